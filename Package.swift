@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One direction of dependence: each floor knows only those under it.
+///     gputrain → Experiments → Training → Spectral, Tensors → OpenCL → C system targets
+let package = Package(
+  name: "gputrain",
+  products: [
+    .executable(name: "gputrain", targets: ["gputrain"]),
+    .library(
+      name: "GPUTrain", targets: ["OpenCL", "Tensors", "Spectral", "Training", "Experiments"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "COpenCL", pkgConfig: "OpenCL",
+      providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers", "pocl-opencl-icd"])]),
+    .systemLibrary(name: "CCLBlast", providers: [.apt(["libclblast-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CKernels"),
+
+    .target(name: "OpenCL", dependencies: ["COpenCL"]),
+    .target(
+      name: "Tensors",
+      dependencies: ["OpenCL", "COpenCL", "CCLBlast", "COpenBLAS", "CKernels"]),
+    .target(name: "Spectral"),
+    .target(name: "Training", dependencies: ["Spectral", "Tensors", "OpenCL"]),
+    .target(
+      name: "Experiments",
+      dependencies: [
+        "Training", "Spectral", "Tensors", "OpenCL", "CZlib",
+        .product(name: "RealModule", package: "swift-numerics"),
+      ]),
+    .executableTarget(
+      name: "gputrain",
+      dependencies: [
+        "Experiments", "Training", "Spectral", "Tensors", "OpenCL",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .target(name: "TestSupport", dependencies: ["Tensors", "OpenCL"], path: "Tests/TestSupport"),
+    .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "TestSupport"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "OpenCL", "TestSupport"]),
+    .testTarget(name: "SpectralTests", dependencies: ["Spectral"], resources: [.copy("Golden")]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: ["Training", "Spectral", "Tensors", "OpenCL", "TestSupport"],
+      resources: [.copy("Golden")]),
+    .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "TestSupport"]),
+    .testTarget(name: "CommandTests", dependencies: ["gputrain", "Experiments"]),
+  ],
+  swiftLanguageModes: [.v6]
+)
