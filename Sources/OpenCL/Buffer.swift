@@ -1,0 +1,96 @@
+import COpenCL
+
+/// Memory on a device, of whatever element type.
+public protocol DeviceMemory: AnyObject {
+  /// The handle that OpenCL calls take.
+  var handle: cl_mem { get }
+}
+
+/// A type that a kernel's buffers may hold.
+public protocol KernelScalar: BitwiseCopyable {
+  /// The type's name in OpenCL C.
+  static var openCLName: String { get }
+}
+
+extension Float: KernelScalar {
+  public static var openCLName: String { "float" }
+}
+extension UInt32: KernelScalar {
+  public static var openCLName: String { "uint" }
+}
+extension Int32: KernelScalar {
+  public static var openCLName: String { "int" }
+}
+extension UInt64: KernelScalar {
+  public static var openCLName: String { "ulong" }
+}
+extension UInt8: KernelScalar {
+  public static var openCLName: String { "uchar" }
+}
+extension SIMD4<Float>: KernelScalar {
+  public static var openCLName: String { "float4" }
+}
+
+/// `count` elements in device memory; contents are undefined until written.
+public final class Buffer<Element: KernelScalar>: DeviceMemory {
+  public let handle: cl_mem
+  public let count: Int
+  public var byteCount: Int { count * MemoryLayout<Element>.stride }
+
+  /// - Throws: `OpenCLError.callFailed` where memory is short or `count` is 0.
+  public init(context: Context, count: Int) throws {
+    var code: cl_int = 0
+    let bytes = count * MemoryLayout<Element>.stride
+    let handle = clCreateBuffer(
+      context.handle, cl_mem_flags(CL_MEM_READ_WRITE), bytes, nil, &code)
+    try check(code, "clCreateBuffer", "\(count) \(Element.openCLName), \(bytes) bytes")
+    self.handle = handle!
+    self.count = count
+  }
+
+  /// A buffer that holds `elements`.
+  ///
+  /// - Throws: `OpenCLError.callFailed`.
+  public convenience init(queue: CommandQueue, _ elements: [Element]) throws {
+    try self.init(context: queue.context, count: elements.count)
+    try write(elements, queue: queue)
+  }
+
+  deinit { clReleaseMemObject(handle) }
+
+  /// Copies `elements` to the device, starting at element `offset`; returns when they are there.
+  ///
+  /// - Throws: `OpenCLError.callFailed`.
+  public func write(_ elements: [Element], at offset: Int = 0, queue: CommandQueue) throws {
+    precondition(
+      offset >= 0 && offset + elements.count <= count,
+      "write of \(elements.count) elements at \(offset) into a buffer of \(count)")
+    let stride = MemoryLayout<Element>.stride
+    try elements.withUnsafeBytes { bytes in
+      try check(
+        clEnqueueWriteBuffer(
+          queue.handle, handle, cl_bool(CL_TRUE), offset * stride, bytes.count,
+          bytes.baseAddress, 0, nil, nil), "clEnqueueWriteBuffer", "\(bytes.count) bytes")
+    }
+  }
+
+  /// The elements of `range`, all where nil, after every command before is done.
+  ///
+  /// - Throws: `OpenCLError.callFailed`.
+  public func read(_ range: Range<Int>? = nil, queue: CommandQueue) throws -> [Element] {
+    let range = range ?? 0..<count
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= count,
+      "read of \(range) from a buffer of \(count)")
+    let stride = MemoryLayout<Element>.stride
+    return try [Element](unsafeUninitializedCapacity: range.count) { memory, initialized in
+      if range.isEmpty { return }
+      try check(
+        clEnqueueReadBuffer(
+          queue.handle, handle, cl_bool(CL_TRUE), range.lowerBound * stride,
+          range.count * stride, memory.baseAddress, 0, nil, nil), "clEnqueueReadBuffer",
+        "\(range.count * stride) bytes")
+      initialized = range.count
+    }
+  }
+}

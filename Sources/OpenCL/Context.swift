@@ -1,0 +1,20 @@
+import COpenCL
+
+/// An OpenCL context over one device.
+public final class Context {
+  public let device: Device
+  /// The handle that OpenCL calls take.
+  public let handle: cl_context
+
+  /// - Throws: `OpenCLError.callFailed`.
+  public init(device: Device) throws {
+    self.device = device
+    var code: cl_int = 0
+    var id: cl_device_id? = device.id
+    let handle = clCreateContext(nil, 1, &id, nil, nil, &code)
+    try check(code, "clCreateContext", device.name)
+    self.handle = handle!
+  }
+
+  deinit { clReleaseContext(handle) }
+}

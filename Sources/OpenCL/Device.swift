@@ -1,0 +1,124 @@
+import COpenCL
+
+/// An OpenCL device and what its driver says of it.
+public struct Device {
+  /// What a device computes with.
+  public enum Kind: String, Sendable {
+    case cpu, gpu, accelerator
+  }
+
+  /// The handle that OpenCL calls take.
+  public let id: cl_device_id
+  /// Position in `Device.all()`.
+  public let index: Int
+  public let kind: Kind
+  public let name: String
+  public let vendor: String
+  public let platform: String
+  public let version: String
+  public let driverVersion: String
+  /// Bytes of device memory, as reported. PoCL reports far less than a CPU's memory.
+  public let globalMemory: UInt64
+  /// Largest single buffer, bytes.
+  public let maximumAllocation: UInt64
+  /// Local memory of a work-group, bytes.
+  public let localMemory: UInt64
+  public let computeUnits: Int
+  /// Floats in one native vector register; 1 on GPUs.
+  public let nativeFloatWidth: Int
+  public let maximumWorkGroupSize: Int
+  public let maximumWorkItemSizes: [Int]
+  public let extensions: [String]
+  /// Whether `CommandQueue.enqueueNative` works: host functions in the queue.
+  public let supportsNativeKernels: Bool
+
+  /// Every device of every platform, in the loader's order.
+  ///
+  /// - Throws: `OpenCLError.noPlatform` where none is installed; `callFailed`.
+  public static func all() throws -> [Device] {
+    var platformCount: cl_uint = 0
+    let code = clGetPlatformIDs(0, nil, &platformCount)
+    // -1001 is CL_PLATFORM_NOT_FOUND_KHR, the ICD loader's answer where no driver is installed.
+    guard code != -1001, platformCount > 0 else { throw OpenCLError.noPlatform }
+    try check(code, "clGetPlatformIDs")
+    var platforms = [cl_platform_id?](repeating: nil, count: Int(platformCount))
+    try check(clGetPlatformIDs(platformCount, &platforms, nil), "clGetPlatformIDs")
+
+    var devices: [Device] = []
+    for case let platform? in platforms {
+      var count: cl_uint = 0
+      let everyType = cl_device_type(CL_DEVICE_TYPE_ALL)
+      let code = clGetDeviceIDs(platform, everyType, 0, nil, &count)
+      if code == CL_DEVICE_NOT_FOUND || count == 0 { continue }
+      try check(code, "clGetDeviceIDs")
+      var ids = [cl_device_id?](repeating: nil, count: Int(count))
+      try check(clGetDeviceIDs(platform, everyType, count, &ids, nil), "clGetDeviceIDs")
+      for case let id? in ids {
+        devices.append(try Device(id: id, index: devices.count, platform: platform))
+      }
+    }
+    return devices
+  }
+
+  private init(id: cl_device_id, index: Int, platform: cl_platform_id) throws {
+    self.id = id
+    self.index = index
+    self.platform = try queryString("clGetPlatformInfo") {
+      clGetPlatformInfo(platform, cl_platform_info(CL_PLATFORM_NAME), $0, $1, $2)
+    }
+    func string(_ parameter: Int32) throws -> String {
+      try queryString("clGetDeviceInfo") {
+        clGetDeviceInfo(id, cl_device_info(parameter), $0, $1, $2)
+      }
+    }
+    func value<T: BitwiseCopyable & ExpressibleByIntegerLiteral>(_ parameter: Int32) throws -> T {
+      var result: T = 0
+      try check(
+        clGetDeviceInfo(id, cl_device_info(parameter), MemoryLayout<T>.size, &result, nil),
+        "clGetDeviceInfo")
+      return result
+    }
+
+    let type: cl_device_type = try value(CL_DEVICE_TYPE)
+    kind =
+      if type & cl_device_type(CL_DEVICE_TYPE_GPU) != 0 {
+        .gpu
+      } else if type & cl_device_type(CL_DEVICE_TYPE_CPU) != 0 {
+        .cpu
+      } else {
+        .accelerator
+      }
+    name = try string(CL_DEVICE_NAME)
+    vendor = try string(CL_DEVICE_VENDOR)
+    version = try string(CL_DEVICE_VERSION)
+    driverVersion = try string(CL_DRIVER_VERSION)
+    globalMemory = try value(CL_DEVICE_GLOBAL_MEM_SIZE)
+    maximumAllocation = try value(CL_DEVICE_MAX_MEM_ALLOC_SIZE)
+    localMemory = try value(CL_DEVICE_LOCAL_MEM_SIZE)
+    computeUnits = Int(try value(CL_DEVICE_MAX_COMPUTE_UNITS) as cl_uint)
+    nativeFloatWidth = Int(try value(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT) as cl_uint)
+    maximumWorkGroupSize = try value(CL_DEVICE_MAX_WORK_GROUP_SIZE)
+    let dimensions: cl_uint = try value(CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS)
+    var sizes = [Int](repeating: 0, count: Int(dimensions))
+    try check(
+      clGetDeviceInfo(
+        id, cl_device_info(CL_DEVICE_MAX_WORK_ITEM_SIZES),
+        sizes.count * MemoryLayout<Int>.size, &sizes, nil), "clGetDeviceInfo")
+    maximumWorkItemSizes = sizes
+    extensions = try string(CL_DEVICE_EXTENSIONS).split(separator: " ").map(String.init)
+    let capabilities: cl_device_exec_capabilities = try value(CL_DEVICE_EXECUTION_CAPABILITIES)
+    supportsNativeKernels = capabilities & cl_device_exec_capabilities(CL_EXEC_NATIVE_KERNEL) != 0
+  }
+}
+
+/// A string that an OpenCL query returns in two calls, its length and then its bytes.
+func queryString(
+  _ call: String,
+  _ query: (Int, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int>?) -> cl_int
+) throws -> String {
+  var size = 0
+  try check(query(0, nil, &size), call)
+  var bytes = [UInt8](repeating: 0, count: size)
+  try check(query(size, &bytes, nil), call)
+  return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+}
