@@ -1,27 +1,24 @@
-/// Where a parameter sits in a network, which decides what of its shape grows with width.
-public enum LayerRole: String, Codable, Hashable, Sendable, CaseIterable {
-  /// Fan-in is the number of inputs and stays fixed; fan-out grows.
-  case input
-  /// Both fan-in and fan-out grow.
-  case hidden
-  /// Fan-in grows; fan-out is the number of outputs and stays fixed.
-  case readout
-}
-
-/// A parameter as the width-scaling rules see it.
+/// A parameter as the width-scaling rules see it: what it is, where it sits, how large it is.
 ///
-/// A bias of a layer with fan-out n is the matrix n×1 with constant input 1: `fanIn` is 1.
+/// A bias of a layer with fan-out n is the matrix n×1 with constant input 1: `fanIn` is 1. So is
+/// an embedding's fan-in, because its one-hot input has norm 1 and not √fanIn.
+/// Source: arXiv:2310.17813, whose condition is stated for matrices.
 public struct ParameterShape: Codable, Hashable, Sendable {
   /// Whether the parameter multiplies its input or is added.
   public enum Kind: String, Codable, Hashable, Sendable {
-    case weight, bias
+    /// Multiplies its input; stored [fanOut, fanIn].
+    case weight
+    /// Added to the product; stored [fanOut].
+    case bias
   }
 
+  /// Whether the parameter multiplies its input or is added.
   public let kind: Kind
+  /// Which dimensions of its layer grow with width.
   public let role: LayerRole
-  /// Number of inputs (≥ 1); 1 for a bias.
+  /// Number of inputs, ≥ 1; 1 for a bias.
   public let fanIn: Int
-  /// Number of outputs (≥ 1).
+  /// Number of outputs, ≥ 1.
   public let fanOut: Int
 
   private init(kind: Kind, role: LayerRole, fanIn: Int, fanOut: Int) {
@@ -32,12 +29,12 @@ public struct ParameterShape: Codable, Hashable, Sendable {
     self.fanOut = fanOut
   }
 
-  /// The weight [fanOut, fanIn] of a layer.
+  /// The weight [fanOut, fanIn] of a layer. Traps unless both are ≥ 1.
   public static func weight(role: LayerRole, fanIn: Int, fanOut: Int) -> Self {
     Self(kind: .weight, role: role, fanIn: fanIn, fanOut: fanOut)
   }
 
-  /// The bias [fanOut] of a layer.
+  /// The bias [fanOut] of a layer, as the matrix fanOut×1. Traps unless fanOut is ≥ 1.
   public static func bias(role: LayerRole, fanOut: Int) -> Self {
     Self(kind: .bias, role: role, fanIn: 1, fanOut: fanOut)
   }

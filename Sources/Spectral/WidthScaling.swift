@@ -1,15 +1,24 @@
-/// What a parametrization gives one tensor, as effective values.
+/// What a parametrization gives one tensor: where it starts and how far its updates go.
 ///
-/// Relative to a user's η, ε and λ: the tensor is initialised N(0, initialStd²) and trained with
-/// η·learningRateFactor, ε·epsilonFactor and λ·weightDecayFactor, its product multiplied by
-/// `multiplier`.
+///     h = multiplier · W x,   W_0 ~ N(0, initialStd²)
+///     η_l = η·learningRateFactor,   ε_l = ε·epsilonFactor,   λ_l = λ·weightDecayFactor
+///
+/// η, ε and λ are the user's; all values are pure numbers. The parametrizations of this module
+/// give *effective* values, `multiplier` 1; `equivalent(multiplier:family:decay:)` leads to and
+/// from forms that have one.
 public struct WidthScaling: Codable, Hashable, Sendable {
+  /// Factor on the product W x; > 0.
   public var multiplier: Double
+  /// Standard deviation of the initial entries; ≥ 0, and 0 starts the tensor at zero.
   public var initialStd: Double
+  /// η_l/η; > 0.
   public var learningRateFactor: Double
+  /// ε_l/ε of an update that divides by √v + ε; > 0. Other updates do not read it.
   public var epsilonFactor: Double
+  /// λ_l/λ for the kind of decay that was asked for; > 0.
   public var weightDecayFactor: Double
 
+  /// The five values; every default is 1, what standard parametrization uses.
   public init(
     multiplier: Double = 1, initialStd: Double, learningRateFactor: Double,
     epsilonFactor: Double = 1, weightDecayFactor: Double = 1
@@ -19,5 +28,40 @@ public struct WidthScaling: Codable, Hashable, Sendable {
     self.learningRateFactor = learningRateFactor
     self.epsilonFactor = epsilonFactor
     self.weightDecayFactor = weightDecayFactor
+  }
+
+  /// The scaling that trains the same function with the factor `a` moved from the weight into the
+  /// product's multiplier.
+  ///
+  ///     both  multiplier·a,  σ/a
+  ///     sgd   η/a²,  λ·a²
+  ///     adam  η/a,  ε·a,  λ·a² coupled,  λ·a decoupled and independent
+  ///
+  /// With V = W/a the product multiplier·a·Vx is unchanged and V's gradient is a·∇. SGD then moves
+  /// V by a·η'·∇, which has to be η·∇/a; Adam moves it by η' once ε' = a·ε, which has to be η/a.
+  /// Coupled decay has to keep its share of the gradient, a·∇ + λ'·W/a = a·(∇ + λ·W); the others
+  /// keep η·λ. Momentum and a schedule change nothing; clipping by the norm of all gradients does.
+  ///
+  /// - a: > 0 and finite, else traps. 1/`multiplier` gives the effective form.
+  ///
+  /// Source: multiplier, σ and η from Tensor Programs V (arXiv:2203.03466), Lemma J.1, for SGD
+  /// first in Tensor Programs IV (arXiv:2011.14522); ε and λ by the lines above.
+  public func equivalent(
+    multiplier a: Double, family: UpdateFamily, decay: WeightDecayKind
+  ) -> WidthScaling {
+    precondition(a > 0 && a.isFinite, "multiplier must be positive and finite, got \(a)")
+    var moved = self
+    moved.multiplier *= a
+    moved.initialStd /= a
+    switch family {
+    case .sgd:
+      moved.learningRateFactor /= a * a
+      moved.weightDecayFactor *= a * a
+    case .adam:
+      moved.learningRateFactor /= a
+      moved.epsilonFactor *= a
+      moved.weightDecayFactor *= decay == .coupled ? a * a : a
+    }
+    return moved
   }
 }
