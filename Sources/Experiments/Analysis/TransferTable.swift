@@ -1,0 +1,120 @@
+import Foundation
+
+/// Numbers in sentences and tables.
+enum ReportText {
+  /// With `digits` decimals and a true minus sign.
+  static func number(_ value: Double, digits: Int) -> String {
+    DecimalText.fixed(value, digits: digits).replacing("-", with: "−")
+  }
+
+  /// A loss to four significant decimals, by powers of ten where that would show too little.
+  static func loss(_ value: Double?) -> String {
+    guard let value else { return "–" }
+    if value == 0 || (0.001..<1e5).contains(abs(value)) { return number(value, digits: 4) }
+    return scientific(value)
+  }
+
+  private static func scientific(_ value: Double) -> String {
+    String(format: "%.2e", value).replacing("-", with: "−")
+  }
+
+  /// Such as "95 % −0.10…0.06".
+  static func interval(_ interval: Drift.Interval) -> String {
+    "95 % \(number(interval.lower, digits: 2))…\(number(interval.upper, digits: 2))"
+  }
+
+  /// `prefix` and `text` in lines of at most 80 columns, those after the first behind `indent`
+  /// spaces.
+  static func wrapped(_ text: String, after prefix: String = "", indent: Int) -> String {
+    var lines: [String] = []
+    var line = prefix
+    var hasWord = false
+    for word in text.split(separator: " ") {
+      if !hasWord {
+        line += word
+      } else if line.count + 1 + word.count <= 80 {
+        line += " " + word
+      } else {
+        lines.append(line)
+        line = String(repeating: " ", count: indent) + word
+      }
+      hasWord = true
+    }
+    return (lines + [line]).joined(separator: "\n")
+  }
+
+  /// `text` behind spaces up to `width` characters.
+  static func right(_ text: String, _ width: Int) -> String {
+    String(repeating: " ", count: max(0, width - text.count)) + text
+  }
+}
+
+extension TransferReport {
+  /// The report as plain text of at most 80 columns; ends in a newline.
+  ///
+  /// A block for each parametrization and optimizer: a line a width with the best log2 learning
+  /// rate, the loss at the best rate tried and the loss at the narrowest width's best rate; then
+  /// drift, regret and verdict. `*` marks a best rate at an end of the grid.
+  public func table() -> String {
+    if groups.isEmpty { return "No runs with a result.\n" }
+    var blocks = groups.map { $0.block(objective) }
+    if groups.contains(where: { $0.widths.contains(where: \.onEdge) }) {
+      blocks.append("* at the edge of the rates tried: the optimum may lie beyond")
+    }
+    return blocks.joined(separator: "\n\n") + "\n"
+  }
+}
+
+extension TransferGroup {
+  fileprivate func block(_ objective: Objective) -> String {
+    let count = "\(seeds.count) seed\(seeds.count == 1 ? "" : "s")"
+    var lines = [
+      ReportText.wrapped(
+        "\(parametrization), \(optimizer.rawValue): \(objective.title), \(count)"
+          + (missing > 0 ? ", \(missing) run\(missing == 1 ? "" : "s") missing" : ""), indent: 2)
+    ]
+    let narrow = widths.first { $0.log2LearningRate != nil }?.width
+    let column = narrow.map { "loss at width \($0)'s rate" } ?? "loss"
+    let last = max(24, column.count)
+    lines.append(row("width", "best log2 rate", " ", "best loss", column, last))
+    for width in widths {
+      let rate = width.log2LearningRate.map { ReportText.number($0, digits: 2) }
+      let diverges = width.diverged == width.runs && width.runs > 0
+      lines.append(
+        row(
+          "\(width.width)", rate ?? (diverges ? "all diverge" : "–"), width.onEdge ? "*" : " ",
+          ReportText.loss(width.loss),
+          width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate), last))
+    }
+    if let drift {
+      let interval = drift.interval.map { "(\(ReportText.interval($0)), \(drift.seeds) seeds)" }
+      lines.append(
+        "  drift    \(ReportText.number(drift.octavesPerDoubling, digits: 2)) octaves a doubling "
+          + (interval ?? "(no interval)"))
+    }
+    if let regret {
+      lines.append(ReportText.wrapped(regret.sentence, after: "  regret   ", indent: 11))
+    }
+    lines.append(ReportText.wrapped(verdict.text, after: "  verdict  ", indent: 11))
+    return lines.joined(separator: "\n")
+  }
+
+  private func row(
+    _ width: String, _ rate: String, _ mark: String, _ loss: String, _ atNarrow: String,
+    _ last: Int
+  ) -> String {
+    "  " + ReportText.right(width, 7) + ReportText.right(rate, 17) + mark
+      + ReportText.right(loss, 12) + "  " + ReportText.right(atNarrow, last)
+  }
+}
+
+extension Regret {
+  fileprivate var sentence: String {
+    let rate = "width \(narrowWidth)'s rate 2^\(ReportText.number(log2LearningRate, digits: 2))"
+    if diverges { return "width \(wideWidth) diverges at \(rate)" }
+    guard let absolute else { return "width \(wideWidth) was not run at \(rate)" }
+    let share = relative.map { " (\(ReportText.number(100 * $0, digits: 1)) %)" } ?? ""
+    let size = absolute == 0 ? "0" : ReportText.loss(absolute)
+    return "\(size)\(share) at width \(wideWidth) with \(rate)"
+  }
+}

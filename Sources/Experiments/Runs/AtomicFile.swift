@@ -1,0 +1,132 @@
+import Foundation
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
+// The C function by another name; inside `AtomicFile` its own `write` hides it.
+private func systemWrite(
+  _ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int
+) -> Int {
+  write(descriptor, bytes, count)
+}
+
+/// Files that are there whole or not at all, also after a crash.
+///
+/// The bytes go to a temporary beside the target, which is synced before it takes the target's
+/// name; then the directory is synced, so that the name itself survives. A killed process leaves
+/// at most a temporary, which nothing reads.
+enum AtomicFile {
+  /// Temporaries start with this; a dot, so that they are hidden.
+  static let temporaryPrefix = ".tmp-"
+
+  /// Makes `data` the content of `url`, in place of any earlier content.
+  static func write(_ data: Data, to url: URL) throws {
+    let temporary = try writeTemporary(data, beside: url)
+    if rename(temporary.path, url.path) != 0 {
+      let error = failure("rename to", url)
+      unlink(temporary.path)
+      throw error
+    }
+    try sync(directory: url.deletingLastPathComponent())
+  }
+
+  /// Makes `data` the content of `url` unless it is there already; of several processes one wins.
+  ///
+  /// - Returns: whether this call made the file.
+  static func create(_ data: Data, at url: URL) throws -> Bool {
+    if access(url.path, F_OK) == 0 { return false }
+    let temporary = try writeTemporary(data, beside: url)
+    defer { unlink(temporary.path) }
+    // link(2) refuses an existing name, where rename(2) would replace it.
+    if link(temporary.path, url.path) != 0 {
+      switch errno {
+      case EEXIST: return false
+      case EPERM, ENOTSUP, ENOSYS:
+        // No hard links here; of two writers at one moment the later wins, with the same bytes
+        // unless they disagree.
+        if rename(temporary.path, url.path) != 0 { throw failure("create", url) }
+      default: throw failure("create", url)
+      }
+    }
+    try sync(directory: url.deletingLastPathComponent())
+    return true
+  }
+
+  /// Makes a directory and the parents it lacks, and syncs each parent; an existing one is fine.
+  ///
+  /// - Throws: `RunStoreError.notADirectory`, `.fileFailed`.
+  static func makeDirectory(_ url: URL) throws {
+    if mkdir(url.path, 0o777) == 0 {
+      try sync(directory: url.deletingLastPathComponent())
+      return
+    }
+    let code = errno
+    let parent = url.deletingLastPathComponent()
+    if code == ENOENT && parent.path != url.path {
+      try makeDirectory(parent)
+      return try makeDirectory(url)
+    }
+    guard code == EEXIST else { throw failure("create directory", url, code) }
+    try requireDirectory(url)
+  }
+
+  /// - Throws: `RunStoreError.notADirectory` where a file is in the way.
+  static func requireDirectory(_ url: URL) throws {
+    var isDirectory: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory)
+    if exists && !isDirectory.boolValue { throw RunStoreError.notADirectory(path: url.path) }
+  }
+
+  /// The content of `url`, nil where there is no such file.
+  static func read(_ url: URL) throws -> Data? {
+    if access(url.path, F_OK) != 0 && errno == ENOENT { return nil }
+    do {
+      return try Data(contentsOf: url)
+    } catch {
+      throw RunStoreError.fileFailed(
+        operation: "read", path: url.path, reason: error.localizedDescription)
+    }
+  }
+
+  private static func writeTemporary(_ data: Data, beside url: URL) throws -> URL {
+    let temporary = url.deletingLastPathComponent()
+      .appendingPathComponent("\(temporaryPrefix)\(UUID().uuidString)")
+    let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    if descriptor < 0 { throw failure("write", url) }
+    do {
+      defer { close(descriptor) }
+      try data.withUnsafeBytes { bytes in
+        var offset = 0
+        while offset < bytes.count {
+          let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+          let count = systemWrite(descriptor, rest.baseAddress, rest.count)
+          if count < 0 && errno == EINTR { continue }
+          if count <= 0 { throw failure("write", url) }
+          offset += count
+        }
+      }
+      if fsync(descriptor) != 0 { throw failure("sync", url) }
+    } catch {
+      unlink(temporary.path)
+      throw error
+    }
+    return temporary
+  }
+
+  private static func sync(directory: URL) throws {
+    let descriptor = open(directory.path, O_RDONLY | O_CLOEXEC)
+    if descriptor < 0 { throw failure("open", directory) }
+    defer { close(descriptor) }
+    // Some network file systems refuse to sync a directory; then its order is theirs to keep.
+    if fsync(descriptor) != 0 && errno != EINVAL { throw failure("sync", directory) }
+  }
+
+  private static func failure(
+    _ operation: String, _ url: URL, _ code: Int32 = errno
+  ) -> RunStoreError {
+    .fileFailed(operation: operation, path: url.path, reason: String(cString: strerror(code)))
+  }
+}

@@ -1,0 +1,98 @@
+import Foundation
+
+/// The one JSON form of configurations, results and records.
+///
+/// Keys are sorted and numbers are the shortest text that reads back to the same value, so equal
+/// values give equal bytes. A non-finite number makes the encoder throw.
+enum CanonicalJSON {
+  /// One line, what identifiers are hashed from and what `metrics.jsonl` holds.
+  static func compact(_ value: some Encodable) throws -> Data {
+    try encode(value, [.sortedKeys, .withoutEscapingSlashes])
+  }
+
+  /// For people to read; ends in a newline.
+  static func pretty(_ value: some Encodable) throws -> Data {
+    var data = try encode(value, [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted])
+    data.append(0x0A)
+    return data
+  }
+
+  private static func encode(
+    _ value: some Encodable, _ format: JSONEncoder.OutputFormatting
+  ) throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = format
+    return try encoder.encode(value)
+  }
+}
+
+/// Any JSON value, so that two files can be compared key by key whatever wrote them.
+enum JSONValue: Codable, Hashable {
+  case null
+  case bool(Bool)
+  case integer(Int)
+  case number(Double)
+  case string(String)
+  case array([JSONValue])
+  case object([String: JSONValue])
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let value = try? container.decode(Bool.self) {
+      self = .bool(value)
+    } else if let value = try? container.decode(Int.self) {
+      self = .integer(value)
+    } else if let value = try? container.decode(Double.self) {
+      self = .number(value)
+    } else if let value = try? container.decode(String.self) {
+      self = .string(value)
+    } else if let value = try? container.decode([JSONValue].self) {
+      self = .array(value)
+    } else {
+      self = .object(try container.decode([String: JSONValue].self))
+    }
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .null: try container.encodeNil()
+    case .bool(let value): try container.encode(value)
+    case .integer(let value): try container.encode(value)
+    case .number(let value): try container.encode(value)
+    case .string(let value): try container.encode(value)
+    case .array(let value): try container.encode(value)
+    case .object(let value): try container.encode(value)
+    }
+  }
+
+  /// The value in an error message; strings stand without quotes.
+  var text: String {
+    switch self {
+    case .null: "none"
+    case .bool(let value): "\(value)"
+    case .integer(let value): "\(value)"
+    case .number(let value): "\(value)"
+    case .string(let value): value
+    case .array(let values): "[\(values.map(\.text).joined(separator: ", "))]"
+    case .object(let values):
+      "{"
+        + values.keys.sorted().map { "\($0): \(values[$0, default: .null].text)" }
+        .joined(separator: ", ") + "}"
+    }
+  }
+
+  /// Every leaf under its dotted path; an array is one leaf, a null none.
+  var leaves: [String: JSONValue] {
+    guard case .object(let members) = self else { return ["": self] }
+    var result: [String: JSONValue] = [:]
+    for (key, value) in members {
+      for (path, leaf) in value.leaves where leaf != .null {
+        result[path.isEmpty ? key : "\(key).\(path)"] = leaf
+      }
+    }
+    return result
+  }
+}

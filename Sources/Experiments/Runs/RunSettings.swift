@@ -1,0 +1,147 @@
+import Tensors
+import Training
+
+/// The data a run learns from, as far as its numbers depend on it.
+public struct DataDescription: Codable, Hashable, Sendable {
+  /// The data set's name on the command line.
+  public var name: String
+  /// A hash of the examples, so that another version of the same name is another configuration.
+  public var fingerprint: String
+  /// Numbers per example (≥ 1).
+  public var inputs: Int
+  /// Number of classes, which is the number of the network's outputs (≥ 1).
+  public var classes: Int
+  /// Training examples.
+  public var trainCount: Int
+  /// Validation examples; 0 where there is no validation set.
+  public var validationCount: Int
+  /// How raw values became inputs, in words.
+  public var normalization: String
+
+  /// Describes a data set by all that a run's numbers depend on.
+  public init(
+    name: String, fingerprint: String, inputs: Int, classes: Int, trainCount: Int,
+    validationCount: Int, normalization: String
+  ) {
+    precondition(inputs >= 1 && classes >= 1, "data needs ≥ 1 input and class")
+    self.name = name
+    self.fingerprint = fingerprint
+    self.inputs = inputs
+    self.classes = classes
+    self.trainCount = trainCount
+    self.validationCount = validationCount
+    self.normalization = normalization
+  }
+}
+
+/// How long a run trains; in JSON `{"epochs": 3}` or `{"steps": 500}`.
+public enum TrainingLength: Codable, Hashable, Sendable {
+  /// Passes over the training examples.
+  case epochs(Int)
+  /// Updates, whatever the size of the data.
+  case steps(Int)
+
+  private enum CodingKeys: String, CodingKey {
+    case epochs, steps
+  }
+
+  /// Reads an object with exactly one of the keys `epochs` and `steps`.
+  ///
+  /// - Throws: `DecodingError.dataCorrupted` where both or neither are there.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    let epochs = try container.decodeIfPresent(Int.self, forKey: .epochs)
+    let steps = try container.decodeIfPresent(Int.self, forKey: .steps)
+    switch (epochs, steps) {
+    case (let count?, nil): self = .epochs(count)
+    case (nil, let count?): self = .steps(count)
+    default:
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: decoder.codingPath,
+          debugDescription: "training length: expected one of epochs and steps"))
+    }
+  }
+
+  /// Writes an object with the one key that holds.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    switch self {
+    case .epochs(let count): try container.encode(count, forKey: .epochs)
+    case .steps(let count): try container.encode(count, forKey: .steps)
+    }
+  }
+}
+
+/// What all runs of a sweep share; a store holds runs of one such value.
+public struct RunSettings: Codable, Hashable, Sendable {
+  /// What is learned.
+  public var data: DataDescription
+  /// Number of hidden layers (≥ 1).
+  public var depth: Int
+  /// Hidden layer l (from 0) has width hiddenPattern[l mod count]·width; entries ≥ 1.
+  public var hiddenPattern: [Int]
+  /// Whether layers add a bias.
+  public var bias: Bool
+  /// The nonlinearity after each hidden layer.
+  public var activation: Activation
+  /// What training minimises.
+  public var loss: LossFunction
+  /// How long each run trains.
+  public var length: TrainingLength
+  /// Examples per update (≥ 1).
+  public var batchSize: Int
+  /// The width at which every parametrization equals the standard one; nil: absolute rules.
+  public var baseWidth: Int?
+  /// Multiplies the first layer's output, its initial weights divided by the same.
+  public var inputMultiplier: Double
+  /// Multiplies the logits.
+  public var outputMultiplier: Double
+  /// Whether the readout starts at zero.
+  public var zeroReadout: Bool
+  /// The learning rate over training.
+  public var schedule: Schedule
+  /// Strength and kind of weight decay; nil: none.
+  public var weightDecay: WeightDecay?
+  /// Name of the matrix-multiplication backend in use, as resolved (never "auto").
+  public var matrixMultiplication: String
+
+  /// Settings with plain defaults: one-to-one pattern, no multipliers, constant rate, no decay.
+  public init(
+    data: DataDescription, depth: Int, hiddenPattern: [Int] = [1], bias: Bool = false,
+    activation: Activation = .relu, loss: LossFunction = .crossEntropy, length: TrainingLength,
+    batchSize: Int, baseWidth: Int? = nil, inputMultiplier: Double = 1,
+    outputMultiplier: Double = 1, zeroReadout: Bool = false, schedule: Schedule = Schedule(),
+    weightDecay: WeightDecay? = nil, matrixMultiplication: String
+  ) {
+    precondition(depth >= 1, "depth must be ≥ 1, got \(depth)")
+    precondition(
+      !hiddenPattern.isEmpty && hiddenPattern.allSatisfy { $0 >= 1 },
+      "hidden pattern must hold integers ≥ 1, got \(hiddenPattern)")
+    precondition(batchSize >= 1, "batch size must be ≥ 1, got \(batchSize)")
+    precondition(
+      inputMultiplier.isFinite && outputMultiplier.isFinite, "multipliers must be finite")
+    self.data = data
+    self.depth = depth
+    self.hiddenPattern = hiddenPattern
+    self.bias = bias
+    self.activation = activation
+    self.loss = loss
+    self.length = length
+    self.batchSize = batchSize
+    self.baseWidth = baseWidth
+    self.inputMultiplier = inputMultiplier
+    self.outputMultiplier = outputMultiplier
+    self.zeroReadout = zeroReadout
+    self.schedule = schedule
+    self.weightDecay = weightDecay
+    self.matrixMultiplication = matrixMultiplication
+  }
+
+  /// Widths of the hidden layers of the network called `width`, first to last.
+  ///
+  ///     n_l = hiddenPattern[l mod count]·width,  l = 0 … depth − 1
+  public func hiddenWidths(width: Int) -> [Int] {
+    (0..<depth).map { hiddenPattern[$0 % hiddenPattern.count] * width }
+  }
+}

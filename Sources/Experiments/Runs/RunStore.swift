@@ -1,0 +1,249 @@
+import Foundation
+
+/// A run with its result, as a store holds it.
+public struct StoredRun: Hashable, Sendable {
+  /// What was asked.
+  public let configuration: RunConfiguration
+  /// What came out.
+  public let result: RunResult
+
+  /// Pairs a configuration with its result.
+  public init(configuration: RunConfiguration, result: RunResult) {
+    self.configuration = configuration
+    self.result = result
+  }
+}
+
+/// A directory of runs under shared settings.
+///
+///     sweep.json                      the shared settings
+///     runs/<identifier>/config.json   the run's configuration
+///     runs/<identifier>/metrics.jsonl its records, one JSON object a line
+///     runs/<identifier>/result.json   its result, written last
+///     summary.csv                     one row a run
+///
+/// Every file appears whole or not at all, and the result last: a run with a result is complete,
+/// and one without is to be done. Several processes and machines may fill one store; where two do
+/// the same run the later result stays. Temporaries of a killed process are never read.
+public struct RunStore: Sendable {
+  /// Where the store lies.
+  public let directory: URL
+
+  /// Opens the store at `directory`, making the directory and the parents it lacks.
+  ///
+  /// - Throws: `RunStoreError.notADirectory` where a file is in the way, `.fileFailed` where the
+  ///   directory cannot be made.
+  public init(directory: URL) throws {
+    self.directory = directory
+    try AtomicFile.makeDirectory(directory)
+    try AtomicFile.makeDirectory(runsDirectory)
+  }
+
+  /// Where the shared settings are kept.
+  public var settingsFile: URL { directory.appendingPathComponent("sweep.json") }
+  /// Where the table of all runs goes.
+  public var summaryFile: URL { directory.appendingPathComponent("summary.csv") }
+  private var runsDirectory: URL { directory.appendingPathComponent("runs") }
+
+  /// Where the files of a run lie; more of a run's files may be put there.
+  public func directory(for configuration: RunConfiguration) -> URL {
+    runsDirectory.appendingPathComponent(configuration.identifier)
+  }
+
+  // MARK: Settings
+
+  /// Takes the store for `settings`: writes them where there are none, else compares.
+  ///
+  /// - Throws: `RunStoreError.otherSettings` with every setting that differs, `.malformed`,
+  ///   `.fileFailed` where the directory cannot be written.
+  public func open(settings: RunSettings) throws {
+    if try AtomicFile.create(CanonicalJSON.pretty(settings), at: settingsFile) { return }
+    guard let data = try AtomicFile.read(settingsFile) else {
+      throw RunStoreError.malformed(
+        file: settingsFile.path, expected: "the shared settings", got: "no file")
+    }
+    // Compared as JSON, so that a setting another version knows is named too.
+    let stored = try decode(JSONValue.self, from: data, file: settingsFile, what: "JSON").leaves
+    let given = try JSONDecoder().decode(
+      JSONValue.self, from: CanonicalJSON.compact(settings)
+    ).leaves
+    let differences = Set(stored.keys).union(given.keys).sorted().compactMap { key in
+      stored[key] == given[key]
+        ? nil
+        : RunStoreError.Difference(
+          key: key, stored: (stored[key] ?? .null).text, given: (given[key] ?? .null).text)
+    }
+    if !differences.isEmpty {
+      throw RunStoreError.otherSettings(file: settingsFile.path, differences: differences)
+    }
+  }
+
+  /// The settings the store was opened with first; nil for a new one.
+  ///
+  /// - Throws: `RunStoreError.malformed`, `.fileFailed`.
+  public func settings() throws -> RunSettings? {
+    try load(RunSettings.self, settingsFile, what: "run settings")
+  }
+
+  // MARK: Runs
+
+  /// The result of a run; nil where it has none yet.
+  ///
+  /// - Throws: `RunStoreError.malformed` naming the file where a result is there and does not
+  ///   read, `.collision` where the identifier belongs to another configuration.
+  public func result(for configuration: RunConfiguration) throws -> RunResult? {
+    let place = directory(for: configuration)
+    let file = place.appendingPathComponent("result.json")
+    guard let result = try load(RunResult.self, file, what: "a run's result") else { return nil }
+    try check(configuration, in: place)
+    return result
+  }
+
+  /// Writes a finished run: configuration, then records, then result.
+  ///
+  /// - Throws: `RunStoreError.collision` where the identifier belongs to another configuration,
+  ///   `.malformed`, `.fileFailed`.
+  public func save(
+    _ result: RunResult, records: [RunRecord] = [], for configuration: RunConfiguration
+  ) throws {
+    let place = directory(for: configuration)
+    try AtomicFile.makeDirectory(place)
+    let file = place.appendingPathComponent("config.json")
+    if try !AtomicFile.create(CanonicalJSON.pretty(configuration), at: file) {
+      try check(configuration, in: place)
+    }
+    var lines = Data()
+    for record in records {
+      lines.append(try CanonicalJSON.compact(record))
+      lines.append(0x0A)
+    }
+    try AtomicFile.write(lines, to: place.appendingPathComponent("metrics.jsonl"))
+    try AtomicFile.write(
+      CanonicalJSON.pretty(result), to: place.appendingPathComponent("result.json"))
+  }
+
+  /// The records of a run, in the order written; empty where there are none.
+  ///
+  /// - Throws: `RunStoreError.malformed`, `.fileFailed`.
+  public func records(for configuration: RunConfiguration) throws -> [RunRecord] {
+    let file = directory(for: configuration).appendingPathComponent("metrics.jsonl")
+    guard let data = try AtomicFile.read(file) else { return [] }
+    return try data.split(separator: 0x0A).map {
+      try decode(RunRecord.self, from: Data($0), file: file, what: "a run's records")
+    }
+  }
+
+  /// The cells of `grid` still to be run, in the grid's order.
+  ///
+  /// A diverged run is done. A failed one is not: what stopped it was not its configuration.
+  ///
+  /// - Throws: as `result(for:)`.
+  public func missingCells(of grid: SweepGrid, settings: RunSettings) throws -> [RunCell] {
+    try grid.cells.filter { cell in
+      let result = try result(for: RunConfiguration(settings: settings, cell: cell))
+      return result == nil || result?.outcome == .failed
+    }
+  }
+
+  /// All runs with a result under `settings`, sorted by identifier, whatever grid asked for them.
+  ///
+  /// - Throws: `RunStoreError.malformed` where a file does not read, or a configuration lies
+  ///   under another run's identifier; `.fileFailed`.
+  public func runs(settings: RunSettings) throws -> [StoredRun] {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: runsDirectory.path)
+    } catch {
+      throw RunStoreError.fileFailed(
+        operation: "list", path: runsDirectory.path, reason: error.localizedDescription)
+    }
+    var runs: [StoredRun] = []
+    for name in names.sorted() where Self.isIdentifier(name) {
+      let place = runsDirectory.appendingPathComponent(name)
+      let file = place.appendingPathComponent("result.json")
+      guard let result = try load(RunResult.self, file, what: "a run's result") else { continue }
+      let configuration = try configuration(in: place)
+      if configuration.identifier != name {
+        throw RunStoreError.malformed(
+          file: place.appendingPathComponent("config.json").path,
+          expected: "the configuration of run \(name)",
+          got: "that of run \(configuration.identifier)")
+      }
+      if configuration.settings == settings {
+        runs.append(StoredRun(configuration: configuration, result: result))
+      }
+    }
+    return runs
+  }
+
+  /// Writes `summary.csv` with every run under `settings`, and returns its rows.
+  ///
+  /// - parametrizations: their order; others follow by name.
+  /// - Throws: as `runs(settings:)`.
+  @discardableResult
+  public func writeSummary(
+    settings: RunSettings, parametrizations: [String]
+  ) throws -> [SummaryRow] {
+    let rows = SummaryRow.sorted(
+      try runs(settings: settings).map(SummaryRow.init), parametrizations: parametrizations)
+    try AtomicFile.write(Data(SummaryRow.csv(rows).utf8), to: summaryFile)
+    return rows
+  }
+
+  // MARK: Reading
+
+  private static func isIdentifier(_ name: String) -> Bool {
+    name.utf8.count == 16
+      && name.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+  }
+
+  private func configuration(in place: URL) throws -> RunConfiguration {
+    let file = place.appendingPathComponent("config.json")
+    guard let stored = try load(RunConfiguration.self, file, what: "a run's configuration") else {
+      throw RunStoreError.malformed(
+        file: file.path, expected: "a run's configuration", got: "no file")
+    }
+    return stored
+  }
+
+  private func check(_ configuration: RunConfiguration, in place: URL) throws {
+    if try self.configuration(in: place) != configuration {
+      throw RunStoreError.collision(
+        identifier: configuration.identifier,
+        file: place.appendingPathComponent("config.json").path)
+    }
+  }
+
+  private func load<Value: Decodable>(
+    _ type: Value.Type, _ file: URL, what: String
+  ) throws -> Value? {
+    guard let data = try AtomicFile.read(file) else { return nil }
+    return try decode(type, from: data, file: file, what: what)
+  }
+
+  private func decode<Value: Decodable>(
+    _ type: Value.Type, from data: Data, file: URL, what: String
+  ) throws -> Value {
+    do {
+      return try JSONDecoder().decode(type, from: data)
+    } catch let error as DecodingError {
+      throw RunStoreError.malformed(file: file.path, expected: what, got: Self.text(of: error))
+    }
+  }
+
+  private static func text(of error: DecodingError) -> String {
+    func path(_ keys: [any CodingKey]) -> String {
+      keys.map(\.stringValue).joined(separator: ".")
+    }
+    switch error {
+    case .keyNotFound(let key, let context):
+      return "no key \(path(context.codingPath + [key]))"
+    case .valueNotFound(_, let context), .typeMismatch(_, let context):
+      return "another type at \(path(context.codingPath))"
+    case .dataCorrupted(let context) where !context.codingPath.isEmpty:
+      return "an unknown value at \(path(context.codingPath))"
+    default:
+      return "no valid JSON"
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import Foundation
+import Training
+
+/// One run as a row of `summary.csv`, which is also what the analysis reads.
+public struct SummaryRow: Codable, Hashable, Sendable {
+  /// Name of the parametrization.
+  public let parametrization: String
+  /// The update rule.
+  public let optimizer: OptimizerKind
+  /// The sweep's width.
+  public let width: Int
+  /// Number of hidden layers.
+  public let depth: Int
+  /// log2 of the learning rate.
+  public let log2LearningRate: Double
+  /// The run's seed.
+  public let seed: UInt64
+  /// The identifier of the run.
+  public let run: String
+  /// What the run found.
+  public let result: RunResult
+
+  /// A row of its own, for data that comes from no store.
+  public init(
+    parametrization: String, optimizer: OptimizerKind, width: Int, depth: Int,
+    log2LearningRate: Double, seed: UInt64, run: String, result: RunResult
+  ) {
+    self.parametrization = parametrization
+    self.optimizer = optimizer
+    self.width = width
+    self.depth = depth
+    self.log2LearningRate = log2LearningRate
+    self.seed = seed
+    self.run = run
+    self.result = result
+  }
+
+  /// The row of a stored run.
+  public init(_ stored: StoredRun) {
+    let cell = stored.configuration.cell
+    self.init(
+      parametrization: cell.parametrization, optimizer: cell.optimizer, width: cell.width,
+      depth: stored.configuration.settings.depth, log2LearningRate: cell.log2LearningRate,
+      seed: cell.seed, run: stored.configuration.identifier, result: stored.result)
+  }
+
+  /// The header of `summary.csv`, without a line end.
+  public static let header =
+    "parametrization,optimizer,width,depth,log2_learning_rate,seed,epochs,steps,"
+    + "first_epoch_train_loss,train_loss,validation_loss,validation_accuracy,outcome,seconds,run"
+
+  /// Rows by parametrization, optimizer, width, rate and seed.
+  ///
+  /// - parametrizations: the order of the parametrizations; others follow by name. Optimizers
+  ///   stand in the order of their declaration.
+  public static func sorted(_ rows: [Self], parametrizations: [String]) -> [Self] {
+    var place: [String: Int] = [:]
+    for name in parametrizations where place[name] == nil { place[name] = place.count }
+    var optimizers: [OptimizerKind: Int] = [:]
+    for kind in OptimizerKind.allCases { optimizers[kind] = optimizers.count }
+    func key(_ row: Self) -> (Int, String, Int, Int, Double, UInt64) {
+      (
+        place[row.parametrization] ?? place.count, row.parametrization,
+        optimizers[row.optimizer] ?? 0, row.width, row.log2LearningRate, row.seed
+      )
+    }
+    return rows.sorted { key($0) < key($1) }
+  }
+
+  /// The text of `summary.csv`: header and one line a row, quoted as RFC 4180 says, ended by LF.
+  ///
+  /// Losses are the shortest text that reads back to the same number, rates have at most six
+  /// decimals and seconds three, and a missing value is an empty cell.
+  public static func csv(_ rows: [Self]) -> String {
+    ([header] + rows.map(\.line)).map { $0 + "\n" }.joined()
+  }
+
+  private var line: String {
+    func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
+    let cells = [
+      parametrization, optimizer.rawValue, "\(width)", "\(depth)",
+      DecimalText.trimmed(log2LearningRate, digits: 6), "\(seed)", "\(result.epochs)",
+      "\(result.steps)", text(result.firstEpochTrainLoss), text(result.trainLoss),
+      text(result.validationLoss), text(result.validationAccuracy), result.outcome.rawValue,
+      DecimalText.trimmed(result.seconds, digits: 3), run,
+    ]
+    return cells.map(Self.quoted).joined(separator: ",")
+  }
+
+  /// A cell, in quotes where it holds a comma, a quote or a line end (RFC 4180, section 2).
+  private static func quoted(_ cell: String) -> String {
+    let special: [UInt8] = [0x22, 0x2C, 0x0A, 0x0D]
+    guard cell.utf8.contains(where: special.contains) else { return cell }
+    return "\"" + cell.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+  }
+}
+
+/// Numbers as decimal text, the same under every locale.
+enum DecimalText {
+  /// With exactly `digits` decimals; never a negative zero.
+  static func fixed(_ value: Double, digits: Int) -> String {
+    let text = String(format: "%.\(digits)f", value)
+    let isZero = text.utf8.allSatisfy { $0 == 0x2D || $0 == 0x30 || $0 == 0x2E }
+    return isZero && text.hasPrefix("-") ? String(text.dropFirst()) : text
+  }
+
+  /// With at most `digits` decimals and no zeros at the end.
+  static func trimmed(_ value: Double, digits: Int) -> String {
+    var text = fixed(value, digits: digits)
+    guard text.contains(".") else { return text }
+    while text.hasSuffix("0") { text.removeLast() }
+    if text.hasSuffix(".") { text.removeLast() }
+    return text
+  }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import Testing
+import Training
+
+@testable import Experiments
+
+@Suite struct RunConfigurationTests {
+  /// Written by hand: sorted keys, no spaces, the rate at six decimals, bias and null left as
+  /// they are. The identifier below is FNV-1a of exactly this text, computed outside.
+  static let canonical =
+    #"{"cell":{"log2LearningRate":-5.473684,"optimizer":"sgd","parametrization":"spectral","#
+    + #""seed":1,"width":128},"settings":{"activation":"relu","baseWidth":128,"batchSize":64,"#
+    + #""bias":false,"data":{"classes":10,"fingerprint":"00ff","inputs":64,"name":"digits","#
+    + #""normalization":"x/8 - 1","trainCount":1500,"validationCount":297},"depth":3,"#
+    + #""hiddenPattern":[1,4],"inputMultiplier":0.0625,"length":{"epochs":3},"#
+    + #""loss":"cross-entropy","matrixMultiplication":"openblas","outputMultiplier":32,"#
+    + #""schedule":{"shape":"constant","warmup":0},"weightDecay":{"kind":"independent","#
+    + #""strength":0.1},"zeroReadout":true}}"#
+
+  @Test func canonicalJSON_isTheGoldenText() throws {
+    let text = String(decoding: try CanonicalJSON.compact(Fixture.configuration()), as: UTF8.self)
+    #expect(text == Self.canonical)
+  }
+
+  @Test func identifier_isTheGoldenHash() {
+    #expect(Fixture.configuration().identifier == "891ee091fadc1adc")
+  }
+
+  /// Published vectors of FNV-1a, 64 bits.
+  @Test(arguments: [
+    ("", 0xcbf2_9ce4_8422_2325 as UInt64), ("a", 0xaf63_dc4c_8601_ec8c),
+    ("foobar", 0x8594_4171_f739_67e8),
+  ])
+  func fnv1a64_matchesPublishedVectors(text: String, hash: UInt64) {
+    #expect(RunConfiguration.fnv1a64(text.utf8) == hash)
+  }
+
+  @Test func identifier_hasSixteenDigitsAndDiffersByEveryPartOfTheCell() {
+    var identifiers: Set<String> = []
+    for seed in 0..<100 as Range<UInt64> {
+      identifiers.insert(Fixture.configuration(seed: seed).identifier)
+    }
+    identifiers.insert(Fixture.configuration(width: 256).identifier)
+    identifiers.insert(Fixture.configuration(rate: -5).identifier)
+    var other = Fixture.configuration()
+    other.cell.optimizer = .adam
+    identifiers.insert(other.identifier)
+    other.settings.batchSize = 65
+    identifiers.insert(other.identifier)
+    #expect(identifiers.count == 104)
+    #expect(identifiers.allSatisfy { $0.count == 16 })
+  }
+
+  @Test func identifier_isOneForATypedAndAComputedRate() throws {
+    let computed = try SweepGrid.parseRates("-8:0:20")[6]
+    #expect(computed != -5.473684)
+    #expect(
+      Fixture.configuration(rate: computed).identifier
+        == Fixture.configuration(rate: -5.473684).identifier)
+    #expect(
+      Fixture.configuration(rate: -0.0).identifier == Fixture.configuration(rate: 0).identifier)
+  }
+
+  @Test func configuration_roundTripsThroughJSON() throws {
+    var configuration = Fixture.configuration(seed: .max)
+    configuration.settings.length = .steps(500)
+    configuration.settings.weightDecay = nil
+    configuration.settings.baseWidth = nil
+    let data = try CanonicalJSON.pretty(configuration)
+    #expect(try JSONDecoder().decode(RunConfiguration.self, from: data) == configuration)
+  }
+
+  @Test func trainingLength_hasOneKey() throws {
+    #expect(
+      String(decoding: try CanonicalJSON.compact(TrainingLength.steps(7)), as: UTF8.self)
+        == #"{"steps":7}"#)
+    for text in ["{}", #"{"steps":7,"epochs":1}"#] {
+      #expect(throws: DecodingError.self) {
+        try JSONDecoder().decode(TrainingLength.self, from: Data(text.utf8))
+      }
+    }
+  }
+
+  @Test func hiddenWidths_repeatThePattern() {
+    var settings = Fixture.settings
+    settings.depth = 5
+    settings.hiddenPattern = [1, 4, 2]
+    #expect(settings.hiddenWidths(width: 10) == [10, 40, 20, 10, 40])
+  }
+
+  @Test func learningRate_isAPowerOfTwo() {
+    #expect(Fixture.configuration(rate: -3).cell.learningRate == 0.125)
+  }
+
+  @Test func result_holdsNoNonFiniteNumber() throws {
+    let result = RunResult(
+      epochs: 1, steps: 2, firstEpochTrainLoss: .infinity, trainLoss: .nan,
+      validationLoss: -.infinity, validationAccuracy: .nan, outcome: .diverged, divergedAtStep: 2,
+      seconds: 0.5, device: "cpu")
+    #expect(
+      String(decoding: try CanonicalJSON.compact(result), as: UTF8.self)
+        == #"{"device":"cpu","divergedAtStep":2,"epochs":1,"outcome":"diverged","seconds":0.5,"#
+        + #""steps":2}"#)
+  }
+
+  @Test func record_isFlatAndRoundTrips() throws {
+    let record = RunRecord(
+      epoch: 1, step: 782, values: ["train_loss": 1.95, "validation_loss": .nan])
+    let data = try CanonicalJSON.compact(record)
+    #expect(
+      String(decoding: data, as: UTF8.self) == #"{"epoch":1,"step":782,"train_loss":1.95}"#)
+    #expect(try JSONDecoder().decode(RunRecord.self, from: data) == record)
+  }
+}
