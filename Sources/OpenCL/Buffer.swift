@@ -13,30 +13,41 @@ public protocol KernelScalar: BitwiseCopyable {
 }
 
 extension Float: KernelScalar {
+  /// The type's name in OpenCL C.
   public static var openCLName: String { "float" }
 }
 extension UInt32: KernelScalar {
+  /// The type's name in OpenCL C.
   public static var openCLName: String { "uint" }
 }
 extension Int32: KernelScalar {
+  /// The type's name in OpenCL C.
   public static var openCLName: String { "int" }
 }
 extension UInt64: KernelScalar {
+  /// The type's name in OpenCL C.
   public static var openCLName: String { "ulong" }
 }
 extension UInt8: KernelScalar {
+  /// The type's name in OpenCL C.
   public static var openCLName: String { "uchar" }
 }
 extension SIMD4<Float>: KernelScalar {
+  /// The type's name in OpenCL C.
   public static var openCLName: String { "float4" }
 }
 
 /// `count` elements in device memory; contents are undefined until written.
 public final class Buffer<Element: KernelScalar>: DeviceMemory {
+  /// The handle that OpenCL calls take.
   public let handle: cl_mem
+  /// Number of elements.
   public let count: Int
+  /// Size in bytes.
   public var byteCount: Int { count * MemoryLayout<Element>.stride }
 
+  /// Room for `count` elements.
+  ///
   /// - Throws: `OpenCLError.callFailed` where memory is short or `count` is 0.
   public init(context: Context, count: Int) throws {
     var code: cl_int = 0

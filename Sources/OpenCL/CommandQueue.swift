@@ -2,11 +2,15 @@ import COpenCL
 
 /// An in-order queue of commands: each sees what those before it wrote.
 public final class CommandQueue {
+  /// The context whose device runs the commands.
   public let context: Context
   /// The handle that OpenCL calls take.
   public let handle: cl_command_queue
+  /// The device that runs the commands.
   public var device: Device { context.device }
 
+  /// An empty queue.
+  ///
   /// - Throws: `OpenCLError.callFailed`.
   public init(context: Context) throws {
     self.context = context

@@ -2,10 +2,13 @@ import COpenCL
 
 /// An OpenCL context over one device.
 public final class Context {
+  /// The device that the context's programs and buffers are for.
   public let device: Device
   /// The handle that OpenCL calls take.
   public let handle: cl_context
 
+  /// A context over `device`.
+  ///
   /// - Throws: `OpenCLError.callFailed`.
   public init(device: Device) throws {
     self.device = device

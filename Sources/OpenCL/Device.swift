@@ -1,4 +1,5 @@
 import COpenCL
+import Synchronization
 
 /// An OpenCL device and what its driver says of it.
 public struct Device {
@@ -11,11 +12,17 @@ public struct Device {
   public let id: cl_device_id
   /// Position in `Device.all()`.
   public let index: Int
+  /// What the device computes with; the most capable where a driver names several.
   public let kind: Kind
+  /// The device's name.
   public let name: String
+  /// Who made the device.
   public let vendor: String
+  /// Name of the driver's platform.
   public let platform: String
+  /// OpenCL version, as the driver words it.
   public let version: String
+  /// Version of the driver.
   public let driverVersion: String
   /// Bytes of device memory, as reported. PoCL reports far less than a CPU's memory.
   public let globalMemory: UInt64
@@ -23,11 +30,15 @@ public struct Device {
   public let maximumAllocation: UInt64
   /// Local memory of a work-group, bytes.
   public let localMemory: UInt64
+  /// Cores of a CPU, multiprocessors of a GPU.
   public let computeUnits: Int
   /// Floats in one native vector register; 1 on GPUs.
   public let nativeFloatWidth: Int
+  /// Most work-items in one work-group.
   public let maximumWorkGroupSize: Int
+  /// Most work-items of a work-group in each dimension.
   public let maximumWorkItemSizes: [Int]
+  /// Names of the OpenCL extensions on offer.
   public let extensions: [String]
   /// Whether `CommandQueue.enqueueNative` works: host functions in the queue.
   public let supportsNativeKernels: Bool
@@ -36,6 +47,13 @@ public struct Device {
   ///
   /// - Throws: `OpenCLError.noPlatform` where none is installed; `callFailed`.
   public static func all() throws -> [Device] {
+    try discovery.withLock { _ in try discover() }
+  }
+
+  /// PoCL 3.1 sets up its devices in the first query, which two threads must not make at once.
+  private static let discovery = Mutex(())
+
+  private static func discover() throws -> [Device] {
     var platformCount: cl_uint = 0
     let code = clGetPlatformIDs(0, nil, &platformCount)
     // -1001 is CL_PLATFORM_NOT_FOUND_KHR, the ICD loader's answer where no driver is installed.

@@ -5,6 +5,7 @@ import COpenCL
 ///     let scale = try Kernel<Buffer<Float>, Float, UInt32>(program, "scale")
 ///     try scale(queue, global: [256], local: [64], values, 2, UInt32(values.count))
 public final class Kernel<each Argument: KernelArgument> {
+  /// The function's name in the program.
   public let name: String
   private let handle: cl_kernel
   private let program: Program

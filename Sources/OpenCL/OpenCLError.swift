@@ -17,6 +17,7 @@ public enum OpenCLError: Error, Equatable {
 }
 
 extension OpenCLError: CustomStringConvertible {
+  /// The failed operation, what was expected and what was found.
   public var description: String {
     switch self {
     case .callFailed(let call, let code, let context):

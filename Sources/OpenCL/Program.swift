@@ -3,6 +3,7 @@ import Foundation
 
 /// One compiled file of kernels.
 public final class Program {
+  /// The context whose device the program is compiled for.
   public let context: Context
   /// Name of the source file, for messages.
   public let file: String

@@ -9,6 +9,7 @@ public struct Schedule: Codable, Hashable, Sendable {
     case warmupStableDecay = "wsd"
   }
 
+  /// The form after warm-up.
   public var shape: Shape
   /// Share of all steps, in [0, 1), over which the factor rises linearly to 1.
   public var warmup: Double

@@ -4,8 +4,10 @@ import Spectral
 public struct WeightDecay: Codable, Hashable, Sendable {
   /// λ ≥ 0, per unit learning rate.
   public var strength: Double
+  /// How decay enters the update.
   public var kind: WeightDecayKind
 
+  /// Decay of the strength and kind given.
   public init(strength: Double, kind: WeightDecayKind) {
     self.strength = strength
     self.kind = kind

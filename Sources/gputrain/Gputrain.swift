@@ -1,3 +1,12 @@
 import ArgumentParser
 
-@main struct Gputrain: AsyncParsableCommand {}
+/// The `gputrain` program.
+@main struct Gputrain: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gputrain",
+    abstract: "Does the best learning rate carry over to the wide network?",
+    discussion: """
+      Width-scaling rules for feature learning (arXiv:2310.17813), on any OpenCL device.
+      """,
+    subcommands: [ScalingCommand.self, DevicesCommand.self])
+}

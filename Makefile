@@ -1,0 +1,29 @@
+# make run ARGS="…"   set up, build, run gputrain
+# make test           set up, build, run every test
+# make check          what CI runs: format, build, tests
+# make format         rewrite the sources in the house's format
+
+SWIFT ?= swift
+SOURCES := Package.swift Sources Tests
+
+.PHONY: run build test check format lint setup
+
+setup:
+	@bash Scripts/setup.sh
+
+build: setup
+	$(SWIFT) build -c release
+
+run: setup
+	$(SWIFT) run -c release gputrain $(ARGS)
+
+test: setup
+	$(SWIFT) test
+
+lint:
+	$(SWIFT) format lint --strict --recursive $(SOURCES)
+
+format:
+	$(SWIFT) format --in-place --recursive $(SOURCES)
+
+check: setup lint test

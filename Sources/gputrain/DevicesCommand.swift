@@ -1,0 +1,63 @@
+import ArgumentParser
+import OpenCL
+
+/// `gputrain devices`: what OpenCL offers on this machine.
+struct DevicesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "devices",
+    abstract: "List the OpenCL devices and mark the one that is used by default.")
+
+  @Flag(help: "Print an array of objects.")
+  var json = false
+
+  private struct Row: Encodable {
+    let index: Int
+    let name, kind, vendor, platform, version, driver: String
+    let isDefault: Bool
+    let memoryBytes, largestAllocationBytes, localMemoryBytes: UInt64
+    let computeUnits, nativeFloatWidth, maximumWorkGroupSize: Int
+    let maximumWorkItemSizes: [Int]
+  }
+
+  func run() throws {
+    let preferred = try Device.find(.best).index
+    let devices = try Device.all()
+    if json {
+      print(try jsonText(devices.map { row(of: $0, isDefault: $0.index == preferred) }))
+      return
+    }
+    for device in devices {
+      let mark = device.index == preferred ? "  (default)" : ""
+      print(
+        """
+        \(device.index)  \(device.name)\(mark)
+           kind            \(device.kind.rawValue), \(device.vendor)
+           platform        \(device.platform), \(device.version)
+           driver          \(device.driverVersion)
+           memory          \(gibibytes(device.globalMemory)) GiB as reported, \
+        largest buffer \(gibibytes(device.maximumAllocation)) GiB, \
+        local \(device.localMemory / 1024) KiB
+           compute units   \(device.computeUnits), native float vector \(device.nativeFloatWidth)
+           work-group      at most \(device.maximumWorkGroupSize) work-items, \
+        \(device.maximumWorkItemSizes.map(String.init).joined(separator: " × "))
+        """)
+    }
+  }
+
+  private func row(of device: Device, isDefault: Bool) -> Row {
+    Row(
+      index: device.index, name: device.name, kind: device.kind.rawValue, vendor: device.vendor,
+      platform: device.platform, version: device.version, driver: device.driverVersion,
+      isDefault: isDefault, memoryBytes: device.globalMemory,
+      largestAllocationBytes: device.maximumAllocation, localMemoryBytes: device.localMemory,
+      computeUnits: device.computeUnits, nativeFloatWidth: device.nativeFloatWidth,
+      maximumWorkGroupSize: device.maximumWorkGroupSize,
+      maximumWorkItemSizes: device.maximumWorkItemSizes)
+  }
+
+  /// `bytes` in GiB with one decimal.
+  private func gibibytes(_ bytes: UInt64) -> String {
+    let tenths = Int((Double(bytes) / 1_073_741_824 * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10)"
+  }
+}
