@@ -1,1 +1,24 @@
-/* the kernel sources */
+#include "CKernels.h"
+
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+const char *gputrain_activation_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/activation.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_reduction_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/reduction.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_random_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/random.cl"
+      , 0};
+  return text;
+}

@@ -1,9 +1,12 @@
 import COpenCL
+import Synchronization
 
 /// Memory on a device, of whatever element type.
 public protocol DeviceMemory: AnyObject {
   /// The handle that OpenCL calls take.
   var handle: cl_mem { get }
+  /// Greater than that of all memory made before it in this process.
+  var serial: UInt64 { get }
 }
 
 /// A type that a kernel's buffers may hold.
@@ -37,10 +40,14 @@ extension SIMD4<Float>: KernelScalar {
   public static var openCLName: String { "float4" }
 }
 
+private let nextSerial = Atomic<UInt64>(0)
+
 /// `count` elements in device memory; contents are undefined until written.
 public final class Buffer<Element: KernelScalar>: DeviceMemory {
   /// The handle that OpenCL calls take.
   public let handle: cl_mem
+  /// Greater than that of all memory made before it in this process.
+  public let serial: UInt64
   /// Number of elements.
   public let count: Int
   /// Size in bytes.
@@ -56,6 +63,7 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
       context.handle, cl_mem_flags(CL_MEM_READ_WRITE), bytes, nil, &code)
     try check(code, "clCreateBuffer", "\(count) \(Element.openCLName), \(bytes) bytes")
     self.handle = handle!
+    serial = nextSerial.add(1, ordering: .relaxed).newValue
     self.count = count
   }
 

@@ -51,36 +51,47 @@ public final class CommandQueue {
     guard device.supportsNativeKernels else {
       throw OpenCLError.unsupported(operation: "a native kernel", device: device.name)
     }
+    // PoCL 3.1 orders the memory objects by age and drops repeated ones before it puts their
+    // addresses in place, so they are handed over in that order, each once.
+    var distinct: [any DeviceMemory] = []
+    for buffer in buffers.sorted(by: { $0.serial < $1.serial })
+    where distinct.last?.serial != buffer.serial {
+      distinct.append(buffer)
+    }
+    let slots = buffers.map { buffer in
+      distinct.firstIndex { $0.serial == buffer.serial }!
+    }
+    let call = Unmanaged.passRetained(NativeCall(body: body, slots: slots))
     // The driver copies this block and replaces each memory object in it by its address.
-    let call = Unmanaged.passRetained(NativeCall(body: body, count: buffers.count))
-    let slots = buffers.count + 1
-    let block = UnsafeMutablePointer<UnsafeRawPointer?>.allocate(capacity: slots)
+    let size = distinct.count + 1
+    let block = UnsafeMutablePointer<UnsafeRawPointer?>.allocate(capacity: size)
     defer { block.deallocate() }
-    block.initialize(repeating: nil, count: slots)
+    block.initialize(repeating: nil, count: size)
     block[0] = UnsafeRawPointer(call.toOpaque())
-    var objects: [cl_mem?] = buffers.map(\.handle)
-    var places: [UnsafeRawPointer?] = buffers.indices.map { UnsafeRawPointer(block + $0 + 1) }
+    var objects: [cl_mem?] = distinct.map(\.handle)
+    var places: [UnsafeRawPointer?] = distinct.indices.map { UnsafeRawPointer(block + $0 + 1) }
     let code = clEnqueueNativeKernel(
-      handle, runNativeCall, block, slots * MemoryLayout<UnsafeRawPointer?>.stride,
+      handle, runNativeCall, block, size * MemoryLayout<UnsafeRawPointer?>.stride,
       cl_uint(objects.count), &objects, &places, 0, nil, nil)
     if code != CL_SUCCESS { call.release() }
     try check(code, "clEnqueueNativeKernel")
   }
 }
 
-/// What a native kernel's argument block refers to: the function and how many pointers follow.
+/// What a native kernel's argument block refers to: the function, and where in the block the address
+/// of each of its buffers is.
 private final class NativeCall: Sendable {
   let body: @Sendable ([UnsafeMutableRawPointer]) -> Void
-  let count: Int
+  let slots: [Int]
 
-  init(body: @escaping @Sendable ([UnsafeMutableRawPointer]) -> Void, count: Int) {
+  init(body: @escaping @Sendable ([UnsafeMutableRawPointer]) -> Void, slots: [Int]) {
     self.body = body
-    self.count = count
+    self.slots = slots
   }
 }
 
 private let runNativeCall: @convention(c) (UnsafeMutableRawPointer?) -> Void = { argument in
   let block = argument!.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
   let call = Unmanaged<NativeCall>.fromOpaque(block[0]!).takeRetainedValue()
-  call.body((1...call.count).map { block[$0]! })
+  call.body(call.slots.map { block[$0 + 1]! })
 }

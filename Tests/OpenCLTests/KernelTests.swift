@@ -88,6 +88,21 @@ import Testing
     #expect(try buffer.read(queue: queue) == [22, 42, 62])
   }
 
+  /// PoCL 3.1 hands out addresses by the buffers' age: younger first and repeated must still work.
+  @Test func nativeKernel_addressesFollowTheCallersOrder() throws {
+    guard queue.device.supportsNativeKernels else { return }
+    let older = try Buffer<Float>(queue: queue, [1])
+    let younger = try Buffer<Float>(queue: queue, [2])
+    let result = try Buffer<Float>(context: queue.context, count: 3)
+    try queue.enqueueNative([younger, older, result, younger]) { pointers in
+      let values = pointers.map { $0.assumingMemoryBound(to: Float.self) }
+      values[2][0] = values[0][0]
+      values[2][1] = values[1][0]
+      values[2][2] = values[3][0]
+    }
+    #expect(try result.read(queue: queue) == [2, 1, 2])
+  }
+
   @Test func buffer_partialReadAndWrite_touchOnlyTheirRange() throws {
     let buffer = try Buffer<UInt32>(queue: queue, [0, 1, 2, 3, 4])
     try buffer.write([8, 9], at: 1, queue: queue)

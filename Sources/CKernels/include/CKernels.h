@@ -1,1 +1,6 @@
+// The sources of Kernels/, each a string.
 #pragma once
+
+const char *gputrain_activation_source(void);
+const char *gputrain_reduction_source(void);
+const char *gputrain_random_source(void);

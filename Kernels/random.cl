@@ -1,0 +1,45 @@
+// Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC 2011).
+//   block i of stream s of a replica = philox(counter = (i, s, 0, 0), key = seed)
+// values [replica, count]; seeds [replica].
+// Uniform u = (⌊x/2⁸⌋ + ½)·2⁻²⁴ in (0, 1); normal: Box–Muller over the block's two pairs, times std.
+// global (⌈count/4⌉ rounded up to 64, replicas), local (64, 1). One work-item makes four numbers.
+
+inline uint4 philox(uint4 counter, uint2 key) {
+  for (int round = 0; round < 10; round++) {
+    uint high0 = mul_hi(0xD2511F53u, counter.x), low0 = 0xD2511F53u * counter.x;
+    uint high1 = mul_hi(0xCD9E8D57u, counter.z), low1 = 0xCD9E8D57u * counter.z;
+    counter = (uint4)(high1 ^ counter.y ^ key.x, low1, high0 ^ counter.w ^ key.y, low0);
+    key += (uint2)(0x9E3779B9u, 0xBB67AE85u);
+  }
+  return counter;
+}
+
+inline uint4 block(__global const ulong* seeds, size_t replica, uint stream, uint index) {
+  ulong seed = seeds[replica];
+  return philox((uint4)(index, stream, 0, 0), (uint2)((uint)seed, (uint)(seed >> 32)));
+}
+
+// The 24 high bits, centred: in [2⁻²⁵, 1 − 2⁻²⁵], exact in float.
+inline float4 unit(uint4 bits) {
+  return (convert_float4(bits >> 8) + 0.5f) * 5.9604644775390625e-8f;
+}
+
+inline void store(__global float* values, size_t replica, uint index, uint count, float4 v) {
+  __global float* p = values + replica * count + (size_t)4 * index;
+  uint left = count - 4 * index;
+  if (left > 0) p[0] = v.x;
+  if (left > 1) p[1] = v.y;
+  if (left > 2) p[2] = v.z;
+  if (left > 3) p[3] = v.w;
+}
+
+__kernel void fill_normal(__global const ulong* seeds, __global const float* std,
+                          __global float* values, uint stream, uint count) {
+  uint index = get_global_id(0);
+  if (index >= (count + 3) / 4) return;
+  float4 u = unit(block(seeds, get_global_id(1), stream, index));
+  float r0 = sqrt(-2.0f * log(u.x)), r1 = sqrt(-2.0f * log(u.z));
+  float a0 = 6.283185307179586f * u.y, a1 = 6.283185307179586f * u.w;
+  float4 v = (float4)(r0 * cos(a0), r0 * sin(a0), r1 * cos(a1), r1 * sin(a1));
+  store(values, get_global_id(1), index, count, v * std[get_global_id(1)]);
+}

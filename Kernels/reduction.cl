@@ -1,0 +1,12 @@
+// Sums in a fixed order, so that results repeat bit for bit.
+
+// total[replica, column] = Σ_rows x[replica, row, column]: a bias's gradient.
+// global (columns rounded up to 64, replicas), local (64, 1).
+__kernel void sum_rows(__global const float* x, __global float* total, uint rows, uint columns) {
+  size_t column = get_global_id(0), replica = get_global_id(1);
+  if (column >= columns) return;
+  __global const float* p = x + replica * rows * columns + column;
+  float sum = 0.0f;
+  for (uint row = 0; row < rows; row++) sum += p[(size_t)row * columns];
+  total[replica * columns + column] = sum;
+}

@@ -1,0 +1,95 @@
+import OpenCL
+
+/// Elementwise operations, losses and random numbers of tensors.
+extension Compute {
+  /// Adds `bias` [replica, 1, columns] to every row of `z`, in place.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func addBias(_ bias: Tensor, to z: Tensor) throws {
+    precondition(
+      bias.replicas == z.replicas && bias.rows == 1 && bias.columns == z.columns,
+      "bias \(bias.shape) for \(z.shape)")
+    let kernel = try kernel(
+      .activation, "add_bias", Buffer<Float>.self, Buffer<Float>.self, UInt32.self)
+    try kernel(
+      queue, global: [roundUp(z.columns, 64), z.rows, z.replicas], local: [64, 1, 1], z.buffer,
+      bias.buffer, UInt32(z.columns))
+  }
+
+  /// φ(z), elementwise.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func activate(_ z: Tensor, _ activation: Activation) throws -> Tensor {
+    let result = try tensor(replicas: z.replicas, rows: z.rows, columns: z.columns)
+    try apply("activation_forward", activation, z, result)
+    return result
+  }
+
+  /// δ ← δ ∘ φ'(z), in place.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func multiplyByDerivative(_ delta: Tensor, of activation: Activation, at z: Tensor) throws
+  {
+    try apply("activation_backward", activation, z, delta)
+  }
+
+  private func apply(
+    _ name: String, _ activation: Activation, _ z: Tensor, _ other: Tensor
+  ) throws {
+    precondition(z.shape == other.shape, "\(name) of \(z.shape) and \(other.shape)")
+    let kernel = try kernel(
+      .activation, name, Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self)
+    try kernel(
+      queue, global: [roundUp(z.columns, 64), z.rows, z.replicas], local: [64, 1, 1], z.buffer,
+      other.buffer, activation.kernelCode, UInt32(z.columns))
+  }
+
+  /// Σ over rows: [replica, rows, columns] to [replica, 1, columns], in a fixed order.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func sumRows(_ x: Tensor) throws -> Tensor {
+    let result = try tensor(replicas: x.replicas, rows: 1, columns: x.columns)
+    let kernel = try kernel(
+      .reduction, "sum_rows", Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self)
+    try kernel(
+      queue, global: [roundUp(x.columns, 64), x.replicas], local: [64, 1], x.buffer,
+      result.buffer, UInt32(x.rows), UInt32(x.columns))
+    return result
+  }
+
+  /// Random numbers N(0, std²) by Philox 4x32-10 and Box–Muller.
+  ///
+  /// - seeds: one for each replica; std: likewise. `stream` tells tensors of one seed apart.
+  /// - Throws: `OpenCLError`.
+  public func normal(
+    seeds: [UInt64], std: [Float], stream: UInt32, rows: Int, columns: Int
+  ) throws -> Tensor {
+    precondition(seeds.count == std.count, "\(seeds.count) seeds, \(std.count) deviations")
+    let result = try tensor(replicas: seeds.count, rows: rows, columns: columns)
+    let kernel = try kernel(
+      .random, "fill_normal", Buffer<UInt64>.self, Buffer<Float>.self, Buffer<Float>.self,
+      UInt32.self, UInt32.self)
+    try kernel(
+      queue, global: [roundUp((result.stride + 3) / 4, 64), seeds.count], local: [64, 1],
+      Buffer(queue: queue, seeds), Buffer(queue: queue, std), result.buffer, stream,
+      UInt32(result.stride))
+    return result
+  }
+
+  /// `count` rounded up to a multiple of `multiple`.
+  private func roundUp(_ count: Int, _ multiple: Int) -> Int {
+    (count + multiple - 1) / multiple * multiple
+  }
+}
+
+extension Activation {
+  /// The number that Kernels/activation.cl knows the activation by.
+  var kernelCode: UInt32 {
+    switch self {
+    case .identity: 0
+    case .relu: 1
+    case .tanh: 2
+    case .gelu: 3
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import OpenCL
+
+/// What tensors are computed with: a device, its queue, memory, kernels and matrix products.
+///
+/// Kernels are compiled when first used. Nothing waits for the device but `read`.
+public final class Compute {
+  /// Where commands run, in order.
+  public let queue: CommandQueue
+  /// How matrices are multiplied.
+  public let multiplier: any MatrixMultiplier
+  let pool: BufferPool
+  private var programs: [KernelSource: Program] = [:]
+  private var kernels: [String: AnyObject] = [:]
+
+  /// Which matrix multiplication to use.
+  public enum MultiplierChoice: String, Sendable, CaseIterable {
+    /// OpenBLAS on devices that run native kernels, else CLBlast.
+    case automatic = "auto"
+    case clblast, openblas
+  }
+
+  /// Computation on `device`.
+  ///
+  /// - Throws: `OpenCLError`; `unsupported` for OpenBLAS on a device without native kernels.
+  public init(device: Device, multiplier choice: MultiplierChoice = .automatic) throws {
+    queue = try CommandQueue(context: Context(device: device))
+    pool = BufferPool(context: queue.context)
+    let native = device.supportsNativeKernels
+    switch choice {
+    case .openblas where !native:
+      throw OpenCLError.unsupported(operation: "OpenBLAS", device: device.name)
+    case .automatic where !native, .clblast:
+      multiplier = CLBlastMultiplier()
+    case .openblas, .automatic:
+      multiplier = OpenBLASMultiplier(threads: device.computeUnits)
+    }
+  }
+
+  /// Buffers made so far; it stands still once a repeated computation has been through once.
+  public var allocations: Int { pool.allocations }
+
+  /// A tensor with undefined contents.
+  ///
+  /// - Throws: `OpenCLError.callFailed` where memory is short.
+  public func tensor(replicas: Int = 1, rows: Int, columns: Int) throws -> Tensor {
+    try Tensor(replicas: replicas, rows: rows, columns: columns, pool: pool)
+  }
+
+  /// A tensor that holds `values`, [replica, rows, columns] in row-major order.
+  ///
+  /// - Throws: `OpenCLError.callFailed`.
+  public func tensor(_ values: [Float], replicas: Int = 1, rows: Int, columns: Int) throws
+    -> Tensor
+  {
+    precondition(
+      values.count == replicas * rows * columns,
+      "\(values.count) values for shape \([replicas, rows, columns])")
+    let result = try tensor(replicas: replicas, rows: rows, columns: columns)
+    try result.buffer.write(values, queue: queue)
+    return result
+  }
+
+  /// The elements of `tensor`; waits for the commands before.
+  ///
+  /// - Throws: `OpenCLError.callFailed`.
+  public func read(_ tensor: Tensor) throws -> [Float] {
+    try tensor.buffer.read(queue: queue)
+  }
+
+  /// C = α·op(A)·op(B) for every replica; an operand of one replica serves all.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func product(
+    _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float = 1
+  ) throws -> Tensor {
+    let result = try tensor(
+      replicas: max(a.replicas, b.replicas), rows: form == .tn ? a.columns : a.rows,
+      columns: form == .nt ? b.rows : b.columns)
+    try multiplier.multiply(
+      MatrixProduct(form, a, b, alpha: alpha, into: result), queue: queue)
+    return result
+  }
+
+  /// The kernel `name` of `source`, compiled and checked at first use.
+  func kernel<each Argument: KernelArgument>(
+    _ source: KernelSource, _ name: String, _: repeat (each Argument).Type
+  ) throws -> Kernel<repeat each Argument> {
+    if let kernel = kernels[name] as? Kernel<repeat each Argument> { return kernel }
+    let program: Program
+    if let known = programs[source] {
+      program = known
+    } else {
+      program = try Program(context: queue.context, file: source.file, source: source.text)
+      programs[source] = program
+    }
+    let kernel = try Kernel<repeat each Argument>(program, name)
+    kernels[name] = kernel
+    return kernel
+  }
+}

@@ -1,0 +1,20 @@
+import CKernels
+
+/// The families of kernels, one file of Kernels/ each.
+enum KernelSource: String, CaseIterable {
+  case activation, reduction, random
+
+  /// The file's name, for messages.
+  var file: String { "Kernels/\(rawValue).cl" }
+
+  /// The file's text, embedded in the program.
+  var text: String {
+    let bytes =
+      switch self {
+      case .activation: gputrain_activation_source()
+      case .reduction: gputrain_reduction_source()
+      case .random: gputrain_random_source()
+      }
+    return String(cString: bytes!)
+  }
+}

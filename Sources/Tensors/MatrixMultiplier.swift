@@ -1,0 +1,44 @@
+import OpenCL
+
+/// Which operands of a product are transposed; all matrices are row-major.
+public enum ProductForm: String, Sendable, CaseIterable {
+  /// C = A B: a gradient passed back, Δ W.
+  case nn
+  /// C = A Bᵀ: a layer's forward product, H Wᵀ.
+  case nt
+  /// C = Aᵀ B: a weight's gradient, Δᵀ H.
+  case tn
+}
+
+/// One product for every replica: C ← α·op(A)·op(B), C [replica, m, n], inner length k.
+public struct MatrixProduct {
+  let form: ProductForm
+  let m, n, k: Int
+  let alpha: Float
+  let a, b, c: Tensor
+
+  init(_ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float, into c: Tensor) {
+    let (rows, inner) = form == .tn ? (a.columns, a.rows) : (a.rows, a.columns)
+    let (otherInner, columns) = form == .nt ? (b.columns, b.rows) : (b.rows, b.columns)
+    precondition(
+      inner == otherInner && c.rows == rows && c.columns == columns,
+      "product \(form.rawValue) of \(a.shape) and \(b.shape) into \(c.shape)")
+    (self.form, self.a, self.b, self.c) = (form, a, b, c)
+    (m, n, k) = (rows, columns, inner)
+    self.alpha = alpha
+  }
+
+  var replicas: Int { c.replicas }
+  var strideA: Int { a.replicaStride(in: replicas) }
+  var strideB: Int { b.replicaStride(in: replicas) }
+}
+
+/// A way to compute batched matrix products; every one passes the same conformance tests.
+public protocol MatrixMultiplier {
+  /// The name that `--gemm` takes.
+  var name: String { get }
+  /// Enqueues the product.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  func multiply(_ product: MatrixProduct, queue: CommandQueue) throws
+}

@@ -1,0 +1,53 @@
+import OpenCL
+
+/// Floats on a device with a leading replica axis: [replica, rows, columns], row-major.
+///
+/// One replica stands for all where an operation's other operands have more (broadcast).
+/// Copies share memory; the last one gives it back for reuse.
+public struct Tensor {
+  /// Runs that share shapes and train together.
+  public let replicas: Int
+  /// Rows of one replica: a batch, or a weight's fan-out.
+  public let rows: Int
+  /// Columns of one replica: features, or a weight's fan-in.
+  public let columns: Int
+  private let storage: Storage
+
+  /// The elements in device memory.
+  public var buffer: Buffer<Float> { storage.buffer }
+  /// Elements of one replica.
+  public var stride: Int { rows * columns }
+  /// Elements of all replicas.
+  public var count: Int { replicas * stride }
+  /// [replica, rows, columns], for messages.
+  public var shape: [Int] { [replicas, rows, columns] }
+
+  init(replicas: Int, rows: Int, columns: Int, pool: BufferPool) throws {
+    precondition(
+      replicas > 0 && rows > 0 && columns > 0, "no tensor of shape \([replicas, rows, columns])")
+    self.replicas = replicas
+    self.rows = rows
+    self.columns = columns
+    storage = Storage(try pool.take(count: replicas * rows * columns), pool: pool)
+  }
+
+  /// Elements between one replica and the next: 0 where the tensor stands for all of `count`.
+  func replicaStride(in count: Int) -> Int {
+    precondition(
+      replicas == count || replicas == 1, "\(shape) does not broadcast to \(count) replicas")
+    return replicas == 1 ? 0 : stride
+  }
+}
+
+/// Memory on loan from a pool.
+private final class Storage {
+  let buffer: Buffer<Float>
+  private let pool: BufferPool
+
+  init(_ buffer: Buffer<Float>, pool: BufferPool) {
+    self.buffer = buffer
+    self.pool = pool
+  }
+
+  deinit { pool.give(buffer) }
+}

@@ -1,0 +1,106 @@
+import Foundation
+import OpenCL
+import Testing
+
+@testable import Tensors
+
+@Suite(.serialized) struct OperationTests {
+  let compute: Compute
+
+  init() throws {
+    compute = try Compute(device: .find(.best))
+  }
+
+  /// φ in Double.
+  func reference(_ activation: Activation, _ z: Double) -> Double {
+    switch activation {
+    case .identity: z
+    case .relu: max(z, 0)
+    case .tanh: tanh(z)
+    case .gelu: 0.5 * z * (1 + tanh((2 / Double.pi).squareRoot() * (z + 0.044715 * z * z * z)))
+    }
+  }
+
+  /// Off 0, where ReLU has no derivative.
+  static let points: [Float] = (0..<390).map { index in Float(index % 97) * 0.13 - 6.17 }
+
+  @Test(arguments: Activation.allCases) func activation_matchesDouble(_ activation: Activation)
+    throws
+  {
+    let z = try compute.tensor(Self.points, replicas: 2, rows: 3, columns: 65)
+    let got = try compute.read(compute.activate(z, activation))
+    for (x, y) in zip(Self.points, got) {
+      #expect(abs(Double(y) - reference(activation, Double(x))) <= 1e-6 + 1e-6 * abs(Double(x)))
+    }
+  }
+
+  @Test(arguments: Activation.allCases) func derivative_matchesCentralDifferences(
+    _ activation: Activation
+  ) throws {
+    let z = try compute.tensor(Self.points, replicas: 2, rows: 3, columns: 65)
+    let delta = try compute.tensor(
+      Self.points.map { _ in 2 }, replicas: 2, rows: 3, columns: 65)
+    try compute.multiplyByDerivative(delta, of: activation, at: z)
+    let step = 1e-6
+    for (x, y) in zip(Self.points, try compute.read(delta)) {
+      let slope =
+        (reference(activation, Double(x) + step) - reference(activation, Double(x) - step)) / step
+      // 1e-5: a difference quotient's own error, and a float32 derivative near 1.
+      #expect(abs(Double(y) - slope) <= 1e-5)
+    }
+  }
+
+  @Test func bias_isAddedToItsReplicasRows_andItsGradientIsTheRowSum() throws {
+    let z = try compute.tensor((0..<12).map(Float.init), replicas: 2, rows: 2, columns: 3)
+    try compute.addBias(
+      compute.tensor([10, 20, 30, 40, 50, 60], replicas: 2, rows: 1, columns: 3), to: z)
+    #expect(try compute.read(z) == [10, 21, 32, 13, 24, 35, 46, 57, 68, 49, 60, 71])
+    #expect(try compute.read(compute.sumRows(z)) == [23, 45, 67, 95, 117, 139])
+  }
+
+  @Test func normal_hasItsMomentsAndEachReplicasOwnStd() throws {
+    let count = 40_000
+    let values = try compute.read(
+      compute.normal(seeds: [1, 2], std: [1, 0.5], stream: 3, rows: 200, columns: 200))
+    for (replica, std) in [1.0, 0.5].enumerated() {
+      let sample = values[replica * count..<(replica + 1) * count].map(Double.init)
+      let mean = sample.reduce(0, +) / Double(count)
+      let variance = sample.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(count)
+      // Five standard errors: 5/√n for the mean, 5·√(2/n) for the variance.
+      #expect(abs(mean) <= 5 * std / Double(count).squareRoot())
+      #expect(abs(variance / (std * std) - 1) <= 5 * (2 / Double(count)).squareRoot())
+    }
+  }
+
+  /// Philox 4x32-10 with counter 0 and key 0 gives 6627e8d5 e169c58d bc57ac4c 9b00dbd8
+  /// (Random123's known answers).
+  @Test func normal_isBoxMullerOfThePublishedPhiloxVector() throws {
+    let bits: [UInt32] = [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]
+    let u = bits.map { (Double($0 >> 8) + 0.5) / Double(1 << 24) }
+    let got = try compute.read(compute.normal(seeds: [0], std: [1], stream: 0, rows: 1, columns: 4))
+    for pair in 0..<2 {
+      let radius = (-2 * log(u[2 * pair])).squareRoot()
+      let angle = 2 * Double.pi * u[2 * pair + 1]
+      #expect(abs(Double(got[2 * pair]) - radius * cos(angle)) <= 1e-5)
+      #expect(abs(Double(got[2 * pair + 1]) - radius * sin(angle)) <= 1e-5)
+    }
+  }
+
+  @Test(arguments: [1, 2, 3, 5, 255, 257]) func normal_writesNothingPastItsReplica(count: Int)
+    throws
+  {
+    let group = try compute.read(
+      compute.normal(seeds: [7, 8], std: [1, 1], stream: 1, rows: 1, columns: count))
+    for (replica, seed) in [UInt64(7), 8].enumerated() {
+      let solo = try compute.read(
+        compute.normal(seeds: [seed], std: [1], stream: 1, rows: 1, columns: count))
+      #expect(Array(group[replica * count..<(replica + 1) * count]) == solo)
+    }
+  }
+
+  @Test func normal_differsByStream() throws {
+    let one = try compute.read(compute.normal(seeds: [1], std: [1], stream: 0, rows: 1, columns: 8))
+    let two = try compute.read(compute.normal(seeds: [1], std: [1], stream: 1, rows: 1, columns: 8))
+    #expect(zip(one, two).allSatisfy { $0 != $1 })
+  }
+}
