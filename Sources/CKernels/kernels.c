@@ -9,6 +9,13 @@ const char *gputrain_activation_source(void) {
   return text;
 }
 
+const char *gputrain_loss_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/loss.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_reduction_source(void) {
   static const char text[] = {
 #embed "../../Kernels/reduction.cl"
@@ -19,6 +26,13 @@ const char *gputrain_reduction_source(void) {
 const char *gputrain_random_source(void) {
   static const char text[] = {
 #embed "../../Kernels/random.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_update_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/update.cl"
       , 0};
   return text;
 }

@@ -77,7 +77,7 @@ extension Compute {
   }
 
   /// `count` rounded up to a multiple of `multiple`.
-  private func roundUp(_ count: Int, _ multiple: Int) -> Int {
+  func roundUp(_ count: Int, _ multiple: Int) -> Int {
     (count + multiple - 1) / multiple * multiple
   }
 }

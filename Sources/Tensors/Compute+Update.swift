@@ -1,0 +1,95 @@
+import OpenCL
+
+/// One tensor's rates in each replica, as the update kernels take them.
+public struct UpdateRates {
+  let buffer: Buffer<SIMD4<Float>>
+
+  /// Rates for each replica.
+  ///
+  /// - learningRate: η_l. epsilon: Adam's ε_l. coupledDecay: λ_l, added to the gradient as λ_l·W.
+  ///   decoupledDecay: share of W taken away each step, η_l·λ_l.
+  /// - Throws: `OpenCLError`.
+  public init(
+    learningRate: [Float], epsilon: [Float], coupledDecay: [Float], decoupledDecay: [Float],
+    compute: Compute
+  ) throws {
+    precondition(
+      epsilon.count == learningRate.count && coupledDecay.count == learningRate.count
+        && decoupledDecay.count == learningRate.count, "rates of different replica counts")
+    buffer = try Buffer(
+      queue: compute.queue,
+      learningRate.indices.map {
+        SIMD4(learningRate[$0], epsilon[$0], coupledDecay[$0], decoupledDecay[$0])
+      })
+  }
+}
+
+/// Update rules, in place, for every replica that `active` [replica, 1, 1] does not mark 0.
+extension Compute {
+  /// W ← (1 − s·d)·W − s·η·(g + λ·W).
+  ///
+  /// - Throws: `OpenCLError`.
+  public func updateSGD(
+    _ weight: Tensor, gradient: Tensor, rates: UpdateRates, active: Tensor, schedule: Float
+  ) throws {
+    check(weight, gradient, rates, active)
+    let kernel = try kernel(
+      .update, "update_sgd", Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self,
+      Buffer<Float>.self, Float.self, UInt32.self)
+    try kernel(
+      queue, global: updateSize(weight), local: [256, 1], weight.buffer, gradient.buffer,
+      rates.buffer, active.buffer, schedule, UInt32(weight.stride))
+  }
+
+  /// v ← μ·v + g, then a step along v, or along g + μ·v with Nesterov's look-ahead.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func updateMomentum(
+    _ weight: Tensor, gradient: Tensor, velocity: Tensor, rates: UpdateRates, active: Tensor,
+    schedule: Float, momentum: Float, nesterov: Bool
+  ) throws {
+    check(weight, gradient, rates, active, velocity)
+    let kernel = try kernel(
+      .update, "update_momentum", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, Float.self, UInt32.self,
+      UInt32.self)
+    try kernel(
+      queue, global: updateSize(weight), local: [256, 1], weight.buffer, gradient.buffer,
+      velocity.buffer, rates.buffer, active.buffer, schedule, momentum, nesterov ? 1 : 0,
+      UInt32(weight.stride))
+  }
+
+  /// Adam's step: (m/c₁)/(√(v/c₂) + ε) with the running means m and v of g and g².
+  ///
+  /// - correction1, correction2: 1 − βᵗ for step t ≥ 1.
+  /// - Throws: `OpenCLError`.
+  public func updateAdam(
+    _ weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, rates: UpdateRates,
+    active: Tensor, schedule: Float, beta1: Float, beta2: Float, correction1: Float,
+    correction2: Float
+  ) throws {
+    check(weight, gradient, rates, active, mean, square)
+    let kernel = try kernel(
+      .update, "update_adam", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, Float.self,
+      Float.self, Float.self, Float.self, UInt32.self)
+    try kernel(
+      queue, global: updateSize(weight), local: [256, 1], weight.buffer, gradient.buffer,
+      mean.buffer, square.buffer, rates.buffer, active.buffer, schedule, beta1, beta2,
+      correction1, correction2, UInt32(weight.stride))
+  }
+
+  private func updateSize(_ weight: Tensor) -> [Int] {
+    [roundUp(weight.stride, 256), weight.replicas]
+  }
+
+  private func check(
+    _ weight: Tensor, _ gradient: Tensor, _ rates: UpdateRates, _ active: Tensor, _ state: Tensor...
+  ) {
+    precondition(
+      gradient.shape == weight.shape && state.allSatisfy { $0.shape == weight.shape }
+        && rates.buffer.count == weight.replicas && active.count == weight.replicas,
+      "update of \(weight.shape) with gradient \(gradient.shape), state \(state.map(\.shape)), "
+        + "\(rates.buffer.count) rates")
+  }
+}
