@@ -1,0 +1,101 @@
+/// What can be wrong with data from outside: each case says which file, what was expected, what
+/// was found. Rows and columns count from 1; CSV rows count the header too.
+public enum DataError: Error, Hashable, CustomStringConvertible {
+  /// Nothing is at the path.
+  case missing(path: String, expected: String)
+  /// Something is there, but reading it failed.
+  case unreadable(path: String, reason: String)
+  /// No known format is at the path.
+  case unrecognized(path: String, expected: String)
+  /// There are no bytes or no rows.
+  case empty(path: String, expected: String)
+  /// The contents end early.
+  case truncated(path: String, expected: String, found: String)
+  /// More bytes than this library will hold in memory.
+  case tooLarge(path: String, limit: Int)
+  /// The first bytes belong to another format.
+  case wrongMagic(path: String, expected: String, found: String)
+  /// The right format, in a variant that is not read here.
+  case unsupported(path: String, expected: String, found: String)
+  /// The contents break their format's rules.
+  case malformed(path: String, expected: String, found: String)
+  /// A label that is no class.
+  case labelOutOfRange(path: String, row: Int, expected: String, found: String)
+  /// NaN or infinity among the features.
+  case notFinite(path: String, row: Int, column: Int, found: String)
+  /// Text where a number should be.
+  case notANumber(path: String, row: Int, column: Int, found: String)
+  /// The labels do not pair up with the features.
+  case countMismatch(path: String, features: Int, labelsPath: String, labels: Int)
+  /// Validation data of another shape than the training data.
+  case inputMismatch(path: String, expected: Int, found: Int)
+  /// Only one class, so there is nothing to learn.
+  case tooFewClasses(path: String)
+  /// Not enough rows to train on some and validate on others.
+  case tooFewRows(found: Int)
+
+  /// One line: file, expected, found.
+  public var description: String {
+    Self.oneLine(message)
+  }
+
+  private var message: String {
+    switch self {
+    case .missing(let path, let expected):
+      "\(path): missing; expected \(expected)"
+    case .unreadable(let path, let reason):
+      "\(path): unreadable: \(reason)"
+    case .unrecognized(let path, let expected):
+      "\(path): unrecognized; expected \(expected)"
+    case .empty(let path, let expected):
+      "\(path): empty; expected \(expected)"
+    case .truncated(let path, let expected, let found):
+      "\(path): truncated: expected \(expected), found \(found)"
+    case .tooLarge(let path, let limit):
+      "\(path): too large: expected at most \(limit) bytes of contents"
+    case .wrongMagic(let path, let expected, let found):
+      "\(path): wrong first bytes: expected \(expected), found \(found)"
+    case .unsupported(let path, let expected, let found):
+      "\(path): unsupported: expected \(expected), found \(found)"
+    case .malformed(let path, let expected, let found):
+      "\(path): malformed: expected \(expected), found \(found)"
+    case .labelOutOfRange(let path, let row, let expected, let found):
+      "\(path): row \(row): label out of range: expected \(expected), found \(found)"
+    case .notFinite(let path, let row, let column, let found):
+      "\(path): row \(row), column \(column): expected a finite number, found \(found)"
+    case .notANumber(let path, let row, let column, let found):
+      "\(path): row \(row), column \(column): expected a number, found \(Self.quoted(found))"
+    case .countMismatch(let path, let features, let labelsPath, let labels):
+      "\(labelsPath): expected \(features) labels, one for each row of \(path), found \(labels)"
+    case .inputMismatch(let path, let expected, let found):
+      "\(path): expected \(expected) features per row as in the training data, found \(found)"
+    case .tooFewClasses(let path):
+      "\(path): expected at least 2 classes, found 1"
+    case .tooFewRows(let found):
+      "split: expected at least 2 rows to share between training and validation, found \(found)"
+    }
+  }
+
+  /// Text in quotes, cut to 40 characters.
+  static func quoted(_ text: String) -> String {
+    text.count <= 40 ? "\"\(text)\"" : "\"\(text.prefix(40))…\""
+  }
+
+  /// Bytes in hex, as in `1f 8b 08`; the word "nothing" for none.
+  static func hex(_ bytes: some Collection<UInt8>) -> String {
+    guard !bytes.isEmpty else { return "nothing" }
+    return bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+  }
+
+  /// Control characters become spaces, so that what a file or a path holds cannot break the line.
+  private static func oneLine(_ text: String) -> String {
+    var scalars = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      switch scalar.properties.generalCategory {
+      case .control, .lineSeparator, .paragraphSeparator: scalars.append(" ")
+      default: scalars.append(scalar)
+      }
+    }
+    return String(scalars)
+  }
+}

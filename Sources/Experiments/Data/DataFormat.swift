@@ -1,0 +1,36 @@
+/// A file format that data sets load from: one type per format, listed once in `dataFormats`.
+protocol DataFormat: Sendable {
+  /// Names the files that are recognised, for the error where none is.
+  static var expected: String { get }
+
+  /// Whether the location looks like this format, by names or first bytes.
+  static func recognizes(_ location: DataLocation) -> Bool
+
+  /// Loads the location.
+  /// - Throws: `DataError`.
+  static func load(_ location: DataLocation) throws -> LoadedData
+}
+
+/// Every format, in the order they are tried.
+private let dataFormats: [any DataFormat.Type] = [
+  CIFAR10Format.self, IDXFormat.self, NPYFormat.self, CSVFormat.self,
+]
+
+extension DataSet {
+  /// Loads the data at a path, in the first format that recognises it by names or first bytes:
+  /// - CIFAR-10 binary: a `data_batch_N.bin` file, or a directory of them. A `test_batch.bin`
+  ///   beside them is the validation set; without it rows are to be split off.
+  /// - IDX (MNIST), plain or gzip: a directory with `train-images-idx3-ubyte[.gz]`, or an images
+  ///   file; labels by name beside it. `t10k-…` beside `train-…` is the validation set.
+  /// - NPY: a directory with `x.npy` and `labels.npy` (or `X.npy`, `y.npy`), or the file of `x`.
+  /// - CSV, plain or gzip: a file named `.csv`, with or without a header.
+  /// - Throws: `DataError`, and no other error.
+  public static func load(path: String) throws -> LoadedData {
+    let location = try DataLocation(path: path)
+    for format in dataFormats where format.recognizes(location) {
+      return try format.load(location)
+    }
+    throw DataError.unrecognized(
+      path: path, expected: dataFormats.map { $0.expected }.joined(separator: ", or "))
+  }
+}
