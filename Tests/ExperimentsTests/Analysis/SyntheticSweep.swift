@@ -3,8 +3,8 @@ import Training
 
 @testable import Experiments
 
-/// SplitMix64, so that simulations repeat (Steele, Lea, Flood, OOPSLA 2014).
-struct SplitMix64: RandomNumberGenerator {
+/// SimulationRandom, so that simulations repeat (Steele, Lea, Flood, OOPSLA 2014).
+struct SimulationRandom: RandomNumberGenerator {
   var state: UInt64
 
   mutating func next() -> UInt64 {

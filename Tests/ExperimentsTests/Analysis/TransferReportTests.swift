@@ -158,7 +158,7 @@ import Training
   @Test(arguments: [3, 5])
   func interval_coversTheDrift(seeds: Int) throws {
     let state = 31_337 + UInt64(seeds)
-    var random = SplitMix64(state: state)
+    var random = SimulationRandom(state: state)
     let trials = 300
     var covered = 0
     var halfSum = 0.0
