@@ -9,6 +9,13 @@ const char *gputrain_activation_source(void) {
   return text;
 }
 
+const char *gputrain_gather_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/gather.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_loss_source(void) {
   static const char text[] = {
 #embed "../../Kernels/loss.cl"

@@ -1,0 +1,112 @@
+import OpenCL
+
+/// Labelled rows resident on the device, gathered into batches with normalisation.
+///
+///     x = source·scale + shift
+public final class DeviceRows {
+  /// Values as stored: bytes stay bytes, a quarter of the memory.
+  public enum Source {
+    /// [count, inputs], 0…255.
+    case bytes([UInt8])
+    /// [count, inputs].
+    case floats([Float])
+  }
+
+  private enum Storage {
+    case bytes(Buffer<UInt8>)
+    case floats(Buffer<Float>)
+  }
+
+  /// Number of rows.
+  public let count: Int
+  /// Values a row.
+  public let inputs: Int
+  private let storage: Storage
+  private let labels: Buffer<UInt32>
+  private let scale: Buffer<Float>
+  private let shift: Buffer<Float>
+
+  /// Uploads rows with their labels and normalisation.
+  ///
+  /// - scale, shift: [inputs].
+  /// - Throws: `OpenCLError.callFailed` where memory is short.
+  public init(
+    _ source: Source, labels: [UInt32], scale: [Float], shift: [Float], compute: Compute
+  ) throws {
+    count = labels.count
+    inputs = scale.count
+    let values =
+      switch source {
+      case .bytes(let values): values.count
+      case .floats(let values): values.count
+      }
+    precondition(
+      values == count * inputs && shift.count == inputs,
+      "\(values) values for \(count) rows of \(inputs)")
+    storage =
+      switch source {
+      case .bytes(let values): .bytes(try Buffer(queue: compute.queue, values))
+      case .floats(let values): .floats(try Buffer(queue: compute.queue, values))
+      }
+    self.labels = try Buffer(queue: compute.queue, labels)
+    self.scale = try Buffer(queue: compute.queue, scale)
+    self.shift = try Buffer(queue: compute.queue, shift)
+  }
+
+  /// Which rows come when, for each replica: [replica, period] row numbers on the device.
+  public struct Order {
+    let buffer: Buffer<UInt32>
+    let replicas: Int
+    let period: Int
+
+    /// Uploads an order.
+    ///
+    /// - rows: for each replica the row numbers in order, all of one length.
+    /// - Throws: `OpenCLError.callFailed`.
+    public init(_ rows: [[UInt32]], compute: Compute) throws {
+      let period = rows.first?.count ?? 0
+      precondition(rows.allSatisfy { $0.count == period }, "orders of different lengths")
+      replicas = rows.count
+      self.period = period
+      buffer = try Buffer(queue: compute.queue, rows.flatMap { $0 })
+    }
+  }
+
+  /// The batch of rows `offset ..< offset + rows` of the order, normalised: [replica, rows, inputs].
+  ///
+  /// - labels: takes the rows' labels, [replica, rows].
+  /// - Throws: `OpenCLError`.
+  public func gather(
+    _ order: Order, offset: Int, rows: Int, labels batchLabels: Buffer<UInt32>, compute: Compute
+  ) throws -> Tensor {
+    precondition(
+      offset >= 0 && offset + rows <= order.period && batchLabels.count == order.replicas * rows,
+      "rows \(offset)..<\(offset + rows) of \(order.period), \(batchLabels.count) labels")
+    let batch = try compute.tensor(replicas: order.replicas, rows: rows, columns: inputs)
+    let global = [compute.roundUp(inputs, 64), rows, order.replicas]
+    let sizes = (UInt32(offset), UInt32(order.period), UInt32(inputs))
+    switch storage {
+    case .bytes(let source):
+      let kernel = try compute.kernel(
+        .gather, "gather_bytes", Buffer<UInt8>.self, Buffer<Float>.self, Buffer<Float>.self,
+        Buffer<UInt32>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self)
+      try kernel(
+        compute.queue, global: global, local: [64, 1, 1], source, scale, shift, order.buffer,
+        batch.buffer, sizes.0, sizes.1, sizes.2)
+    case .floats(let source):
+      let kernel = try compute.kernel(
+        .gather, "gather_floats", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+        Buffer<UInt32>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self)
+      try kernel(
+        compute.queue, global: global, local: [64, 1, 1], source, scale, shift, order.buffer,
+        batch.buffer, sizes.0, sizes.1, sizes.2)
+    }
+    let kernel = try compute.kernel(
+      .gather, "gather_labels", Buffer<UInt32>.self, Buffer<UInt32>.self, Buffer<UInt32>.self,
+      UInt32.self, UInt32.self, UInt32.self)
+    try kernel(
+      compute.queue, global: [compute.roundUp(rows, 64), order.replicas], local: [64, 1], labels,
+      order.buffer, batchLabels, sizes.0, sizes.1, UInt32(rows))
+    return batch
+  }
+}
