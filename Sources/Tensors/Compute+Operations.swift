@@ -57,6 +57,18 @@ extension Compute {
     return result
   }
 
+  /// A tensor whose every element is `value`.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func filled(_ value: Float, replicas: Int = 1, rows: Int, columns: Int) throws -> Tensor {
+    let result = try tensor(replicas: replicas, rows: rows, columns: columns)
+    let kernel = try kernel(.fill, "fill", Buffer<Float>.self, Float.self, UInt64.self)
+    try kernel(
+      queue, global: [roundUp(result.count, 256)], local: [256], result.buffer, value,
+      UInt64(result.count))
+    return result
+  }
+
   /// Random numbers N(0, std²) by Philox 4x32-10 and Box–Muller.
   ///
   /// - seeds: one for each replica; std: likewise. `stream` tells tensors of one seed apart.

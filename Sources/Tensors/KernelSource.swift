@@ -2,7 +2,7 @@ import CKernels
 
 /// The families of kernels, one file of Kernels/ each.
 enum KernelSource: String, CaseIterable {
-  case activation, gather, loss, reduction, random, update
+  case activation, fill, gather, loss, reduction, random, update
 
   /// The file's name, for messages.
   var file: String { "Kernels/\(rawValue).cl" }
@@ -12,6 +12,7 @@ enum KernelSource: String, CaseIterable {
     let bytes =
       switch self {
       case .activation: gputrain_activation_source()
+      case .fill: gputrain_fill_source()
       case .gather: gputrain_gather_source()
       case .loss: gputrain_loss_source()
       case .reduction: gputrain_reduction_source()

@@ -6,6 +6,8 @@ public final class SumHistory {
   public let capacity: Int
   private let replicas: Int
   private let buffer: Buffer<Float>
+  /// Takes the marks that nobody asked for.
+  private let unused: Tensor
   private let compute: Compute
 
   /// A history of `capacity` slots.
@@ -15,14 +17,17 @@ public final class SumHistory {
     self.capacity = capacity
     self.replicas = replicas
     self.compute = compute
+    unused = try compute.filled(1, replicas: replicas, rows: 1, columns: 1)
     buffer = try Buffer(context: compute.queue.context, count: capacity * replicas)
   }
 
-  /// Slot ← Σ x [replica, 1, rows] of each replica; a replica whose sum is not finite gets
-  /// `active` [replica, 1, 1] 0.
+  /// Slot ← Σ x [replica, 1, rows] of each replica.
+  ///
+  /// - active: where given, [replica, 1, 1]: a replica whose sum is not finite gets 0.
   ///
   /// - Throws: `OpenCLError`.
-  public func record(_ x: Tensor, slot: Int, active: Tensor) throws {
+  public func record(_ x: Tensor, slot: Int, active: Tensor? = nil) throws {
+    let active = active ?? unused
     precondition(
       (0..<capacity).contains(slot) && x.replicas == replicas && active.count == replicas,
       "slot \(slot) of \(capacity), \(x.shape) for \(replicas) replicas")

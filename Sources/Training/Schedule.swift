@@ -21,3 +21,27 @@ public struct Schedule: Codable, Hashable, Sendable {
     self.warmup = warmup
   }
 }
+
+extension Schedule {
+  /// The factor of step `step` of `total`, 0 ≤ step < total.
+  ///
+  ///     warm-up   (step + 1)/w,  w = warmup·total rounded
+  ///     then, with t = (step − w)/(total − w):
+  ///     cosine    (1 + cos πt)/2
+  ///     linear    1 − t
+  ///     wsd       1 until the last fifth of all steps, then linear to 0
+  public func factor(step: Int, of total: Int) -> Double {
+    precondition((0..<total).contains(step), "step \(step) of \(total)")
+    let warmupSteps = Int((warmup * Double(total)).rounded())
+    if step < warmupSteps { return Double(step + 1) / Double(warmupSteps) }
+    let progress = Double(step - warmupSteps) / Double(total - warmupSteps)
+    switch shape {
+    case .constant: return 1
+    case .cosine: return (1 + cos(.pi * progress)) / 2
+    case .linear: return 1 - progress
+    case .warmupStableDecay:
+      let decaySteps = min(max(total / 5, 1), total - warmupSteps)
+      return min(1, Double(total - step) / Double(decaySteps))
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import Tensors
+
+/// A fully connected layer.
+///
+///     z = α·h Wᵀ + b,   output = φ(z)
+///
+/// Input [replica, batch, fanIn], output [replica, batch, fanOut].
+public struct Dense: Layer {
+  /// W, [replica, fanOut, fanIn].
+  public let weight: Parameter
+  /// b, [replica, 1, fanOut].
+  public let bias: Parameter?
+  /// φ.
+  public let activation: Activation
+  /// α, the same for every replica.
+  public let multiplier: Float
+
+  /// A layer of the parameters given.
+  public init(
+    weight: Parameter, bias: Parameter? = nil, activation: Activation = .identity,
+    multiplier: Float = 1
+  ) {
+    self.weight = weight
+    self.bias = bias
+    self.activation = activation
+    self.multiplier = multiplier
+  }
+
+  /// The weight, then the bias.
+  public var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
+
+  /// The output and the pullback, which multiplies the output gradient by φ'(z) in place.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func callAsFunction(_ input: Tensor, compute: Compute) throws -> (
+    output: Tensor, pullback: Pullback
+  ) {
+    let z = try compute.product(.nt, input, weight.value, alpha: multiplier)
+    if let bias { try compute.addBias(bias.value, to: z) }
+    let output = activation == .identity ? z : try compute.activate(z, activation)
+    return (
+      output,
+      { delta, wantsInput, receive in
+        if activation != .identity {
+          try compute.multiplyByDerivative(delta, of: activation, at: z)
+        }
+        // The input's gradient first: receiving a parameter's gradient may change the weight.
+        let inputGradient =
+          wantsInput ? try compute.product(.nn, delta, weight.value, alpha: multiplier) : nil
+        if let bias { try receive(bias, .whole(compute.sumRows(delta))) }
+        try receive(weight, .factors(delta: delta, input: input, scale: multiplier))
+        return inputGradient
+      }
+    )
+  }
+}

@@ -1,0 +1,80 @@
+import Spectral
+import Tensors
+
+/// A multilayer perceptron as a value: sizes, nonlinearity, multipliers.
+public struct NetworkConfiguration: Codable, Hashable, Sendable {
+  /// Inputs, hidden widths, outputs, biases.
+  public var shape: MLPShape
+  /// φ after every layer but the readout.
+  public var activation: Activation
+  /// a: the first layer's weight starts 1/√a as large and its product is multiplied by √a.
+  public var inputMultiplier: Double
+  /// Multiplies the readout's product; initial values stay as they are.
+  public var outputMultiplier: Double
+  /// Whether the readout's weight starts at 0.
+  public var zeroReadout: Bool
+
+  /// A network of `shape`.
+  public init(
+    _ shape: MLPShape, activation: Activation = .relu, inputMultiplier: Double = 1,
+    outputMultiplier: Double = 1, zeroReadout: Bool = false
+  ) {
+    self.shape = shape
+    self.activation = activation
+    self.inputMultiplier = inputMultiplier
+    self.outputMultiplier = outputMultiplier
+    self.zeroReadout = zeroReadout
+  }
+
+  /// The factor of a layer's product, beside the parametrization's own.
+  func multiplier(of role: LayerRole) -> Double {
+    switch role {
+    case .input: inputMultiplier.squareRoot()
+    case .hidden: 1
+    case .readout: outputMultiplier
+    }
+  }
+
+  /// The factor of a parameter's initial standard deviation.
+  func initialFactor(of shape: ParameterShape) -> Double {
+    guard shape.kind == .weight else { return 1 }
+    switch shape.role {
+    case .input: return 1 / inputMultiplier.squareRoot()
+    case .hidden: return 1
+    case .readout: return zeroReadout ? 0 : 1
+    }
+  }
+
+  /// The network with parameters drawn from each replica's seed.
+  ///
+  /// A parameter's numbers depend on its place and the seed alone, so parametrizations start from
+  /// the same draws, scaled.
+  /// - scalings: for each parameter of `shape.parameters`, each replica's.
+  /// - Throws: `OpenCLError` where memory is short.
+  func build(scalings: [[WidthScaling]], seeds: [UInt64], compute: Compute) throws -> Sequential {
+    var parameters: [Parameter] = []
+    for (index, (name, shape)) in shape.parameters.enumerated() {
+      let factor = initialFactor(of: shape)
+      let bias = shape.kind == .bias
+      let value = try compute.normal(
+        seeds: seeds, std: scalings[index].map { Float($0.initialStd * factor) },
+        stream: UInt32(index), rows: bias ? 1 : shape.fanOut,
+        columns: bias ? shape.fanOut : shape.fanIn)
+      parameters.append(Parameter(name: name, shape: shape, value: value))
+    }
+    let perLayer = shape.bias ? 2 : 1
+    let layers = stride(from: 0, to: parameters.count, by: perLayer).map { first -> any Layer in
+      let weight = parameters[first]
+      let role = weight.shape.role
+      let own = scalings[first][0].multiplier
+      precondition(
+        scalings[first].allSatisfy { $0.multiplier == own },
+        "\(weight.name): replicas of one group must have one multiplier")
+      return Dense(
+        weight: weight, bias: shape.bias ? parameters[first + 1] : nil,
+        activation: role == .readout ? .identity : activation,
+        multiplier: Float(own * multiplier(of: role)))
+    }
+    return Sequential(layers)
+  }
+}

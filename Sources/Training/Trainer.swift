@@ -1,0 +1,188 @@
+import OpenCL
+import Spectral
+import Tensors
+
+/// Trains replicas of one shape together.
+///
+/// A replica's losses do not depend on which others are in its group.
+public final class Trainer {
+  /// What the replicas share.
+  public let configuration: TrainingConfiguration
+  /// The network with every replica's parameters.
+  public let network: Sequential
+  /// Number of steps that the schedule is laid out for.
+  public let totalSteps: Int
+  /// Epochs begun.
+  public private(set) var epoch = 0
+  /// Steps done.
+  public var step: Int { optimizer.step }
+  private let seeds: [UInt64]
+  private let optimizer: Optimizer
+  private let compute: Compute
+  private var labels: [Int: Buffer<UInt32>] = [:]
+  private var history: SumHistory?
+
+  /// Replicas with parameters drawn and nothing trained.
+  ///
+  /// - totalSteps: ≥ 1; training past it is a programmer's mistake.
+  /// - Throws: `OpenCLError` where memory is short.
+  public init(
+    _ configuration: TrainingConfiguration, replicas: [Replica], totalSteps: Int, compute: Compute
+  ) throws {
+    precondition(!replicas.isEmpty && totalSteps >= 1, "no replicas or no steps")
+    let byReplica = replicas.map { configuration.scalings(under: $0.parametrization) }
+    let scalings = configuration.network.shape.parameters.indices.map { parameter in
+      byReplica.map { $0[parameter] }
+    }
+    self.configuration = configuration
+    self.totalSteps = totalSteps
+    self.compute = compute
+    seeds = replicas.map(\.seed)
+    network = try configuration.network.build(scalings: scalings, seeds: seeds, compute: compute)
+    optimizer = try Optimizer(
+      rule: configuration.optimizer.rule, parameters: network.parameters,
+      learningRates: replicas.map(\.learningRate), scalings: scalings,
+      weightDecay: configuration.weightDecay, compute: compute)
+  }
+
+  /// One step on a batch; its loss goes to `slot` of `history`, a sum over the batch's rows.
+  ///
+  /// - input: [replica, batch, inputs]. labels: [replica, batch].
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func step(
+    _ input: Tensor, labels: Buffer<UInt32>, recordingTo history: SumHistory, slot: Int
+  ) throws {
+    let schedule = configuration.schedule.factor(step: step, of: totalSteps)
+    let (logits, pullback) = try network(input, compute: compute)
+    let batch = try loss(logits, labels)
+    try history.record(batch.losses, slot: slot, active: optimizer.active)
+    optimizer.beginStep(schedule: Float(schedule))
+    _ = try pullback(batch.gradient, false, optimizer.update)
+  }
+
+  /// One pass over the data in an order of its own, or what of it fits `totalSteps`.
+  ///
+  /// The order depends on seed and epoch alone. The last short batch is kept.
+  /// - progress: called every few steps, after the device has done them, with the steps done in
+  ///   all; what it throws ends the epoch.
+  /// - Returns: each step's mean loss before its update, by replica.
+  /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
+  public func trainEpoch(
+    on rows: DeviceRows, progress: (Int) throws -> Void = { _ in }
+  ) throws -> EpochLosses {
+    let orders = seeds.map { Self.order(of: rows.count, seed: $0, epoch: epoch) }
+    let order = try DeviceRows.Order(orders, compute: compute)
+    epoch += 1
+    let batchSize = configuration.batchSize
+    let offsets = Array(
+      stride(from: 0, to: rows.count, by: batchSize).prefix(totalSteps - step))
+    let history = try self.history(capacity: offsets.count)
+    var sizes: [Int] = []
+    for (slot, offset) in offsets.enumerated() {
+      let size = min(batchSize, rows.count - offset)
+      let labels = try batchLabels(size * seeds.count)
+      let input = try rows.gather(
+        order, offset: offset, rows: size, labels: labels, compute: compute)
+      try step(input, labels: labels, recordingTo: history, slot: slot)
+      sizes.append(size)
+      if (slot + 1) % Self.stepsBetweenProgress == 0 {
+        try compute.queue.finish()
+        try progress(step)
+      }
+    }
+    let sums = try history.read(slots: offsets.count)
+    try progress(step)
+    return EpochLosses(
+      batchSizes: sizes,
+      losses: zip(sums, sizes).map { sums, size in sums.map { Double($0) / Double(size) } })
+  }
+
+  /// Mean loss and accuracy of every replica over all rows.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func evaluate(on rows: DeviceRows) throws -> [Evaluation] {
+    let order = try DeviceRows.Order([(0..<UInt32(rows.count)).map { $0 }], compute: compute)
+    let offsets = Array(stride(from: 0, to: rows.count, by: Self.evaluationBatch))
+    let losses = try SumHistory(capacity: offsets.count, replicas: seeds.count, compute: compute)
+    let correct = try SumHistory(capacity: offsets.count, replicas: seeds.count, compute: compute)
+    for (slot, offset) in offsets.enumerated() {
+      let size = min(Self.evaluationBatch, rows.count - offset)
+      let labels = try batchLabels(size)
+      let input = try rows.gather(
+        order, offset: offset, rows: size, labels: labels, compute: compute)
+      let batch = try loss(network(input, compute: compute).output, labels)
+      try losses.record(batch.losses, slot: slot)
+      try correct.record(batch.correct, slot: slot)
+    }
+    let lossSums = try losses.read(slots: offsets.count)
+    let correctSums = try correct.read(slots: offsets.count)
+    return seeds.indices.map { replica in
+      func mean(_ sums: [[Float]]) -> Double {
+        sums.reduce(0) { $0 + Double($1[replica]) } / Double(rows.count)
+      }
+      return Evaluation(loss: mean(lossSums), accuracy: mean(correctSums))
+    }
+  }
+
+  /// The parameter's values, [replica, …]; waits for the device.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func values(of parameter: Parameter) throws -> [Float] {
+    try compute.read(parameter.value)
+  }
+
+  /// Rows of an evaluation's batch; the result does not depend on it but for rounding.
+  static let evaluationBatch = 256
+  /// Often enough for a live display and Ctrl-C; a wait costs tens of microseconds.
+  private static let stepsBetweenProgress = 16
+
+  /// A permutation of the rows that depends on seed and epoch alone (Fisher–Yates).
+  static func order(of count: Int, seed: UInt64, epoch: Int) -> [UInt32] {
+    // Streams of parameters count up from 0, those of orders down from the top.
+    var random = Philox(seed: seed, stream: .max - UInt32(epoch))
+    return Array(0..<UInt32(count)).shuffled(using: &random)
+  }
+
+  private func loss(_ logits: Tensor, _ labels: Buffer<UInt32>) throws -> BatchLoss {
+    switch configuration.loss {
+    case .crossEntropy: try compute.crossEntropy(logits, labels: labels)
+    case .meanSquaredError: try compute.meanSquaredError(logits, labels: labels)
+    }
+  }
+
+  private func batchLabels(_ count: Int) throws -> Buffer<UInt32> {
+    if let known = labels[count] { return known }
+    let buffer = try Buffer<UInt32>(context: compute.queue.context, count: count)
+    labels[count] = buffer
+    return buffer
+  }
+
+  private func history(capacity: Int) throws -> SumHistory {
+    if let history, history.capacity >= capacity { return history }
+    let made = try SumHistory(capacity: capacity, replicas: seeds.count, compute: compute)
+    history = made
+    return made
+  }
+}
+
+/// The losses of one epoch's steps.
+public struct EpochLosses: Sendable {
+  /// Rows of each step.
+  public let batchSizes: [Int]
+  /// [step][replica]: the batch's mean loss before the step's update.
+  public let losses: [[Double]]
+
+  /// The mean over the epoch's rows of each row's loss before its update.
+  public func mean(replica: Int) -> Double {
+    let sum = zip(batchSizes, losses).reduce(0) { $0 + Double($1.0) * $1.1[replica] }
+    return sum / Double(batchSizes.reduce(0, +))
+  }
+}
+
+/// A replica's figures on held-out rows.
+public struct Evaluation: Sendable {
+  /// Mean loss a row.
+  public let loss: Double
+  /// Share of rows whose greatest logit is the label's, in [0, 1].
+  public let accuracy: Double
+}

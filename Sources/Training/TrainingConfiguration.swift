@@ -1,0 +1,62 @@
+import Spectral
+
+/// What replicas that train together have in common.
+public struct TrainingConfiguration: Codable, Hashable, Sendable {
+  /// The network.
+  public var network: NetworkConfiguration
+  /// The shape at which every parametrization equals the standard one; nil for absolute rules.
+  public var baseShape: MLPShape?
+  /// What is minimised.
+  public var loss: LossFunction
+  /// The update rule.
+  public var optimizer: OptimizerKind
+  /// Weight decay, if any.
+  public var weightDecay: WeightDecay?
+  /// The learning rate over training.
+  public var schedule: Schedule
+  /// Rows a step, ≥ 1; the last batch of an epoch may be shorter.
+  public var batchSize: Int
+
+  /// A configuration; the defaults are plain cross-entropy at a constant rate.
+  public init(
+    network: NetworkConfiguration, baseShape: MLPShape? = nil, loss: LossFunction = .crossEntropy,
+    optimizer: OptimizerKind = .adam, weightDecay: WeightDecay? = nil,
+    schedule: Schedule = Schedule(), batchSize: Int = 64
+  ) {
+    precondition(batchSize >= 1, "batch size must be ≥ 1, got \(batchSize)")
+    self.network = network
+    self.baseShape = baseShape
+    self.loss = loss
+    self.optimizer = optimizer
+    self.weightDecay = weightDecay
+    self.schedule = schedule
+    self.batchSize = batchSize
+  }
+
+  /// What `parametrization` gives each parameter of the network, in order.
+  public func scalings(under parametrization: any Parametrization) -> [WidthScaling] {
+    let base = baseShape?.parameters
+    return network.shape.parameters.enumerated().map { index, parameter in
+      parametrization.scaling(
+        of: parameter.shape, relativeTo: base?[index].shape, family: optimizer.family,
+        decay: weightDecay?.kind ?? optimizer.defaultWeightDecayKind)
+    }
+  }
+}
+
+/// What sets one replica of a group apart.
+public struct Replica: Sendable {
+  /// Decides initial values and the order of the data.
+  public var seed: UInt64
+  /// η before the parametrization's factors.
+  public var learningRate: Double
+  /// How initial values and rates scale.
+  public var parametrization: any Parametrization
+
+  /// A replica under `parametrization`.
+  public init(seed: UInt64, learningRate: Double, parametrization: any Parametrization) {
+    self.seed = seed
+    self.learningRate = learningRate
+    self.parametrization = parametrization
+  }
+}

@@ -1,0 +1,160 @@
+import OpenCL
+import Spectral
+import Tensors
+import Testing
+
+@testable import Training
+
+@Suite(.serialized) struct TrainerTests {
+  let compute: Compute
+  let rows: DeviceRows
+  static let labels: [UInt32] = (0..<70).map { UInt32($0 % 3) }
+
+  init() throws {
+    compute = try Compute(device: .find(.best))
+    // Three classes around three centres.
+    var random = Philox(seed: 11, stream: 0)
+    let values = Self.labels.flatMap { label in
+      (0..<6).map { Float.random(in: -1...1, using: &random) + ($0 == Int(label) ? 1.5 : 0) }
+    }
+    rows = try DeviceRows(
+      .floats(values), labels: Self.labels, scale: [Float](repeating: 1, count: 6),
+      shift: [Float](repeating: 0, count: 6), compute: compute)
+  }
+
+  func configuration(
+    hidden: [Int] = [24, 24], base: [Int]? = nil, optimizer: OptimizerKind = .adam,
+    decay: WeightDecay? = nil, batchSize: Int = 16
+  ) -> TrainingConfiguration {
+    func shape(_ hidden: [Int]) -> MLPShape {
+      MLPShape(inputs: 6, hidden: hidden, outputs: 3, bias: true)
+    }
+    return TrainingConfiguration(
+      network: NetworkConfiguration(shape(hidden)), baseShape: base.map(shape),
+      optimizer: optimizer, weightDecay: decay, schedule: Schedule(.cosine, warmup: 0.1),
+      batchSize: batchSize)
+  }
+
+  func train(
+    _ configuration: TrainingConfiguration, _ replicas: [Replica], epochs: Int = 3
+  ) throws -> (trainer: Trainer, losses: [[Double]]) {
+    let steps = (70 + configuration.batchSize - 1) / configuration.batchSize
+    let trainer = try Trainer(
+      configuration, replicas: replicas, totalSteps: epochs * steps, compute: compute)
+    let losses = try (0..<epochs).flatMap { _ in try trainer.trainEpoch(on: rows).losses }
+    return (trainer, losses)
+  }
+
+  func replica(_ seed: UInt64, _ rate: Double, _ name: String = "spectral") throws -> Replica {
+    Replica(seed: seed, learningRate: rate, parametrization: try Parametrizations.named(name))
+  }
+
+  @Test func training_learnsThreeClusters() throws {
+    let (trainer, losses) = try train(configuration(), [replica(1, 0.05, "sp")], epochs: 10)
+    #expect(losses[0][0] > 0.8)
+    let result = try trainer.evaluate(on: rows)[0]
+    #expect(result.accuracy > 0.9 && result.loss < 0.4)
+  }
+
+  @Test(arguments: OptimizerKind.allCases) func replica_isBitForBitItsSoloRun_onCPU(
+    optimizer: OptimizerKind
+  ) throws {
+    guard compute.queue.device.supportsNativeKernels else { return }
+    let configuration = configuration(
+      optimizer: optimizer, decay: WeightDecay(strength: 0.01, kind: .independent))
+    let replicas = [
+      try replica(1, 0.01), try replica(2, 0.03, "sp"), try replica(1, 0.002, "ntp"),
+    ]
+    let group = try train(configuration, replicas)
+    for (index, replica) in replicas.enumerated() {
+      let solo = try train(configuration, [replica])
+      #expect(group.losses.map { $0[index] } == solo.losses.map { $0[0] })
+      let together = try group.trainer.evaluate(on: rows)[index]
+      let alone = try solo.trainer.evaluate(on: rows)[0]
+      #expect(together.loss == alone.loss && together.accuracy == alone.accuracy)
+    }
+  }
+
+  @Test(arguments: OptimizerKind.allCases) func baseShape_trainsLikeStandardBitForBit(
+    optimizer: OptimizerKind
+  ) throws {
+    let configuration = configuration(base: [24, 24], optimizer: optimizer)
+    let replicas = Parametrizations.all.map {
+      Replica(seed: 5, learningRate: 0.02, parametrization: $0)
+    }
+    for losses in try train(configuration, replicas).losses {
+      #expect(losses.allSatisfy { $0 == losses[0] })
+    }
+  }
+
+  @Test func widthsOffTheBase_trainDifferently() throws {
+    let configuration = configuration(hidden: [48, 48], base: [24, 24])
+    let losses = try train(configuration, [replica(5, 0.02, "sp"), replica(5, 0.02)]).losses
+    #expect(losses[0][0] != losses[0][1] && losses.last![0] != losses.last![1])
+  }
+
+  @Test func divergedReplica_freezes_andTheOthersGoOn() throws {
+    let configuration = configuration(optimizer: .sgd)
+    let good = try replica(1, 0.01)
+    let bad = try replica(2, 1e30)
+    let (trainer, losses) = try train(configuration, [good, bad])
+    let diverged = try #require(losses.firstIndex { !$0[1].isFinite })
+    #expect(losses[diverged...].allSatisfy { !$0[1].isFinite })
+    #expect(losses.allSatisfy { $0[0].isFinite })
+    #expect(losses.map { $0[0] } == (try train(configuration, [good]).losses.map { $0[0] }))
+    #expect(try trainer.evaluate(on: rows)[0].loss.isFinite)
+  }
+
+  @Test func epoch_keepsTheShortBatch_andWeighsItsMean() throws {
+    let trainer = try Trainer(
+      configuration(), replicas: [replica(1, 0)], totalSteps: 5, compute: compute)
+    let epoch = try trainer.trainEpoch(on: rows)
+    #expect(epoch.batchSizes == [16, 16, 16, 16, 6])
+    // A rate of 0 leaves the network as it was, so the epoch's mean is the loss over all rows.
+    let expected = try trainer.evaluate(on: rows)[0].loss
+    #expect(abs(epoch.mean(replica: 0) - expected) <= 1e-6 * expected)
+  }
+
+  @Test func epoch_stopsAtTheTotal() throws {
+    let trainer = try Trainer(
+      configuration(), replicas: [replica(1, 0.1)], totalSteps: 7, compute: compute)
+    #expect(try trainer.trainEpoch(on: rows).losses.count == 5)
+    #expect(try trainer.trainEpoch(on: rows).losses.count == 2)
+    #expect(trainer.step == 7)
+  }
+
+  @Test func order_isAPermutationOfSeedAndEpochAlone() {
+    let order = Trainer.order(of: 100, seed: 3, epoch: 0)
+    #expect(order.sorted() == (0..<100).map { UInt32($0) })
+    #expect(order == Trainer.order(of: 100, seed: 3, epoch: 0))
+    #expect(order != Trainer.order(of: 100, seed: 3, epoch: 1))
+    #expect(order != Trainer.order(of: 100, seed: 4, epoch: 0))
+  }
+
+  @Test func steps_afterTheFirstEpoch_allocateNothing() throws {
+    let trainer = try Trainer(
+      configuration(), replicas: [replica(1, 0.1), replica(2, 0.1)], totalSteps: 15,
+      compute: compute)
+    _ = try trainer.trainEpoch(on: rows)
+    let before = compute.allocations
+    _ = try trainer.trainEpoch(on: rows)
+    _ = try trainer.trainEpoch(on: rows)
+    #expect(compute.allocations == before)
+  }
+
+  @Test func multipliers_andZeroReadout_actAsTheTableSays() throws {
+    let shape = MLPShape(inputs: 6, hidden: [24], outputs: 3)
+    func weights(_ network: NetworkConfiguration) throws -> [[Float]] {
+      let trainer = try Trainer(
+        TrainingConfiguration(network: network), replicas: [replica(1, 0.1, "sp")],
+        totalSteps: 1, compute: compute)
+      return try trainer.network.parameters.map(trainer.values)
+    }
+    let plain = try weights(NetworkConfiguration(shape))
+    let scaled = try weights(
+      NetworkConfiguration(
+        shape, inputMultiplier: 1.0 / 256, outputMultiplier: 32, zeroReadout: true))
+    #expect(zip(plain[0], scaled[0]).allSatisfy { $0 * 16 == $1 })
+    #expect(scaled[1].allSatisfy { $0 == 0 })
+  }
+}

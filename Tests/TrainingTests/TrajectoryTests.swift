@@ -1,0 +1,160 @@
+import Foundation
+import OpenCL
+import Spectral
+import Tensors
+import Testing
+
+@testable import Training
+
+/// Twenty steps of small networks against PyTorch in float64 (Golden/make_trajectories.py).
+@Suite(.serialized) struct TrajectoryTests {
+  struct Golden: Decodable {
+    let cases: [Case]
+  }
+
+  struct Case: Decodable, CustomTestStringConvertible {
+    let name, optimizer, activation, loss: String
+    let options: Options
+    let sizes: [Int]
+    let batch, steps: Int
+    let x: [[[Float]]]
+    let labels: [[UInt32]]
+    let weights: [[[Float]]]
+    let biases: [[Float]?]
+    let losses: [Double]
+    let firstGradients: [Nested]
+    let finalWeights: [[[Double]]]
+    let finalBiases: [[Double]?]
+    var testDescription: String { name }
+  }
+
+  struct Options: Decodable {
+    let lr: Double
+    let momentum, weight_decay: Double?
+    let betas: [Double]?
+    let nesterov: Bool?
+  }
+
+  /// A vector or a matrix, flattened.
+  struct Nested: Decodable {
+    let values: [Double]
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      values =
+        try (try? container.decode([Double].self))
+        ?? container.decode([[Double]].self).flatMap { $0 }
+    }
+  }
+
+  static let cases: [Case] = {
+    let url = Bundle.module.url(
+      forResource: "trajectories", withExtension: "json", subdirectory: "Golden")!
+    return try! JSONDecoder().decode(Golden.self, from: Data(contentsOf: url)).cases
+  }()
+
+  static let multipliers: [Compute.MultiplierChoice] = [.clblast, .openblas]
+
+  @Test(arguments: cases, multipliers) func trajectory_meetsPyTorch(
+    golden: Case, multiplier: Compute.MultiplierChoice
+  ) throws {
+    let device = try Device.find(.best)
+    guard multiplier == .clblast || device.supportsNativeKernels else { return }
+    let compute = try Compute(device: device, multiplier: multiplier)
+    let network = try network(golden, compute)
+    let optimizer = try optimizer(golden, network, compute)
+    let history = try SumHistory(capacity: golden.steps, replicas: 1, compute: compute)
+    var firstGradients: [String: [Float]] = [:]
+
+    for t in 0..<golden.steps {
+      let input = try compute.tensor(
+        golden.x[t].flatMap { $0 }, rows: golden.batch, columns: golden.sizes[0])
+      let labels = try Buffer(queue: compute.queue, golden.labels[t])
+      let (logits, pullback) = try network(input, compute: compute)
+      let batch =
+        try golden.loss == "mse"
+        ? compute.meanSquaredError(logits, labels: labels)
+        : compute.crossEntropy(logits, labels: labels)
+      try history.record(batch.losses, slot: t)
+      optimizer.beginStep(schedule: 1)
+      _ = try pullback(batch.gradient, false) { parameter, gradient in
+        if t == 0 {
+          firstGradients[parameter.name] = try compute.read(gradient.materialized(compute))
+        }
+        try optimizer.update(parameter, gradient)
+      }
+    }
+
+    for (sum, expected) in zip(try history.read(slots: golden.steps), golden.losses) {
+      #expect(abs(Double(sum[0]) / Double(golden.batch) - expected) <= 1e-5 * expected)
+    }
+    let count = golden.sizes.count - 1
+    for (index, expected) in golden.firstGradients.enumerated() {
+      let name = index < count ? "layers.\(index).weight" : "layers.\(index - count).bias"
+      expectClose(try #require(firstGradients[name]), expected.values, tolerance: 1e-5)
+    }
+    for parameter in network.parameters {
+      let layer = Int(parameter.name.split(separator: ".")[1])!
+      let expected =
+        parameter.shape.kind == .bias
+        ? try #require(golden.finalBiases[layer]) : golden.finalWeights[layer].flatMap { $0 }
+      // 1e-4: twenty steps of rounding; Adam divides small gradients by their own size.
+      expectClose(try compute.read(parameter.value), expected, tolerance: 1e-4)
+    }
+  }
+
+  private func network(_ golden: Case, _ compute: Compute) throws -> Sequential {
+    let shape = MLPShape(
+      inputs: golden.sizes[0], hidden: Array(golden.sizes[1..<golden.sizes.count - 1]),
+      outputs: golden.sizes.last!, bias: golden.biases[0] != nil)
+    let shapes = Dictionary(uniqueKeysWithValues: shape.parameters.map { ($0.name, $0.shape) })
+    let activation = try #require(Activation(rawValue: golden.activation))
+    return Sequential(
+      try golden.weights.indices.map { layer in
+        let name = "layers.\(layer)"
+        let weight = golden.weights[layer]
+        return Dense(
+          weight: Parameter(
+            name: "\(name).weight", shape: shapes["\(name).weight"]!,
+            value: try compute.tensor(
+              weight.flatMap { $0 }, rows: weight.count, columns: weight[0].count)),
+          bias: try golden.biases[layer].map {
+            Parameter(
+              name: "\(name).bias", shape: shapes["\(name).bias"]!,
+              value: try compute.tensor($0, rows: 1, columns: $0.count))
+          },
+          activation: layer == golden.weights.count - 1 ? .identity : activation)
+      })
+  }
+
+  private func optimizer(
+    _ golden: Case, _ network: Sequential, _ compute: Compute
+  ) throws -> Optimizer {
+    let options = golden.options
+    let rule: any UpdateRule =
+      switch golden.optimizer {
+      case "SGD" where options.momentum != nil:
+        Momentum(Float(options.momentum!), nesterov: options.nesterov ?? false)
+      case "SGD": SGD()
+      default: Adam(beta1: options.betas![0], beta2: options.betas![1])
+      }
+    return try Optimizer(
+      rule: rule, parameters: network.parameters, learningRates: [options.lr],
+      scalings: network.parameters.map { _ in
+        [WidthScaling(initialStd: 1, learningRateFactor: 1)]
+      },
+      weightDecay: options.weight_decay.map {
+        WeightDecay(strength: $0, kind: golden.optimizer == "AdamW" ? .decoupled : .coupled)
+      }, compute: compute)
+  }
+
+  /// The difference is at most `tolerance` of the reference's norm.
+  private func expectClose(_ got: [Float], _ expected: [Double], tolerance: Double) {
+    #expect(got.count == expected.count)
+    let norm = expected.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    let error = zip(got, expected).reduce(0) { sum, pair in
+      sum + (Double(pair.0) - pair.1) * (Double(pair.0) - pair.1)
+    }.squareRoot()
+    #expect(error <= tolerance * norm, "error \(error), norm \(norm)")
+  }
+}
