@@ -132,7 +132,7 @@ public final class Trainer {
   }
 
   /// Rows of an evaluation's batch; the result does not depend on it but for rounding.
-  static let evaluationBatch = 256
+  public static let evaluationBatch = 256
   /// Often enough for a live display and Ctrl-C; a wait costs tens of microseconds.
   private static let stepsBetweenProgress = 16
 

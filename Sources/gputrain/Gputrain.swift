@@ -8,5 +8,8 @@ import ArgumentParser
     discussion: """
       Width-scaling rules for feature learning (arXiv:2310.17813), on any OpenCL device.
       """,
-    subcommands: [ScalingCommand.self, DevicesCommand.self])
+    subcommands: [
+      SweepCommand.self, TrainCommand.self, ScalingCommand.self, DevicesCommand.self,
+    ],
+    defaultSubcommand: SweepCommand.self)
 }

@@ -44,7 +44,7 @@ struct ScalingCommand: ParsableCommand {
 
   @Option(
     help: "Weight decay λ, with its kind where it is not the optimizer's own: 0.1:independent.")
-  var weightDecay = "0"
+  var weightDecay = WeightDecayArgument(argument: "0")!
 
   @Option(help: "Comma-separated names; all where left out.")
   var parametrization: String?
@@ -72,7 +72,7 @@ struct ScalingCommand: ParsableCommand {
 
   private func rows() throws -> [Row] {
     let pattern = try SweepGrid.parsePattern(hiddenPattern)
-    let decay = try decayArgument()
+    let decayKind = weightDecay.kind ?? optimizer.defaultWeightDecayKind
     let rules = try parametrization.map {
       try $0.split(separator: ",").map { try Parametrizations.named(String($0)) }
     }
@@ -82,12 +82,13 @@ struct ScalingCommand: ParsableCommand {
       parameters.indices.map { index in
         let (name, shape) = parameters[index]
         let scaling = rule.scaling(
-          of: shape, relativeTo: base?[index].shape, family: optimizer.family, decay: decay.kind)
+          of: shape, relativeTo: base?[index].shape, family: optimizer.family, decay: decayKind)
         return Row(
           parametrization: rule.name, tensor: name, fanIn: shape.fanIn, fanOut: shape.fanOut,
           initialStd: scaling.initialStd, learningRate: learningRate * scaling.learningRateFactor,
           epsilon: epsilon * scaling.epsilonFactor,
-          weightDecay: decay.strength * scaling.weightDecayFactor, multiplier: scaling.multiplier)
+          weightDecay: weightDecay.strength * scaling.weightDecayFactor,
+          multiplier: scaling.multiplier)
       }
     }
   }
@@ -99,21 +100,6 @@ struct ScalingCommand: ParsableCommand {
     }
     let hidden = (0..<depth).map { width * pattern[$0 % pattern.count] }
     return MLPShape(inputs: inputs, hidden: hidden, outputs: outputs, bias: bias)
-  }
-
-  private func decayArgument() throws -> WeightDecay {
-    let parts = weightDecay.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count <= 2, let strength = Double(parts[0]), strength >= 0, strength.isFinite else {
-      throw ValidationError("weight decay must be λ or λ:KIND with λ ≥ 0, got \"\(weightDecay)\"")
-    }
-    guard parts.count == 2 else {
-      return WeightDecay(strength: strength, kind: optimizer.defaultWeightDecayKind)
-    }
-    guard let kind = WeightDecayKind(rawValue: String(parts[1])) else {
-      let kinds = WeightDecayKind.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("weight decay's kind must be one of \(kinds), got \"\(parts[1])\"")
-    }
-    return WeightDecay(strength: strength, kind: kind)
   }
 
   private func table(_ rows: [Row]) -> String {
@@ -145,5 +131,3 @@ struct ScalingCommand: ParsableCommand {
     String(repeating: " ", count: max(1, width - text.count)) + text
   }
 }
-
-extension OptimizerKind: ExpressibleByArgument {}

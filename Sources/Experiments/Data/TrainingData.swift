@@ -1,0 +1,90 @@
+import OpenCL
+import Tensors
+
+/// Data ready to be trained on: rows chosen, normalisation resolved, identity described.
+public struct TrainingData: Sendable {
+  /// What runs record of the data.
+  public let description: DataDescription
+  private let source: LoadedData
+  private let split: DataSplit
+  private let normalization: ResolvedNormalization
+
+  /// Seed of the split: every run of a sweep, whatever its seed, has the same validation rows.
+  private static let splitSeed: UInt64 = 0
+
+  /// Splits and normalises `source`.
+  ///
+  /// - validationFraction: share of the rows held out where the data brings no validation part.
+  /// - normalization: from the training rows; nil for the data's own default.
+  /// - Throws: `DataError.tooFewRows`.
+  public init(
+    _ source: LoadedData, validationFraction: Double = 0.1, normalization: Normalization? = nil
+  ) throws {
+    self.source = source
+    split = try source.split(validationFraction: validationFraction, seed: Self.splitSeed)
+    let kind = normalization ?? source.train.defaultNormalization
+    self.normalization = kind.resolved(for: source.train, trainIndices: split.train)
+    let contents = [source.train.fingerprint] + (source.validation.map { [$0.fingerprint] } ?? [])
+    description = DataDescription(
+      name: source.train.name, fingerprint: contents.joined(separator: "+"),
+      inputs: source.train.inputs, classes: source.train.classes, trainCount: split.train.count,
+      validationCount: split.validation.count, normalization: kind.name)
+  }
+
+  /// Training and validation rows in device memory.
+  ///
+  /// - Throws: `OpenCLError.callFailed` where memory is short.
+  public func upload(to compute: Compute) throws -> (train: DeviceRows, validation: DeviceRows) {
+    (
+      try upload(source.train, split.train, compute),
+      try upload(source.validationSource, split.validation, compute)
+    )
+  }
+
+  /// Bytes of device memory that `upload` takes.
+  public var deviceBytes: Int {
+    let element =
+      switch source.train.features {
+      case .bytes: 1
+      case .floats: 4
+      }
+    return (split.train.count + split.validation.count) * (description.inputs * element + 4)
+  }
+
+  private func upload(
+    _ data: DataSet, _ rows: [Int], _ compute: Compute
+  ) throws -> DeviceRows {
+    try DeviceRows(
+      data.rows(rows), labels: rows.map { data.labels[$0] }, scale: normalization.scale,
+      shift: normalization.shift, compute: compute)
+  }
+}
+
+extension DataSet {
+  /// The features of `rows` in that order.
+  fileprivate func rows(_ rows: [Int]) -> DeviceRows.Source {
+    switch features {
+    case .bytes(let values): .bytes(pick(rows, from: values))
+    case .floats(let values): .floats(pick(rows, from: values))
+    }
+  }
+
+  private func pick<Value>(_ rows: [Int], from values: [Value]) -> [Value] {
+    if rows.count == count && rows == Array(0..<count) { return values }
+    var result: [Value] = []
+    result.reserveCapacity(rows.count * inputs)
+    for row in rows { result.append(contentsOf: values[row * inputs..<(row + 1) * inputs]) }
+    return result
+  }
+}
+
+extension Normalization {
+  /// The name in configurations.
+  var name: String {
+    switch self {
+    case .identity: "none"
+    case .fixed(let scale, let offset): "fixed x*\(scale)+\(offset)"
+    case .perFeature: "per-feature"
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import Spectral
+import Training
+
+/// Runs of one shape that train together along the replica axis.
+public struct RunGroup: Sendable {
+  /// What all runs of the sweep share.
+  public let settings: RunSettings
+  /// The runs, all of one width and optimizer.
+  public let cells: [RunCell]
+
+  /// The width of every run.
+  public var width: Int { cells[0].width }
+  /// The update rule of every run.
+  public var optimizer: OptimizerKind { cells[0].optimizer }
+
+  init(settings: RunSettings, cells: [RunCell]) {
+    precondition(
+      !cells.isEmpty
+        && cells.allSatisfy { $0.width == cells[0].width && $0.optimizer == cells[0].optimizer },
+      "a group is of one width and optimizer")
+    self.settings = settings
+    self.cells = cells
+  }
+
+  /// The configuration that the group's trainer takes.
+  public var training: TrainingConfiguration {
+    TrainingConfiguration(
+      network: NetworkConfiguration(
+        shape(width: width), activation: settings.activation,
+        inputMultiplier: settings.inputMultiplier, outputMultiplier: settings.outputMultiplier,
+        zeroReadout: settings.zeroReadout),
+      baseShape: settings.baseWidth.map(shape), loss: settings.loss, optimizer: optimizer,
+      weightDecay: settings.weightDecay, schedule: settings.schedule,
+      batchSize: settings.batchSize)
+  }
+
+  private func shape(width: Int) -> MLPShape {
+    MLPShape(
+      inputs: settings.data.inputs, hidden: settings.hiddenWidths(width: width),
+      outputs: settings.data.classes, bias: settings.bias)
+  }
+
+  /// Steps of one pass over the training rows; the last may be short.
+  public var stepsPerEpoch: Int {
+    (settings.data.trainCount + settings.batchSize - 1) / settings.batchSize
+  }
+
+  /// Steps of a whole run.
+  public var totalSteps: Int {
+    switch settings.length {
+    case .epochs(let count): count * stepsPerEpoch
+    case .steps(let count): count
+    }
+  }
+
+  /// Multiply-adds of one run, for sharing out progress and time.
+  var work: Double {
+    let weights = training.network.shape.parameters.reduce(0) {
+      $0 + $1.shape.fanIn * $1.shape.fanOut
+    }
+    return Double(weights) * Double(settings.batchSize) * Double(totalSteps)
+  }
+}

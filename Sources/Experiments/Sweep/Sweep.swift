@@ -1,0 +1,180 @@
+import Foundation
+import OpenCL
+import Tensors
+import Training
+
+/// Runs every missing cell of a grid, in groups of one shape, into a store.
+public struct Sweep {
+  /// What all runs share.
+  public let settings: RunSettings
+  /// The runs asked for.
+  public let grid: SweepGrid
+  /// Where results go.
+  public let store: RunStore
+  private let data: TrainingData
+  private let compute: Compute
+  private let memory: MemoryPlan
+
+  /// What has happened so far, for whoever watches.
+  public struct Progress: Sendable {
+    /// Runs of the grid that were done before.
+    public let reused: Int
+    /// Runs of the grid in all.
+    public let total: Int
+    /// Runs done in this sweep.
+    public internal(set) var finished = 0
+    /// Of these, runs that diverged.
+    public internal(set) var diverged = 0
+    /// Of these, runs that an error stopped.
+    public internal(set) var failed = 0
+    /// Share of the work still to do at the start that is done, in [0, 1].
+    public internal(set) var share = 0.0
+    /// The lowest train loss so far, with its cell.
+    public internal(set) var best: (cell: RunCell, loss: Double)?
+    /// The group in training.
+    public internal(set) var group: RunGroup?
+  }
+
+  /// How a sweep ended.
+  public struct Outcome: Sendable {
+    /// The last state of progress.
+    public let progress: Progress
+    /// Whether it was stopped before its end.
+    public let interrupted: Bool
+    /// The first error that stopped a group's runs, if any.
+    public let failure: String?
+  }
+
+  /// A sweep of `grid`; the store is taken for `settings`.
+  ///
+  /// - Throws: `RunStoreError`, `SweepError.notEnoughMemory`, before anything is trained.
+  public init(
+    settings: RunSettings, grid: SweepGrid, data: TrainingData, store: RunStore, compute: Compute,
+    memory: MemoryPlan
+  ) throws {
+    self.settings = settings
+    self.grid = grid
+    self.data = data
+    self.store = store
+    self.compute = compute
+    self.memory = memory
+    for width in grid.widths {
+      for optimizer in grid.optimizers {
+        _ = try memory.replicas(
+          of: RunGroup(
+            settings: settings,
+            cells: [
+              RunCell(
+                parametrization: grid.parametrizations[0], optimizer: optimizer, width: width,
+                log2LearningRate: 0, seed: 0)
+            ]), dataBytes: data.deviceBytes)
+      }
+    }
+    try store.open(settings: settings)
+  }
+
+  /// Trains what is missing; every group's results are in the store before the next begins.
+  ///
+  /// - watch: called often, with the state of things; returning false stops the sweep, keeping
+  ///   what is done.
+  /// - Throws: `RunStoreError`, `OpenCLError` for the data's upload. An error of the device within
+  ///   a group marks its runs `failed` and the sweep goes on.
+  public func run(watch: (Progress) -> Bool = { _ in true }) throws -> Outcome {
+    let missing = try store.missingCells(of: grid, settings: settings)
+    let groups = try groups(of: missing)
+    let work = groups.reduce(0) { $0 + $1.work * Double($1.cells.count) }
+    let total = grid.cells.count
+    var progress = Progress(reused: total - missing.count, total: total)
+    var failure: String?
+    var done = 0.0
+    if groups.isEmpty {
+      return Outcome(progress: progress, interrupted: false, failure: nil)
+    }
+    let (train, validation) = try data.upload(to: compute)
+    for group in groups {
+      progress.group = group
+      let groupWork = group.work * Double(group.cells.count)
+      guard watch(progress) else {
+        return Outcome(progress: progress, interrupted: true, failure: failure)
+      }
+      do {
+        let runs = try GroupTraining(
+          group: group, compute: compute, train: train, validation: validation
+        ).run { steps in
+          progress.share = (done + groupWork * Double(steps) / Double(group.totalSteps)) / work
+          if !watch(progress) { throw CancellationError() }
+        }
+        for run in runs { try record(run, &progress) }
+      } catch is CancellationError {
+        return Outcome(progress: progress, interrupted: true, failure: failure)
+      } catch let error where error is OpenCLError || error is CLBlastError {
+        failure = failure ?? "\(error)"
+        for cell in group.cells { try record(failed(cell, error), &progress) }
+      }
+      done += groupWork
+      progress.share = done / work
+    }
+    progress.group = nil
+    _ = watch(progress)
+    return Outcome(progress: progress, interrupted: false, failure: failure)
+  }
+
+  /// Writes summary.csv and returns the rows of this grid, for analysis.
+  ///
+  /// - Throws: `RunStoreError`.
+  @discardableResult
+  public func summarize() throws -> [SummaryRow] {
+    let wanted = Set(
+      grid.cells.map { RunConfiguration(settings: settings, cell: $0).identifier })
+    return try store.writeSummary(settings: settings, parametrizations: grid.parametrizations)
+      .filter { wanted.contains($0.run) }
+  }
+
+  /// Missing runs by width and optimizer, as many together as are good for the device.
+  private func groups(of cells: [RunCell]) throws -> [RunGroup] {
+    var groups: [RunGroup] = []
+    for optimizer in grid.optimizers {
+      for width in grid.widths {
+        let alike = cells.filter { $0.optimizer == optimizer && $0.width == width }
+        guard !alike.isEmpty else { continue }
+        let whole = RunGroup(settings: settings, cells: alike)
+        let limit = min(
+          try memory.replicas(of: whole, dataBytes: data.deviceBytes), Self.largestGroup)
+        // Evenly: 9 runs with room for 8 train as 5 and 4.
+        let count = (alike.count + limit - 1) / limit
+        for part in 0..<count {
+          let range = alike.count * part / count..<alike.count * (part + 1) / count
+          groups.append(RunGroup(settings: settings, cells: Array(alike[range])))
+        }
+      }
+    }
+    return groups
+  }
+
+  /// Runs that train together at most: enough to fill a device, few enough that stopping a sweep
+  /// loses little.
+  static let largestGroup = 32
+
+  private func failed(_ cell: RunCell, _ error: any Error) -> FinishedRun {
+    FinishedRun(
+      cell: cell,
+      result: RunResult(
+        epochs: 0, steps: 0, outcome: .failed, message: "\(error)", seconds: 0,
+        device: compute.queue.device.name), records: [])
+  }
+
+  private func record(_ run: FinishedRun, _ progress: inout Progress) throws {
+    try store.save(
+      run.result, records: run.records,
+      for: RunConfiguration(settings: settings, cell: run.cell))
+    progress.finished += 1
+    switch run.result.outcome {
+    case .completed: break
+    case .diverged: progress.diverged += 1
+    case .failed: progress.failed += 1
+    }
+    if let loss = run.result.trainLoss, loss < progress.best?.loss ?? .infinity {
+      progress.best = (run.cell, loss)
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Spectral
+import Tensors
+import Training
+
+extension OptimizerKind: ExpressibleByArgument {}
+extension Activation: ExpressibleByArgument {}
+extension LossFunction: ExpressibleByArgument {}
+extension Objective: ExpressibleByArgument {}
+extension Compute.MultiplierChoice: ExpressibleByArgument {}
+
+/// λ or λ:KIND.
+struct WeightDecayArgument: ExpressibleByArgument {
+  let strength: Double
+  let kind: WeightDecayKind?
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count <= 2, let strength = Double(parts[0]), strength >= 0, strength.isFinite else {
+      return nil
+    }
+    self.strength = strength
+    if parts.count == 2 {
+      guard let kind = WeightDecayKind(rawValue: String(parts[1])) else { return nil }
+      self.kind = kind
+    } else {
+      kind = nil
+    }
+  }
+
+  /// The decay for optimizers that may differ in how they take it; nil for λ = 0.
+  ///
+  /// - Throws: `ValidationError` where no kind is named and the optimizers' own differ.
+  func resolved(for optimizers: [OptimizerKind]) throws -> WeightDecay? {
+    if strength == 0 { return nil }
+    let kinds = Set(optimizers.map(\.defaultWeightDecayKind))
+    guard let kind = kind ?? (kinds.count == 1 ? kinds.first : nil) else {
+      throw ValidationError(
+        "--weight-decay: these optimizers take decay in different ways; name one: "
+          + "\(strength):coupled, \(strength):decoupled or \(strength):independent")
+    }
+    return WeightDecay(strength: strength, kind: kind)
+  }
+}
+
+/// NAME or NAME:WARMUP.
+struct ScheduleArgument: ExpressibleByArgument {
+  let schedule: Schedule
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
+    let name = String(parts[0])
+    // `warmup` is constant after its rise; like wsd it takes a tenth of all steps by itself.
+    guard parts.count <= 2,
+      let shape = Schedule.Shape(rawValue: name == "warmup" ? "constant" : name)
+    else { return nil }
+    let own = name == "warmup" || shape == .warmupStableDecay ? 0.1 : 0
+    guard let warmup = parts.count == 2 ? Double(parts[1]) : own, (0..<1).contains(warmup) else {
+      return nil
+    }
+    schedule = Schedule(shape, warmup: warmup)
+  }
+}
+
+/// A number of bytes: 512M, 8G, 1.5G.
+struct ByteCount: ExpressibleByArgument {
+  let bytes: Int
+
+  init?(argument: String) {
+    let units: [Character: Double] = ["K": 0x1p10, "M": 0x1p20, "G": 0x1p30, "T": 0x1p40]
+    var text = argument.uppercased()
+    if text.hasSuffix("IB") { text.removeLast(2) } else if text.hasSuffix("B") { text.removeLast() }
+    var unit = 1.0
+    if let last = text.last, let factor = units[last] {
+      unit = factor
+      text.removeLast()
+    }
+    guard let value = Double(text), value > 0, value * unit <= 1e18 else { return nil }
+    bytes = Int(value * unit)
+  }
+}
+
+/// Which normalisation of the data.
+enum NormalizationArgument: String, ExpressibleByArgument, CaseIterable {
+  /// The data's own default.
+  case auto
+  case none, fixed
+  case perFeature = "per-feature"
+
+  var normalization: Normalization? {
+    switch self {
+    case .auto: nil
+    case .none: .identity
+    case .fixed: .byteImage
+    case .perFeature: .perFeature
+    }
+  }
+}

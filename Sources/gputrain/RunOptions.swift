@@ -1,0 +1,165 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import OpenCL
+import Spectral
+import Tensors
+import Training
+
+/// What `sweep` and `train` have in common.
+struct RunOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "CIFAR-10 binary, IDX (.gz too), NPY pair or CSV; built-in glyphs where left out.",
+      valueName: "path"))
+  var data: String?
+
+  @Option(help: "Normalisation: auto, none, fixed (x·2/255 − 1) or per-feature.")
+  var normalization: NormalizationArgument = .auto
+
+  @Option(help: "Share of the rows held out where the data has no validation part.")
+  var validationFraction = 0.1
+
+  @Option(help: "Number of hidden layers.")
+  var depth = 2
+
+  @Option(help: "Hidden widths as multiples of the width, repeated over the depth: 1:4:1.")
+  var hiddenPattern = "1"
+
+  @Option(help: "Passes over the training rows.")
+  var epochs: Int?
+
+  @Option(help: "Steps in place of epochs. (default: 150 where neither is given)")
+  var steps: Int?
+
+  @Option(help: "Rows a step.")
+  var batchSize = 64
+
+  @Option(help: "Width at which every parametrization equals the standard one.")
+  var baseWidth = 64
+
+  @Flag(help: "Use the rules as such, relative to no base width.")
+  var absolute = false
+
+  @Option(help: "a: the first weight starts 1/√a as large, its product is multiplied by √a.")
+  var inputMultiplier = 1.0
+
+  @Option(help: "Multiplies the logits.")
+  var outputMultiplier = 1.0
+
+  @Flag(help: "Start the readout at 0.")
+  var zeroReadout = false
+
+  @Flag(help: "Give every layer a bias.")
+  var bias = false
+
+  @Option(help: "One of identity, relu, tanh, gelu.")
+  var activation: Activation = .relu
+
+  @Option(help: "One of cross-entropy, mse.")
+  var loss: LossFunction = .crossEntropy
+
+  @Option(
+    help: ArgumentHelp(
+      "constant, warmup, cosine, linear or wsd, with the warm-up's share of all steps: cosine:0.1.",
+      valueName: "name[:warmup]"))
+  var schedule = ScheduleArgument(argument: "constant")!
+
+  @Option(
+    help: ArgumentHelp(
+      "Weight decay; its kind is coupled, decoupled (AdamW's own) or independent of width.",
+      valueName: "λ[:kind]"))
+  var weightDecay = WeightDecayArgument(argument: "0")!
+
+  @Option(
+    help: ArgumentHelp(
+      "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the "
+        + "most memory, else the CPU)"))
+  var device = ""
+
+  @Option(help: "Matrix products: auto, clblast or openblas (CPU devices).")
+  var gemm: Compute.MultiplierChoice = .automatic
+
+  @Option(
+    help: ArgumentHelp(
+      "Device memory to use: 512M, 8G. (default: half of a CPU's free memory, 80 % of a GPU's)",
+      valueName: "bytes"))
+  var memory: ByteCount?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where results go; the same again runs only what is missing. (default: "
+        + "runs/<time>-<data>)", valueName: "directory"))
+  var out: String?
+
+  @Flag(help: "Print one JSON object in place of the table.")
+  var json = false
+
+  func validate() throws {
+    if epochs != nil && steps != nil { throw ValidationError("give --epochs or --steps, not both") }
+    let counts = [
+      ("--epochs", epochs ?? 1), ("--steps", steps ?? 1), ("--batch-size", batchSize),
+      ("--base-width", baseWidth), ("--depth", depth),
+    ]
+    for (name, value) in counts where value < 1 || value > Self.largestCount {
+      throw ValidationError("\(name) must be from 1 to \(Self.largestCount), got \(value)")
+    }
+    for (name, value) in [
+      ("--input-multiplier", inputMultiplier), ("--output-multiplier", outputMultiplier),
+    ] where !(value > 0 && value.isFinite) {
+      throw ValidationError("\(name) must be positive, got \(value)")
+    }
+    guard validationFraction > 0 && validationFraction < 1 else {
+      throw ValidationError(
+        "--validation-fraction must lie between 0 and 1, got \(validationFraction)")
+    }
+  }
+
+  /// Sizes up to this multiply without overflow.
+  static let largestCount = 1 << 24
+
+  /// The sweep of `grid` with these options, its data loaded and its store opened.
+  func sweep(_ grid: SweepGrid) throws -> Sweep {
+    for name in grid.parametrizations { _ = try Parametrizations.named(name) }
+    if let width = grid.widths.first(where: { $0 > Self.largestCount }) {
+      throw ValidationError("widths must be at most \(Self.largestCount), got \(width)")
+    }
+    let pattern = try SweepGrid.parsePattern(hiddenPattern)
+    if let factor = pattern.first(where: { $0 > 1024 }) {
+      throw ValidationError("--hidden-pattern: factors must be at most 1024, got \(factor)")
+    }
+    let device = try Device.find(DeviceRequest(device))
+    let compute = try Compute(device: device, multiplier: gemm)
+    let source = try data.map(DataSet.load) ?? LoadedData(train: .glyphs())
+    let prepared = try TrainingData(
+      source, validationFraction: validationFraction, normalization: normalization.normalization)
+    let settings = RunSettings(
+      data: prepared.description, depth: depth, hiddenPattern: pattern, bias: bias,
+      activation: activation, loss: loss,
+      length: epochs.map(TrainingLength.epochs) ?? .steps(steps ?? 150), batchSize: batchSize,
+      baseWidth: absolute ? nil : baseWidth, inputMultiplier: inputMultiplier,
+      outputMultiplier: outputMultiplier, zeroReadout: zeroReadout, schedule: schedule.schedule,
+      weightDecay: try weightDecay.resolved(for: grid.optimizers),
+      matrixMultiplication: compute.multiplier.name)
+    let store = try RunStore(directory: directory(dataName: prepared.description.name))
+    Terminal.note(
+      "device: \(device.index) \(device.name) (\(device.kind.rawValue)), "
+        + "matrix products by \(compute.multiplier.name)")
+    Terminal.note(
+      "data: \(prepared.description.name), \(prepared.description.trainCount) training and "
+        + "\(prepared.description.validationCount) validation rows of "
+        + "\(prepared.description.inputs) inputs, \(prepared.description.classes) classes")
+    return try Sweep(
+      settings: settings, grid: grid, data: prepared, store: store, compute: compute,
+      memory: MemoryPlan(device: device, budget: memory?.bytes))
+  }
+
+  private func directory(dataName: String) -> URL {
+    if let out { return URL(fileURLWithPath: out) }
+    let formatter = DateFormatter()
+    formatter.locale = Locale(identifier: "en_US_POSIX")
+    formatter.dateFormat = "yyyyMMdd-HHmmss"
+    let name = dataName.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "-" }
+    return URL(fileURLWithPath: "runs/\(formatter.string(from: Date()))-\(String(name))")
+  }
+}

@@ -1,0 +1,137 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Training
+
+/// `gputrain sweep`: learning rates × widths × seeds × parametrizations × optimizers.
+struct SweepCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sweep",
+    abstract: "Train over widths and learning rates: does the optimum stay put?",
+    discussion: """
+      Without options: standard against spectral parametrization under Adam, on built-in data. \
+      Results go to a directory; the same command with the same --out runs only what is missing.
+
+      The loss compared is the mean over the last epoch (with --steps: the last quarter of the \
+      steps) of each row's loss before its update, or with --objective validation that of the \
+      held-out rows at the end.
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "sp, ntp, mup, spectral, spectral-literal; several with commas.", valueName: "list"))
+  var parametrization = "sp,spectral"
+
+  @Option(
+    help: ArgumentHelp(
+      "sgd, momentum, nesterov, adam, adamw; several with commas.", valueName: "list"))
+  var optimizer = "adam"
+
+  @Option(help: ArgumentHelp("Widths.", valueName: "list"))
+  var widths = "64,128,256,512,1024"
+
+  @Option(
+    name: .customLong("log2-lr"),
+    help: ArgumentHelp(
+      "log2 of the learning rates: START:STOP:COUNT, both ends included, or a list.",
+      valueName: "rates"))
+  var log2LearningRates = "-12:-4:9"
+
+  @Option(help: "Seeds 1 … N.")
+  var seeds = 3
+
+  @Option(help: "The loss whose minimum is the optimum: train or validation.")
+  var objective: Objective = .trainLoss
+
+  @OptionGroup var options: RunOptions
+
+  private struct Output: Encodable {
+    let out: String
+    let interrupted: Bool
+    let runs, diverged, failed: Int
+    let report: TransferReport
+  }
+
+  func validate() throws {
+    guard (1...100_000).contains(seeds) else {
+      throw ValidationError("--seeds must be from 1 to 100000, got \(seeds)")
+    }
+  }
+
+  func run() throws {
+    let start = ContinuousClock.now
+    let grid = try SweepGrid(
+      parametrizations: SweepGrid.parseList(
+        parametrization, what: "--parametrization", "names a,b,c"),
+      optimizers: try SweepGrid.parseList(optimizer, what: "--optimizer", "names a,b,c").map(kind),
+      widths: SweepGrid.parseList(widths, what: "--widths", "integers a,b,c"),
+      log2LearningRates: SweepGrid.parseRates(log2LearningRates),
+      seeds: (1...seeds).map(UInt64.init))
+    let sweep = try options.sweep(grid)
+    let outcome = try sweep.runShowingProgress()
+    let rows = try sweep.summarize()
+    let report = TransferReport(rows: rows, objective: objective)
+    if options.json {
+      print(
+        try jsonText(
+          Output(
+            out: sweep.store.directory.path, interrupted: outcome.interrupted, runs: rows.count,
+            diverged: rows.count { $0.result.outcome == .diverged },
+            failed: rows.count { $0.result.outcome == .failed }, report: report)))
+    } else if !rows.isEmpty {
+      print(report.table())
+    }
+    let elapsed = SweepDisplay.duration((ContinuousClock.now - start) / .seconds(1))
+    Terminal.note(
+      "\(rows.count) of \(grid.cells.count) runs in \(sweep.store.summaryFile.relativePath), \(elapsed)"
+    )
+    try outcome.exitWhereIncomplete(store: sweep.store)
+  }
+
+  private func kind(_ name: String) throws -> OptimizerKind {
+    guard let kind = OptimizerKind(rawValue: name) else {
+      let names = OptimizerKind.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("--optimizer: expected some of \(names), got '\(name)'")
+    }
+    return kind
+  }
+}
+
+extension Sweep {
+  /// Runs the sweep with its progress on standard error, until done or Ctrl-C.
+  func runShowingProgress() throws -> Outcome {
+    let interrupt = Interrupt()
+    let display = SweepDisplay()
+    var announced = false
+    let outcome = try run { progress in
+      if !announced, progress.reused > 0 {
+        Terminal.note(
+          "\(progress.reused) of \(progress.total) runs are there already; running the others")
+      }
+      announced = true
+      display.show(progress)
+      return !interrupt.isRequested
+    }
+    if Terminal.isInteractive { Terminal.rewrite("") }
+    if outcome.progress.reused == outcome.progress.total {
+      Terminal.note("all \(outcome.progress.total) runs are there already; nothing to run")
+    }
+    return outcome
+  }
+}
+
+extension Sweep.Outcome {
+  /// Ends the program with a status that tells scripts: 130 stopped, 1 runs failed.
+  func exitWhereIncomplete(store: RunStore) throws {
+    if interrupted {
+      Terminal.note(
+        "stopped; what is done is kept. The same command with "
+          + "--out \(store.directory.relativePath) runs the rest")
+      throw ExitCode(130)
+    }
+    if let failure {
+      Terminal.note("\(progress.failed) runs failed: \(failure)")
+      throw ExitCode.failure
+    }
+  }
+}
