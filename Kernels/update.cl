@@ -2,54 +2,79 @@
 //   w ← (1 − s·r.w)·w − s·r.x·d,   g ← g + r.z·w before the direction
 // rates [replica]: (η_l, ε_l, coupled λ_l, decoupled η_l·λ_l); s: the schedule's factor.
 // w, g, state [replica, count]; active [replica]: 0 where a replica has diverged and stands still.
-// global (count rounded up to 256, replicas), local (256, 1).
+// global (⌈count/WIDTH⌉ rounded up to 64, replicas), local (64, 1). A work-item updates WIDTH
+// neighbours: compilers for CPUs do not make vectors of one-element items with an early return
+// (a sweep of 9 runs of width 1024 under Adam, 150 steps, two Zen 4 cores: 7.1 s an element at a
+// time, 5.1 s with vectors of 16).
 // Sources: PyTorch's torch.optim definitions; Kingma & Ba, arXiv:1412.6980; Loshchilov & Hutter,
 // arXiv:1711.05101.
 
-inline float apply(float w, float direction, float4 rate, float schedule) {
-  return w * (1.0f - schedule * rate.w) - schedule * rate.x * direction;
-}
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+typedef JOIN(float, WIDTH) vector;
+#define LOAD(p) JOIN(vload, WIDTH)(0, p)
+#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+
+#define APPLY(w, d) ((w) * (1.0f - schedule * rate.w) - schedule * rate.x * (d))
+
+// A replica's last few elements go one by one.
+#define FOR_EACH(BODY)                                              \
+  size_t replica = get_global_id(1);                                \
+  size_t first = get_global_id(0) * (size_t)WIDTH;                  \
+  if (first >= count || active[replica] == 0.0f) return;            \
+  float4 rate = rates[replica];                                     \
+  size_t index = replica * count + first;                           \
+  if (first + WIDTH <= count) {                                     \
+    BODY(vector, LOAD, STORE)                                       \
+  } else {                                                          \
+    for (size_t end = (replica + 1) * count; index < end; index++) { \
+      BODY(float, LOAD_ONE, STORE_ONE)                              \
+    }                                                               \
+  }
+#define LOAD_ONE(p) (*(p))
+#define STORE_ONE(v, p) (*(p) = (v))
+
+#define SGD(T, LOAD_T, STORE_T)             \
+  T w = LOAD_T(weight + index);             \
+  T g = LOAD_T(gradient + index) + rate.z * w; \
+  STORE_T(APPLY(w, g), weight + index);
 
 __kernel void update_sgd(__global float* weight, __global const float* gradient,
                          __global const float4* rates, __global const float* active,
                          float schedule, uint count) {
-  size_t i = get_global_id(0), replica = get_global_id(1);
-  if (i >= count || active[replica] == 0.0f) return;
-  size_t index = replica * count + i;
-  float4 rate = rates[replica];
-  float w = weight[index];
-  weight[index] = apply(w, gradient[index] + rate.z * w, rate, schedule);
+  FOR_EACH(SGD)
 }
 
 // v ← μ·v + g;  d = v, or g + μ·v with Nesterov's look-ahead.
+#define MOMENTUM(T, LOAD_T, STORE_T)                                        \
+  T w = LOAD_T(weight + index);                                             \
+  T g = LOAD_T(gradient + index) + rate.z * w;                              \
+  T v = momentum * LOAD_T(velocity + index) + g;                            \
+  STORE_T(v, velocity + index);                                             \
+  if (nesterov) v = g + momentum * v;                                       \
+  STORE_T(APPLY(w, v), weight + index);
+
 __kernel void update_momentum(__global float* weight, __global const float* gradient,
                               __global float* velocity, __global const float4* rates,
                               __global const float* active, float schedule, float momentum,
                               uint nesterov, uint count) {
-  size_t i = get_global_id(0), replica = get_global_id(1);
-  if (i >= count || active[replica] == 0.0f) return;
-  size_t index = replica * count + i;
-  float4 rate = rates[replica];
-  float w = weight[index], g = gradient[index] + rate.z * w;
-  float v = momentum * velocity[index] + g;
-  velocity[index] = v;
-  weight[index] = apply(w, nesterov ? g + momentum * v : v, rate, schedule);
+  FOR_EACH(MOMENTUM)
 }
 
-// m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²;  d = (m/c₁)/(√(v/c₂) + ε), c = 1 − βᵗ.
+// m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²;  d = m·c₁/(√(v·c₂) + ε), c = 1/(1 − βᵗ).
+#define ADAM(T, LOAD_T, STORE_T)                                                   \
+  T w = LOAD_T(weight + index);                                                    \
+  T g = LOAD_T(gradient + index) + rate.z * w;                                     \
+  T m = beta1 * LOAD_T(mean + index) + (1.0f - beta1) * g;                         \
+  T v = beta2 * LOAD_T(square + index) + (1.0f - beta2) * g * g;                   \
+  STORE_T(m, mean + index);                                                        \
+  STORE_T(v, square + index);                                                      \
+  STORE_T(APPLY(w, m * correction1 / (sqrt(v * correction2) + rate.y)), weight + index);
+
 __kernel void update_adam(__global float* weight, __global const float* gradient,
                           __global float* mean, __global float* square,
                           __global const float4* rates, __global const float* active,
                           float schedule, float beta1, float beta2, float correction1,
                           float correction2, uint count) {
-  size_t i = get_global_id(0), replica = get_global_id(1);
-  if (i >= count || active[replica] == 0.0f) return;
-  size_t index = replica * count + i;
-  float4 rate = rates[replica];
-  float w = weight[index], g = gradient[index] + rate.z * w;
-  float m = beta1 * mean[index] + (1.0f - beta1) * g;
-  float v = beta2 * square[index] + (1.0f - beta2) * g * g;
-  mean[index] = m;
-  square[index] = v;
-  weight[index] = apply(w, m / correction1 / (sqrt(v / correction2) + rate.y), rate, schedule);
+  FOR_EACH(ADAM)
 }

@@ -37,7 +37,7 @@ extension Compute {
       .update, "update_sgd", Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self,
       Buffer<Float>.self, Float.self, UInt32.self)
     try kernel(
-      queue, global: updateSize(weight), local: [256, 1], weight.buffer, gradient.buffer,
+      queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
       rates.buffer, active.buffer, schedule, UInt32(weight.stride))
   }
 
@@ -54,14 +54,14 @@ extension Compute {
       Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, Float.self, UInt32.self,
       UInt32.self)
     try kernel(
-      queue, global: updateSize(weight), local: [256, 1], weight.buffer, gradient.buffer,
+      queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
       velocity.buffer, rates.buffer, active.buffer, schedule, momentum, nesterov ? 1 : 0,
       UInt32(weight.stride))
   }
 
-  /// Adam's step: (m/c₁)/(√(v/c₂) + ε) with the running means m and v of g and g².
+  /// Adam's step: m·c₁/(√(v·c₂) + ε) with the running means m and v of g and g².
   ///
-  /// - correction1, correction2: 1 − βᵗ for step t ≥ 1.
+  /// - correction1, correction2: c = 1/(1 − βᵗ) for step t ≥ 1.
   /// - Throws: `OpenCLError`.
   public func updateAdam(
     _ weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, rates: UpdateRates,
@@ -74,13 +74,13 @@ extension Compute {
       Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, Float.self,
       Float.self, Float.self, Float.self, UInt32.self)
     try kernel(
-      queue, global: updateSize(weight), local: [256, 1], weight.buffer, gradient.buffer,
+      queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
       mean.buffer, square.buffer, rates.buffer, active.buffer, schedule, beta1, beta2,
       correction1, correction2, UInt32(weight.stride))
   }
 
   private func updateSize(_ weight: Tensor) -> [Int] {
-    [roundUp(weight.stride, 256), weight.replicas]
+    [roundUp((weight.stride + vectorWidth - 1) / vectorWidth, 64), weight.replicas]
   }
 
   private func check(

@@ -32,12 +32,19 @@ public final class Compute {
     case .automatic where !native, .clblast:
       multiplier = CLBlastMultiplier()
     case .openblas, .automatic:
-      multiplier = OpenBLASMultiplier(threads: device.computeUnits)
+      multiplier = OpenBLASMultiplier()
     }
   }
 
   /// Buffers made so far; it stands still once a repeated computation has been through once.
   public var allocations: Int { pool.allocations }
+
+  /// Floats that one work-item of an elementwise kernel handles at a time: a CPU's native vector,
+  /// and four on GPUs, whose wide loads are of 16 bytes.
+  var vectorWidth: Int {
+    let native = queue.device.nativeFloatWidth
+    return [4, 8, 16].contains(native) ? native : 4
+  }
 
   /// A tensor with undefined contents.
   ///
@@ -90,7 +97,9 @@ public final class Compute {
     if let known = programs[source] {
       program = known
     } else {
-      program = try Program(context: queue.context, file: source.file, source: source.text)
+      program = try Program(
+        context: queue.context, file: source.file, source: source.text,
+        definitions: ["WIDTH": "\(vectorWidth)"])
       programs[source] = program
     }
     let kernel = try Kernel<repeat each Argument>(program, name)

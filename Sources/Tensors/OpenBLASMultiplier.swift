@@ -1,57 +1,70 @@
 import COpenBLAS
 import Dispatch
 import OpenCL
-import Synchronization
 
 /// Matrix products by OpenBLAS as native kernels in the queue of a CPU device.
 ///
-/// How a product is split over threads depends on its shape alone, never on how many replicas
-/// train together, so that a replica's bits do not depend on its group.
+/// Large products are cut into blocks of C, each computed by one thread; blocks and replicas share
+/// the cores. How a product is cut depends on its shape alone, so that a replica's bits depend
+/// neither on its group nor on the number of cores.
 public struct OpenBLASMultiplier: MatrixMultiplier {
   /// `openblas`.
   public let name = "openblas"
-  private let threads: Int
 
-  /// - threads: at most so many at once.
-  init(threads: Int) {
-    self.threads = threads
-  }
-
-  /// Multiply-adds from which OpenBLAS's own threads pay; below it replicas are spread instead.
-  private static let threadedWork = 1 << 22
-  /// OpenBLAS's thread count is one per process.
-  private static let library = Mutex(())
+  /// Multiply-adds of a block: some tens of microseconds, so that waking a thread pays.
+  private static let blockWork = 1 << 22
+  /// OpenBLAS's own threads stay off: its thread count is one per process.
+  private static let singleThreaded: Void = openblas_set_num_threads(1)
 
   /// Enqueues the product.
   ///
   /// - Throws: `OpenCLError`.
   public func multiply(_ product: MatrixProduct, queue: CommandQueue) throws {
+    Self.singleThreaded
     let (m, n, k) = (product.m, product.n, product.k)
     let (form, alpha, replicas) = (product.form, product.alpha, product.replicas)
     let strides = (a: product.strideA, b: product.strideB, c: product.c.stride)
     let (lda, ldb) = (product.a.columns, product.b.columns)
-    let threaded = m * n * k >= Self.threadedWork
-    let threads = threads
+    let blocks = Self.blocks(m: m, n: n, k: k)
     try queue.enqueueNative([product.a.buffer, product.b.buffer, product.c.buffer]) { memory in
       let addresses = memory.map(UInt.init(bitPattern:))
-      let multiply: @Sendable (Int) -> Void = { replica in
-        func matrix(_ index: Int, _ stride: Int) -> UnsafeMutablePointer<Float> {
-          UnsafeMutablePointer<Float>(bitPattern: addresses[index])! + replica * stride
+      let multiply: @Sendable (Int) -> Void = { task in
+        let replica = task / blocks.count
+        let block = blocks[task % blocks.count]
+        func matrix(_ index: Int, _ offset: Int) -> UnsafeMutablePointer<Float> {
+          UnsafeMutablePointer<Float>(bitPattern: addresses[index])! + offset
         }
+        let (row, column) = (block.rows.lowerBound, block.columns.lowerBound)
         cblas_sgemm(
           CblasRowMajor, form == .tn ? CblasTrans : CblasNoTrans,
-          form == .nt ? CblasTrans : CblasNoTrans, blasint(m), blasint(n), blasint(k), alpha,
-          matrix(0, strides.a), blasint(lda), matrix(1, strides.b), blasint(ldb), 0,
-          matrix(2, strides.c), blasint(n))
+          form == .nt ? CblasTrans : CblasNoTrans, blasint(block.rows.count),
+          blasint(block.columns.count), blasint(k), alpha,
+          matrix(0, replica * strides.a + (form == .tn ? row : row * lda)), blasint(lda),
+          matrix(1, replica * strides.b + (form == .nt ? column * ldb : column)), blasint(ldb),
+          0, matrix(2, replica * strides.c + row * n + column), blasint(n))
       }
-      Self.library.withLock { _ in
-        openblas_set_num_threads(threaded ? Int32(threads) : 1)
-        if threaded || replicas == 1 || threads == 1 {
-          for replica in 0..<replicas { multiply(replica) }
-        } else {
-          DispatchQueue.concurrentPerform(iterations: replicas, execute: multiply)
-        }
+      if replicas * blocks.count == 1 {
+        multiply(0)
+      } else {
+        DispatchQueue.concurrentPerform(iterations: replicas * blocks.count, execute: multiply)
       }
+    }
+  }
+
+  /// A block of C.
+  private struct Block: Sendable {
+    let rows: Range<Int>
+    let columns: Range<Int>
+  }
+
+  /// C cut along its longer side into blocks of about `blockWork`, each a multiple of 64 long.
+  private static func blocks(m: Int, n: Int, k: Int) -> [Block] {
+    let count = max(1, m * n * k / blockWork)
+    let side = max(m, n)
+    let length = ((side + count - 1) / count + 63) / 64 * 64
+    return stride(from: 0, to: side, by: length).map { start in
+      let part = start..<min(start + length, side)
+      return m >= n ? Block(rows: part, columns: 0..<n) : Block(rows: 0..<m, columns: part)
     }
   }
 }

@@ -90,8 +90,8 @@ public struct Adam: UpdateRule {
     try compute.updateAdam(
       weight, gradient: gradient, mean: state[0], square: state[1], rates: rates, active: active,
       schedule: schedule, beta1: Float(beta1), beta2: Float(beta2),
-      correction1: Float(1 - pow(beta1, Double(step))),
-      correction2: Float(1 - pow(beta2, Double(step))))
+      correction1: Float(1 / (1 - pow(beta1, Double(step)))),
+      correction2: Float(1 / (1 - pow(beta2, Double(step)))))
   }
 }
 

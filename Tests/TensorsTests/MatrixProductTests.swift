@@ -7,7 +7,7 @@ import Testing
 @Suite(.serialized) struct MatrixProductTests {
   static let shapes = [
     (1, 1, 1), (7, 13, 5), (64, 65, 63), (31, 17, 101), (10, 64, 64), (3, 200, 129),
-    (170, 171, 173),
+    (170, 171, 173), (65, 700, 301),
   ]
 
   /// The multipliers that this machine's default device can use.
@@ -86,7 +86,7 @@ import Testing
   @Test func replica_isBitForBitTheSoloProduct_onCPU() throws {
     guard try Device.find(.best).supportsNativeKernels else { return }
     let compute = try Compute(device: .find(.best), multiplier: .openblas)
-    for size in [24, 100, 200] {
+    for size in [24, 100, 200, 330] {
       let a = values(4 * size * size, seed: 3)
       let b = values(4 * size * size, seed: 4)
       let group = try compute.read(

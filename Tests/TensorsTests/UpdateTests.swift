@@ -77,7 +77,7 @@ import Testing
         try compute.updateAdam(
           weight, gradient: gradient, mean: state[0], square: state[1], rates: rates,
           active: active, schedule: schedule, beta1: 0.9, beta2: 0.99,
-          correction1: Float(1 - power(0.9, t)), correction2: Float(1 - power(0.99, t)))
+          correction1: Float(1 / (1 - power(0.9, t))), correction2: Float(1 / (1 - power(0.99, t))))
       },
       direction: { memory, g, epsilon, t in
         memory[0] = 0.9 * memory[0] + 0.1 * g
