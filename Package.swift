@@ -43,15 +43,16 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .target(name: "TestSupport", dependencies: ["Tensors", "OpenCL"], path: "Tests/TestSupport"),
-    .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "TestSupport"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "OpenCL", "TestSupport"]),
+    .testTarget(name: "OpenCLTests", dependencies: ["OpenCL"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "OpenCL"]),
     .testTarget(name: "SpectralTests", dependencies: ["Spectral"], resources: [.copy("Golden")]),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Training", "Spectral", "Tensors", "OpenCL", "TestSupport"],
+      dependencies: ["Training", "Spectral", "Tensors", "OpenCL"],
       resources: [.copy("Golden")]),
-    .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "TestSupport"]),
+    .testTarget(
+      name: "ExperimentsTests",
+      dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"]),
     .testTarget(name: "CommandTests", dependencies: ["gputrain", "Experiments"]),
   ],
   swiftLanguageModes: [.v6]

@@ -40,4 +40,28 @@ public struct Philox: RandomNumberGenerator, Sendable {
     }
     return counter
   }
+
+  /// Uniform in [0, 1), from 24 bits.
+  public mutating func uniform() -> Float { Float(next() >> 40) * 0x1p-24 }
+
+  /// Uniform in [low, high).
+  public mutating func uniform(_ low: Float, _ high: Float) -> Float {
+    low + (high - low) * uniform()
+  }
+
+  /// Uniform in 0..<bound by the high half of a product; its bias is below bound/2⁶⁴.
+  public mutating func index(below bound: Int) -> Int {
+    Int(next().multipliedFullWidth(by: UInt64(bound)).high)
+  }
+
+  /// The numbers 0..<count in an order drawn by Fisher and Yates's method.
+  ///
+  /// Our own, as what the standard library's `shuffled(using:)` draws may change between versions.
+  public mutating func permutation(of count: Int) -> [UInt32] {
+    var result = (0..<UInt32(count)).map { $0 }
+    for position in 0..<max(0, count - 1) {
+      result.swapAt(position, position + index(below: count - position))
+    }
+    return result
+  }
 }

@@ -136,11 +136,11 @@ public final class Trainer {
   /// Often enough for a live display and Ctrl-C; a wait costs tens of microseconds.
   private static let stepsBetweenProgress = 16
 
-  /// A permutation of the rows that depends on seed and epoch alone (Fisher–Yates).
+  /// A permutation of the rows that depends on seed and epoch alone.
   static func order(of count: Int, seed: UInt64, epoch: Int) -> [UInt32] {
     // Streams of parameters count up from 0, those of orders down from the top.
     var random = Philox(seed: seed, stream: .max - UInt32(epoch))
-    return Array(0..<UInt32(count)).shuffled(using: &random)
+    return random.permutation(of: count)
   }
 
   private func loss(_ logits: Tensor, _ labels: Buffer<UInt32>) throws -> BatchLoss {

@@ -16,6 +16,11 @@ struct WeightDecayArgument: ExpressibleByArgument {
   let strength: Double
   let kind: WeightDecayKind?
 
+  /// No decay.
+  static let none = Self(argument: "0")!
+
+  var defaultValueDescription: String { "0" }
+
   init?(argument: String) {
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count <= 2, let strength = Double(parts[0]), strength >= 0, strength.isFinite else {
@@ -48,6 +53,11 @@ struct WeightDecayArgument: ExpressibleByArgument {
 /// NAME or NAME:WARMUP.
 struct ScheduleArgument: ExpressibleByArgument {
   let schedule: Schedule
+
+  /// One rate throughout.
+  static let constant = Self(argument: "constant")!
+
+  var defaultValueDescription: String { "constant" }
 
   init?(argument: String) {
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false)

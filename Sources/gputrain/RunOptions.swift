@@ -14,70 +14,88 @@ struct RunOptions: ParsableArguments {
       valueName: "path"))
   var data: String?
 
-  @Option(help: "Normalisation: auto, none, fixed (x·2/255 − 1) or per-feature.")
+  @Option(
+    help: ArgumentHelp(
+      "Normalisation; fixed is x·2/255 − 1, auto that for bytes and per feature for the rest.",
+      valueName: "kind"))
   var normalization: NormalizationArgument = .auto
 
-  @Option(help: "Share of the rows held out where the data has no validation part.")
+  @Option(
+    help: ArgumentHelp(
+      "Share of the rows held out where the data has no validation part.", valueName: "share"))
   var validationFraction = 0.1
 
-  @Option(help: "Number of hidden layers.")
-  var depth = 2
+  @Option(help: ArgumentHelp("Number of hidden layers.", valueName: "layers"))
+  var depth = 4
 
-  @Option(help: "Hidden widths as multiples of the width, repeated over the depth: 1:4:1.")
+  @Option(
+    help: ArgumentHelp(
+      "Hidden widths as multiples of the width, repeated over the depth: 1:4:1.",
+      valueName: "factors"))
   var hiddenPattern = "1"
 
-  @Option(help: "Passes over the training rows.")
+  @Option(help: ArgumentHelp("Passes over the training rows.", valueName: "count"))
   var epochs: Int?
 
-  @Option(help: "Steps in place of epochs. (default: 150 where neither is given)")
+  @Option(
+    help: ArgumentHelp(
+      "Steps in place of epochs. (default: 150 where neither is given)", valueName: "count"))
   var steps: Int?
 
-  @Option(help: "Rows a step.")
+  @Option(help: ArgumentHelp("Rows a step.", valueName: "rows"))
   var batchSize = 64
 
-  @Option(help: "Width at which every parametrization equals the standard one.")
+  @Option(
+    help: ArgumentHelp(
+      "Width at which every parametrization equals the standard one.", valueName: "width"))
   var baseWidth = 64
 
   @Flag(help: "Use the rules as such, relative to no base width.")
   var absolute = false
 
-  @Option(help: "a: the first weight starts 1/√a as large, its product is multiplied by √a.")
+  @Option(
+    help: ArgumentHelp(
+      "The first weight starts 1/√a as large, its product is multiplied by √a.", valueName: "a"))
   var inputMultiplier = 1.0
 
-  @Option(help: "Multiplies the logits.")
+  @Option(help: ArgumentHelp("Multiplies the logits.", valueName: "factor"))
   var outputMultiplier = 1.0
 
-  @Flag(help: "Start the readout at 0.")
-  var zeroReadout = false
+  @Flag(inversion: .prefixedNo, help: "Start the readout at 0.")
+  var zeroReadout = true
 
   @Flag(help: "Give every layer a bias.")
   var bias = false
 
-  @Option(help: "One of identity, relu, tanh, gelu.")
+  @Option(help: ArgumentHelp("After every layer but the readout.", valueName: "name"))
   var activation: Activation = .relu
 
-  @Option(help: "One of cross-entropy, mse.")
+  @Option(
+    help: ArgumentHelp(
+      "What is minimised; mse is to the one-hot label less 1/classes.", valueName: "name"))
   var loss: LossFunction = .crossEntropy
 
   @Option(
     help: ArgumentHelp(
       "constant, warmup, cosine, linear or wsd, with the warm-up's share of all steps: cosine:0.1.",
       valueName: "name[:warmup]"))
-  var schedule = ScheduleArgument(argument: "constant")!
+  var schedule = ScheduleArgument.constant
 
   @Option(
     help: ArgumentHelp(
       "Weight decay; its kind is coupled, decoupled (AdamW's own) or independent of width.",
       valueName: "λ[:kind]"))
-  var weightDecay = WeightDecayArgument(argument: "0")!
+  var weightDecay = WeightDecayArgument.none
 
   @Option(
     help: ArgumentHelp(
       "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the "
-        + "most memory, else the CPU)"))
+        + "most memory, else the CPU)", valueName: "device"))
   var device = ""
 
-  @Option(help: "Matrix products: auto, clblast or openblas (CPU devices).")
+  @Option(
+    help: ArgumentHelp(
+      "Matrix products; auto is openblas on CPU devices, else clblast.", valueName: "name"))
   var gemm: Compute.MultiplierChoice = .automatic
 
   @Option(

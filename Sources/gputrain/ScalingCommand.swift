@@ -24,16 +24,18 @@ struct ScalingCommand: ParsableCommand {
   @Option(help: "Width of the network.")
   var width = 1024
 
-  @Option(help: "Number of hidden layers.")
+  @Option(help: ArgumentHelp("Number of hidden layers.", valueName: "layers"))
   var depth = 2
 
   @Option(help: "Hidden widths as multiples of the width, repeated over the depth.")
   var hiddenPattern = "1"
 
-  @Option(help: "Width at which every parametrization equals the standard one.")
+  @Option(
+    help: ArgumentHelp(
+      "Width at which every parametrization equals the standard one.", valueName: "width"))
   var baseWidth: Int?
 
-  @Option(help: "One of sgd, momentum, nesterov, adam, adamw.")
+  @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
   var optimizer: OptimizerKind = .adam
 
   @Option(help: "Learning rate η.")
@@ -44,7 +46,7 @@ struct ScalingCommand: ParsableCommand {
 
   @Option(
     help: "Weight decay λ, with its kind where it is not the optimizer's own: 0.1:independent.")
-  var weightDecay = WeightDecayArgument(argument: "0")!
+  var weightDecay = WeightDecayArgument.none
 
   @Option(help: "Comma-separated names; all where left out.")
   var parametrization: String?

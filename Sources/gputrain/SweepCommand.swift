@@ -28,17 +28,17 @@ struct SweepCommand: ParsableCommand {
   var optimizer = "adam"
 
   @Option(help: ArgumentHelp("Widths.", valueName: "list"))
-  var widths = "64,128,256,512,1024"
+  var widths = "64,96,128,256,512"
 
   @Option(
-    name: .customLong("log2-lr"),
+    name: .customLong("log2-lr"), parsing: .unconditional,
     help: ArgumentHelp(
       "log2 of the learning rates: START:STOP:COUNT, both ends included, or a list.",
       valueName: "rates"))
-  var log2LearningRates = "-12:-4:9"
+  var log2LearningRates = "-11:-4:8"
 
   @Option(help: "Seeds 1 … N.")
-  var seeds = 3
+  var seeds = 4
 
   @Option(help: "The loss whose minimum is the optimum: train or validation.")
   var objective: Objective = .trainLoss

@@ -22,7 +22,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Width of the network.")
   var width = 256
 
-  @Option(name: .customLong("log2-lr"), help: "log2 of the learning rate.")
+  @Option(name: .customLong("log2-lr"), parsing: .unconditional, help: "log2 of the learning rate.")
   var log2LearningRate = -7.0
 
   @Option(help: "Decides initial values and the order of the data.")

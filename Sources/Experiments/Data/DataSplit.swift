@@ -1,3 +1,5 @@
+import Tensors
+
 /// Which rows train and which validate.
 public struct DataSplit: Hashable, Sendable {
   /// Rows of the training data set, ascending.
@@ -26,12 +28,8 @@ public struct DataSplit: Hashable, Sendable {
     guard count >= 2 else { throw DataError.tooFewRows(found: count) }
     let wanted = Int((validationFraction * Double(count)).rounded())
     let held = min(max(wanted, 1), count - 1)
-    var rows = Array(0..<count)
-    // Our own Fisher–Yates: `shuffled(using:)` may change between Swift versions.
-    var random = SplitMix64(seed: seed)
-    for position in 0..<held {
-      rows.swapAt(position, position + random.index(below: count - position))
-    }
+    var random = Philox(seed: seed, stream: 0)
+    let rows = random.permutation(of: count).map(Int.init)
     self.init(train: rows[held...].sorted(), validation: rows[..<held].sorted())
   }
 }

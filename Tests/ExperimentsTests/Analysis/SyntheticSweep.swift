@@ -1,20 +1,10 @@
 import Foundation
+import Tensors
 import Training
 
 @testable import Experiments
 
-/// SimulationRandom, so that simulations repeat (Steele, Lea, Flood, OOPSLA 2014).
-struct SimulationRandom: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
+extension Philox {
   /// A standard normal number, by Box and Muller.
   mutating func normal() -> Double {
     let radius = (-2 * log(Double.random(in: .leastNonzeroMagnitude..<1, using: &self)))

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Tensors
 import Training
 
 @testable import Experiments
@@ -158,7 +159,7 @@ import Training
   @Test(arguments: [3, 5])
   func interval_coversTheDrift(seeds: Int) throws {
     let state = 31_337 + UInt64(seeds)
-    var random = SimulationRandom(state: state)
+    var random = Philox(seed: state, stream: 0)
     let trials = 300
     var covered = 0
     var halfSum = 0.0
