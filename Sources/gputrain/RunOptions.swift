@@ -159,7 +159,6 @@ struct RunOptions: ParsableArguments {
       outputMultiplier: outputMultiplier, zeroReadout: zeroReadout, schedule: schedule.schedule,
       weightDecay: try weightDecay.resolved(for: grid.optimizers),
       matrixMultiplication: compute.multiplier.name)
-    let store = try RunStore(directory: directory(dataName: prepared.description.name))
     Terminal.note(
       "device: \(device.index) \(device.name) (\(device.kind.rawValue)), "
         + "matrix products by \(compute.multiplier.name)")
@@ -168,7 +167,8 @@ struct RunOptions: ParsableArguments {
         + "\(prepared.description.validationCount) validation rows of "
         + "\(prepared.description.inputs) inputs, \(prepared.description.classes) classes")
     return try Sweep(
-      settings: settings, grid: grid, data: prepared, store: store, compute: compute,
+      settings: settings, grid: grid, data: prepared,
+      directory: directory(dataName: prepared.description.name), compute: compute,
       memory: MemoryPlan(device: device, budget: memory?.bytes))
   }
 

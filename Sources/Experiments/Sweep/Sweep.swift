@@ -45,17 +45,16 @@ public struct Sweep {
     public let failure: String?
   }
 
-  /// A sweep of `grid`; the store is taken for `settings`.
+  /// A sweep of `grid` into the store at `directory`, which is taken for `settings`.
   ///
-  /// - Throws: `RunStoreError`, `SweepError.notEnoughMemory`, before anything is trained.
+  /// - Throws: `SweepError.notEnoughMemory`, and then nothing is written; `RunStoreError`.
   public init(
-    settings: RunSettings, grid: SweepGrid, data: TrainingData, store: RunStore, compute: Compute,
+    settings: RunSettings, grid: SweepGrid, data: TrainingData, directory: URL, compute: Compute,
     memory: MemoryPlan
   ) throws {
     self.settings = settings
     self.grid = grid
     self.data = data
-    self.store = store
     self.compute = compute
     self.memory = memory
     for width in grid.widths {
@@ -70,6 +69,7 @@ public struct Sweep {
             ]), dataBytes: data.deviceBytes)
       }
     }
+    store = try RunStore(directory: directory)
     try store.open(settings: settings)
   }
 

@@ -1,0 +1,146 @@
+import Foundation
+import Testing
+
+@Suite(.serialized) struct SweepCommandTests {
+  /// A sweep of twelve short runs.
+  static let small = [
+    "sweep", "--widths", "16,32", "--log2-lr", "-8:-4:3", "--seeds", "2", "--parametrization",
+    "spectral", "--steps", "40", "--depth", "2", "--batch-size", "32",
+  ]
+
+  func summary(_ directory: URL) throws -> [[String]] {
+    let text = try String(
+      contentsOf: directory.appendingPathComponent("summary.csv"), encoding: .utf8)
+    return text.split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+  }
+
+  /// Everything in the summary but the seconds.
+  func results(_ directory: URL) throws -> [[String]] {
+    try summary(directory).map { $0.enumerated().filter { $0.offset != 13 }.map(\.element) }
+  }
+
+  @Test func sweep_writesTheStore_andPrintsTheVerdict() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let out = directory.appendingPathComponent("out")
+      let result = try CommandRunner.run(Self.small + ["--out", out.path])
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(result.output.contains("spectral, adam: training loss, 2 seeds"))
+      #expect(result.output.contains("verdict"))
+      #expect(result.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
+      #expect(result.errors.contains("device: "))
+      let rows = try summary(out)
+      #expect(
+        rows[0].joined(separator: ",")
+          == "parametrization,optimizer,width,depth,log2_learning_rate,seed,epochs,steps,"
+          + "first_epoch_train_loss,train_loss,validation_loss,validation_accuracy,outcome,"
+          + "seconds,run")
+      #expect(rows.count == 13)
+      for row in rows.dropFirst() {
+        let run = out.appendingPathComponent("runs/\(row[14])")
+        for file in ["config.json", "metrics.jsonl", "result.json"] {
+          #expect(FileManager.default.fileExists(atPath: run.appendingPathComponent(file).path))
+        }
+        #expect(row[6] == "0" && row[7] == "40" && row[12] == "completed")
+        #expect(try #require(Double(row[9])) < 2.31)
+      }
+    }
+  }
+
+  @Test func sweepAgain_runsNothing_andExtendsByMissingCells() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let out = ["--out", directory.appendingPathComponent("out").path]
+      _ = try CommandRunner.run(Self.small + out)
+      let before = try summary(directory.appendingPathComponent("out"))
+      let again = try CommandRunner.run(Self.small + out)
+      #expect(again.status == 0)
+      #expect(again.errors.contains("all 12 runs are there already; nothing to run"))
+      #expect(try summary(directory.appendingPathComponent("out")) == before)
+      var wider = Self.small
+      wider[wider.firstIndex(of: "16,32")!] = "16,32,48"
+      let more = try CommandRunner.run(wider + out)
+      #expect(more.errors.contains("12 of 18 runs are there already; running the others"))
+      #expect(try summary(directory.appendingPathComponent("out")).count == 19)
+    }
+  }
+
+  /// Killed at once, as by a power cut, and by Ctrl-C: the rerun ends as if never stopped.
+  @Test(arguments: [0.5, 0.9, 1.3, 2]) func interruptedSweep_endsTheSame(seconds: Double) throws {
+    var longer = Self.small
+    longer[longer.firstIndex(of: "16,32")!] = "16,32,48,64,80,96"
+    longer[longer.firstIndex(of: "40")!] = "120"
+    try CommandRunner.withTemporaryDirectory { directory in
+      let whole = directory.appendingPathComponent("whole")
+      let broken = directory.appendingPathComponent("broken")
+      _ = try CommandRunner.run(longer + ["--out", whole.path])
+      let stopped = try CommandRunner.run(
+        longer + ["--out", broken.path], interruptingAfter: seconds)
+      #expect([0, 130, SIGINT].contains(stopped.status), "\(stopped.errors)")
+      let rest = try CommandRunner.run(longer + ["--out", broken.path])
+      #expect(rest.status == 0, "\(rest.errors)")
+      #expect(try results(broken) == results(whole))
+    }
+  }
+
+  @Test func json_isOneObjectWithTheReport() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let result = try CommandRunner.run(
+        Self.small + ["--json", "--out", directory.appendingPathComponent("out").path])
+      let object = try #require(
+        try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+      #expect(object["runs"] as? Int == 12 && object["interrupted"] as? Bool == false)
+      let report = try #require(object["report"] as? [String: Any])
+      #expect((report["groups"] as? [Any])?.count == 1)
+    }
+  }
+
+  @Test func multiplicationRoutes_agreeToRounding() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      var losses: [[Double]] = []
+      for route in ["clblast", "openblas"] {
+        let out = directory.appendingPathComponent(route)
+        let result = try CommandRunner.run(
+          Self.small + ["--gemm", route, "--device", "cpu", "--out", out.path])
+        #expect(result.status == 0, "\(result.errors)")
+        losses.append(try summary(out).dropFirst().map { try #require(Double($0[9])) })
+      }
+      for (left, right) in zip(losses[0], losses[1]) {
+        // Forty steps of Adam, which divides small gradients by their own size.
+        #expect(abs(left - right) <= 2e-4 * left)
+      }
+    }
+  }
+
+  @Test func divergedRuns_areRecorded_andTheOthersGoOn() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let out = directory.appendingPathComponent("out")
+      let result = try CommandRunner.run(
+        "sweep", "--widths", "16", "--log2-lr", "-6,60", "--seeds", "1", "--parametrization", "sp",
+        "--optimizer", "sgd", "--steps", "30", "--depth", "2", "--out", out.path)
+      #expect(result.status == 0, "\(result.errors)")
+      let rows = try summary(out)
+      #expect(rows[1][12] == "completed" && Double(rows[1][9]) != nil)
+      #expect(rows[2][12] == "diverged" && rows[2][9].isEmpty)
+    }
+  }
+
+  @Test func train_printsItsLosses_andKeepsThem() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let out = directory.appendingPathComponent("out")
+      let arguments = [
+        "train", "--width", "24", "--epochs", "2", "--depth", "1", "--batch-size", "100", "--out",
+        out.path,
+      ]
+      let result = try CommandRunner.run(arguments)
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(result.output.contains(" epoch    step  train loss\n     1      18  "))
+      #expect(result.output.contains("     2      36  "))
+      #expect(result.output.contains("validation loss"))
+      let json = try CommandRunner.run(arguments + ["--json"])
+      let object = try #require(
+        try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+      #expect((object["result"] as? [String: Any])?["outcome"] as? String == "completed")
+    }
+  }
+}
