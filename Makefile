@@ -4,7 +4,7 @@
 # make format         rewrite the sources in the house's format
 
 SWIFT ?= swift
-SOURCES := Package.swift Sources Tests
+SOURCES := Package.swift Sources Tests Examples
 
 .PHONY: run build test check format lint setup
 

@@ -53,7 +53,17 @@ let package = Package(
     .testTarget(
       name: "ExperimentsTests",
       dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"]),
-    .testTarget(name: "CommandTests", dependencies: ["gputrain", "Experiments"]),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "gputrain", "TrainMLP", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      resources: [.copy("Help")]),
+
+    .executableTarget(
+      name: "TrainMLP",
+      dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
+      path: "Examples/TrainMLP"),
   ],
   swiftLanguageModes: [.v6]
 )

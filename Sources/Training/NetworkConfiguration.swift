@@ -26,17 +26,18 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
     self.zeroReadout = zeroReadout
   }
 
-  /// The factor of a layer's product, beside the parametrization's own.
-  func multiplier(of role: LayerRole) -> Double {
-    switch role {
-    case .input: inputMultiplier.squareRoot()
-    case .hidden: 1
-    case .readout: outputMultiplier
+  /// The factor of a weight's product, beside the parametrization's own; 1 for a bias.
+  public func multiplier(of shape: ParameterShape) -> Double {
+    guard shape.kind == .weight else { return 1 }
+    switch shape.role {
+    case .input: return inputMultiplier.squareRoot()
+    case .hidden: return 1
+    case .readout: return outputMultiplier
     }
   }
 
-  /// The factor of a parameter's initial standard deviation.
-  func initialFactor(of shape: ParameterShape) -> Double {
+  /// The factor of a parameter's initial standard deviation, beside the parametrization's.
+  public func initialFactor(of shape: ParameterShape) -> Double {
     guard shape.kind == .weight else { return 1 }
     switch shape.role {
     case .input: return 1 / inputMultiplier.squareRoot()
@@ -65,15 +66,14 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
     let perLayer = shape.bias ? 2 : 1
     let layers = stride(from: 0, to: parameters.count, by: perLayer).map { first -> any Layer in
       let weight = parameters[first]
-      let role = weight.shape.role
       let own = scalings[first][0].multiplier
       precondition(
         scalings[first].allSatisfy { $0.multiplier == own },
         "\(weight.name): replicas of one group must have one multiplier")
       return Dense(
         weight: weight, bias: shape.bias ? parameters[first + 1] : nil,
-        activation: role == .readout ? .identity : activation,
-        multiplier: Float(own * multiplier(of: role)))
+        activation: weight.shape.role == .readout ? .identity : activation,
+        multiplier: Float(own * multiplier(of: weight.shape)))
     }
     return Sequential(layers)
   }

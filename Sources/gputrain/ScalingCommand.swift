@@ -15,19 +15,22 @@ struct ScalingCommand: ParsableCommand {
       parametrizations are the same; without it they are the rules as such.
       """)
 
-  @Option(help: "Number of inputs.")
+  @Option(help: ArgumentHelp("Number of inputs.", valueName: "count"))
   var inputs = 64
 
-  @Option(help: "Number of outputs.")
+  @Option(help: ArgumentHelp("Number of outputs.", valueName: "count"))
   var outputs = 10
 
-  @Option(help: "Width of the network.")
+  @Option(help: ArgumentHelp("Width of the network.", valueName: "count"))
   var width = 1024
 
   @Option(help: ArgumentHelp("Number of hidden layers.", valueName: "layers"))
   var depth = 2
 
-  @Option(help: "Hidden widths as multiples of the width, repeated over the depth.")
+  @Option(
+    help: ArgumentHelp(
+      "Hidden widths as multiples of the width, repeated over the depth: 1:4:1.",
+      valueName: "factors"))
   var hiddenPattern = "1"
 
   @Option(
@@ -38,18 +41,31 @@ struct ScalingCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
   var optimizer: OptimizerKind = .adam
 
-  @Option(help: "Learning rate η.")
+  @Option(help: ArgumentHelp("Learning rate.", valueName: "η"))
   var learningRate = 1.0
 
-  @Option(help: "Adam's ε.")
+  @Option(help: ArgumentHelp("Adam's ε.", valueName: "ε"))
   var epsilon = 1e-8
 
   @Option(
-    help: "Weight decay λ, with its kind where it is not the optimizer's own: 0.1:independent.")
+    help: ArgumentHelp(
+      "Weight decay, with its kind where it is not the optimizer's own: 0.1:independent.",
+      valueName: "λ[:kind]"))
   var weightDecay = WeightDecayArgument.none
 
-  @Option(help: "Comma-separated names; all where left out.")
+  @Option(help: ArgumentHelp("Names with commas; all where left out.", valueName: "list"))
   var parametrization: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The first weight starts 1/√a as large, its product is multiplied by √a.", valueName: "a"))
+  var inputMultiplier = 1.0
+
+  @Option(help: ArgumentHelp("Multiplies the logits.", valueName: "factor"))
+  var outputMultiplier = 1.0
+
+  @Flag(help: "Start the readout at 0.")
+  var zeroReadout = false
 
   @Flag(help: "Show biases.")
   var bias = false
@@ -61,6 +77,15 @@ struct ScalingCommand: ParsableCommand {
     let parametrization, tensor: String
     let fanIn, fanOut: Int
     let initialStd, learningRate, epsilon, weightDecay, multiplier: Double
+  }
+
+  func validate() throws {
+    for (name, value) in [
+      ("--input-multiplier", inputMultiplier), ("--output-multiplier", outputMultiplier),
+      ("--learning-rate", learningRate), ("--epsilon", epsilon),
+    ] where !(value > 0 && value.isFinite) {
+      throw ValidationError("\(name) must be positive, got \(value)")
+    }
   }
 
   func run() throws {
@@ -78,19 +103,24 @@ struct ScalingCommand: ParsableCommand {
     let rules = try parametrization.map {
       try $0.split(separator: ",").map { try Parametrizations.named(String($0)) }
     }
-    let parameters = try shape(width: width, pattern: pattern).parameters
+    let network = NetworkConfiguration(
+      try shape(width: width, pattern: pattern), inputMultiplier: inputMultiplier,
+      outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
+    let parameters = network.shape.parameters
     let base = try baseWidth.map { try shape(width: $0, pattern: pattern).parameters }
-    return (rules ?? Parametrizations.all).flatMap { rule in
-      parameters.indices.map { index in
+    return parameters.indices.flatMap { index in
+      (rules ?? Parametrizations.all).map { rule in
         let (name, shape) = parameters[index]
         let scaling = rule.scaling(
           of: shape, relativeTo: base?[index].shape, family: optimizer.family, decay: decayKind)
         return Row(
           parametrization: rule.name, tensor: name, fanIn: shape.fanIn, fanOut: shape.fanOut,
-          initialStd: scaling.initialStd, learningRate: learningRate * scaling.learningRateFactor,
+          initialStd: scaling.initialStd * network.initialFactor(of: shape),
+          learningRate: learningRate * scaling.learningRateFactor,
           epsilon: epsilon * scaling.epsilonFactor,
           weightDecay: weightDecay.strength * scaling.weightDecayFactor,
-          multiplier: scaling.multiplier)
+
+          multiplier: scaling.multiplier * network.multiplier(of: shape))
       }
     }
   }
@@ -104,26 +134,29 @@ struct ScalingCommand: ParsableCommand {
     return MLPShape(inputs: inputs, hidden: hidden, outputs: outputs, bias: bias)
   }
 
+  /// A block a tensor, a line a parametrization.
   private func table(_ rows: [Row]) -> String {
-    var lines: [String] = []
-    var previous: String?
-    let tensorWidth = rows.map(\.tensor.count).max() ?? 0
-    for row in rows {
-      if row.parametrization != previous {
-        if previous != nil { lines.append("") }
-        lines.append(row.parametrization)
-        lines.append(
-          "  " + "tensor".padding(toLength: tensorWidth, withPad: " ", startingAt: 0)
-            + column("out×in", 12) + ["σ", "η", "ε", "λ", "mult"].map { column($0, 9) }.joined())
-        previous = row.parametrization
-      }
-      let values = [
-        row.initialStd, row.learningRate, row.epsilon, row.weightDecay, row.multiplier,
-      ]
+    var lines = [
+      baseWidth.map { "relative to width \($0), where every rule equals sp" }
+        ?? "absolute: the rules as such"
+    ]
+    let nameWidth = rows.map(\.parametrization.count).max() ?? 0
+    for tensor in rows.map(\.tensor).uniqued() {
+      let block = rows.filter { $0.tensor == tensor }
+      let title = "\(tensor)  \(block[0].fanOut)×\(block[0].fanIn)"
+      lines.append("")
+      lines.append(title)
       lines.append(
-        "  " + row.tensor.padding(toLength: tensorWidth, withPad: " ", startingAt: 0)
-          + column("\(row.fanOut)×\(row.fanIn)", 12)
-          + values.map { column(String(format: "%.3g", $0), 9) }.joined())
+        String(repeating: " ", count: nameWidth + 2)
+          + ["σ", "η", "ε", "λ", "multiplier"].map { column($0, 11) }.joined())
+      for row in block {
+        let values = [
+          row.initialStd, row.learningRate, row.epsilon, row.weightDecay, row.multiplier,
+        ]
+        lines.append(
+          "  " + row.parametrization.padding(toLength: nameWidth, withPad: " ", startingAt: 0)
+            + values.map { column(String(format: "%.4g", $0), 11) }.joined())
+      }
     }
     return lines.joined(separator: "\n")
   }
@@ -131,5 +164,13 @@ struct ScalingCommand: ParsableCommand {
   /// `text` set to the right in `width` columns.
   private func column(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(1, width - text.count)) + text
+  }
+}
+
+extension Array where Element: Hashable {
+  /// The elements without repetitions, in the order of their first appearance.
+  fileprivate func uniqued() -> [Element] {
+    var seen: Set<Element> = []
+    return filter { seen.insert($0).inserted }
   }
 }

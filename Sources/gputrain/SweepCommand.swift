@@ -37,10 +37,11 @@ struct SweepCommand: ParsableCommand {
       valueName: "rates"))
   var log2LearningRates = "-11:-4:8"
 
-  @Option(help: "Seeds 1 … N.")
+  @Option(help: ArgumentHelp("Seeds 1 … N.", valueName: "n"))
   var seeds = 4
 
-  @Option(help: "The loss whose minimum is the optimum: train or validation.")
+  @Option(
+    help: ArgumentHelp("The loss whose minimum is the optimum.", valueName: "loss"))
   var objective: Objective = .trainLoss
 
   @OptionGroup var options: RunOptions

@@ -13,16 +13,19 @@ struct TrainCommand: ParsableCommand {
       by a sweep means the same here: both are relative to --base-width.
       """)
 
-  @Option(help: "sp, ntp, mup, spectral or spectral-literal.")
+  @Option(
+    help: ArgumentHelp("sp, ntp, mup, spectral or spectral-literal.", valueName: "name"))
   var parametrization = "spectral"
 
-  @Option(help: "sgd, momentum, nesterov, adam or adamw.")
+  @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
   var optimizer: OptimizerKind = .adam
 
   @Option(help: "Width of the network.")
   var width = 256
 
-  @Option(name: .customLong("log2-lr"), parsing: .unconditional, help: "log2 of the learning rate.")
+  @Option(
+    name: .customLong("log2-lr"), parsing: .unconditional,
+    help: ArgumentHelp("log2 of the learning rate.", valueName: "rate"))
   var log2LearningRate = -7.0
 
   @Option(help: "Decides initial values and the order of the data.")

@@ -54,8 +54,9 @@ import Testing
       for (name, content, parts) in files {
         let file = directory.appendingPathComponent(name)
         try content.write(to: file)
-        let result = try CommandRunner.run(
-          "sweep", "--data", file.path, "--out", directory.appendingPathComponent("out").path)
+        let result = try CommandRunner.run([
+          "sweep", "--data", file.path, "--out", directory.appendingPathComponent("out").path,
+        ])
         #expect(result.status != 0)
         let line = try #require(
           result.errors.split(separator: "\n").first { $0.hasPrefix("Error: ") })
@@ -84,10 +85,20 @@ import Testing
     try CommandRunner.withTemporaryDirectory { directory in
       let file = directory.appendingPathComponent("file")
       try Data("kept".utf8).write(to: file)
-      let result = try CommandRunner.run("sweep", "--out", file.path)
+      let result = try CommandRunner.run(["sweep", "--out", file.path])
       #expect(result.status != 0)
       #expect(result.errors.contains(file.path))
       #expect(try String(contentsOf: file, encoding: .utf8) == "kept")
+    }
+  }
+
+  @Test func noPlatform_saysWhatToInstall() throws {
+    for command in ["devices", "sweep"] {
+      let result = try CommandRunner.run(
+        [command], environment: ["OCL_ICD_VENDORS": "/nonexistent", "OCL_ICD_FILENAMES": ""])
+      #expect(result.status != 0)
+      #expect(result.errors.contains("no OpenCL platform found"), "\(result.errors)")
+      #expect(result.errors.contains("pocl-opencl-icd"))
     }
   }
 }

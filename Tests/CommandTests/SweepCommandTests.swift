@@ -115,9 +115,10 @@ import Testing
   @Test func divergedRuns_areRecorded_andTheOthersGoOn() throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let out = directory.appendingPathComponent("out")
-      let result = try CommandRunner.run(
+      let result = try CommandRunner.run([
         "sweep", "--widths", "16", "--log2-lr", "-6,60", "--seeds", "1", "--parametrization", "sp",
-        "--optimizer", "sgd", "--steps", "30", "--depth", "2", "--out", out.path)
+        "--optimizer", "sgd", "--steps", "30", "--depth", "2", "--out", out.path,
+      ])
       #expect(result.status == 0, "\(result.errors)")
       let rows = try summary(out)
       #expect(rows[1][12] == "completed" && Double(rows[1][9]) != nil)

@@ -1,0 +1,26 @@
+// Trains a multilayer perceptron at two widths with one learning rate, on the best OpenCL device.
+import Experiments
+import OpenCL
+import Spectral
+import Tensors
+import Training
+
+let compute = try Compute(device: .find(.best))
+let data = try TrainingData(LoadedData(train: .glyphs()))
+let (train, validation) = try data.upload(to: compute)
+
+for width in [64, 256] {
+  func shape(_ width: Int) -> MLPShape {
+    MLPShape(inputs: 64, hidden: [width, width], outputs: 10)
+  }
+  let configuration = TrainingConfiguration(
+    network: NetworkConfiguration(shape(width), zeroReadout: true), baseShape: shape(64))
+  let replica = Replica(
+    seed: 1, learningRate: 1.0 / 128, parametrization: SpectralParametrization())
+  let trainer = try Trainer(configuration, replicas: [replica], totalSteps: 145, compute: compute)
+  for epoch in 1...5 {
+    print(
+      "width \(width), epoch \(epoch): loss \(try trainer.trainEpoch(on: train).mean(replica: 0))")
+  }
+  print("validation accuracy \(try trainer.evaluate(on: validation)[0].accuracy)")
+}

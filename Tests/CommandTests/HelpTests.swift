@@ -1,0 +1,23 @@
+import ArgumentParser
+import Foundation
+import Testing
+
+@testable import gputrain
+
+/// The help texts, exactly; the files in Help/ are what a user sees at 80 columns.
+@Suite struct HelpTests {
+  static let commands: [(String, any ParsableCommand.Type)] = [
+    ("gputrain", Gputrain.self), ("sweep", SweepCommand.self), ("train", TrainCommand.self),
+    ("scaling", ScalingCommand.self), ("devices", DevicesCommand.self),
+  ]
+
+  @Test(arguments: commands.indices) func help_isAsStored(index: Int) throws {
+    let (name, command) = Self.commands[index]
+    let url = try #require(
+      Bundle.module.url(forResource: name, withExtension: "txt", subdirectory: "Help"))
+    let expected = try String(contentsOf: url, encoding: .utf8)
+    let actual = Gputrain.helpMessage(for: command, columns: 80)
+    #expect(
+      actual.trimmingCharacters(in: .newlines) == expected.trimmingCharacters(in: .newlines))
+  }
+}

@@ -1,0 +1,66 @@
+import Foundation
+import Testing
+
+@Suite struct ScalingCommandTests {
+  struct Row: Decodable {
+    let parametrization, tensor: String
+    let initialStd, learningRate, epsilon, weightDecay, multiplier: Double
+  }
+
+  /// Without any OpenCL platform: scaling is arithmetic.
+  func scaling(_ arguments: [String]) throws -> CommandResult {
+    try CommandRunner.run(
+      ["scaling"] + arguments, environment: ["OCL_ICD_VENDORS": "/nonexistent"])
+  }
+
+  @Test func scaling_printsTensorsSideBySide() throws {
+    let result = try scaling(["--base-width", "64", "--parametrization", "sp,spectral"])
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(
+      result.output == """
+        relative to width 64, where every rule equals sp
+
+        layers.0.weight  1024×64
+                            σ          η          ε          λ multiplier
+          sp            0.125          1      1e-08          0          1
+          spectral      0.125          1   6.25e-10          0          1
+
+        layers.1.weight  1024×1024
+                            σ          η          ε          λ multiplier
+          sp          0.03125          1      1e-08          0          1
+          spectral    0.03125     0.0625   6.25e-10          0          1
+
+        layers.2.weight  10×1024
+                            σ          η          ε          λ multiplier
+          sp          0.03125          1      1e-08          0          1
+          spectral   0.007812     0.0625      1e-08          0          1
+
+        """)
+  }
+
+  @Test func json_hasEveryTensorUnderEveryParametrization() throws {
+    let result = try scaling([
+      "--json", "--bias", "--depth", "3", "--hidden-pattern", "1:4:1", "--optimizer", "sgd",
+      "--weight-decay", "0.5:independent", "--input-multiplier", "0.25", "--output-multiplier",
+      "32", "--zero-readout",
+    ])
+    let rows = try JSONDecoder().decode([Row].self, from: Data(result.output.utf8))
+    #expect(rows.count == 5 * 8)
+    let hidden = try #require(
+      rows.first { $0.parametrization == "spectral" && $0.tensor == "layers.1.weight" })
+    #expect(hidden.learningRate == 4 && hidden.weightDecay == 0.125 && hidden.multiplier == 1)
+    let input = try #require(rows.first { $0.tensor == "layers.0.weight" })
+    #expect(input.multiplier == 0.5 && input.initialStd == 0.25)
+    let readout = rows.filter { $0.tensor == "layers.3.weight" }
+    #expect(readout.allSatisfy { $0.initialStd == 0 && $0.multiplier == 32 })
+  }
+
+  @Test(arguments: [
+    ["--width", "0"], ["--parametrization", "spektral"], ["--weight-decay", "-1"],
+    ["--epsilon", "nan"], ["--hidden-pattern", "x"],
+  ]) func badOption_fails(arguments: [String]) throws {
+    let result = try scaling(arguments)
+    #expect(result.status != 0 && result.output.isEmpty)
+    #expect(result.errors.hasPrefix("Error: "))
+  }
+}
