@@ -10,8 +10,15 @@ enum Terminal {
     FileHandle.standardError.write(Data((text + "\n").utf8))
   }
 
-  /// Rewrites the current line; for terminals alone.
+  /// Rewrites the current line, cut to the terminal's width; for terminals alone.
   static func rewrite(_ text: String) {
-    FileHandle.standardError.write(Data("\r\u{1B}[2K\(text)".utf8))
+    FileHandle.standardError.write(Data("\r\u{1B}[2K\(text.prefix(columns - 1))".utf8))
+  }
+
+  /// The terminal's width; 80 where it does not say.
+  private static var columns: Int {
+    var size = winsize()
+    let known = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+    return known ? Int(size.ws_col) : 80
   }
 }
