@@ -1,0 +1,51 @@
+import Testing
+import Training
+
+@testable import Experiments
+
+@Suite struct MemoryPlanTests {
+  func group(width: Int, optimizer: OptimizerKind = .adam, cells: Int = 1) -> RunGroup {
+    var settings = Fixture.settings
+    settings.weightDecay = nil
+    return RunGroup(
+      settings: settings,
+      cells: (0..<cells).map {
+        RunCell(
+          parametrization: "sp", optimizer: optimizer, width: width, log2LearningRate: 0,
+          seed: UInt64($0))
+      })
+  }
+
+  @Test func budget_isSharedOutInWholeReplicas() throws {
+    let group = group(width: 64)
+    let bytes = MemoryPlan.bytesPerReplica(of: group).all
+    let plan = MemoryPlan(budget: 3 * bytes + 1000, largestBuffer: .max)
+    #expect(try plan.replicas(of: group, dataBytes: 1000) == 3)
+    #expect(try plan.replicas(of: group, dataBytes: 1001) == 2)
+  }
+
+  @Test func largestBuffer_limitsAsWell() throws {
+    let group = group(width: 64)
+    let largest = MemoryPlan.bytesPerReplica(of: group).largest
+    let plan = MemoryPlan(budget: .max, largestBuffer: 5 * largest)
+    #expect(try plan.replicas(of: group, dataBytes: 0) == 5)
+  }
+
+  @Test func notEvenOne_saysWhatIsNeededAndAllowed() throws {
+    let plan = MemoryPlan(budget: 1 << 20, largestBuffer: .max)
+    let error = #expect(throws: SweepError.self) {
+      try plan.replicas(of: group(width: 512), dataBytes: 0)
+    }
+    let text = "\(try #require(error))"
+    #expect(text.contains("width 512") && text.contains("1 MiB allowed"))
+  }
+
+  @Test func adam_takesTwoMoreTensorsAWeightThanSGD() {
+    let sgd = MemoryPlan.bytesPerReplica(of: group(width: 64, optimizer: .sgd)).all
+    let adam = MemoryPlan.bytesPerReplica(of: group(width: 64)).all
+    let weights = group(width: 64).training.network.shape.parameters.reduce(0) {
+      $0 + $1.shape.fanIn * $1.shape.fanOut
+    }
+    #expect(adam - sgd == 2 * 4 * weights)
+  }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import OpenCL
+import Tensors
+import Testing
+import Training
+
+@testable import Experiments
+
+@Suite(.serialized) struct SweepTests {
+  let compute: Compute
+  let data: TrainingData
+
+  init() throws {
+    compute = try Compute(device: .find(.best))
+    data = try TrainingData(LoadedData(train: .glyphs(count: 200)))
+  }
+
+  func settings(_ length: TrainingLength) -> RunSettings {
+    RunSettings(
+      data: data.description, depth: 1, length: length, batchSize: 50, baseWidth: 8,
+      matrixMultiplication: compute.multiplier.name)
+  }
+
+  func grid(rates: [Double] = [-6, -4], optimizers: [OptimizerKind] = [.sgd, .adam]) throws
+    -> SweepGrid
+  {
+    try SweepGrid(
+      parametrizations: ["sp", "mup"], optimizers: optimizers, widths: [8, 16],
+      log2LearningRates: rates, seeds: [1])
+  }
+
+  func sweep(
+    _ directory: URL, _ length: TrainingLength = .epochs(2), grid: SweepGrid? = nil
+  ) throws -> Sweep {
+    try Sweep(
+      settings: settings(length), grid: grid ?? self.grid(), data: data, directory: directory,
+      compute: compute, memory: MemoryPlan(device: compute.queue.device))
+  }
+
+  @Test func epochs_giveTheirLossesAndRecords() throws {
+    try Fixture.inDirectory { directory in
+      let sweep = try sweep(directory)
+      let outcome = try sweep.run()
+      #expect(outcome.progress.finished == 16 && !outcome.interrupted)
+      #expect(outcome.progress.share == 1)
+      for row in try sweep.summarize() {
+        // 180 training rows in batches of 50: four steps an epoch.
+        #expect(row.result.epochs == 2 && row.result.steps == 8)
+        let cell = RunCell(
+          parametrization: row.parametrization, optimizer: row.optimizer, width: row.width,
+          log2LearningRate: row.log2LearningRate, seed: row.seed)
+        let records = try sweep.store.records(
+          for: RunConfiguration(settings: sweep.settings, cell: cell))
+        #expect(records.map(\.step) == [4, 8] && records.map(\.epoch) == [1, 2])
+        #expect(records[0].values["train_loss"] == row.result.firstEpochTrainLoss)
+        #expect(records[1].values["train_loss"] == row.result.trainLoss)
+        #expect(records[1].values["validation_loss"] == row.result.validationLoss)
+      }
+    }
+  }
+
+  @Test func steps_reportTheLastQuarter() throws {
+    try Fixture.inDirectory { directory in
+      let grid = try SweepGrid(
+        parametrizations: ["sp"], optimizers: [.sgd], widths: [8], log2LearningRates: [-4],
+        seeds: [1])
+      let sweep = try sweep(directory, .steps(10), grid: grid)
+      _ = try sweep.run()
+      let row = try #require(try sweep.summarize().first)
+      let records = try sweep.store.records(
+        for: RunConfiguration(settings: sweep.settings, cell: grid.cells[0]))
+      #expect(records.count == 10 && row.result.epochs == 2 && row.result.steps == 10)
+      // Steps 8, 9 and 10; the eighth is an epoch's last, of 30 rows.
+      let tail = records.suffix(3).compactMap { $0.values["train_loss"] }
+      let expected = (30 * tail[0] + 50 * tail[1] + 50 * tail[2]) / 130
+      #expect(abs(try #require(row.result.trainLoss) - expected) <= 1e-12)
+    }
+  }
+
+  @Test func results_doNotDependOnHowRunsAreGrouped() throws {
+    guard compute.queue.device.supportsNativeKernels else { return }
+    try Fixture.inDirectory { directory in
+      let whole = try sweep(directory.appendingPathComponent("whole"))
+      _ = try whole.run()
+      let parts = try sweep(directory.appendingPathComponent("parts"), grid: grid(rates: [-4]))
+      _ = try parts.run()
+      let rest = try sweep(directory.appendingPathComponent("parts"))
+      #expect(try rest.run().progress.reused == 8)
+      func losses(_ sweep: Sweep) throws -> [[Double?]] {
+        try sweep.summarize().map { [$0.result.trainLoss, $0.result.validationLoss] }
+      }
+      #expect(try losses(rest) == losses(whole))
+    }
+  }
+
+  @Test func watch_stopsTheSweep_keepingWhatIsDone() throws {
+    try Fixture.inDirectory { directory in
+      let sweep = try sweep(directory)
+      let outcome = try sweep.run { $0.finished < 4 }
+      #expect(outcome.interrupted && outcome.progress.finished == 4)
+      #expect(try sweep.summarize().count == 4)
+      #expect(try sweep.run().progress.finished == 12)
+    }
+  }
+
+  @Test func splitAndNormalization_areTheDescriptions() throws {
+    #expect(data.description.trainCount == 180 && data.description.validationCount == 20)
+    #expect(data.description.normalization.hasPrefix("fixed"))
+    let (train, validation) = try data.upload(to: compute)
+    #expect(train.count == 180 && validation.count == 20 && train.inputs == 64)
+  }
+}
