@@ -30,4 +30,7 @@ lint:
 format:
 	$(SWIFT) format --in-place --recursive $(SOURCES)
 
-check: setup lint test-kernels test
+check: setup
+	$(MAKE) lint
+	$(MAKE) test-kernels
+	$(MAKE) test

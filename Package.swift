@@ -11,8 +11,7 @@ let package = Package(
       name: "GPUTrain", targets: ["OpenCL", "Tensors", "Spectral", "Training", "Experiments"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     .systemLibrary(
@@ -34,7 +33,6 @@ let package = Package(
       name: "Experiments",
       dependencies: [
         "Training", "Spectral", "Tensors", "OpenCL", "CZlib",
-        .product(name: "RealModule", package: "swift-numerics"),
       ]),
     .executableTarget(
       name: "gputrain",

@@ -12,15 +12,16 @@
 
 inline float gelu_inner(float z) { return 0.7978845608028654f * (z + 0.044715f * z * z * z); }
 
+// NaN stays NaN: fmax would make it 0 and hide that a network has diverged.
 inline float activate(float z, uint kind) {
-  if (kind == RELU) return fmax(z, 0.0f);
+  if (kind == RELU) return z < 0.0f ? 0.0f : z;
   if (kind == TANH) return tanh(z);
   if (kind == GELU) return 0.5f * z * (1.0f + tanh(gelu_inner(z)));
   return z;
 }
 
 inline float derivative(float z, uint kind) {
-  if (kind == RELU) return z > 0.0f ? 1.0f : 0.0f;
+  if (kind == RELU) return isnan(z) ? z : (z > 0.0f ? 1.0f : 0.0f);
   if (kind == TANH) {
     float t = tanh(z);
     return 1.0f - t * t;
@@ -33,14 +34,14 @@ inline float derivative(float z, uint kind) {
   return 1.0f;
 }
 
-__kernel void add_bias(__global float* z, __global const float* bias, uint columns) {
+__kernel void add_bias(__global float* z, __global const float* restrict bias, uint columns) {
   uint column = get_global_id(0);
   if (column >= columns) return;
   size_t row = get_global_id(2) * get_global_size(1) + get_global_id(1);
   z[row * columns + column] += bias[get_global_id(2) * (size_t)columns + column];
 }
 
-__kernel void activation_forward(__global const float* z, __global float* h, uint kind,
+__kernel void activation_forward(__global const float* restrict z, __global float* h, uint kind,
                                  uint columns) {
   uint column = get_global_id(0);
   if (column >= columns) return;
@@ -48,8 +49,8 @@ __kernel void activation_forward(__global const float* z, __global float* h, uin
   h[index] = activate(z[index], kind);
 }
 
-__kernel void activation_backward(__global const float* z, __global float* delta, uint kind,
-                                  uint columns) {
+__kernel void activation_backward(__global const float* restrict z, __global float* delta,
+                                  uint kind, uint columns) {
   uint column = get_global_id(0);
   if (column >= columns) return;
   size_t index = (get_global_id(2) * get_global_size(1) + get_global_id(1)) * columns + column;

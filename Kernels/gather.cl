@@ -3,23 +3,24 @@
 // order [replica, period]: row numbers; labels likewise.
 // global (inputs rounded up to 64, batch, replicas), local (64, 1, 1).
 
-#define GATHER(NAME, TYPE)                                                                        \
-  __kernel void NAME(__global const TYPE* source, __global const float* scale,                    \
-                     __global const float* shift, __global const uint* order, __global float* x,  \
-                     uint offset, uint period, uint inputs) {                                     \
-    size_t i = get_global_id(0), row = get_global_id(1), replica = get_global_id(2);              \
-    if (i >= inputs) return;                                                                      \
-    size_t from = order[replica * period + offset + row];                                         \
-    x[(replica * get_global_size(1) + row) * inputs + i] =                                        \
-        source[from * inputs + i] * scale[i] + shift[i];                                          \
+#define GATHER(NAME, TYPE)                                                                       \
+  __kernel void NAME(__global const TYPE* restrict source, __global const float* restrict scale, \
+                     __global const float* restrict shift, __global const uint* restrict order,  \
+                     __global float* x, uint offset, uint period, uint inputs) {                 \
+    size_t i = get_global_id(0), row = get_global_id(1), replica = get_global_id(2);             \
+    if (i >= inputs) return;                                                                     \
+    size_t from = order[replica * period + offset + row];                                        \
+    x[(replica * get_global_size(1) + row) * inputs + i] =                                       \
+        source[from * inputs + i] * scale[i] + shift[i];                                         \
   }
 
 GATHER(gather_floats, float)
 GATHER(gather_bytes, uchar)
 
 // global (batch rounded up to 64, replicas), local (64, 1).
-__kernel void gather_labels(__global const uint* source, __global const uint* order,
-                            __global uint* labels, uint offset, uint period, uint batch) {
+__kernel void gather_labels(__global const uint* restrict source,
+                            __global const uint* restrict order, __global uint* labels, uint offset,
+                            uint period, uint batch) {
   size_t row = get_global_id(0), replica = get_global_id(1);
   if (row >= batch) return;
   labels[replica * batch + row] = source[order[replica * period + offset + row]];

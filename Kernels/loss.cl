@@ -10,15 +10,16 @@ inline size_t label_index(size_t replica, size_t row, uint label_stride) {
   return replica * label_stride + row;
 }
 
-inline uint arg_max(__global const float* y, uint classes) {
+inline uint arg_max(__global const float* restrict y, uint classes) {
   uint best = 0;
   for (uint c = 1; c < classes; c++) best = y[c] > y[best] ? c : best;
   return best;
 }
 
-__kernel void cross_entropy(__global const float* logits, __global const uint* labels,
-                            __global float* gradient, __global float* losses,
-                            __global float* correct, uint rows, uint classes, uint label_stride) {
+__kernel void cross_entropy(__global const float* restrict logits,
+                            __global const uint* restrict labels, __global float* gradient,
+                            __global float* losses, __global float* correct, uint rows,
+                            uint classes, uint label_stride) {
   size_t row = get_global_id(0), replica = get_global_id(1);
   if (row >= rows) return;
   size_t index = replica * rows + row;
@@ -35,9 +36,10 @@ __kernel void cross_entropy(__global const float* logits, __global const uint* l
   correct[index] = best == label ? 1.0f : 0.0f;
 }
 
-__kernel void squared_error(__global const float* logits, __global const uint* labels,
-                            __global float* gradient, __global float* losses,
-                            __global float* correct, uint rows, uint classes, uint label_stride) {
+__kernel void squared_error(__global const float* restrict logits,
+                            __global const uint* restrict labels, __global float* gradient,
+                            __global float* losses, __global float* correct, uint rows,
+                            uint classes, uint label_stride) {
   size_t row = get_global_id(0), replica = get_global_id(1);
   if (row >= rows) return;
   size_t index = replica * rows + row;

@@ -14,7 +14,7 @@ inline uint4 philox(uint4 counter, uint2 key) {
   return counter;
 }
 
-inline uint4 block(__global const ulong* seeds, size_t replica, uint stream, uint index) {
+inline uint4 block(__global const ulong* restrict seeds, size_t replica, uint stream, uint index) {
   ulong seed = seeds[replica];
   return philox((uint4)(index, stream, 0, 0), (uint2)((uint)seed, (uint)(seed >> 32)));
 }
@@ -33,7 +33,7 @@ inline void store(__global float* values, size_t replica, uint index, uint count
   if (left > 3) p[3] = v.w;
 }
 
-__kernel void fill_normal(__global const ulong* seeds, __global const float* std,
+__kernel void fill_normal(__global const ulong* restrict seeds, __global const float* restrict std,
                           __global float* values, uint stream, uint count) {
   uint index = get_global_id(0);
   if (index >= (count + 3) / 4) return;

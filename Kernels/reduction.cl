@@ -2,7 +2,8 @@
 
 // total[replica, column] = Σ_rows x[replica, row, column]: a bias's gradient.
 // global (columns rounded up to 64, replicas), local (64, 1).
-__kernel void sum_rows(__global const float* x, __global float* total, uint rows, uint columns) {
+__kernel void sum_rows(__global const float* restrict x, __global float* total, uint rows,
+                       uint columns) {
   size_t column = get_global_id(0), replica = get_global_id(1);
   if (column >= columns) return;
   __global const float* p = x + replica * rows * columns + column;
@@ -15,7 +16,7 @@ __kernel void sum_rows(__global const float* x, __global float* total, uint rows
 //   history[slot, replica] = Σ_rows x[replica, row]
 // A replica whose sum is not finite stops for good: active[replica] ← 0.
 // global (replicas rounded up to 64), local (64).
-__kernel void record_sum(__global const float* x, __global float* history,
+__kernel void record_sum(__global const float* restrict x, __global float* history,
                          __global float* active, uint slot, uint rows, uint replicas) {
   size_t replica = get_global_id(0);
   if (replica >= replicas) return;

@@ -18,63 +18,64 @@ typedef JOIN(float, WIDTH) vector;
 #define APPLY(w, d) ((w) * (1.0f - schedule * rate.w) - schedule * rate.x * (d))
 
 // A replica's last few elements go one by one.
-#define FOR_EACH(BODY)                                              \
-  size_t replica = get_global_id(1);                                \
-  size_t first = get_global_id(0) * (size_t)WIDTH;                  \
-  if (first >= count || active[replica] == 0.0f) return;            \
-  float4 rate = rates[replica];                                     \
-  size_t index = replica * count + first;                           \
-  if (first + WIDTH <= count) {                                     \
-    BODY(vector, LOAD, STORE)                                       \
-  } else {                                                          \
+#define FOR_EACH(BODY)                                               \
+  size_t replica = get_global_id(1);                                 \
+  size_t first = get_global_id(0) * (size_t)WIDTH;                   \
+  if (first >= count || active[replica] == 0.0f) return;             \
+  float4 rate = rates[replica];                                      \
+  size_t index = replica * count + first;                            \
+  if (first + WIDTH <= count) {                                      \
+    BODY(vector, LOAD, STORE)                                        \
+  } else {                                                           \
     for (size_t end = (replica + 1) * count; index < end; index++) { \
-      BODY(float, LOAD_ONE, STORE_ONE)                              \
-    }                                                               \
+      BODY(float, LOAD_ONE, STORE_ONE)                               \
+    }                                                                \
   }
 #define LOAD_ONE(p) (*(p))
 #define STORE_ONE(v, p) (*(p) = (v))
 
-#define SGD(T, LOAD_T, STORE_T)             \
-  T w = LOAD_T(weight + index);             \
+#define SGD(T, LOAD_T, STORE_T)                \
+  T w = LOAD_T(weight + index);                \
   T g = LOAD_T(gradient + index) + rate.z * w; \
   STORE_T(APPLY(w, g), weight + index);
 
-__kernel void update_sgd(__global float* weight, __global const float* gradient,
-                         __global const float4* rates, __global const float* active,
-                         float schedule, uint count) {
+__kernel void update_sgd(__global float* weight, __global const float* restrict gradient,
+                         __global const float4* restrict rates,
+                         __global const float* restrict active, float schedule, uint count) {
   FOR_EACH(SGD)
 }
 
 // v ← μ·v + g;  d = v, or g + μ·v with Nesterov's look-ahead.
-#define MOMENTUM(T, LOAD_T, STORE_T)                                        \
-  T w = LOAD_T(weight + index);                                             \
-  T g = LOAD_T(gradient + index) + rate.z * w;                              \
-  T v = momentum * LOAD_T(velocity + index) + g;                            \
-  STORE_T(v, velocity + index);                                             \
-  if (nesterov) v = g + momentum * v;                                       \
+#define MOMENTUM(T, LOAD_T, STORE_T)             \
+  T w = LOAD_T(weight + index);                  \
+  T g = LOAD_T(gradient + index) + rate.z * w;   \
+  T v = momentum * LOAD_T(velocity + index) + g; \
+  STORE_T(v, velocity + index);                  \
+  if (nesterov) v = g + momentum * v;            \
   STORE_T(APPLY(w, v), weight + index);
 
-__kernel void update_momentum(__global float* weight, __global const float* gradient,
-                              __global float* velocity, __global const float4* rates,
-                              __global const float* active, float schedule, float momentum,
+__kernel void update_momentum(__global float* weight, __global const float* restrict gradient,
+                              __global float* velocity, __global const float4* restrict rates,
+                              __global const float* restrict active, float schedule, float momentum,
                               uint nesterov, uint count) {
   FOR_EACH(MOMENTUM)
 }
 
 // m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²;  d = m·c₁/(√(v·c₂) + ε), c = 1/(1 − βᵗ).
-#define ADAM(T, LOAD_T, STORE_T)                                                   \
-  T w = LOAD_T(weight + index);                                                    \
-  T g = LOAD_T(gradient + index) + rate.z * w;                                     \
-  T m = beta1 * LOAD_T(mean + index) + (1.0f - beta1) * g;                         \
-  T v = beta2 * LOAD_T(square + index) + (1.0f - beta2) * g * g;                   \
-  STORE_T(m, mean + index);                                                        \
-  STORE_T(v, square + index);                                                      \
+#define ADAM(T, LOAD_T, STORE_T)                                 \
+  T w = LOAD_T(weight + index);                                  \
+  T g = LOAD_T(gradient + index) + rate.z * w;                   \
+  T m = beta1 * LOAD_T(mean + index) + (1.0f - beta1) * g;       \
+  T v = beta2 * LOAD_T(square + index) + (1.0f - beta2) * g * g; \
+  STORE_T(m, mean + index);                                      \
+  STORE_T(v, square + index);                                    \
   STORE_T(APPLY(w, m * correction1 / (sqrt(v * correction2) + rate.y)), weight + index);
 
-__kernel void update_adam(__global float* weight, __global const float* gradient,
+__kernel void update_adam(__global float* weight, __global const float* restrict gradient,
                           __global float* mean, __global float* square,
-                          __global const float4* rates, __global const float* active,
-                          float schedule, float beta1, float beta2, float correction1,
-                          float correction2, uint count) {
+                          __global const float4* restrict rates,
+                          __global const float* restrict active, float schedule,
+                          float beta1, float beta2, float correction1, float correction2,
+                          uint count) {
   FOR_EACH(ADAM)
 }

@@ -9,6 +9,12 @@ if ! command -v swift >/dev/null; then
   exit 1
 fi
 
+version=$(swift --version 2>/dev/null | grep -oE 'Swift version [0-9]+\.[0-9]+' | grep -oE '[0-9]+\.[0-9]+' || true)
+if [ "$(printf '6.2\n%s\n' "$version" | sort -V | head -n 1)" != 6.2 ]; then
+  say "Swift 6.2 or newer is needed, this is $version: https://www.swift.org/install" >&2
+  exit 1
+fi
+
 packages=(
   ocl-icd-opencl-dev  # OpenCL's loader, to link against
   opencl-headers      # CL/cl.h

@@ -23,10 +23,6 @@ extension UInt32: KernelScalar {
   /// The type's name in OpenCL C.
   public static var openCLName: String { "uint" }
 }
-extension Int32: KernelScalar {
-  /// The type's name in OpenCL C.
-  public static var openCLName: String { "int" }
-}
 extension UInt64: KernelScalar {
   /// The type's name in OpenCL C.
   public static var openCLName: String { "ulong" }

@@ -32,13 +32,6 @@ public final class CommandQueue {
     try check(clFinish(handle), "clFinish")
   }
 
-  /// Hands the commands so far to the device without waiting for them.
-  ///
-  /// - Throws: `OpenCLError.callFailed`.
-  public func flush() throws {
-    try check(clFlush(handle), "clFlush")
-  }
-
   /// Runs a host function as a command of the queue, on the memory of `buffers`.
   ///
   /// Only devices with `supportsNativeKernels` have it: CPUs. `body` runs once, on a thread of the

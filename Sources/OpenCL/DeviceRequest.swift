@@ -1,6 +1,6 @@
 /// Which device a user asked for.
 public enum DeviceRequest: Hashable, Sendable {
-  /// The GPU with the most memory, else the first CPU, else the first device.
+  /// The GPU with the most memory, else the CPU with the most memory, else any device.
   case best
   case kind(Device.Kind)
   /// Position in `Device.all()`.

@@ -33,7 +33,6 @@ extension KernelArgument where Self: KernelScalar {
 
 extension Float: KernelArgument {}
 extension UInt32: KernelArgument {}
-extension Int32: KernelArgument {}
 extension UInt64: KernelArgument {}
 
 extension Buffer: KernelArgument {

@@ -8,6 +8,8 @@ final class BufferPool {
   private var free: [Int: [Buffer<Float>]] = [:]
   /// Buffers made so far.
   private(set) var allocations = 0
+  /// Bytes of all buffers, in use and free.
+  private(set) var bytes = 0
 
   init(context: Context) {
     self.context = context
@@ -17,7 +19,14 @@ final class BufferPool {
     if let buffer = free[count]?.popLast() { return buffer }
     let buffer = try Buffer<Float>(context: context, count: count)
     allocations += 1
+    bytes += buffer.byteCount
     return buffer
+  }
+
+  /// Lets go of what is not in use.
+  func releaseUnused() {
+    bytes -= free.values.joined().reduce(0) { $0 + $1.byteCount }
+    free.removeAll()
   }
 
   func give(_ buffer: Buffer<Float>) {

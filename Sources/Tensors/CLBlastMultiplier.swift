@@ -9,7 +9,35 @@ public struct CLBlastError: Error, CustomStringConvertible {
 
   /// The routine, the status code and the product's shape.
   public var description: String {
-    "CLBlastSgemmStridedBatched failed with status \(code) for \(product)"
+    "CLBlastSgemmStridedBatched failed with \(Self.name(ofStatus: code)) for \(product)"
+  }
+
+  /// CLBlast passes OpenCL's codes on and adds its own (clblast_c.h).
+  private static func name(ofStatus status: Int32) -> String {
+    let own: [Int32: String] = [
+      -1024: "CLBlastNotImplemented",
+      -1022: "CLBlastInvalidMatrixA",
+      -1021: "CLBlastInvalidMatrixB",
+      -1020: "CLBlastInvalidMatrixC",
+      -1017: "CLBlastInvalidDimension",
+      -1016: "CLBlastInvalidLeadDimA",
+      -1015: "CLBlastInvalidLeadDimB",
+      -1014: "CLBlastInvalidLeadDimC",
+      -1011: "CLBlastInsufficientMemoryA",
+      -1010: "CLBlastInsufficientMemoryB",
+      -1009: "CLBlastInsufficientMemoryC",
+      -2050: "CLBlastInsufficientMemoryTemp",
+      -2049: "CLBlastInvalidBatchCount",
+      -2048: "CLBlastInvalidOverrideKernel",
+      -2047: "CLBlastMissingOverrideParameter",
+      -2046: "CLBlastInvalidLocalMemUsage",
+      -2045: "CLBlastNoHalfPrecision",
+      -2044: "CLBlastNoDoublePrecision",
+      -2041: "CLBlastDatabaseError",
+      -2040: "CLBlastUnknownError",
+      -2039: "CLBlastUnexpectedError",
+    ]
+    return own[status].map { "\($0) (\(status))" } ?? OpenCLError.name(ofCode: status)
   }
 }
 

@@ -39,6 +39,17 @@ public final class Compute {
   /// Buffers made so far; it stands still once a repeated computation has been through once.
   public var allocations: Int { pool.allocations }
 
+  /// Bytes of all tensors, those kept for reuse among them.
+  public var tensorBytes: Int { pool.bytes }
+
+  /// Gives memory kept for reuse back to the device, once the commands before are done.
+  ///
+  /// - Throws: `OpenCLError.callFailed`, for faults of earlier commands too.
+  public func releaseUnusedMemory() throws {
+    pool.releaseUnused()
+    try queue.finish()
+  }
+
   /// Floats that one work-item of an elementwise kernel handles at a time: a CPU's native vector,
   /// and four on GPUs, whose wide loads are of 16 bytes.
   var vectorWidth: Int {

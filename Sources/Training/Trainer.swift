@@ -78,6 +78,8 @@ public final class Trainer {
       stride(from: 0, to: rows.count, by: batchSize).prefix(totalSteps - step))
     let history = try self.history(capacity: offsets.count)
     var sizes: [Int] = []
+    var pace = ProgressPace()
+    var (lastProgress, nextProgress) = (0, 1)
     for (slot, offset) in offsets.enumerated() {
       let size = min(batchSize, rows.count - offset)
       let labels = try batchLabels(size * seeds.count)
@@ -85,9 +87,11 @@ public final class Trainer {
         order, offset: offset, rows: size, labels: labels, compute: compute)
       try step(input, labels: labels, recordingTo: history, slot: slot)
       sizes.append(size)
-      if (slot + 1) % Self.stepsBetweenProgress == 0 {
+      if slot + 1 >= nextProgress {
         try compute.queue.finish()
         try progress(step)
+        nextProgress = slot + 1 + pace.steps(after: slot + 1 - lastProgress)
+        lastProgress = slot + 1
       }
     }
     let sums = try history.read(slots: offsets.count)
@@ -99,8 +103,11 @@ public final class Trainer {
 
   /// Mean loss and accuracy of every replica over all rows.
   ///
+  /// - progress: as for training; called after every batch.
   /// - Throws: `OpenCLError`, `CLBlastError`.
-  public func evaluate(on rows: DeviceRows) throws -> [Evaluation] {
+  public func evaluate(
+    on rows: DeviceRows, progress: (Int) throws -> Void = { _ in }
+  ) throws -> [Evaluation] {
     let order = try DeviceRows.Order([(0..<UInt32(rows.count)).map { $0 }], compute: compute)
     let offsets = Array(stride(from: 0, to: rows.count, by: Self.evaluationBatch))
     let losses = try SumHistory(capacity: offsets.count, replicas: seeds.count, compute: compute)
@@ -113,6 +120,8 @@ public final class Trainer {
       let batch = try loss(network(input, compute: compute).output, labels)
       try losses.record(batch.losses, slot: slot)
       try correct.record(batch.correct, slot: slot)
+      try compute.queue.finish()
+      try progress(step)
     }
     let lossSums = try losses.read(slots: offsets.count)
     let correctSums = try correct.read(slots: offsets.count)
@@ -133,8 +142,6 @@ public final class Trainer {
 
   /// Rows of an evaluation's batch; the result does not depend on it but for rounding.
   public static let evaluationBatch = 256
-  /// Often enough for a live display and Ctrl-C; a wait costs tens of microseconds.
-  private static let stepsBetweenProgress = 16
 
   /// A permutation of the rows that depends on seed and epoch alone.
   static func order(of count: Int, seed: UInt64, epoch: Int) -> [UInt32] {
@@ -185,4 +192,21 @@ public struct Evaluation: Sendable {
   public let loss: Double
   /// Share of rows whose greatest logit is the label's, in [0, 1].
   public let accuracy: Double
+}
+
+/// How many steps to let the device do between looks at the clock.
+private struct ProgressPace {
+  /// Often enough for a live display and Ctrl-C, rare enough that waiting costs nothing.
+  private static let interval = Duration.milliseconds(200)
+  /// Commands that wait take memory of the host.
+  private static let most = 64
+  private var last = ContinuousClock.now
+
+  /// The steps until the next look, when `done` have been made since the last.
+  mutating func steps(after done: Int) -> Int {
+    let now = ContinuousClock.now
+    let elapsed = max(now - last, .microseconds(1))
+    last = now
+    return min(Self.most, max(1, Int(Double(done) * (Self.interval / elapsed))))
+  }
 }

@@ -11,6 +11,44 @@ extension LossFunction: ExpressibleByArgument {}
 extension Objective: ExpressibleByArgument {}
 extension Compute.MultiplierChoice: ExpressibleByArgument {}
 
+/// An option whose value makes no sense; one line, without the usage.
+struct InvalidOption: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}
+
+/// Bounds that `sweep`, `train` and `scaling` share.
+enum Limits {
+  /// Sizes up to this give products that a Double counts exactly enough.
+  static let size = 1 << 24
+  static let depth = 1024
+
+  static func check(_ name: String, _ value: Int, atMost most: Int = size) throws {
+    if value < 1 || value > most {
+      throw InvalidOption("\(name) must be from 1 to \(most), got \(value)")
+    }
+  }
+
+  static func check(_ name: String, positive value: Double) throws {
+    if !(value > 0 && value.isFinite) {
+      throw InvalidOption("\(name) must be positive, got \(value)")
+    }
+  }
+
+  /// A hidden pattern whose widths stay within bounds at `width`.
+  static func pattern(_ text: String, width: Int) throws -> [Int] {
+    let pattern = try SweepGrid.parsePattern(text)
+    if let factor = pattern.first(where: { $0 > size / width }) {
+      throw InvalidOption(
+        "--hidden-pattern: factor \(factor) at width \(width) gives more than \(size) units")
+    }
+    return pattern
+  }
+}
+
 /// λ or λ:KIND.
 struct WeightDecayArgument: ExpressibleByArgument {
   let strength: Double
@@ -37,12 +75,12 @@ struct WeightDecayArgument: ExpressibleByArgument {
 
   /// The decay for optimizers that may differ in how they take it; nil for λ = 0.
   ///
-  /// - Throws: `ValidationError` where no kind is named and the optimizers' own differ.
+  /// - Throws: `InvalidOption` where no kind is named and the optimizers' own differ.
   func resolved(for optimizers: [OptimizerKind]) throws -> WeightDecay? {
     if strength == 0 { return nil }
     let kinds = Set(optimizers.map(\.defaultWeightDecayKind))
     guard let kind = kind ?? (kinds.count == 1 ? kinds.first : nil) else {
-      throw ValidationError(
+      throw InvalidOption(
         "--weight-decay: these optimizers take decay in different ways; name one: "
           + "\(strength):coupled, \(strength):decoupled or \(strength):independent")
     }

@@ -17,6 +17,7 @@ struct DevicesCommand: ParsableCommand {
     let memoryBytes, largestAllocationBytes, localMemoryBytes: UInt64
     let computeUnits, nativeFloatWidth, maximumWorkGroupSize: Int
     let maximumWorkItemSizes: [Int]
+    let extensions: [String]
   }
 
   func run() throws {
@@ -52,7 +53,8 @@ struct DevicesCommand: ParsableCommand {
       largestAllocationBytes: device.maximumAllocation, localMemoryBytes: device.localMemory,
       computeUnits: device.computeUnits, nativeFloatWidth: device.nativeFloatWidth,
       maximumWorkGroupSize: device.maximumWorkGroupSize,
-      maximumWorkItemSizes: device.maximumWorkItemSizes)
+      maximumWorkItemSizes: device.maximumWorkItemSizes,
+      extensions: device.extensions)
   }
 
   /// `bytes` in GiB with one decimal.

@@ -25,6 +25,11 @@ final class Interrupt {
     }
   }
 
+  deinit {
+    for source in sources { source.cancel() }
+    for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
+  }
+
   /// Whether an end was asked for.
   var isRequested: Bool { flag.requested.load(ordering: .relaxed) }
 }

@@ -21,11 +21,13 @@ struct RunOptions: ParsableArguments {
   var normalization: NormalizationArgument = .auto
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Share of the rows held out where the data has no validation part.", valueName: "share"))
   var validationFraction = 0.1
 
-  @Option(help: ArgumentHelp("Number of hidden layers.", valueName: "layers"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Number of hidden layers.", valueName: "layers"))
   var depth = 4
 
   @Option(
@@ -34,18 +36,22 @@ struct RunOptions: ParsableArguments {
       valueName: "factors"))
   var hiddenPattern = "1"
 
-  @Option(help: ArgumentHelp("Passes over the training rows.", valueName: "count"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Passes over the training rows.", valueName: "count"))
   var epochs: Int?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Steps in place of epochs. (default: 150 where neither is given)", valueName: "count"))
   var steps: Int?
 
-  @Option(help: ArgumentHelp("Rows a step.", valueName: "rows"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Rows a step.", valueName: "rows"))
   var batchSize = 64
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Width at which every parametrization equals the standard one.", valueName: "width"))
   var baseWidth = 64
@@ -54,11 +60,13 @@ struct RunOptions: ParsableArguments {
   var absolute = false
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "The first weight starts 1/√a as large, its product is multiplied by √a.", valueName: "a"))
   var inputMultiplier = 1.0
 
-  @Option(help: ArgumentHelp("Multiplies the logits.", valueName: "factor"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Multiplies the logits.", valueName: "factor"))
   var outputMultiplier = 1.0
 
   @Flag(inversion: .prefixedNo, help: "Start the readout at 0.")
@@ -106,46 +114,35 @@ struct RunOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Where results go; the same again runs only what is missing. (default: "
-        + "runs/<time>-<data>)", valueName: "directory"))
+      "Where results go; the same command again runs only what is missing. (default: the newest "
+        + "unfinished sweep of these settings under runs/, else runs/<time>-<data>)",
+      valueName: "directory"))
   var out: String?
 
   @Flag(help: "Print one JSON object in place of the table.")
   var json = false
 
   func validate() throws {
-    if epochs != nil && steps != nil { throw ValidationError("give --epochs or --steps, not both") }
-    let counts = [
-      ("--epochs", epochs ?? 1), ("--steps", steps ?? 1), ("--batch-size", batchSize),
-      ("--base-width", baseWidth), ("--depth", depth),
-    ]
-    for (name, value) in counts where value < 1 || value > Self.largestCount {
-      throw ValidationError("\(name) must be from 1 to \(Self.largestCount), got \(value)")
-    }
-    for (name, value) in [
-      ("--input-multiplier", inputMultiplier), ("--output-multiplier", outputMultiplier),
-    ] where !(value > 0 && value.isFinite) {
-      throw ValidationError("\(name) must be positive, got \(value)")
-    }
+    if epochs != nil && steps != nil { throw InvalidOption("give --epochs or --steps, not both") }
+    try Limits.check("--epochs", epochs ?? 1)
+    try Limits.check("--steps", steps ?? 1)
+    try Limits.check("--batch-size", batchSize)
+    try Limits.check("--base-width", baseWidth)
+    try Limits.check("--depth", depth, atMost: Limits.depth)
+    try Limits.check("--input-multiplier", positive: inputMultiplier)
+    try Limits.check("--output-multiplier", positive: outputMultiplier)
     guard validationFraction > 0 && validationFraction < 1 else {
-      throw ValidationError(
+      throw InvalidOption(
         "--validation-fraction must lie between 0 and 1, got \(validationFraction)")
     }
+    if out == "" { throw InvalidOption("--out: expected a directory, got an empty name") }
   }
-
-  /// Sizes up to this multiply without overflow.
-  static let largestCount = 1 << 24
 
   /// The sweep of `grid` with these options, its data loaded and its store opened.
   func sweep(_ grid: SweepGrid) throws -> Sweep {
     for name in grid.parametrizations { _ = try Parametrizations.named(name) }
-    if let width = grid.widths.first(where: { $0 > Self.largestCount }) {
-      throw ValidationError("widths must be at most \(Self.largestCount), got \(width)")
-    }
-    let pattern = try SweepGrid.parsePattern(hiddenPattern)
-    if let factor = pattern.first(where: { $0 > 1024 }) {
-      throw ValidationError("--hidden-pattern: factors must be at most 1024, got \(factor)")
-    }
+    for width in grid.widths { try Limits.check("widths", width) }
+    let pattern = try Limits.pattern(hiddenPattern, width: max(baseWidth, grid.widths.max() ?? 1))
     let device = try Device.find(DeviceRequest(device))
     let compute = try Compute(device: device, multiplier: gemm)
     let source = try data.map(DataSet.load) ?? LoadedData(train: .glyphs())
@@ -166,18 +163,28 @@ struct RunOptions: ParsableArguments {
       "data: \(prepared.description.name), \(prepared.description.trainCount) training and "
         + "\(prepared.description.validationCount) validation rows of "
         + "\(prepared.description.inputs) inputs, \(prepared.description.classes) classes")
+    if grid.optimizers.contains(.adamw) && settings.weightDecay == nil {
+      Terminal.note("adamw without --weight-decay trains as adam")
+    }
     return try Sweep(
       settings: settings, grid: grid, data: prepared,
-      directory: directory(dataName: prepared.description.name), compute: compute,
+      directory: try directory(settings: settings, grid: grid), compute: compute,
       memory: MemoryPlan(device: device, budget: memory?.bytes))
   }
 
-  private func directory(dataName: String) -> URL {
+  /// Where results go: `--out`, else the newest sweep under runs/ of these settings that is not
+  /// done, else a new directory there.
+  private func directory(settings: RunSettings, grid: SweepGrid) throws -> URL {
     if let out { return URL(fileURLWithPath: out) }
+    let runs = URL(fileURLWithPath: "runs")
+    if let begun = RunStore.unfinished(under: runs, settings: settings, grid: grid) {
+      Terminal.note("continuing \(begun.relativePath)")
+      return begun
+    }
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.dateFormat = "yyyyMMdd-HHmmss"
-    let name = dataName.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "-" }
-    return URL(fileURLWithPath: "runs/\(formatter.string(from: Date()))-\(String(name))")
+    let name = settings.data.name.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "-" }
+    return runs.appendingPathComponent("\(formatter.string(from: Date()))-\(String(name))")
   }
 }

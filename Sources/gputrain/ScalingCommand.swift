@@ -15,17 +15,18 @@ struct ScalingCommand: ParsableCommand {
       parametrizations are the same; without it they are the rules as such.
       """)
 
-  @Option(help: ArgumentHelp("Number of inputs.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Number of inputs.", valueName: "count"))
   var inputs = 64
 
-  @Option(help: ArgumentHelp("Number of outputs.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Number of outputs.", valueName: "count"))
   var outputs = 10
 
-  @Option(help: ArgumentHelp("Width of the network.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Width of the network.", valueName: "count"))
   var width = 1024
 
-  @Option(help: ArgumentHelp("Number of hidden layers.", valueName: "layers"))
-  var depth = 2
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Number of hidden layers.", valueName: "layers"))
+  var depth = 4
 
   @Option(
     help: ArgumentHelp(
@@ -34,6 +35,7 @@ struct ScalingCommand: ParsableCommand {
   var hiddenPattern = "1"
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Width at which every parametrization equals the standard one.", valueName: "width"))
   var baseWidth: Int?
@@ -41,10 +43,10 @@ struct ScalingCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
   var optimizer: OptimizerKind = .adam
 
-  @Option(help: ArgumentHelp("Learning rate.", valueName: "η"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate.", valueName: "η"))
   var learningRate = 1.0
 
-  @Option(help: ArgumentHelp("Adam's ε.", valueName: "ε"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Adam's ε.", valueName: "ε"))
   var epsilon = 1e-8
 
   @Option(
@@ -57,11 +59,13 @@ struct ScalingCommand: ParsableCommand {
   var parametrization: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "The first weight starts 1/√a as large, its product is multiplied by √a.", valueName: "a"))
   var inputMultiplier = 1.0
 
-  @Option(help: ArgumentHelp("Multiplies the logits.", valueName: "factor"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Multiplies the logits.", valueName: "factor"))
   var outputMultiplier = 1.0
 
   @Flag(help: "Start the readout at 0.")
@@ -80,11 +84,16 @@ struct ScalingCommand: ParsableCommand {
   }
 
   func validate() throws {
+    for (name, value) in [("--inputs", inputs), ("--outputs", outputs), ("--width", width)] {
+      try Limits.check(name, value)
+    }
+    try Limits.check("--base-width", baseWidth ?? 1)
+    try Limits.check("--depth", depth, atMost: Limits.depth)
     for (name, value) in [
       ("--input-multiplier", inputMultiplier), ("--output-multiplier", outputMultiplier),
       ("--learning-rate", learningRate), ("--epsilon", epsilon),
-    ] where !(value > 0 && value.isFinite) {
-      throw ValidationError("\(name) must be positive, got \(value)")
+    ] {
+      try Limits.check(name, positive: value)
     }
   }
 
@@ -98,18 +107,19 @@ struct ScalingCommand: ParsableCommand {
   }
 
   private func rows() throws -> [Row] {
-    let pattern = try SweepGrid.parsePattern(hiddenPattern)
+    let pattern = try Limits.pattern(hiddenPattern, width: max(width, baseWidth ?? 1))
     let decayKind = weightDecay.kind ?? optimizer.defaultWeightDecayKind
-    let rules = try parametrization.map {
-      try $0.split(separator: ",").map { try Parametrizations.named(String($0)) }
+    let names: [String]? = try parametrization.map {
+      try SweepGrid.parseList($0, what: "--parametrization", "names a,b,c")
     }
+    let rules = try names?.map { try Parametrizations.named($0) } ?? Parametrizations.all
     let network = NetworkConfiguration(
-      try shape(width: width, pattern: pattern), inputMultiplier: inputMultiplier,
+      shape(width: width, pattern: pattern), inputMultiplier: inputMultiplier,
       outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
     let parameters = network.shape.parameters
-    let base = try baseWidth.map { try shape(width: $0, pattern: pattern).parameters }
+    let base = baseWidth.map { shape(width: $0, pattern: pattern).parameters }
     return parameters.indices.flatMap { index in
-      (rules ?? Parametrizations.all).map { rule in
+      rules.map { rule in
         let (name, shape) = parameters[index]
         let scaling = rule.scaling(
           of: shape, relativeTo: base?[index].shape, family: optimizer.family, decay: decayKind)
@@ -119,17 +129,12 @@ struct ScalingCommand: ParsableCommand {
           learningRate: learningRate * scaling.learningRateFactor,
           epsilon: epsilon * scaling.epsilonFactor,
           weightDecay: weightDecay.strength * scaling.weightDecayFactor,
-
           multiplier: scaling.multiplier * network.multiplier(of: shape))
       }
     }
   }
 
-  private func shape(width: Int, pattern: [Int]) throws -> MLPShape {
-    let sizes = [("inputs", inputs), ("outputs", outputs), ("width", width), ("depth", depth)]
-    for (name, value) in sizes where value < 1 || value > 1 << 24 {
-      throw ValidationError("\(name) must be from 1 to \(1 << 24), got \(value)")
-    }
+  private func shape(width: Int, pattern: [Int]) -> MLPShape {
     let hidden = (0..<depth).map { width * pattern[$0 % pattern.count] }
     return MLPShape(inputs: inputs, hidden: hidden, outputs: outputs, bias: bias)
   }

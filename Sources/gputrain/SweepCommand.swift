@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import Spectral
 import Training
 
 /// `gputrain sweep`: learning rates × widths × seeds × parametrizations × optimizers.
@@ -10,7 +11,10 @@ struct SweepCommand: ParsableCommand {
     abstract: "Train over widths and learning rates: does the optimum stay put?",
     discussion: """
       Without options: standard against spectral parametrization under Adam, on built-in data. \
-      Results go to a directory; the same command with the same --out runs only what is missing.
+      Ctrl-C keeps what is done; the same command again runs only what is missing.
+
+      Parametrizations: \(Parametrizations.all.map { "\($0.name), \($0.summary)" }
+        .joined(separator: "; ")).
 
       The loss compared is the mean over the last epoch (with --steps: the last quarter of the \
       steps) of each row's loss before its update, or with --objective validation that of the \
@@ -37,7 +41,7 @@ struct SweepCommand: ParsableCommand {
       valueName: "rates"))
   var log2LearningRates = "-11:-4:8"
 
-  @Option(help: ArgumentHelp("Seeds 1 … N.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N.", valueName: "n"))
   var seeds = 4
 
   @Option(
@@ -54,13 +58,12 @@ struct SweepCommand: ParsableCommand {
   }
 
   func validate() throws {
-    guard (1...100_000).contains(seeds) else {
-      throw ValidationError("--seeds must be from 1 to 100000, got \(seeds)")
-    }
+    try Limits.check("--seeds", seeds, atMost: 100_000)
   }
 
   func run() throws {
     let start = ContinuousClock.now
+    let interrupt = Interrupt()
     let grid = try SweepGrid(
       parametrizations: SweepGrid.parseList(
         parametrization, what: "--parametrization", "names a,b,c"),
@@ -69,7 +72,7 @@ struct SweepCommand: ParsableCommand {
       log2LearningRates: SweepGrid.parseRates(log2LearningRates),
       seeds: (1...seeds).map(UInt64.init))
     let sweep = try options.sweep(grid)
-    let outcome = try sweep.runShowingProgress()
+    let outcome = try sweep.run(until: interrupt)
     let rows = try sweep.summarize()
     let report = TransferReport(rows: rows, objective: objective)
     if options.json {
@@ -92,7 +95,7 @@ struct SweepCommand: ParsableCommand {
   private func kind(_ name: String) throws -> OptimizerKind {
     guard let kind = OptimizerKind(rawValue: name) else {
       let names = OptimizerKind.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("--optimizer: expected some of \(names), got '\(name)'")
+      throw InvalidOption("--optimizer: expected some of \(names), got '\(name)'")
     }
     return kind
   }
@@ -100,8 +103,7 @@ struct SweepCommand: ParsableCommand {
 
 extension Sweep {
   /// Runs the sweep with its progress on standard error, until done or Ctrl-C.
-  func runShowingProgress() throws -> Outcome {
-    let interrupt = Interrupt()
+  func run(until interrupt: Interrupt) throws -> Outcome {
     let display = SweepDisplay()
     var announced = false
     let outcome = try run { progress in
@@ -126,8 +128,8 @@ extension Sweep.Outcome {
   func exitWhereIncomplete(store: RunStore) throws {
     if interrupted {
       Terminal.note(
-        "stopped; what is done is kept. The same command with "
-          + "--out \(store.directory.relativePath) runs the rest")
+        "stopped; what is done is kept in \(store.directory.relativePath). The same command again "
+          + "runs the rest")
       throw ExitCode(130)
     }
     if let failure {

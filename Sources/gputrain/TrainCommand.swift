@@ -20,7 +20,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
   var optimizer: OptimizerKind = .adam
 
-  @Option(help: "Width of the network.")
+  @Option(parsing: .unconditional, help: "Width of the network.")
   var width = 256
 
   @Option(
@@ -40,11 +40,12 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
+    let interrupt = Interrupt()
     let grid = try SweepGrid(
       parametrizations: [parametrization], optimizers: [optimizer], widths: [width],
       log2LearningRates: [log2LearningRate], seeds: [seed])
     let sweep = try options.sweep(grid)
-    let outcome = try sweep.runShowingProgress()
+    let outcome = try sweep.run(until: interrupt)
     let configuration = RunConfiguration(settings: sweep.settings, cell: grid.cells[0])
     if let result = try sweep.store.result(for: configuration) {
       try sweep.summarize()

@@ -8,7 +8,7 @@ import Testing
     (["--widths", "0"], ["widths", "≥ 1", "0"]),
     (["--widths", "64,x"], ["--widths", "integers", "64,x"]),
     (["--widths", "64,64"], ["widths", "64 twice"]),
-    (["--widths", "99999999999"], ["widths", "at most"]),
+    (["--widths", "99999999999"], ["widths", "16777216"]),
     (["--log2-lr", ""], ["log2 learning rates"]),
     (["--log2-lr", "-8:-4:0"], ["log2 learning rates", "START:STOP:COUNT"]),
     (["--log2-lr", "nan"], ["log2 learning rates", "finite"]),
@@ -18,6 +18,11 @@ import Testing
     (["--epochs", "2", "--steps", "3"], ["--epochs or --steps"]),
     (["--steps", "0"], ["--steps", "0"]),
     (["--seeds", "0"], ["--seeds", "0"]),
+    (["--widths", "16777216", "--hidden-pattern", "1024"], ["--hidden-pattern", "1024"]),
+    (["--widths", "16777216"], ["width 16777216", "device allows"]),
+    (["--depth", "100000"], ["--depth", "1024"]),
+    (["--log2-lr", "-9:-1:10000", "--seeds", "1000"], ["grid", "1000000"]),
+    (["--validation-fraction", "1"], ["--validation-fraction"]),
     (["--batch-size", "-1"], ["--batch-size"]),
     (["--device", "no-such-device"], ["no-such-device", "available"]),
     (["--device", "99"], ["99", "available"]),
@@ -29,14 +34,27 @@ import Testing
     (["--input-multiplier", "0"], ["--input-multiplier", "0"]),
   ]
 
+  /// The one line that says what is wrong; the command line's own parser adds how to get help.
+  func error(of result: CommandResult) throws -> Substring {
+    let lines = result.errors.split(separator: "\n").filter {
+      !$0.hasPrefix("device: ") && !$0.hasPrefix("data: ")
+    }
+    let line = try #require(lines.first)
+    #expect(line.hasPrefix("Error: "))
+    let help = ["Help: ", "Usage: ", "  See "]
+    #expect(
+      lines.dropFirst().allSatisfy { line in help.contains { line.hasPrefix($0) } },
+      "\(result.errors)")
+    return line
+  }
+
   @Test(arguments: cases) func badOption_givesOneLine(arguments: [String], parts: [String]) throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let out = directory.appendingPathComponent("out")
       let result = try CommandRunner.run(["sweep", "--out", out.path] + arguments)
       #expect(result.status != 0)
       #expect(result.output.isEmpty)
-      let line = try #require(
-        result.errors.split(separator: "\n").first { $0.hasPrefix("Error: ") })
+      let line = try error(of: result)
       for part in parts { #expect(line.contains(part), "\(line)") }
       #expect(!FileManager.default.fileExists(atPath: out.path))
     }
@@ -58,8 +76,7 @@ import Testing
           "sweep", "--data", file.path, "--out", directory.appendingPathComponent("out").path,
         ])
         #expect(result.status != 0)
-        let line = try #require(
-          result.errors.split(separator: "\n").first { $0.hasPrefix("Error: ") })
+        let line = try error(of: result)
         for part in parts + [name] {
           #expect(line.lowercased().contains(part.lowercased()), "\(line)")
         }
@@ -89,6 +106,34 @@ import Testing
       #expect(result.status != 0)
       #expect(result.errors.contains(file.path))
       #expect(try String(contentsOf: file, encoding: .utf8) == "kept")
+    }
+  }
+
+  @Test func strangeDirectories_areRefused() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let link = directory.appendingPathComponent("link")
+      try FileManager.default.createSymbolicLink(
+        at: link, withDestinationURL: URL(fileURLWithPath: "/nonexistent/place"))
+      for path in [link.path, link.appendingPathComponent("x").path, ""] {
+        let result = try CommandRunner.run(["sweep", "--out", path])
+        #expect(result.status == 1)
+        _ = try error(of: result)
+      }
+    }
+  }
+
+  @Test func corruptResult_isNamed() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let out = directory.appendingPathComponent("out")
+      let arguments = SweepCommandTests.small + ["--out", out.path]
+      _ = try CommandRunner.run(arguments)
+      let runs = out.appendingPathComponent("runs")
+      let name = try #require(try FileManager.default.contentsOfDirectory(atPath: runs.path).first)
+      let file = runs.appendingPathComponent("\(name)/result.json")
+      try Data("{".utf8).write(to: file)
+      let result = try CommandRunner.run(arguments)
+      #expect(result.status == 1)
+      #expect(try error(of: result).contains(file.path))
     }
   }
 

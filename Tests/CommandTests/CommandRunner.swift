@@ -13,12 +13,13 @@ enum CommandRunner {
   private static let products = URL(fileURLWithPath: CommandLine.arguments[0])
     .resolvingSymlinksInPath().deletingLastPathComponent()
 
-  /// Runs a program of the package to its end, in an empty directory of its own.
+  /// Runs a program of the package to its end.
   ///
-  /// - interruptingAfter: seconds until Ctrl-C. environment: added to this process's own.
+  /// - workplace: its working directory; an empty one of its own where nil. signal: what to send
+  ///   it after how many seconds. environment: added to this process's own.
   static func run(
-    _ arguments: [String], program: String = "gputrain", interruptingAfter seconds: Double? = nil,
-    environment: [String: String] = [:]
+    _ arguments: [String], program: String = "gputrain", in workplace: URL? = nil,
+    signal: (number: Int32, seconds: Double)? = nil, environment: [String: String] = [:]
   ) throws -> CommandResult {
     try withTemporaryDirectory { directory in
       // Files, not pipes: a pipe that nobody reads fills up and stops the program.
@@ -28,15 +29,15 @@ enum CommandRunner {
       let process = Process()
       process.executableURL = products.appendingPathComponent(program)
       process.arguments = arguments
-      process.currentDirectoryURL = directory
+      process.currentDirectoryURL = workplace ?? directory
       process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
       process.standardOutput = try FileHandle(forWritingTo: output)
       process.standardError = try FileHandle(forWritingTo: errors)
       process.standardInput = FileHandle.nullDevice
       try process.run()
-      if let seconds {
-        Thread.sleep(forTimeInterval: seconds)
-        process.interrupt()
+      if let signal {
+        Thread.sleep(forTimeInterval: signal.seconds)
+        kill(process.processIdentifier, signal.number)
       }
       process.waitUntilExit()
       return CommandResult(

@@ -14,7 +14,9 @@ import Testing
   }
 
   @Test func scaling_printsTensorsSideBySide() throws {
-    let result = try scaling(["--base-width", "64", "--parametrization", "sp,spectral"])
+    let result = try scaling([
+      "--base-width", "64", "--parametrization", "sp, spectral", "--depth", "2",
+    ])
     #expect(result.status == 0, "\(result.errors)")
     #expect(
       result.output == """
@@ -57,7 +59,9 @@ import Testing
 
   @Test(arguments: [
     ["--width", "0"], ["--parametrization", "spektral"], ["--weight-decay", "-1"],
-    ["--epsilon", "nan"], ["--hidden-pattern", "x"],
+    ["--epsilon", "nan"], ["--epsilon", "-1"], ["--hidden-pattern", "x"],
+    ["--parametrization", ""],
+    ["--hidden-pattern", "9223372036854775807"], ["--depth", "16777216"],
   ]) func badOption_fails(arguments: [String]) throws {
     let result = try scaling(arguments)
     #expect(result.status != 0 && result.output.isEmpty)

@@ -65,21 +65,44 @@ import Testing
     }
   }
 
-  /// Killed at once, as by a power cut, and by Ctrl-C: the rerun ends as if never stopped.
-  @Test(arguments: [0.5, 0.9, 1.3, 2]) func interruptedSweep_endsTheSame(seconds: Double) throws {
+  /// Killed as by a power cut, or by Ctrl-C, at random moments: the rerun ends as if never stopped.
+  @Test(arguments: [SIGKILL, SIGINT]) func stoppedSweep_endsTheSame(signal: Int32) throws {
     var longer = Self.small
     longer[longer.firstIndex(of: "16,32")!] = "16,32,48,64,80,96"
-    longer[longer.firstIndex(of: "40")!] = "120"
+    longer[longer.firstIndex(of: "40")!] = "200"
     try CommandRunner.withTemporaryDirectory { directory in
       let whole = directory.appendingPathComponent("whole")
-      let broken = directory.appendingPathComponent("broken")
+      let start = ContinuousClock.now
       _ = try CommandRunner.run(longer + ["--out", whole.path])
-      let stopped = try CommandRunner.run(
-        longer + ["--out", broken.path], interruptingAfter: seconds)
-      #expect([0, 130, SIGINT].contains(stopped.status), "\(stopped.errors)")
-      let rest = try CommandRunner.run(longer + ["--out", broken.path])
-      #expect(rest.status == 0, "\(rest.errors)")
-      #expect(try results(broken) == results(whole))
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      var cut = 0
+      for attempt in 0..<4 {
+        let broken = directory.appendingPathComponent("broken\(attempt)")
+        let moment = Double.random(in: 0.1...0.9) * seconds
+        let stopped = try CommandRunner.run(
+          longer + ["--out", broken.path], signal: (signal, moment))
+        // A signal's own number where it killed, 130 where Ctrl-C was understood.
+        if stopped.status != 0 { cut += 1 }
+        #expect([0, 130, signal].contains(stopped.status), "after \(moment) s: \(stopped.errors)")
+        let rest = try CommandRunner.run(longer + ["--out", broken.path])
+        #expect(rest.status == 0, "after \(moment) s: \(rest.errors)")
+        #expect(try results(broken) == results(whole), "after \(moment) s")
+      }
+      #expect(cut > 0)
+    }
+  }
+
+  @Test func sameCommandWithoutDirectory_continuesWhatWasStopped() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      var half = Self.small
+      half[half.firstIndex(of: "-8:-4:3")!] = "-8,-6"
+      _ = try CommandRunner.run(half, in: directory)
+      let runs = directory.appendingPathComponent("runs")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: runs.path).count == 1)
+      let result = try CommandRunner.run(Self.small, in: directory)
+      #expect(result.errors.contains("continuing runs/"))
+      #expect(result.errors.contains("8 of 12 runs are there already"))
+      #expect(try FileManager.default.contentsOfDirectory(atPath: runs.path).count == 1)
     }
   }
 

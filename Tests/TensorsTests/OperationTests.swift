@@ -34,6 +34,17 @@ import Testing
     }
   }
 
+  /// A network that has diverged must not look as if it had not.
+  @Test(arguments: Activation.allCases) func activation_keepsNaN(_ activation: Activation) throws {
+    let z = try compute.tensor([.nan, 1], rows: 1, columns: 2)
+    #expect(try compute.read(compute.activate(z, activation))[0].isNaN)
+    if activation != .identity {
+      let delta = try compute.tensor([1, 1], rows: 1, columns: 2)
+      try compute.multiplyByDerivative(delta, of: activation, at: z)
+      #expect(try compute.read(delta)[0].isNaN)
+    }
+  }
+
   @Test(arguments: Activation.allCases) func derivative_matchesCentralDifferences(
     _ activation: Activation
   ) throws {

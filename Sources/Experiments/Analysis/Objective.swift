@@ -1,6 +1,6 @@
 /// The loss by which learning rates are compared.
 public enum Objective: String, Codable, Hashable, Sendable, CaseIterable {
-  /// Mean training loss over the last epoch.
+  /// Mean training loss over the last epoch, or the last quarter of the steps.
   case trainLoss = "train"
   /// Loss over the validation examples after training.
   case validationLoss = "validation"

@@ -66,8 +66,7 @@ public struct DataSet: Sendable {
       hash.combine(values.map { $0.bitPattern.littleEndian })
     }
     hash.combine(labels.map { $0.littleEndian })
-    let digits = String(hash.value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
+    return hash.hexadecimal
   }
 
   private func header(kind: UInt64) -> [UInt64] {
@@ -100,25 +99,6 @@ public struct DataSet: Sendable {
     switch features {
     case .bytes(let values): return Float(values[row * inputs + column])
     case .floats(let values): return values[row * inputs + column]
-    }
-  }
-}
-
-/// The running state of FNV-1a 64.
-private struct FNV1a {
-  var value: UInt64 = 0xCBF2_9CE4_8422_2325
-
-  mutating func combine<Element: BitwiseCopyable>(_ elements: [Element]) {
-    elements.withUnsafeBytes { bytes in
-      guard var next = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
-      let end = next + bytes.count
-      var hash = value
-      // A pointer walk: iterating the buffer is ten times slower in a debug build.
-      while next < end {
-        hash = (hash ^ UInt64(next.pointee)) &* 0x100_0000_01B3
-        next += 1
-      }
-      value = hash
     }
   }
 }

@@ -65,9 +65,13 @@ enum AtomicFile {
     }
     let code = errno
     let parent = url.deletingLastPathComponent()
-    if code == ENOENT && parent.path != url.path {
+    // Where the parent is there already, its file system refuses the name (/proc, a dead link).
+    if code == ENOENT && parent.path != url.path && access(parent.path, F_OK) != 0 {
       try makeDirectory(parent)
-      return try makeDirectory(url)
+      guard mkdir(url.path, 0o777) == 0 || errno == EEXIST else {
+        throw failure("create directory", url)
+      }
+      return try sync(directory: parent)
     }
     guard code == EEXIST else { throw failure("create directory", url, code) }
     try requireDirectory(url)
@@ -77,7 +81,7 @@ enum AtomicFile {
   static func requireDirectory(_ url: URL) throws {
     var isDirectory: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory)
-    if exists && !isDirectory.boolValue { throw RunStoreError.notADirectory(path: url.path) }
+    if !exists || !isDirectory.boolValue { throw RunStoreError.notADirectory(path: url.path) }
   }
 
   /// The content of `url`, nil where there is no such file.

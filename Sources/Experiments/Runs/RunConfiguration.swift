@@ -47,21 +47,15 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
 
   /// The run's name, 16 hexadecimal digits: FNV-1a, 64 bits, of the canonical JSON.
   ///
-  ///     h ← 0xcbf29ce484222325;  for each byte b: h ← (h ⊕ b)·0x100000001b3 mod 2⁶⁴
-  ///
   /// Canonical is: keys sorted, no spaces, absent options left out. Not cryptographic: a store
   /// compares configurations, so a collision is an error and never a wrong result.
-  /// Source: Fowler, Noll, Vo, draft-eastlake-fnv.
   public var identifier: String {
     // Every value was checked finite when it was made; encoding such a value cannot fail.
     guard let data = try? CanonicalJSON.compact(self) else {
       preconditionFailure("configuration holds a non-finite number: \(self)")
     }
-    let digits = String(Self.fnv1a64(data), radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-  }
-
-  static func fnv1a64(_ data: some Sequence<UInt8>) -> UInt64 {
-    data.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    var hash = FNV1a()
+    hash.combine(Array(data))
+    return hash.hexadecimal
   }
 }

@@ -19,7 +19,7 @@ public struct RunResult: Codable, Hashable, Sendable {
   public let steps: Int
   /// Mean training loss over the first epoch.
   public let firstEpochTrainLoss: Double?
-  /// Mean training loss over the last epoch.
+  /// Mean training loss over the last epoch, with a length in steps over their last quarter.
   public let trainLoss: Double?
   /// Loss over the validation examples after training.
   public let validationLoss: Double?
@@ -64,7 +64,7 @@ public struct RunResult: Codable, Hashable, Sendable {
 ///
 /// In JSON the names stand beside `epoch` and `step`: `{"epoch":1,"step":782,"train_loss":1.95}`.
 public struct RunRecord: Codable, Hashable, Sendable {
-  /// Full passes made (≥ 0).
+  /// The epoch under way, from 1.
   public let epoch: Int
   /// Updates made (≥ 0).
   public let step: Int

@@ -93,7 +93,7 @@ public struct RunSettings: Codable, Hashable, Sendable {
   public var batchSize: Int
   /// The width at which every parametrization equals the standard one; nil: absolute rules.
   public var baseWidth: Int?
-  /// Multiplies the first layer's output, its initial weights divided by the same.
+  /// a: the first layer's weight starts 1/√a as large, its product is multiplied by √a.
   public var inputMultiplier: Double
   /// Multiplies the logits.
   public var outputMultiplier: Double

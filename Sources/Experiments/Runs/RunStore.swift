@@ -190,6 +190,24 @@ public struct RunStore: Sendable {
     return rows
   }
 
+  /// The newest store in a directory under `directory` that holds some runs of `grid` under
+  /// `settings` and lacks others; nil where there is none. What does not read is passed over.
+  public static func unfinished(
+    under directory: URL, settings: RunSettings, grid: SweepGrid
+  ) -> URL? {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+    for name in names.sorted(by: >) {
+      let place = directory.appendingPathComponent(name)
+      guard FileManager.default.fileExists(atPath: place.appendingPathComponent("sweep.json").path),
+        let store = try? RunStore(directory: place),
+        let stored = try? store.settings(), stored == settings,
+        let missing = try? store.missingCells(of: grid, settings: settings)
+      else { continue }
+      if !missing.isEmpty && missing.count < grid.cells.count { return place }
+    }
+    return nil
+  }
+
   // MARK: Reading
 
   private static func isIdentifier(_ name: String) -> Bool {

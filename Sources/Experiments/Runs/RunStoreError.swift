@@ -33,7 +33,7 @@ public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
     case .fileFailed(let operation, let path, let reason):
       return "\(operation) \(path): \(reason)"
     case .malformed(let file, let expected, let got):
-      return "\(file): expected \(expected), got \(got)"
+      return "\(file): expected \(expected), got \(got); remove it to have it made anew"
     case .collision(let identifier, let file):
       return "\(file): another configuration has the identifier \(identifier)"
     }

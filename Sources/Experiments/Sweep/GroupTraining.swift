@@ -35,7 +35,7 @@ struct GroupTraining {
     while trainer.step < group.totalSteps {
       epochs.append(try trainer.trainEpoch(on: train, progress: progress))
     }
-    let evaluations = try trainer.evaluate(on: validation)
+    let evaluations = try trainer.evaluate(on: validation, progress: progress)
     let elapsed = ContinuousClock.now - start
     let seconds = elapsed / .seconds(1) / Double(group.cells.count)
     return group.cells.indices.map {

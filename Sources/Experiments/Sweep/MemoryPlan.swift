@@ -6,18 +6,19 @@ import Training
 public struct MemoryPlan: Sendable {
   /// Bytes that the sweep may take.
   public let budget: Int
+  /// Bytes of the largest buffer that the device allows.
   private let largestBuffer: Int
 
   /// A plan for `device`.
   ///
-  /// - budget: bytes; nil for half of a CPU's free memory, or 80 % of a GPU's. What OpenCL reports
-  ///   is not used on CPUs, where drivers name a fraction of what there is.
+  /// - budget: bytes; nil for half of a CPU's free memory, or 80 % of a GPU's. The memory that
+  ///   OpenCL reports for a CPU is not used, as drivers name a fraction of what there is.
   public init(device: Device, budget: Int? = nil) {
-    self.budget =
-      budget
-      ?? (device.kind == .cpu
-        ? Self.availableMemory() / 2 : Int(Double(device.globalMemory) * 0.8))
-    largestBuffer = Int(device.maximumAllocation)
+    self.init(
+      budget: budget
+        ?? (device.kind == .cpu
+          ? HostMemory.available() / 2 : Int(Double(device.globalMemory) * 0.8)),
+      largestBuffer: Int(clamping: device.maximumAllocation))
   }
 
   init(budget: Int, largestBuffer: Int) {
@@ -27,42 +28,55 @@ public struct MemoryPlan: Sendable {
 
   /// Runs of `group` that can train at once beside `dataBytes` of data.
   ///
-  /// - Throws: `SweepError.notEnoughMemory` where not even one fits.
+  /// - Throws: `SweepError.notEnoughMemory` where not even one fits, `.tensorTooLarge`.
   public func replicas(of group: RunGroup, dataBytes: Int) throws -> Int {
-    let (bytes, largest) = Self.bytesPerReplica(of: group)
-    let fitting = min((budget - dataBytes) / bytes, largestBuffer / largest)
+    let need = Self.bytesPerReplica(of: group)
+    let largest = max(need.largest, Double(dataBytes))
+    // Kernels count a replica's elements in 32 bits.
+    let limit = min(Double(largestBuffer), 4 * Double(UInt32.max))
+    guard largest <= limit else {
+      throw SweepError.tensorTooLarge(width: group.width, bytes: largest, limit: limit)
+    }
+    let fitting = min((Double(budget) - Double(dataBytes)) / need.all, limit / need.largest)
     guard fitting >= 1 else {
       throw SweepError.notEnoughMemory(
-        width: group.width, needed: max(bytes + dataBytes, largest > largestBuffer ? largest : 0),
-        budget: largest > largestBuffer ? largestBuffer : budget)
+        width: group.width, needed: need.all + Double(dataBytes), budget: Double(budget))
     }
-    return fitting
+    return Int(min(fitting, Double(group.cells.count)))
   }
 
-  /// Bytes of everything one run keeps, and of its largest tensor.
+  /// Bytes of everything one run keeps, and of its largest tensor; in Double, which no size that
+  /// can be asked for overflows.
   ///
-  /// Weights, the rule's state and gradients; activations before and after φ and their gradients;
-  /// batches of training and of evaluation, which pass one layer at a time.
-  static func bytesPerReplica(of group: RunGroup) -> (all: Int, largest: Int) {
+  /// Tensors come from a pool that keeps memory by size, so their peak is found by walking through
+  /// a step and an evaluation as the trainer does. CLBlast pads or transposes operands, once each.
+  static func bytesPerReplica(of group: RunGroup) -> (all: Double, largest: Double) {
+    let settings = group.settings
     let shape = group.training.network.shape
-    let parameters = shape.parameters.map { $0.shape.fanIn * $0.shape.fanOut }
-    let weights = parameters.reduce(0, +) * (2 + group.optimizer.rule.stateCount)
-    let widths = shape.hidden + [shape.outputs]
-    let rows = group.settings.batchSize
-    let activations = rows * (shape.inputs + 4 * widths.reduce(0, +))
-    let evaluation = Trainer.evaluationBatch * (2 * widths.reduce(0, +) + shape.outputs)
-    let largest = max(
-      parameters.max() ?? 0, rows * shape.inputs,
-      max(rows, Trainer.evaluationBatch) * (widths.max() ?? 0))
-    return (4 * (weights + activations + evaluation), 4 * largest)
+    let parameters = shape.parameters.map { Double($0.shape.fanIn) * Double($0.shape.fanOut) }
+    var pool = PooledElements()
+    for parameter in parameters {
+      for _ in 0...group.optimizer.rule.stateCount { pool.take(parameter) }
+    }
+    for rows in batches(of: settings.data.trainCount, by: settings.batchSize) {
+      pool.walkStep(shape, rows: rows, nonlinear: settings.activation != .identity)
+    }
+    for rows in batches(of: settings.data.validationCount, by: Trainer.evaluationBatch) {
+      let kept = pool.walkForward(
+        shape, rows: rows, nonlinear: settings.activation != .identity)
+      pool.release(kept)
+    }
+    let widest = Double(shape.hidden.max() ?? 0)
+    let mostRows = Double(max(settings.batchSize, Trainer.evaluationBatch))
+    let temporaries =
+      settings.matrixMultiplication == "clblast"
+      ? 2 * (parameters.max() ?? 0) + 4 * mostRows * widest : 0
+    let order = Double(settings.data.trainCount)
+    return (4 * (pool.total + temporaries + order), 4 * pool.largest)
   }
 
-  /// Free memory of this machine, bytes; its whole memory where the system does not tell.
-  private static func availableMemory() -> Int {
-    let text = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
-    if let match = text.firstMatch(of: /MemAvailable:\s+(\d+) kB/), let kibibytes = Int(match.1) {
-      return kibibytes * 1024
-    }
-    return Int(ProcessInfo.processInfo.physicalMemory)
+  /// The sizes that batches of `count` rows have: the whole ones, and a last shorter one.
+  private static func batches(of count: Int, by size: Int) -> [Double] {
+    [count < size ? 0 : size, count % size].filter { $0 > 0 }.map(Double.init)
   }
 }

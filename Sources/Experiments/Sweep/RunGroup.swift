@@ -55,9 +55,9 @@ public struct RunGroup: Sendable {
 
   /// Multiply-adds of one run, for sharing out progress and time.
   var work: Double {
-    let weights = training.network.shape.parameters.reduce(0) {
-      $0 + $1.shape.fanIn * $1.shape.fanOut
+    let weights = training.network.shape.parameters.reduce(0.0) {
+      $0 + Double($1.shape.fanIn) * Double($1.shape.fanOut)
     }
-    return Double(weights) * Double(settings.batchSize) * Double(totalSteps)
+    return weights * Double(settings.batchSize) * Double(totalSteps)
   }
 }

@@ -85,6 +85,7 @@ public struct Sweep {
     let work = groups.reduce(0) { $0 + $1.work * Double($1.cells.count) }
     let total = grid.cells.count
     var progress = Progress(reused: total - missing.count, total: total)
+    progress.best = try bestStored()
     var failure: String?
     var done = 0.0
     if groups.isEmpty {
@@ -105,10 +106,12 @@ public struct Sweep {
           if !watch(progress) { throw CancellationError() }
         }
         for run in runs { try record(run, &progress) }
+        try compute.releaseUnusedMemory()
       } catch is CancellationError {
         return Outcome(progress: progress, interrupted: true, failure: failure)
       } catch let error where error is OpenCLError || error is CLBlastError {
         failure = failure ?? "\(error)"
+        try compute.releaseUnusedMemory()
         for cell in group.cells { try record(failed(cell, error), &progress) }
       }
       done += groupWork
@@ -139,7 +142,8 @@ public struct Sweep {
         guard !alike.isEmpty else { continue }
         let whole = RunGroup(settings: settings, cells: alike)
         let limit = min(
-          try memory.replicas(of: whole, dataBytes: data.deviceBytes), Self.largestGroup)
+          try memory.replicas(of: whole, dataBytes: data.deviceBytes), Self.largestGroup,
+          max(1, Int(min(Self.workPerGroup / whole.work, 1e6))))
         // Evenly: 9 runs with room for 8 train as 5 and 4.
         let count = (alike.count + limit - 1) / limit
         for part in 0..<count {
@@ -151,9 +155,19 @@ public struct Sweep {
     return groups
   }
 
-  /// Runs that train together at most: enough to fill a device, few enough that stopping a sweep
-  /// loses little.
-  static let largestGroup = 32
+  /// Runs that train together at most: enough to fill a device with small networks.
+  private static let largestGroup = 32
+  /// Multiply-adds of a forward pass that a group may have, so that stopping a sweep loses little:
+  /// with the backward pass about a minute of two CPU cores.
+  private static let workPerGroup = 1e12
+
+  /// The lowest train loss among the grid's runs in the store.
+  private func bestStored() throws -> (cell: RunCell, loss: Double)? {
+    try grid.cells.compactMap { cell in
+      let result = try store.result(for: RunConfiguration(settings: settings, cell: cell))
+      return result?.trainLoss.map { (cell, $0) }
+    }.min { $0.loss < $1.loss }
+  }
 
   private func failed(_ cell: RunCell, _ error: any Error) -> FinishedRun {
     FinishedRun(

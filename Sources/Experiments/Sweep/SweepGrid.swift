@@ -57,6 +57,13 @@ public struct SweepGrid: Codable, Hashable, Sendable {
     try Self.check("widths", widths) { "\($0)" }
     try Self.check("log2 learning rates", rates) { DecimalText.trimmed($0, digits: 6) }
     try Self.check("seeds", seeds) { "\($0)" }
+    let count = [
+      parametrizations.count, optimizers.count, widths.count, rates.count, seeds.count,
+    ].reduce(1.0) { $0 * Double($1) }
+    guard count <= 1e6 else {
+      throw SweepGridError.outOfRange(
+        axis: "grid", expected: "at most 1000000 runs", got: DecimalText.trimmed(count, digits: 0))
+    }
     self.parametrizations = parametrizations
     self.optimizers = optimizers
     self.widths = widths

@@ -135,7 +135,9 @@ import Training
         #expect(
           error?.description.hasPrefix("\(file.path): expected a run's result, got no key") == true)
       } else {
-        #expect(error?.description == "\(file.path): expected a run's result, got \(got)")
+        #expect(
+          error?.description
+            == "\(file.path): expected a run's result, got \(got); remove it to have it made anew")
       }
     }
   }

@@ -17,16 +17,16 @@ import Training
   }
 
   @Test func budget_isSharedOutInWholeReplicas() throws {
-    let group = group(width: 64)
-    let bytes = MemoryPlan.bytesPerReplica(of: group).all
+    let group = group(width: 64, cells: 10)
+    let bytes = Int(MemoryPlan.bytesPerReplica(of: group).all)
     let plan = MemoryPlan(budget: 3 * bytes + 1000, largestBuffer: .max)
     #expect(try plan.replicas(of: group, dataBytes: 1000) == 3)
     #expect(try plan.replicas(of: group, dataBytes: 1001) == 2)
   }
 
   @Test func largestBuffer_limitsAsWell() throws {
-    let group = group(width: 64)
-    let largest = MemoryPlan.bytesPerReplica(of: group).largest
+    let group = group(width: 64, cells: 10)
+    let largest = Int(MemoryPlan.bytesPerReplica(of: group).largest)
     let plan = MemoryPlan(budget: .max, largestBuffer: 5 * largest)
     #expect(try plan.replicas(of: group, dataBytes: 0) == 5)
   }
@@ -40,12 +40,24 @@ import Training
     #expect(text.contains("width 512") && text.contains("1 MiB allowed"))
   }
 
+  @Test(arguments: [1 << 17, 1 << 24]) func tensorBeyondTheDevice_isNamed(width: Int) {
+    let plan = MemoryPlan(budget: .max, largestBuffer: .max)
+    #expect(throws: SweepError.self) { try plan.replicas(of: group(width: width), dataBytes: 0) }
+  }
+
+  @Test func dataBeyondTheLargestBuffer_isRefused() {
+    let plan = MemoryPlan(budget: .max, largestBuffer: 1 << 20)
+    #expect(throws: SweepError.self) {
+      try plan.replicas(of: group(width: 8), dataBytes: 1 << 21)
+    }
+  }
+
   @Test func adam_takesTwoMoreTensorsAWeightThanSGD() {
     let sgd = MemoryPlan.bytesPerReplica(of: group(width: 64, optimizer: .sgd)).all
     let adam = MemoryPlan.bytesPerReplica(of: group(width: 64)).all
     let weights = group(width: 64).training.network.shape.parameters.reduce(0) {
       $0 + $1.shape.fanIn * $1.shape.fanOut
     }
-    #expect(adam - sgd == 2 * 4 * weights)
+    #expect(adam - sgd == 2 * 4 * Double(weights))
   }
 }

@@ -93,6 +93,69 @@ import Training
     }
   }
 
+  /// What a group's tensors take is no more than planned, nor 5 % less, and none of it stays.
+  @Test(arguments: OptimizerKind.allCases) func memory_staysWithinThePlan(optimizer: OptimizerKind)
+    throws
+  {
+    let (train, validation) = try data.upload(to: compute)
+    for (width, cells) in [(256, 3), (200, 2)] {
+      let group = RunGroup(
+        settings: settings(.epochs(2)),
+        cells: (0..<cells).map {
+          RunCell(
+            parametrization: "mup", optimizer: optimizer, width: width, log2LearningRate: -6,
+            seed: UInt64($0))
+        })
+      _ = try GroupTraining(
+        group: group, compute: compute, train: train, validation: validation
+      ).run { _ in }
+      let planned = MemoryPlan.bytesPerReplica(of: group).all * Double(cells)
+      #expect(Double(compute.tensorBytes) <= planned)
+      #expect(Double(compute.tensorBytes) >= 0.95 * planned)
+      try compute.releaseUnusedMemory()
+      #expect(compute.tensorBytes == 0)
+    }
+  }
+
+  @Test func tightBudget_trainsInPartsWithTheSameResults() throws {
+    guard compute.queue.device.supportsNativeKernels else { return }
+    try Fixture.inDirectory { directory in
+      let whole = try sweep(directory.appendingPathComponent("whole"))
+      _ = try whole.run()
+      let group = RunGroup(settings: whole.settings, cells: [try grid().cells.last!])
+      let room = 3 * Int(MemoryPlan.bytesPerReplica(of: group).all) + data.deviceBytes
+      let tight = try Sweep(
+        settings: whole.settings, grid: grid(), data: data,
+        directory: directory.appendingPathComponent("tight"), compute: compute,
+        memory: MemoryPlan(budget: room, largestBuffer: .max))
+      var groups: Set<Int> = []
+      _ = try tight.run {
+        if let part = $0.group, part.width == group.width { groups.insert(part.cells.count) }
+        return true
+      }
+      #expect(groups == [2])
+      func losses(_ sweep: Sweep) throws -> [Double?] {
+        try sweep.summarize().map(\.result.trainLoss)
+      }
+      #expect(try losses(tight) == losses(whole))
+    }
+  }
+
+  @Test func unfinished_findsTheNewestOfTheseSettingsThatLacksRuns() throws {
+    try Fixture.inDirectory { directory in
+      func place(_ name: String) -> URL { directory.appendingPathComponent(name) }
+      let half = try grid(rates: [-4])
+      for name in ["1-half", "2-half"] { _ = try sweep(place(name), grid: half).run() }
+      _ = try sweep(place("3-done")).run()
+      _ = try sweep(place("4-other"), .epochs(1), grid: half).run()
+      let found = RunStore.unfinished(
+        under: directory, settings: settings(.epochs(2)), grid: try grid())
+      #expect(found?.lastPathComponent == "2-half")
+      #expect(
+        RunStore.unfinished(under: directory, settings: settings(.steps(3)), grid: half) == nil)
+    }
+  }
+
   @Test func watch_stopsTheSweep_keepingWhatIsDone() throws {
     try Fixture.inDirectory { directory in
       let sweep = try sweep(directory)
