@@ -27,7 +27,7 @@ let package = Package(
     .target(
       name: "Tensors",
       dependencies: ["OpenCL", "COpenCL", "CCLBlast", "COpenBLAS", "CKernels"]),
-    .target(name: "Spectral"),
+    .target(name: "Spectral", dependencies: ["Tensors", "OpenCL"]),
     .target(name: "Training", dependencies: ["Spectral", "Tensors", "OpenCL"]),
     .target(
       name: "Experiments",
@@ -43,7 +43,9 @@ let package = Package(
 
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "OpenCL"]),
-    .testTarget(name: "SpectralTests", dependencies: ["Spectral"], resources: [.copy("Golden")]),
+    .testTarget(
+      name: "SpectralTests", dependencies: ["Spectral", "Tensors", "OpenCL"],
+      resources: [.copy("Golden")]),
     .testTarget(
       name: "TrainingTests",
       dependencies: ["Training", "Spectral", "Tensors", "OpenCL"],

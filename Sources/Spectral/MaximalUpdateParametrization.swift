@@ -4,7 +4,8 @@
 ///     hidden   σ = 1/√fanIn;  sgd η 1;        adam η 1/fanIn,  coupled λ fanIn
 ///     readout  σ = 1/fanIn;   sgd η 1/fanIn;  adam η 1/fanIn,  coupled λ fanIn²
 ///     biases   σ = 0;         sgd η fanOut;   adam η 1,        coupled λ 1
-///     all      adam ε 1/fanOut;  sgd coupled λ 1/factor of η
+///     all      adam ε 1/fanOut;  sgd, normalized coupled λ 1/factor of η
+///     normalized  the square root of sgd's η
 ///
 /// ε: with features of size Θ(1), a layer's output gradient δ has entries Θ(1/fanOut), since
 /// ⟨δ, Δh⟩ over fanOut entries is Θ(1); so have ∇ = δhᵀ and the bias's gradient δ. On square
@@ -43,13 +44,19 @@ public struct MaximalUpdateParametrization: Parametrization {
     case (.weight, .readout):
       (initialStd, rates, coupledAdam) = (1 / fanIn, (1 / fanIn, 1 / fanIn), fanIn * fanIn)
     }
-    let learningRateFactor = family == .sgd ? rates.sgd : rates.adam
+    let learningRateFactor =
+      switch family {
+      case .sgd: rates.sgd
+      case .adam: rates.adam
+      // An SGD gradient has norm √(fanIn/fanOut) = 1/√(sgd η): this is the rate of one of norm 1.
+      case .normalized: rates.sgd.squareRoot()
+      }
     return WidthScaling(
       initialStd: initialStd,
       learningRateFactor: learningRateFactor,
-      epsilonFactor: family == .sgd ? 1 : 1 / fanOut,
+      epsilonFactor: family == .adam ? 1 / fanOut : 1,
       weightDecayFactor: decay.factor(
         learningRateFactor: learningRateFactor,
-        coupled: family == .sgd ? 1 / learningRateFactor : coupledAdam))
+        coupled: family == .adam ? coupledAdam : 1 / learningRateFactor))
   }
 }

@@ -1,6 +1,7 @@
 /// Neural tangent parametrization (NTP) as effective values: wide networks stop learning features.
 ///
 ///     weights  σ = 1/√fanIn;  sgd η 1/fanIn;  adam η 1/√fanIn, ε √fanIn;  coupled λ fanIn
+///     normalized η 1/√fanIn
 ///     biases   σ = 0, every factor 1
 ///
 /// Its own form is W = ω/√fanIn with ω ~ N(0, 1) and every factor 1; the values are that form
@@ -28,12 +29,13 @@ public struct NeuralTangentParametrization: Parametrization {
     // With W = ω/√fanIn: ΔW = Δω/√fanIn and ∇_ω = ∇_W/√fanIn.
     //   sgd   Δω = −η ∇_ω            so ΔW = −(η/fanIn) ∇_W
     //   adam  Δω = −η m_ω/(√v_ω + ε)  so ΔW = −(η/√fanIn) m_W/(√v_W + ε√fanIn)
-    //   coupled  ∇_ω + λω = (∇_W + λ·fanIn·W)/√fanIn in both families
+    //   normalized  Δω = −η ∇_ω/‖∇_ω‖     so ΔW = −(η/√fanIn) ∇_W/‖∇_W‖
+    //   coupled  ∇_ω + λω = (∇_W + λ·fanIn·W)/√fanIn in every family
     let learningRateFactor = family == .sgd ? 1 / fanIn : 1 / fanIn.squareRoot()
     return WidthScaling(
       initialStd: 1 / fanIn.squareRoot(),
       learningRateFactor: learningRateFactor,
-      epsilonFactor: family == .sgd ? 1 : fanIn.squareRoot(),
+      epsilonFactor: family == .adam ? fanIn.squareRoot() : 1,
       weightDecayFactor: decay.factor(learningRateFactor: learningRateFactor, coupled: fanIn))
   }
 }

@@ -3,15 +3,15 @@
 ///     hidden   σ = (1/√fanIn)·min{1, √(fanOut/fanIn)}
 ///     input    σ = 1/√fanIn
 ///     readout  σ = √fanOut/fanIn
-///     weights  sgd η fanOut/fanIn;  adam η 1/fanIn, ε 1/fanOut
-///     biases   σ = 0;  sgd η fanOut;  adam η 1, ε 1/fanOut   (matrices fanOut×1)
+///     weights  sgd η fanOut/fanIn;  adam η 1/fanIn, ε 1/fanOut;  normalized η √(fanOut/fanIn)
+///     biases   the same, as matrices fanOut×1;  σ = 0
 ///
 /// The formula is the paper's where both dimensions grow; a fixed dimension enters by its limit of
 /// growing width (`LayerRole`). Taken as printed, `LiteralSpectralParametrization`, it makes the
 /// features of a first layer narrower than its input grow as √width.
 ///
 /// The learning rates put ‖ΔW‖_* at √(fanOut/fanIn): per unit of learning rate it is
-/// √(fanIn/fanOut) for SGD and √(fanOut·fanIn) for Adam (`UpdateFamily`).
+/// √(fanIn/fanOut) for SGD, √(fanOut·fanIn) for Adam, 1 for normalised updates (`UpdateFamily`).
 ///
 /// ε: a rank-one gradient of spectral norm √(fanIn/fanOut) has entries of that over
 /// √(fanIn·fanOut), so Θ(1/fanOut), for biases too; on square hidden layers this is 1/fanIn. A
@@ -38,13 +38,18 @@ public struct SpectralParametrization: Parametrization {
     let fanIn = Double(shape.fanIn)
     let fanOut = Double(shape.fanOut)
     // A bias needs no case of its own here: its fan-in is 1.
-    let learningRateFactor = family == .sgd ? fanOut / fanIn : 1 / fanIn
+    let learningRateFactor =
+      switch family {
+      case .sgd: fanOut / fanIn
+      case .adam: 1 / fanIn
+      case .normalized: (fanOut / fanIn).squareRoot()
+      }
     let coupled =
       family == .adam && shape.role == .readout ? fanIn * fanIn : 1 / learningRateFactor
     return WidthScaling(
       initialStd: Self.initialStd(of: shape),
       learningRateFactor: learningRateFactor,
-      epsilonFactor: family == .sgd ? 1 : 1 / fanOut,
+      epsilonFactor: family == .adam ? 1 / fanOut : 1,
       weightDecayFactor: decay.factor(learningRateFactor: learningRateFactor, coupled: coupled))
   }
 

@@ -36,6 +36,7 @@ public struct WidthScaling: Codable, Hashable, Sendable {
   ///     both  multiplier·a,  σ/a
   ///     sgd   η/a²,  λ·a²
   ///     adam  η/a,  ε·a,  λ·a² coupled,  λ·a decoupled and independent
+  ///     normalized  as adam, without ε
   ///
   /// With V = W/a the product multiplier·a·Vx is unchanged and V's gradient is a·∇. SGD then moves
   /// V by a·η'·∇, which has to be η·∇/a; Adam moves it by η' once ε' = a·ε, which has to be η/a.
@@ -60,6 +61,9 @@ public struct WidthScaling: Codable, Hashable, Sendable {
     case .adam:
       moved.learningRateFactor /= a
       moved.epsilonFactor *= a
+      moved.weightDecayFactor *= decay == .coupled ? a * a : a
+    case .normalized:
+      moved.learningRateFactor /= a
       moved.weightDecayFactor *= decay == .coupled ? a * a : a
     }
     return moved

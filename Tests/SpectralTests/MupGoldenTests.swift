@@ -9,7 +9,7 @@ import Testing
 /// base: readout std ratio·multiplier, SGD η·multiplier², Adam η·multiplier, coupled λ/multiplier².
 /// The spectral rule, relative to a base, has to meet the same table.
 @Suite struct MupGoldenTests {
-  @Test(arguments: ["mup", "spectral"], UpdateFamily.allCases)
+  @Test(arguments: ["mup", "spectral"], [UpdateFamily.sgd, .adam])
   func package_everyRowIsMet(_ name: String, _ family: UpdateFamily) throws {
     let rule = try Parametrizations.named(name)
     let rows = try Row.golden()

@@ -18,7 +18,7 @@ import Testing
       for factor in [
         scaling.learningRateFactor, scaling.epsilonFactor, scaling.weightDecayFactor,
       ] { #expect(factor > 0 && factor.isFinite) }
-      if setting.family == .sgd { #expect(scaling.epsilonFactor == 1) }
+      if setting.family != .adam { #expect(scaling.epsilonFactor == 1) }
       switch setting.decay {
       case .coupled: break
       case .decoupled: #expect(scaling.weightDecayFactor == 1)

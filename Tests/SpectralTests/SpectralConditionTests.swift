@@ -51,7 +51,8 @@ import Testing
   }
 
   /// The learning rate times what one unit of it moves is √(fanOut/fanIn), for every role, shape
-  /// and kind: an SGD gradient has norm √(fanIn/fanOut), an Adam direction √(fanOut·fanIn).
+  /// and kind: an SGD gradient has norm √(fanIn/fanOut), an Adam direction √(fanOut·fanIn),
+  /// a normalised one 1.
   @Test(arguments: ["spectral", "spectral-literal"], UpdateFamily.allCases)
   func spectral_updateNormIsTheTarget(_ name: String, _ family: UpdateFamily) throws {
     let rule = try Parametrizations.named(name)
@@ -64,8 +65,11 @@ import Testing
           ] {
             let scaling = rule.scaling(of: shape, family: family, decay: .coupled)
             let perUnit =
-              family == .sgd
-              ? 1 / target(shape) : (Double(shape.fanOut) * Double(shape.fanIn)).squareRoot()
+              switch family {
+              case .sgd: 1 / target(shape)
+              case .adam: (Double(shape.fanOut) * Double(shape.fanIn)).squareRoot()
+              case .normalized: 1.0
+              }
             let norm = scaling.learningRateFactor * perUnit
             #expect(abs(norm - target(shape)) <= 1e-12 * target(shape), "\(shape)")
           }
@@ -148,9 +152,11 @@ import Testing
     let update = shapes.indices.map { l in
       // A rank-one gradient δhᵀ for SGD; entries of size 1, at low rank, for Adam.
       let perUnit =
-        family == .sgd
-        ? deltas[l] * activations[l]
-        : (Double(shapes[l].fanOut) * Double(shapes[l].fanIn)).squareRoot()
+        switch family {
+        case .sgd: deltas[l] * activations[l]
+        case .adam: (Double(shapes[l].fanOut) * Double(shapes[l].fanIn)).squareRoot()
+        case .normalized: 1.0
+        }
       return scalings[l].learningRateFactor * perUnit / target(shapes[l])
     }
     return (weight, update)

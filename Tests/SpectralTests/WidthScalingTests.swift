@@ -23,7 +23,7 @@ import Testing
   @Test(arguments: Every.settings)
   func equivalent_sgdHasNoEpsilonToMove(_ setting: Setting) {
     let moved = Self.start.equivalent(multiplier: 4, family: setting.family, decay: setting.decay)
-    #expect(moved.epsilonFactor == (setting.family == .sgd ? 2 : 8))
+    #expect(moved.epsilonFactor == (setting.family == .adam ? 8 : 2))
   }
 
   /// The definition itself: two forms train one function. ε and λ are large, so that a wrong power
@@ -65,6 +65,8 @@ import Testing
         v = 0.99 * v + 0.01 * gradient * gradient
         let correction = (1 - pow(0.9, Double(step)), 1 - pow(0.99, Double(step)))
         w -= learningRate * (m / correction.0) / ((v / correction.1).squareRoot() + epsilon)
+      case .normalized:
+        w -= learningRate * gradient / abs(gradient)
       }
       return scaling.multiplier * w
     }
