@@ -44,6 +44,20 @@ const char *gputrain_random_source(void) {
   return text;
 }
 
+const char *gputrain_ritz_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/ritz.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_spectral_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/spectral.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_update_source(void) {
   static const char text[] = {
 #embed "../../Kernels/update.cl"

@@ -7,4 +7,6 @@ const char *gputrain_gather_source(void);
 const char *gputrain_loss_source(void);
 const char *gputrain_reduction_source(void);
 const char *gputrain_random_source(void);
+const char *gputrain_ritz_source(void);
+const char *gputrain_spectral_source(void);
 const char *gputrain_update_source(void);
