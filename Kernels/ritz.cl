@@ -110,7 +110,7 @@ __kernel void ritz_reduce(__global const uint* restrict problems,
 }
 
 // Pairs p of the lower triangle, row by row: first b_i·b_j, then b_i·A b_j, over a chunk of columns.
-// global (pairs, chunks of the widest, problems), local (4, 1, 1); pairs is a multiple of 4.
+// global (pairs, chunks of the widest, problems), local (6, 1, 1), which divides pairs.
 __kernel void ritz_gram(__global const uint* restrict problems,
                         __global const float* restrict vectors, __global float* restrict grams,
                         uint k) {

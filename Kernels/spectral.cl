@@ -164,6 +164,7 @@ inline float greatest(vector v) {
   }
 
 DEFINE_PASS(spectral_pass_1, 8, 1)
+DEFINE_PASS(spectral_pass_2, 8, 2)
 DEFINE_PASS(spectral_pass_4, 4, 4)
 
 // GPU form. An item owns the columns that are its own number modulo ITEMS, so Z needs no atomics.
@@ -228,6 +229,7 @@ DEFINE_PASS(spectral_pass_4, 4, 4)
   }
 
 DEFINE_GROUP_PASS(spectral_group_pass_1, 1)
+DEFINE_GROUP_PASS(spectral_group_pass_2, 2)
 DEFINE_GROUP_PASS(spectral_group_pass_4, 4)
 
 // sums[item] = Σ of the item's share of x: what a device reads in a second, for benchmarks.

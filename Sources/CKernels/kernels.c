@@ -23,6 +23,13 @@ const char *gputrain_gather_source(void) {
   return text;
 }
 
+const char *gputrain_gram_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/gram.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_loss_source(void) {
   static const char text[] = {
 #embed "../../Kernels/loss.cl"

@@ -52,7 +52,7 @@ public final class PowerIteration {
   public init(
     shapes: [Shape], vectors: Int = 1, seed: UInt64, form: PassForm? = nil, compute: Compute
   ) throws {
-    precondition([1, 4, 8].contains(vectors), "power iteration with \(vectors) vectors")
+    precondition([1, 2, 4, 8].contains(vectors), "power iteration with \(vectors) vectors")
     precondition(
       !shapes.isEmpty && shapes.allSatisfy { $0.replicas > 0 && $0.rows > 0 && $0.columns > 0 },
       "power iteration over \(shapes)")
@@ -159,7 +159,7 @@ public final class PowerIteration {
       if residual <= tolerance / 2 { return true }
       guard steps >= 5 else { return false }
       let growth = sigma - Double(history[steps - 5][4 * problem])
-      return growth * Double(steps) / 4 <= tolerance * sigma
+      return growth * Double(steps) / 8 <= tolerance * sigma
     }
   }
 
@@ -215,7 +215,7 @@ extension PowerIteration {
   }
 
   private func pass(_ matrices: [Tensor], measure: Bool) throws {
-    let name = (form == .cpu ? "spectral_pass_" : "spectral_group_pass_") + (k == 1 ? "1" : "4")
+    let name = (form == .cpu ? "spectral_pass_" : "spectral_group_pass_") + "\(min(k, 4))"
     let pass = try compute.kernel(
       .spectral, name, Floats.self, Floats.self, Floats.self, Floats.self, Floats.self,
       Floats.self, Floats.self, Floats.self, Integers.self, Integers.self, Floats.self,
@@ -253,7 +253,7 @@ extension PowerIteration {
       .ritz, "ritz_gram", Integers.self, Floats.self, Floats.self, UInt32.self)
     let chunks = (plan.widestPitch + PassPlan.chunk - 1) / PassPlan.chunk
     try gram(
-      compute.queue, global: [plan.pairs, chunks, plan.problems], local: [4, 1, 1], problems,
+      compute.queue, global: [plan.pairs, chunks, plan.problems], local: [6, 1, 1], problems,
       workspace, grams, k)
   }
 
