@@ -9,6 +9,13 @@ const char *gputrain_activation_source(void) {
   return text;
 }
 
+const char *gputrain_arithmetic_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/arithmetic.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_fill_source(void) {
   static const char text[] = {
 #embed "../../Kernels/fill.cl"

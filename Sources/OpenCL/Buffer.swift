@@ -89,6 +89,16 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
     }
   }
 
+  /// Enqueues a copy of all of `other`, of the same size.
+  ///
+  /// - Throws: `OpenCLError.callFailed`.
+  public func copy(from other: Buffer<Element>, queue: CommandQueue) throws {
+    precondition(count == other.count, "copy of \(other.count) elements into \(count)")
+    try check(
+      clEnqueueCopyBuffer(queue.handle, other.handle, handle, 0, 0, byteCount, 0, nil, nil),
+      "clEnqueueCopyBuffer", "\(byteCount) bytes")
+  }
+
   /// The elements of `range`, all where nil, after every command before is done.
   ///
   /// - Throws: `OpenCLError.callFailed`.

@@ -74,6 +74,30 @@ extension Compute {
       UInt64(buffer.count))
   }
 
+  /// x − y, elementwise.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func difference(_ x: Tensor, _ y: Tensor) throws -> Tensor {
+    precondition(x.shape == y.shape, "difference of \(x.shape) and \(y.shape)")
+    let result = try tensor(replicas: x.replicas, rows: x.rows, columns: x.columns)
+    let kernel = try kernel(
+      .arithmetic, "subtract", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      UInt64.self)
+    try kernel(
+      queue, global: [roundUp((x.count + vectorWidth - 1) / vectorWidth, 64)], local: [64],
+      x.buffer, y.buffer, result.buffer, UInt64(x.count))
+    return result
+  }
+
+  /// A tensor of its own with the values of `x`.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func copy(_ x: Tensor) throws -> Tensor {
+    let result = try tensor(replicas: x.replicas, rows: x.rows, columns: x.columns)
+    try result.buffer.copy(from: x.buffer, queue: queue)
+    return result
+  }
+
   /// Random numbers N(0, std²) by Philox 4x32-10 and Box–Muller.
   ///
   /// - seeds: one for each replica; std: likewise. `stream` tells tensors of one seed apart.

@@ -25,20 +25,25 @@ public struct UpdateRates {
 }
 
 /// Update rules, in place, for every replica that `active` [replica, 1, 1] does not mark 0.
+///
+/// A `change` of the weight's shape takes the step's ΔW, to the precision of ΔW itself; NaN of a
+/// replica that stands still.
 extension Compute {
   /// W ← (1 − s·d)·W − s·η·(g + λ·W).
   ///
   /// - Throws: `OpenCLError`.
   public func updateSGD(
-    _ weight: Tensor, gradient: Tensor, rates: UpdateRates, active: Tensor, schedule: Float
+    _ weight: Tensor, gradient: Tensor, rates: UpdateRates, active: Tensor, schedule: Float,
+    change: Tensor? = nil
   ) throws {
-    check(weight, gradient, rates, active)
+    check(weight, gradient, rates, active, change)
     let kernel = try kernel(
-      .update, "update_sgd", Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self,
-      Buffer<Float>.self, Float.self, UInt32.self)
+      .update, "update_sgd", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, UInt32.self, UInt32.self)
     try kernel(
       queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
-      rates.buffer, active.buffer, schedule, UInt32(weight.stride))
+      (change ?? weight).buffer, rates.buffer, active.buffer, schedule, change == nil ? 0 : 1,
+      UInt32(weight.stride))
   }
 
   /// v ← μ·v + g, then a step along v, or along g + μ·v with Nesterov's look-ahead.
@@ -46,17 +51,17 @@ extension Compute {
   /// - Throws: `OpenCLError`.
   public func updateMomentum(
     _ weight: Tensor, gradient: Tensor, velocity: Tensor, rates: UpdateRates, active: Tensor,
-    schedule: Float, momentum: Float, nesterov: Bool
+    schedule: Float, momentum: Float, nesterov: Bool, change: Tensor? = nil
   ) throws {
-    check(weight, gradient, rates, active, velocity)
+    check(weight, gradient, rates, active, change, velocity)
     let kernel = try kernel(
       .update, "update_momentum", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, Float.self, UInt32.self,
-      UInt32.self)
+      Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, Float.self,
+      UInt32.self, UInt32.self, UInt32.self)
     try kernel(
       queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
-      velocity.buffer, rates.buffer, active.buffer, schedule, momentum, nesterov ? 1 : 0,
-      UInt32(weight.stride))
+      velocity.buffer, (change ?? weight).buffer, rates.buffer, active.buffer, schedule, momentum,
+      nesterov ? 1 : 0, change == nil ? 0 : 1, UInt32(weight.stride))
   }
 
   /// Adam's step: m·c₁/(√(v·c₂) + ε) with the running means m and v of g and g².
@@ -66,17 +71,37 @@ extension Compute {
   public func updateAdam(
     _ weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, rates: UpdateRates,
     active: Tensor, schedule: Float, beta1: Float, beta2: Float, correction1: Float,
-    correction2: Float
+    correction2: Float, change: Tensor? = nil
   ) throws {
-    check(weight, gradient, rates, active, mean, square)
+    check(weight, gradient, rates, active, change, mean, square)
     let kernel = try kernel(
       .update, "update_adam", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, Float.self,
-      Float.self, Float.self, Float.self, UInt32.self)
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self,
+      Float.self, Float.self, Float.self, Float.self, Float.self, UInt32.self, UInt32.self)
     try kernel(
       queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
-      mean.buffer, square.buffer, rates.buffer, active.buffer, schedule, beta1, beta2,
-      correction1, correction2, UInt32(weight.stride))
+      mean.buffer, square.buffer, (change ?? weight).buffer, rates.buffer, active.buffer, schedule,
+      beta1, beta2, correction1, correction2, change == nil ? 0 : 1, UInt32(weight.stride))
+  }
+
+  /// W ← (1 − s·d)·W − s·η·g/‖g‖; a gradient of norm 0 moves nothing. λ does not enter.
+  ///
+  /// - norms: ‖g‖ of each replica, [replica, 1, 1].
+  /// - Throws: `OpenCLError`.
+  public func updateNormalized(
+    _ weight: Tensor, gradient: Tensor, norms: Tensor, rates: UpdateRates, active: Tensor,
+    schedule: Float, change: Tensor? = nil
+  ) throws {
+    check(weight, gradient, rates, active, change)
+    precondition(norms.count == weight.replicas, "norms \(norms.shape) for \(weight.shape)")
+    let kernel = try kernel(
+      .update, "update_normalized", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, UInt32.self,
+      UInt32.self)
+    try kernel(
+      queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
+      norms.buffer, (change ?? weight).buffer, rates.buffer, active.buffer, schedule,
+      change == nil ? 0 : 1, UInt32(weight.stride))
   }
 
   private func updateSize(_ weight: Tensor) -> [Int] {
@@ -84,12 +109,14 @@ extension Compute {
   }
 
   private func check(
-    _ weight: Tensor, _ gradient: Tensor, _ rates: UpdateRates, _ active: Tensor, _ state: Tensor...
+    _ weight: Tensor, _ gradient: Tensor, _ rates: UpdateRates, _ active: Tensor,
+    _ change: Tensor?, _ state: Tensor...
   ) {
+    let alike = [gradient] + state + (change.map { [$0] } ?? [])
     precondition(
-      gradient.shape == weight.shape && state.allSatisfy { $0.shape == weight.shape }
+      alike.allSatisfy { $0.shape == weight.shape }
         && rates.buffer.count == weight.replicas && active.count == weight.replicas,
-      "update of \(weight.shape) with gradient \(gradient.shape), state \(state.map(\.shape)), "
+      "update of \(weight.shape) with gradient, state and change \(alike.map(\.shape)), "
         + "\(rates.buffer.count) rates")
   }
 }

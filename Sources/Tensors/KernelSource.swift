@@ -2,7 +2,7 @@ import CKernels
 
 /// The families of kernels, one file of Kernels/ each.
 package enum KernelSource: String, CaseIterable {
-  case activation, fill, gather, gram, loss, reduction, random, ritz, spectral, update
+  case activation, arithmetic, fill, gather, gram, loss, reduction, random, ritz, spectral, update
 
   /// The file's name, for messages.
   package var file: String { "Kernels/\(rawValue).cl" }
@@ -12,6 +12,7 @@ package enum KernelSource: String, CaseIterable {
     let bytes =
       switch self {
       case .activation: gputrain_activation_source()
+      case .arithmetic: gputrain_arithmetic_source()
       case .fill: gputrain_fill_source()
       case .gather: gputrain_gather_source()
       case .gram: gputrain_gram_source()

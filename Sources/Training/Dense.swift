@@ -29,15 +29,29 @@ public struct Dense: Layer {
   /// The weight, then the bias.
   public var parameters: [Parameter] { [weight] + (bias.map { [$0] } ?? []) }
 
+  /// α·h Wᵀ, before bias and activation.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func product(with input: Tensor, compute: Compute) throws -> Tensor {
+    try compute.product(.nt, input, weight.value, alpha: multiplier)
+  }
+
+  /// φ(z + b) for a product; the bias is added to `product` in place, which then is z.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func output(of product: Tensor, compute: Compute) throws -> Tensor {
+    if let bias { try compute.addBias(bias.value, to: product) }
+    return activation == .identity ? product : try compute.activate(product, activation)
+  }
+
   /// The output and the pullback, which multiplies the output gradient by φ'(z) in place.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func callAsFunction(_ input: Tensor, compute: Compute) throws -> (
     output: Tensor, pullback: Pullback
   ) {
-    let z = try compute.product(.nt, input, weight.value, alpha: multiplier)
-    if let bias { try compute.addBias(bias.value, to: z) }
-    let output = activation == .identity ? z : try compute.activate(z, activation)
+    let z = try product(with: input, compute: compute)
+    let output = try output(of: z, compute: compute)
     return (
       output,
       { delta, wantsInput, receive in

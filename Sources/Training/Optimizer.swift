@@ -12,14 +12,19 @@ public final class Optimizer {
   public private(set) var step = 0
   /// 1 for each replica that trains, 0 for those that have diverged; [replica, 1, 1].
   public let active: Tensor
-  private let rule: any UpdateRule
+  /// How gradients become directions.
+  public let rule: any UpdateRule
+  /// Whether ΔW is −s·η_l·∇ and nothing else.
+  public let isGradientDescent: Bool
   private let compute: Compute
   private var slots: [ObjectIdentifier: Slot] = [:]
   private var schedule: Float = 1
+  private var observer: (any UpdateObserver)?
 
   private struct Slot {
     let rates: UpdateRates
     let state: [Tensor]
+    let learningRates, epsilons: [Double]
   }
 
   /// An optimizer of `parameters`.
@@ -36,43 +41,74 @@ public final class Optimizer {
         && scalings.allSatisfy { $0.count == learningRates.count },
       "scalings for \(parameters.count) parameters × \(learningRates.count) replicas")
     self.rule = rule
+    isGradientDescent = rule is SGD && weightDecay == nil
     self.compute = compute
     let replicas = learningRates.count
     active = try compute.filled(1, replicas: replicas, rows: 1, columns: 1)
     for (parameter, scaling) in zip(parameters, scalings) {
       let rates = zip(learningRates, scaling).map { $0 * $1.learningRateFactor }
       let decay = scaling.map { (weightDecay?.strength ?? 0) * $0.weightDecayFactor }
+      let epsilons = scaling.map { epsilon * $0.epsilonFactor }
       let coupled = weightDecay?.kind == .coupled
       let value = parameter.value
       slots[ObjectIdentifier(parameter)] = Slot(
         rates: try UpdateRates(
           learningRate: rates.map { Float($0) },
-          epsilon: scaling.map { Float(epsilon * $0.epsilonFactor) },
+          epsilon: epsilons.map { Float($0) },
           coupledDecay: decay.map { coupled ? Float($0) : 0 },
           decoupledDecay: zip(rates, decay).map { coupled ? 0 : Float($0 * $1) },
           compute: compute),
         state: try (0..<rule.stateCount).map { _ in
           try compute.filled(
             0, replicas: value.replicas, rows: value.rows, columns: value.columns)
-        })
+        }, learningRates: rates, epsilons: epsilons)
     }
   }
 
   /// Begins the next step, at `schedule` times the learning rates.
-  public func beginStep(schedule: Float) {
+  ///
+  /// - observer: is shown every update of this step.
+  public func beginStep(schedule: Float, observer: (any UpdateObserver)? = nil) {
     step += 1
     self.schedule = schedule
+    self.observer = observer
   }
 
   /// Updates one parameter by its gradient of this step.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func update(_ parameter: Parameter, _ gradient: ParameterGradient) throws {
+    let slot = slot(of: parameter)
+    let value = parameter.value
+    let change =
+      observer?.wantsChange(of: parameter) == true
+      ? try compute.tensor(replicas: value.replicas, rows: value.rows, columns: value.columns)
+      : nil
+    try rule.update(
+      value, gradient: gradient, state: slot.state,
+      step: UpdateStep(
+        rates: slot.rates, active: active, schedule: schedule, number: step, change: change),
+      compute: compute)
+    try observer?.observe(
+      ObservedUpdate(
+        parameter: parameter, gradient: gradient, change: change, state: slot.state,
+        schedule: schedule, step: step))
+  }
+
+  /// η_l of a parameter in each replica, before the schedule.
+  public func learningRates(of parameter: Parameter) -> [Double] {
+    slot(of: parameter).learningRates
+  }
+
+  /// ε_l of a parameter in each replica.
+  public func epsilons(of parameter: Parameter) -> [Double] {
+    slot(of: parameter).epsilons
+  }
+
+  private func slot(of parameter: Parameter) -> Slot {
     guard let slot = slots[ObjectIdentifier(parameter)] else {
       preconditionFailure("\(parameter.name) is not among the optimizer's parameters")
     }
-    try rule.update(
-      parameter.value, gradient: gradient.materialized(compute), state: slot.state,
-      rates: slot.rates, active: active, schedule: schedule, step: step, compute: compute)
+    return slot
   }
 }

@@ -39,4 +39,27 @@ public enum ParameterGradient {
     case .whole(let tensor): tensor
     }
   }
+
+  /// The spectral and the Frobenius norm of each replica's gradient, each [replica, 1, 1].
+  ///
+  /// From the factors' B×B Gram matrices where the batch is small, which is exact and reads no
+  /// matrix; else by power iteration on the matrix.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func norms(_ compute: Compute) throws -> (spectral: Tensor, frobenius: Tensor) {
+    switch self {
+    case .factors(let delta, let input, let scale) where delta.rows <= Self.largestGram:
+      return try gradientNorms(delta: delta, input: input, scale: scale, compute: compute)
+    case .factors, .whole:
+      let gradient = try materialized(compute)
+      let shape = (gradient.replicas, gradient.rows, gradient.columns)
+      let norms = try PowerIteration(shapes: [shape], seed: 0, compute: compute)
+        .enqueue([gradient], iterations: Self.coldIterations)
+      return (norms.spectral[0], norms.frobenius[0])
+    }
+  }
+
+  /// Rows of a batch up to which its Gram matrices are worth their eigenvalue.
+  private static let largestGram = 512
+  /// Gradients are of low stable rank, so their largest singular value stands apart.
+  private static let coldIterations = 12
 }

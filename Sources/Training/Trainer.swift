@@ -16,8 +16,12 @@ public final class Trainer {
   public private(set) var epoch = 0
   /// Steps done.
   public var step: Int { optimizer.step }
+  /// What measures the network while it trains, if anything does.
+  private var diagnostics: Diagnostics?
   private let seeds: [UInt64]
   private let optimizer: Optimizer
+  /// [parameter][replica].
+  private let scalings: [[WidthScaling]]
   private let compute: Compute
   private var labels: [Int: Buffer<UInt32>] = [:]
   private var history: SumHistory?
@@ -37,6 +41,7 @@ public final class Trainer {
     self.configuration = configuration
     self.totalSteps = totalSteps
     self.compute = compute
+    self.scalings = scalings
     seeds = replicas.map(\.seed)
     network = try configuration.network.build(scalings: scalings, seeds: seeds, compute: compute)
     optimizer = try Optimizer(
@@ -44,6 +49,34 @@ public final class Trainer {
       learningRates: replicas.map(\.learningRate), scalings: scalings,
       weightDecay: configuration.weightDecay, compute: compute)
   }
+
+  /// Has the network measured every few steps from now on, beginning with the next one.
+  ///
+  /// - probe: its first `probeRows` rows are what features are measured on.
+  /// - Throws: `OpenCLError` where memory is short.
+  @discardableResult
+  public func diagnose(
+    every: Int, contents: Diagnostics.Contents = .all, probe: DeviceRows
+  ) throws -> Diagnostics {
+    let rows = min(Self.probeRows, probe.count)
+    let order = try DeviceRows.Order(
+      seeds.map { _ in (0..<UInt32(rows)).map { $0 } }, compute: compute)
+    let batch = try probe.gather(
+      order, offset: 0, rows: rows, labels: batchLabels(rows * seeds.count), compute: compute)
+    let stds = zip(configuration.network.shape.parameters, scalings)
+      .filter { $0.0.shape.kind == .weight }
+      .map { parameter, scaling in
+        scaling.map { $0.initialStd * configuration.network.initialFactor(of: parameter.shape) }
+      }
+    let diagnostics = try Diagnostics(
+      network: network, optimizer: optimizer, initialStds: stds, probe: batch, every: every,
+      contents: contents, compute: compute)
+    self.diagnostics = diagnostics
+    return diagnostics
+  }
+
+  /// Rows of the batch that features are measured on.
+  public static let probeRows = 32
 
   /// One step on a batch; its loss goes to `slot` of `history`, a sum over the batch's rows.
   ///
@@ -53,11 +86,14 @@ public final class Trainer {
     _ input: Tensor, labels: Buffer<UInt32>, recordingTo history: SumHistory, slot: Int
   ) throws {
     let schedule = configuration.schedule.factor(step: step, of: totalSteps)
+    let diagnostics = diagnostics.flatMap { $0.isDue(step: step) ? $0 : nil }
+    try diagnostics?.measure(step: step)
     let (logits, pullback) = try network(input, compute: compute)
     let batch = try loss(logits, labels)
     try history.record(batch.losses, slot: slot, active: optimizer.active)
-    optimizer.beginStep(schedule: Float(schedule))
+    optimizer.beginStep(schedule: Float(schedule), observer: diagnostics)
     _ = try pullback(batch.gradient, false, optimizer.update)
+    try diagnostics?.finishStep()
   }
 
   /// One pass over the data in an order of its own, or what of it fits `totalSteps`.

@@ -6,6 +6,8 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
   public var network: NetworkConfiguration
   /// The shape at which every parametrization equals the standard one; nil for absolute rules.
   public var baseShape: MLPShape?
+  /// Learning-rate rules of single tensors in place of the parametrization's; later ones win.
+  public var rateRules: [RateRule]
   /// What is minimised.
   public var loss: LossFunction
   /// The update rule.
@@ -19,13 +21,14 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
 
   /// A configuration; the defaults are plain cross-entropy at a constant rate.
   public init(
-    network: NetworkConfiguration, baseShape: MLPShape? = nil, loss: LossFunction = .crossEntropy,
-    optimizer: OptimizerKind = .adam, weightDecay: WeightDecay? = nil,
+    network: NetworkConfiguration, baseShape: MLPShape? = nil, rateRules: [RateRule] = [],
+    loss: LossFunction = .crossEntropy, optimizer: OptimizerKind = .adam, weightDecay: WeightDecay? = nil,
     schedule: Schedule = Schedule(), batchSize: Int = 64
   ) {
     precondition(batchSize >= 1, "batch size must be ≥ 1, got \(batchSize)")
     self.network = network
     self.baseShape = baseShape
+    self.rateRules = rateRules
     self.loss = loss
     self.optimizer = optimizer
     self.weightDecay = weightDecay
@@ -35,12 +38,28 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
 
   /// What `parametrization` gives each parameter of the network, in order.
   public func scalings(under parametrization: any Parametrization) -> [WidthScaling] {
-    let base = baseShape?.parameters
-    return network.shape.parameters.enumerated().map { index, parameter in
-      parametrization.scaling(
-        of: parameter.shape, relativeTo: base?[index].shape, family: optimizer.family,
-        decay: weightDecay?.kind ?? optimizer.defaultWeightDecayKind)
+    network.shape.parameters.indices.map { index in
+      var scaling = scaling(index, under: parametrization, family: optimizer.family)
+      let (name, shape) = network.shape.parameters[index]
+      for rule in rateRules where rule.applies(to: name, role: shape.role) {
+        guard let other = try? Parametrizations.named(rule.parametrization) else {
+          preconditionFailure("a rate rule names \(rule.parametrization)")
+        }
+        scaling.learningRateFactor =
+          self.scaling(index, under: other, family: rule.family ?? optimizer.family)
+          .learningRateFactor
+      }
+      return scaling
     }
+  }
+
+  private func scaling(
+    _ index: Int, under parametrization: any Parametrization, family: UpdateFamily
+  ) -> WidthScaling {
+    parametrization.scaling(
+      of: network.shape.parameters[index].shape,
+      relativeTo: baseShape?.parameters[index].shape, family: family,
+      decay: weightDecay?.kind ?? optimizer.defaultWeightDecayKind)
   }
 }
 

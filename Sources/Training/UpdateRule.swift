@@ -1,17 +1,30 @@
 import Foundation
 import Tensors
 
+/// Where and how far an update goes: everything that is not the rule's own.
+public struct UpdateStep {
+  /// The parameter's rates in each replica.
+  public let rates: UpdateRates
+  /// 0 for replicas that have diverged and stand still; [replica, 1, 1].
+  public let active: Tensor
+  /// The learning rate's factor.
+  public let schedule: Float
+  /// 1 for the first step.
+  public let number: Int
+  /// Takes ΔW where someone looks at it.
+  public let change: Tensor?
+}
+
 /// How a gradient becomes a direction; only the optimizer knows rates and schedule.
 public protocol UpdateRule: Sendable {
   /// Tensors of the parameter's shape that the rule keeps between steps, 0 at first.
   var stateCount: Int { get }
-  /// Updates `weight` by its gradient g, with weight decay as `rates` say.
+  /// Updates `weight` by its gradient g, with weight decay as the step's rates say.
   ///
-  /// - step: 1 for the first. schedule: the learning rate's factor.
-  /// - Throws: `OpenCLError`.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
   func update(
-    _ weight: Tensor, gradient: Tensor, state: [Tensor], rates: UpdateRates, active: Tensor,
-    schedule: Float, step: Int, compute: Compute
+    _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
+    compute: Compute
   ) throws
 }
 
@@ -27,11 +40,12 @@ public struct SGD: UpdateRule {
   ///
   /// - Throws: `OpenCLError`.
   public func update(
-    _ weight: Tensor, gradient: Tensor, state: [Tensor], rates: UpdateRates, active: Tensor,
-    schedule: Float, step: Int, compute: Compute
+    _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
+    compute: Compute
   ) throws {
     try compute.updateSGD(
-      weight, gradient: gradient, rates: rates, active: active, schedule: schedule)
+      weight, gradient: gradient.materialized(compute), rates: step.rates, active: step.active,
+      schedule: step.schedule, change: step.change)
   }
 }
 
@@ -54,12 +68,13 @@ public struct Momentum: UpdateRule {
   ///
   /// - Throws: `OpenCLError`.
   public func update(
-    _ weight: Tensor, gradient: Tensor, state: [Tensor], rates: UpdateRates, active: Tensor,
-    schedule: Float, step: Int, compute: Compute
+    _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
+    compute: Compute
   ) throws {
     try compute.updateMomentum(
-      weight, gradient: gradient, velocity: state[0], rates: rates, active: active,
-      schedule: schedule, momentum: momentum, nesterov: nesterov)
+      weight, gradient: gradient.materialized(compute), velocity: state[0], rates: step.rates,
+      active: step.active, schedule: step.schedule, momentum: momentum, nesterov: nesterov,
+      change: step.change)
   }
 }
 
@@ -80,18 +95,21 @@ public struct Adam: UpdateRule {
     self.beta2 = beta2
   }
 
+  /// 1/(1 − β₂ᵗ), by which v is short of the mean of g² at step t ≥ 1.
+  func squareCorrection(step: Int) -> Double { 1 / (1 - pow(beta2, Double(step))) }
+
   /// W ← W − s·η·(m/c₁)/(√(v/c₂) + ε).
   ///
   /// - Throws: `OpenCLError`.
   public func update(
-    _ weight: Tensor, gradient: Tensor, state: [Tensor], rates: UpdateRates, active: Tensor,
-    schedule: Float, step: Int, compute: Compute
+    _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
+    compute: Compute
   ) throws {
     try compute.updateAdam(
-      weight, gradient: gradient, mean: state[0], square: state[1], rates: rates, active: active,
-      schedule: schedule, beta1: Float(beta1), beta2: Float(beta2),
-      correction1: Float(1 / (1 - pow(beta1, Double(step)))),
-      correction2: Float(1 / (1 - pow(beta2, Double(step)))))
+      weight, gradient: gradient.materialized(compute), mean: state[0], square: state[1],
+      rates: step.rates, active: step.active, schedule: step.schedule, beta1: Float(beta1),
+      beta2: Float(beta2), correction1: Float(1 / (1 - pow(beta1, Double(step.number)))),
+      correction2: Float(squareCorrection(step: step.number)), change: step.change)
   }
 }
 
@@ -103,6 +121,8 @@ extension OptimizerKind {
     case .momentum: Momentum()
     case .nesterov: Momentum(nesterov: true)
     case .adam, .adamw: Adam()
+    case .spectralNormalized: NormalizedUpdate(.spectral)
+    case .frobeniusNormalized: NormalizedUpdate(.frobenius)
     }
   }
 }

@@ -84,7 +84,40 @@ struct WeightDecayArgument: ExpressibleByArgument {
         "--weight-decay: these optimizers take decay in different ways; name one: "
           + "\(strength):coupled, \(strength):decoupled or \(strength):independent")
     }
+    if kind == .coupled, let rule = optimizers.first(where: { !$0.supportsCoupledDecay }) {
+      throw InvalidOption("--weight-decay: \(rule.rawValue) takes decay beside its update only")
+    }
     return WeightDecay(strength: strength, kind: kind)
+  }
+}
+
+/// EVERY or EVERY:CONTENTS.
+struct DiagnosisArgument: ExpressibleByArgument {
+  let plan: DiagnosisPlan
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count <= 2, let every = Int(parts[0]), every >= 1,
+      let contents = Diagnostics.Contents(rawValue: parts.count == 2 ? parts[1] : "all")
+    else { return nil }
+    plan = DiagnosisPlan(every: every, contents: contents)
+  }
+}
+
+/// PLACE=RULE or PLACE=RULE:FAMILY.
+struct RateRuleArgument: ExpressibleByArgument {
+  let rule: RateRule
+
+  init?(argument: String) {
+    let sides = argument.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+    guard sides.count == 2, !sides[0].isEmpty else { return nil }
+    let parts = sides[1].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count <= 2 else { return nil }
+    let family = parts.count == 2 ? UpdateFamily(rawValue: parts[1]) : nil
+    if parts.count == 2 && family == nil { return nil }
+    guard let rule = try? RateRule(place: sides[0], parametrization: parts[0], family: family)
+    else { return nil }
+    self.rule = rule
   }
 }
 

@@ -55,6 +55,7 @@ struct SweepCommand: ParsableCommand {
     let interrupted: Bool
     let runs, diverged, failed: Int
     let report: TransferReport
+    let warnings: [DiagnosticWarning]
   }
 
   func validate() throws {
@@ -75,15 +76,17 @@ struct SweepCommand: ParsableCommand {
     let outcome = try sweep.run(until: interrupt)
     let rows = try sweep.summarize()
     let report = TransferReport(rows: rows, objective: objective)
+    let warnings = try sweep.warnings()
     if options.json {
       print(
         try jsonText(
           Output(
             out: sweep.store.directory.path, interrupted: outcome.interrupted, runs: rows.count,
             diverged: rows.count { $0.result.outcome == .diverged },
-            failed: rows.count { $0.result.outcome == .failed }, report: report)))
+            failed: rows.count { $0.result.outcome == .failed }, report: report,
+            warnings: warnings)))
     } else if !rows.isEmpty {
-      print(report.table())
+      print(report.table() + warnings.map { "\n\($0.paragraph)\n" }.joined())
     }
     let elapsed = SweepDisplay.duration((ContinuousClock.now - start) / .seconds(1))
     Terminal.note(

@@ -56,6 +56,7 @@ struct TrainCommand: ParsableCommand {
             Output(directory: directory.path, configuration: configuration, result: result)))
       } else {
         show(result, records: try sweep.store.records(for: configuration))
+        for warning in try sweep.warnings() { print(warning.paragraph) }
         Terminal.note("run in \(directory.relativePath)")
       }
     }
@@ -64,7 +65,7 @@ struct TrainCommand: ParsableCommand {
 
   private func show(_ result: RunResult, records: [RunRecord]) {
     print(" epoch    step  train loss")
-    for record in records {
+    for record in records where record.values.isEmpty || record.values["train_loss"] != nil {
       let loss = record.values["train_loss"].map { String(format: "%.4f", $0) } ?? "not finite"
       print(String(format: "%6d  %6d  %10@", record.epoch, record.step, loss as NSString))
     }

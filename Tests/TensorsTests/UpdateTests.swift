@@ -28,7 +28,7 @@ import Testing
   /// Runs three steps on `count` weights a replica; `direction` is the reference's rule.
   private func expectSteps(
     count: Int,
-    step: (Tensor, Tensor, [Tensor], UpdateRates, Tensor, Float, Int) throws -> Void,
+    step: (Tensor, Tensor, [Tensor], UpdateRates, Tensor, Float, Int, Tensor?) throws -> Void,
     direction: (inout [Double], Double, Double, Int) -> Double
   ) throws {
     let total = Self.replicas * count
@@ -47,7 +47,10 @@ import Testing
     var memory = [[Double]](repeating: [0, 0], count: total)
     for t in 0..<3 {
       let gradient = values(total, seed: UInt64(10 + t))
-      try step(weight, tensor(gradient), state, rate, active, schedule[t], t + 1)
+      // One step with its change recorded must be the step that it is without.
+      let change = t == 1 ? try tensor(zeros) : nil
+      let before = expected
+      try step(weight, tensor(gradient), state, rate, active, schedule[t], t + 1, change)
       let s = Double(schedule[t])
       for index in 0..<total where index / count != 1 {
         let replica = index / count
@@ -55,6 +58,14 @@ import Testing
         let d = direction(&memory[index], g, Double(rates[1][replica]), t + 1)
         let kept = 1 - s * Double(rates[3][replica])
         expected[index] = expected[index] * kept - s * Double(rates[0][replica]) * d
+      }
+      if let change {
+        for (index, value) in try compute.read(change).enumerated() {
+          let want = expected[index] - before[index]
+          // Relative to the change itself, which a difference of weights could not keep.
+          #expect(
+            index / count == 1 ? value.isNaN : abs(Double(value) - want) <= 1e-4 * abs(want) + 1e-6)
+        }
       }
     }
     let got = try compute.read(weight)
@@ -68,9 +79,10 @@ import Testing
   @Test(arguments: sizes) func sgd_matchesDouble(count: Int) throws {
     try expectSteps(
       count: count,
-      step: { weight, gradient, _, rates, active, schedule, _ in
+      step: { weight, gradient, _, rates, active, schedule, _, change in
         try compute.updateSGD(
-          weight, gradient: gradient, rates: rates, active: active, schedule: schedule)
+          weight, gradient: gradient, rates: rates, active: active, schedule: schedule,
+          change: change)
       },
       direction: { _, g, _, _ in g })
   }
@@ -80,10 +92,10 @@ import Testing
   {
     try expectSteps(
       count: count,
-      step: { weight, gradient, state, rates, active, schedule, _ in
+      step: { weight, gradient, state, rates, active, schedule, _, change in
         try compute.updateMomentum(
           weight, gradient: gradient, velocity: state[0], rates: rates, active: active,
-          schedule: schedule, momentum: 0.9, nesterov: nesterov)
+          schedule: schedule, momentum: 0.9, nesterov: nesterov, change: change)
       },
       direction: { memory, g, _, _ in
         memory[0] = 0.9 * memory[0] + g
@@ -94,12 +106,12 @@ import Testing
   @Test(arguments: sizes) func adam_matchesDouble(count: Int) throws {
     try expectSteps(
       count: count,
-      step: { weight, gradient, state, rates, active, schedule, t in
+      step: { weight, gradient, state, rates, active, schedule, t, change in
         try compute.updateAdam(
           weight, gradient: gradient, mean: state[0], square: state[1], rates: rates,
           active: active, schedule: schedule, beta1: 0.9, beta2: 0.99,
           correction1: Float(1 / (1 - power(0.9, t))),
-          correction2: Float(1 / (1 - power(0.99, t))))
+          correction2: Float(1 / (1 - power(0.99, t))), change: change)
       },
       direction: { memory, g, epsilon, t in
         memory[0] = 0.9 * memory[0] + 0.1 * g
@@ -107,6 +119,34 @@ import Testing
         let mean = memory[0] / (1 - power(0.9, t))
         return mean / ((memory[1] / (1 - power(0.99, t))).squareRoot() + epsilon)
       })
+  }
+
+  @Test(arguments: sizes) func normalized_movesByTheRateAlongTheGradient(count: Int) throws {
+    let total = Self.replicas * count
+    func tensor(_ values: [Float]) throws -> Tensor {
+      try compute.tensor(values, replicas: Self.replicas, rows: 1, columns: count)
+    }
+    let (start, gradient) = (values(total, seed: 1), values(total, seed: 2))
+    // The second replica's norm is 0, as of a gradient that vanishes.
+    let norms: [Float] = [3, 0, 0.5]
+    let (weight, change) = (try tensor(start), try tensor(gradient))
+    let rate = try UpdateRates(
+      learningRate: [0.1, 0.1, 0.2], epsilon: [0, 0, 0], coupledDecay: [9, 9, 9],
+      decoupledDecay: [0.01, 0, 0], compute: compute)
+    try compute.updateNormalized(
+      weight, gradient: tensor(gradient),
+      norms: compute.tensor(norms, replicas: Self.replicas, rows: 1, columns: 1), rates: rate,
+      active: compute.filled(1, replicas: Self.replicas, rows: 1, columns: 1), schedule: 0.5,
+      change: change)
+    let (moved, steps) = (try compute.read(weight), try compute.read(change))
+    for index in 0..<total {
+      let replica = index / count
+      let direction = norms[replica] == 0 ? 0 : Double(gradient[index]) / Double(norms[replica])
+      let decay = replica == 0 ? 0.005 * Double(start[index]) : 0
+      let step = -decay - 0.5 * [0.1, 0.1, 0.2][replica] * direction
+      #expect(abs(Double(steps[index]) - step) <= 1e-6 * abs(step))
+      #expect(abs(Double(moved[index]) - Double(start[index]) - step) <= 2e-7)
+    }
   }
 
   @Test func inactiveReplica_standsStill_evenWithNaNGradients() throws {

@@ -2,6 +2,7 @@
 #pragma once
 
 const char *gputrain_activation_source(void);
+const char *gputrain_arithmetic_source(void);
 const char *gputrain_fill_source(void);
 const char *gputrain_gather_source(void);
 const char *gputrain_gram_source(void);

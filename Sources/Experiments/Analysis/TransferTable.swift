@@ -43,6 +43,11 @@ enum ReportText {
     return (lines + [line]).joined(separator: "\n")
   }
 
+  /// `text` with spaces behind it up to `width` characters.
+  static func left(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.count))
+  }
+
   /// `text` behind spaces up to `width` characters.
   static func right(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text

@@ -1,3 +1,4 @@
+import Spectral
 import Tensors
 import Training
 
@@ -93,6 +94,8 @@ public struct RunSettings: Codable, Hashable, Sendable {
   public var batchSize: Int
   /// The width at which every parametrization equals the standard one; nil: absolute rules.
   public var baseWidth: Int?
+  /// Learning-rate rules of single tensors; nil where there are none.
+  public var rateRules: [RateRule]?
   /// a: the first layer's weight starts 1/√a as large, its product is multiplied by √a.
   public var inputMultiplier: Double
   /// Multiplies the logits.
@@ -110,8 +113,8 @@ public struct RunSettings: Codable, Hashable, Sendable {
   public init(
     data: DataDescription, depth: Int, hiddenPattern: [Int] = [1], bias: Bool = false,
     activation: Activation = .relu, loss: LossFunction = .crossEntropy, length: TrainingLength,
-    batchSize: Int, baseWidth: Int? = nil, inputMultiplier: Double = 1,
-    outputMultiplier: Double = 1, zeroReadout: Bool = false, schedule: Schedule = Schedule(),
+    batchSize: Int, baseWidth: Int? = nil, rateRules: [RateRule] = [],
+    inputMultiplier: Double = 1, outputMultiplier: Double = 1, zeroReadout: Bool = false, schedule: Schedule = Schedule(),
     weightDecay: WeightDecay? = nil, matrixMultiplication: String
   ) {
     precondition(depth >= 1, "depth must be ≥ 1, got \(depth)")
@@ -130,6 +133,7 @@ public struct RunSettings: Codable, Hashable, Sendable {
     self.length = length
     self.batchSize = batchSize
     self.baseWidth = baseWidth
+    self.rateRules = rateRules.isEmpty ? nil : rateRules
     self.inputMultiplier = inputMultiplier
     self.outputMultiplier = outputMultiplier
     self.zeroReadout = zeroReadout

@@ -17,6 +17,7 @@ struct GroupTraining {
   let compute: Compute
   let train: DeviceRows
   let validation: DeviceRows
+  var diagnosis: DiagnosisPlan?
 
   /// Trains to the end.
   ///
@@ -24,27 +25,31 @@ struct GroupTraining {
   /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
   func run(progress: (Int) throws -> Void) throws -> [FinishedRun] {
     let start = ContinuousClock.now
-    let replicas = try group.cells.map {
-      Replica(
-        seed: $0.seed, learningRate: $0.learningRate,
-        parametrization: try Parametrizations.named($0.parametrization))
-    }
     let trainer = try Trainer(
-      group.training, replicas: replicas, totalSteps: group.totalSteps, compute: compute)
+      group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
+      compute: compute)
+    let diagnostics = try diagnosis.map {
+      try trainer.diagnose(every: $0.every, contents: $0.contents, probe: train)
+    }
     var epochs: [EpochLosses] = []
     while trainer.step < group.totalSteps {
       epochs.append(try trainer.trainEpoch(on: train, progress: progress))
     }
+    try diagnostics?.measure(step: trainer.step)
+    let diagnosed = try diagnostics?.records() ?? []
     let evaluations = try trainer.evaluate(on: validation, progress: progress)
     let elapsed = ContinuousClock.now - start
     let seconds = elapsed / .seconds(1) / Double(group.cells.count)
     return group.cells.indices.map {
-      finish(replica: $0, epochs: epochs, evaluation: evaluations[$0], seconds: seconds)
+      finish(
+        replica: $0, epochs: epochs, diagnosed: diagnosed, evaluation: evaluations[$0],
+        seconds: seconds)
     }
   }
 
   private func finish(
-    replica: Int, epochs: [EpochLosses], evaluation: Evaluation, seconds: Double
+    replica: Int, epochs: [EpochLosses], diagnosed: [DiagnosticRecord], evaluation: Evaluation,
+    seconds: Double
   ) -> FinishedRun {
     let losses = epochs.flatMap { $0.losses.map { $0[replica] } }
     let sizes = epochs.flatMap(\.batchSizes)
@@ -67,9 +72,15 @@ struct GroupTraining {
       validationAccuracy: diverged ? nil : evaluation.accuracy,
       outcome: diverged ? .diverged : .completed, divergedAtStep: divergedAt, seconds: seconds,
       device: compute.queue.device.name)
+    let measured = diagnosed.prefix { $0.step <= result.steps }.map {
+      RunRecord(
+        epoch: $0.step / group.stepsPerEpoch + 1, step: $0.step,
+        values: $0.values(replica: replica))
+    }
+    let records = records(replica: replica, losses: losses, sizes: sizes, result: result)
     return FinishedRun(
       cell: group.cells[replica], result: result,
-      records: records(replica: replica, losses: losses, sizes: sizes, result: result))
+      records: (measured + records).sorted { $0.step < $1.step })
   }
 
   /// A record an epoch, or twenty over a run whose length is in steps: the mean train loss since

@@ -28,9 +28,10 @@ public struct MemoryPlan: Sendable {
 
   /// Runs of `group` that can train at once beside `dataBytes` of data.
   ///
+  /// - diagnosed: whether all that `Diagnostics` keeps has to fit too.
   /// - Throws: `SweepError.notEnoughMemory` where not even one fits, `.tensorTooLarge`.
-  public func replicas(of group: RunGroup, dataBytes: Int) throws -> Int {
-    let need = Self.bytesPerReplica(of: group)
+  public func replicas(of group: RunGroup, dataBytes: Int, diagnosed: Bool = false) throws -> Int {
+    let need = Self.bytesPerReplica(of: group, diagnosed: diagnosed)
     let largest = max(need.largest, Double(dataBytes))
     // Kernels count a replica's elements in 32 bits.
     let limit = min(Double(largestBuffer), 4 * Double(UInt32.max))
@@ -50,13 +51,22 @@ public struct MemoryPlan: Sendable {
   ///
   /// Tensors come from a pool that keeps memory by size, so their peak is found by walking through
   /// a step and an evaluation as the trainer does. CLBlast pads or transposes operands, once each.
-  static func bytesPerReplica(of group: RunGroup) -> (all: Double, largest: Double) {
+  static func bytesPerReplica(
+    of group: RunGroup, diagnosed: Bool = false
+  ) -> (all: Double, largest: Double) {
     let settings = group.settings
     let shape = group.training.network.shape
     let parameters = shape.parameters.map { Double($0.shape.fanIn) * Double($0.shape.fanOut) }
     var pool = PooledElements()
     for parameter in parameters {
       for _ in 0...group.optimizer.rule.stateCount { pool.take(parameter) }
+    }
+    if diagnosed {
+      // The weights at the start, the updates of a step, one change since the start.
+      for parameter in parameters + parameters { pool.take(parameter) }
+      if let largest = parameters.max() { pool.take(largest) }
+      let rows = Double(Trainer.probeRows)
+      for _ in 0..<2 { _ = pool.walkForward(shape, rows: rows, nonlinear: true) }
     }
     for rows in batches(of: settings.data.trainCount, by: settings.batchSize) {
       pool.walkStep(shape, rows: rows, nonlinear: settings.activation != .identity)

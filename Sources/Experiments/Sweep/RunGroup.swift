@@ -29,9 +29,20 @@ public struct RunGroup: Sendable {
         shape(width: width), activation: settings.activation,
         inputMultiplier: settings.inputMultiplier, outputMultiplier: settings.outputMultiplier,
         zeroReadout: settings.zeroReadout),
-      baseShape: settings.baseWidth.map(shape), loss: settings.loss, optimizer: optimizer,
-      weightDecay: settings.weightDecay, schedule: settings.schedule,
+      baseShape: settings.baseWidth.map(shape), rateRules: settings.rateRules ?? [],
+      loss: settings.loss, optimizer: optimizer, weightDecay: settings.weightDecay, schedule: settings.schedule,
       batchSize: settings.batchSize)
+  }
+
+  /// The runs as the trainer takes them.
+  ///
+  /// - Throws: `UnknownParametrizationError`.
+  func replicas() throws -> [Replica] {
+    try cells.map {
+      Replica(
+        seed: $0.seed, learningRate: $0.learningRate,
+        parametrization: try Parametrizations.named($0.parametrization))
+    }
   }
 
   private func shape(width: Int) -> MLPShape {

@@ -14,6 +14,7 @@ public struct Sweep {
   private let data: TrainingData
   private let compute: Compute
   private let memory: MemoryPlan
+  private let diagnosis: DiagnosisPlan?
 
   /// What has happened so far, for whoever watches.
   public struct Progress: Sendable {
@@ -47,16 +48,19 @@ public struct Sweep {
 
   /// A sweep of `grid` into the store at `directory`, which is taken for `settings`.
   ///
+  /// - diagnosis: what is measured of each run as it trains; runs done before are not run again
+  ///   for it.
   /// - Throws: `SweepError.notEnoughMemory`, and then nothing is written; `RunStoreError`.
   public init(
     settings: RunSettings, grid: SweepGrid, data: TrainingData, directory: URL, compute: Compute,
-    memory: MemoryPlan
+    memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil
   ) throws {
     self.settings = settings
     self.grid = grid
     self.data = data
     self.compute = compute
     self.memory = memory
+    self.diagnosis = diagnosis
     for width in grid.widths {
       for optimizer in grid.optimizers {
         _ = try memory.replicas(
@@ -66,7 +70,7 @@ public struct Sweep {
               RunCell(
                 parametrization: grid.parametrizations[0], optimizer: optimizer, width: width,
                 log2LearningRate: 0, seed: 0)
-            ]), dataBytes: data.deviceBytes)
+            ]), dataBytes: data.deviceBytes, diagnosed: diagnosis != nil)
       }
     }
     store = try RunStore(directory: directory)
@@ -100,7 +104,8 @@ public struct Sweep {
       }
       do {
         let runs = try GroupTraining(
-          group: group, compute: compute, train: train, validation: validation
+          group: group, compute: compute, train: train, validation: validation,
+          diagnosis: diagnosis
         ).run { steps in
           progress.share = (done + groupWork * Double(steps) / Double(group.totalSteps)) / work
           if !watch(progress) { throw CancellationError() }
@@ -133,6 +138,19 @@ public struct Sweep {
       .filter { wanted.contains($0.run) }
   }
 
+  /// The failure stories that the diagnostics of the grid's runs tell; none where nothing was
+  /// measured.
+  ///
+  /// - Throws: `RunStoreError`.
+  public func warnings() throws -> [DiagnosticWarning] {
+    let runs = try grid.cells.map { cell in
+      DiagnosticWarnings.Run(
+        cell: cell,
+        records: try store.records(for: RunConfiguration(settings: settings, cell: cell)))
+    }
+    return DiagnosticWarnings(settings: settings, runs: runs).all
+  }
+
   /// Missing runs by width and optimizer, as many together as are good for the device.
   private func groups(of cells: [RunCell]) throws -> [RunGroup] {
     var groups: [RunGroup] = []
@@ -142,7 +160,9 @@ public struct Sweep {
         guard !alike.isEmpty else { continue }
         let whole = RunGroup(settings: settings, cells: alike)
         let limit = min(
-          try memory.replicas(of: whole, dataBytes: data.deviceBytes), Self.largestGroup,
+          try memory.replicas(
+            of: whole, dataBytes: data.deviceBytes, diagnosed: diagnosis != nil),
+          Self.largestGroup,
           max(1, Int(min(Self.workPerGroup / whole.work, 1e6))))
         // Evenly: 9 runs with room for 8 train as 5 and 4.
         let count = (alike.count + limit - 1) / limit

@@ -29,7 +29,10 @@ public struct PropagatedLayer: Sendable {
 ///     weight     ‖W‖_* = σ(√fanOut + √fanIn),       ‖W‖_F = σ √(fanOut·fanIn)
 ///     backward   ‖δ_{l−1}‖ = a_l σ_l √fanIn_l ‖δ_l‖ √E φ'²,     ‖∇_l‖_* = c a_l ‖δ_l‖ ‖h_{l−1}‖
 ///     update     sgd η‖∇‖_*;   adam η √(fanOut·fanIn);   normalized η
-///     change     rms Δz = a σ √fanIn rms Δh + a ‖ΔW‖_* ‖h‖/√fanOut,   rms Δh = rms Δz √E φ'²
+///     change     ‖Δz‖ = a ‖W‖_* ‖Δh‖ + a ‖ΔW‖_* ‖h‖,   rms Δh = rms Δz √E φ'²
+///
+/// Inputs do not align with random weights, but changes do: Δh comes of the gradient Wᵀδ, so W
+/// passes it on at its spectral norm, as ΔW does h.
 ///
 /// c, the logits' gradient and the size of the inputs do not depend on width: they are 1 here, and
 /// so only slopes over width mean something. Updates count as aligned and of low rank.
@@ -78,14 +81,14 @@ public struct SignalPropagation: Sendable {
     for (index, layer) in layers.enumerated() {
       let (fanOut, fanIn) = (Double(layer.shape.fanOut), Double(layer.shape.fanIn))
       let target = (fanOut / fanIn).squareRoot()
-      let inherited = layer.multiplier * layer.initialStd * fanIn.squareRoot() * change
-      let own = layer.multiplier * updates[index] * inputNorms[index] / fanOut.squareRoot()
-      change = (inherited + own) * gains[index]
+      let norm = layer.initialStd * (fanOut.squareRoot() + fanIn.squareRoot())
+      let inherited = (norm > 0 ? norm : updates[index]) * fanIn.squareRoot() * change
+      let own = updates[index] * inputNorms[index]
+      change = layer.multiplier * (inherited + own) / fanOut.squareRoot() * gains[index]
       var values: [SpectralQuantity: Double] = [
         .updateNorm: updates[index] / target, .featureChange: change,
       ]
       if layer.initialStd > 0 {
-        let norm = layer.initialStd * (fanOut.squareRoot() + fanIn.squareRoot())
         let frobenius = layer.initialStd * (fanOut * fanIn).squareRoot()
         values[.weightNorm] = norm / target
         values[.featureSize] = sizes[index]

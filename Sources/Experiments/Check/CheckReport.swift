@@ -1,0 +1,80 @@
+import Spectral
+import Training
+
+/// What a check found: exponents, and which of them break the spectral condition.
+public struct CheckReport: Encodable, Sendable {
+  /// A layer's mean |h| over the probe batch after a number of steps, at each width.
+  public struct Coordinate: Encodable, Sendable {
+    /// `layers.1`; of the readout, the logits.
+    public let layer: String
+    /// Steps done.
+    public let step: Int
+    /// At each width, the mean over the seeds.
+    public let meanAbsolute: [Double]
+
+    private enum CodingKeys: String, CodingKey {
+      case layer, step
+      case meanAbsolute = "mean_abs"
+    }
+  }
+
+  /// Name of the parametrization.
+  public let parametrization: String
+  /// Name of the update rule.
+  public let optimizer: String
+  /// The widths, ascending.
+  public let widths: [Int]
+  /// Number of seeds.
+  public let seeds: Int
+  /// log2 of the learning rate.
+  public let log2LearningRate: Double
+  /// The step, from 1, whose updates the exponents are of.
+  public let step: Int
+  /// Every quantity that was measured, by quantity and layer.
+  public let exponents: [CheckedQuantity]
+  /// Mean |h| by layer, step and width: the coordinate check.
+  public let coordinates: [Coordinate]
+  /// What diverged or could not be fitted, in words.
+  public let remarks: [String]
+
+  /// The broken ones, by layer from input to readout.
+  public var failures: [CheckedQuantity] { exponents.filter(\.isFailure) }
+
+  /// Whether the condition is met.
+  public var passes: Bool { failures.isEmpty && !exponents.isEmpty }
+
+  /// The first layer that breaks by itself: of its failures the first in the order init, update,
+  /// features. A layer whose σ and rate are right and which only passes on what another does
+  /// comes last.
+  public var culprit: CheckedQuantity? {
+    failures.first { abs($0.ownDeviation) > Self.tolerance || $0.verdict == .breaksUnpredicted }
+      ?? failures.first
+  }
+
+  /// How far a fitted exponent may lie from where it should: theory is good to 0.1 at the widths
+  /// in use, and the mildest known fault moves an exponent by a half.
+  static let tolerance = 0.2
+
+  private enum CodingKeys: String, CodingKey {
+    case verdict, failures, culprit, parametrization, optimizer, widths, seeds
+    case log2LearningRate = "log2_learning_rate"
+    case step, exponents, coordinates, remarks
+  }
+
+  /// The stored values, the verdict, the failures and the culprit.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(passes ? "pass" : "fail", forKey: .verdict)
+    try container.encode(failures, forKey: .failures)
+    try container.encodeIfPresent(culprit, forKey: .culprit)
+    try container.encode(parametrization, forKey: .parametrization)
+    try container.encode(optimizer, forKey: .optimizer)
+    try container.encode(widths, forKey: .widths)
+    try container.encode(seeds, forKey: .seeds)
+    try container.encode(log2LearningRate, forKey: .log2LearningRate)
+    try container.encode(step, forKey: .step)
+    try container.encode(exponents, forKey: .exponents)
+    try container.encode(coordinates, forKey: .coordinates)
+    try container.encode(remarks, forKey: .remarks)
+  }
+}

@@ -1,0 +1,56 @@
+import Spectral
+
+/// One quantity of one layer over the widths, as measured and as predicted.
+public struct CheckedQuantity: Encodable, Sendable {
+  /// `layers.1`.
+  public let layer: String
+  /// What was measured.
+  public let quantity: SpectralQuantity
+  /// Means over the seeds at each width.
+  public let values: [Double]
+  /// The slope of log2 of the quantity against log2 of width, mean over the seeds.
+  public let exponent: Double
+  /// 95 % interval of the exponent over the seeds, by Student's t.
+  public let lower: Double
+  /// 95 % interval of the exponent over the seeds, by Student's t.
+  public let upper: Double
+  /// The slope that the rule in use predicts over these widths.
+  public let predicted: Double
+  /// The same as width goes to infinity.
+  public let predictedLimit: Double
+  /// The slope of a network that meets the spectral condition, over these widths.
+  public let condition: Double
+  /// The same as width goes to infinity; 0 but for quotients of Frobenius norms.
+  public let conditionLimit: Double
+  /// How far the layer's own initial size or rate, whichever the quantity rests on, is from what
+  /// the condition asks, as an exponent; the rest comes from other layers.
+  public let ownDeviation: Double
+  /// What follows.
+  public let verdict: Verdict
+
+  /// What a measured exponent says of the condition.
+  public enum Verdict: String, Codable, Hashable, Sendable {
+    /// As the condition asks.
+    case meets
+    /// Not as the condition asks, and as the rule predicts: the rule is at fault.
+    case breaksAsPredicted = "breaks_as_predicted"
+    /// Neither as the condition asks nor as the rule predicts.
+    case breaksUnpredicted = "breaks_unpredicted"
+    /// Shown, not judged: it follows from the others, or fades with width.
+    case informative
+  }
+
+  /// Whether the condition is broken.
+  public var isFailure: Bool {
+    verdict == .breaksAsPredicted || verdict == .breaksUnpredicted
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case layer, quantity, values, exponent, lower, upper, predicted
+    case predictedLimit = "predicted_limit"
+    case condition
+    case conditionLimit = "condition_limit"
+    case ownDeviation = "own_deviation"
+    case verdict
+  }
+}

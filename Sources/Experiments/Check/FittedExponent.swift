@@ -1,0 +1,29 @@
+import Spectral
+
+/// An exponent over width, fitted for each seed, with an interval over the seeds.
+struct FittedExponent {
+  /// Mean over the seeds of the slope of log2 of the quantity against log2 of width.
+  let exponent: Double
+  /// Half of the 95 % interval, by Student's t.
+  let halfWidth: Double
+  var lower: Double { exponent - halfWidth }
+  var upper: Double { exponent + halfWidth }
+
+  /// Fits `values` [width][seed]; nil where one is missing or not positive and finite.
+  ///
+  /// - widths: at least two. At least two seeds.
+  init?(widths: [Double], values: [[Double]]) {
+    let seeds = values[0].count
+    guard seeds >= 2, values.allSatisfy({ $0.count == seeds }) else { return nil }
+    let slopes = (0..<seeds).compactMap { seed in
+      ScalingExponent.slope(widths: widths, values: values.map { $0[seed] })
+    }
+    guard slopes.count == seeds else { return nil }
+    let count = Double(seeds)
+    let mean = slopes.reduce(0, +) / count
+    let variance = slopes.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
+    exponent = mean
+    halfWidth =
+      StudentT.percentile975(degreesOfFreedom: seeds - 1) * (variance / count).squareRoot()
+  }
+}

@@ -1,0 +1,133 @@
+import Foundation
+import Spectral
+import Tensors
+import Training
+
+/// Trains networks of several widths and seeds for a few steps and fits, layer by layer, how the
+/// quantities of the spectral condition grow with width.
+///
+/// Quantities of W are those of the initial weights, ΔW is the first step's (the second's where the
+/// readout starts at zero: before it no other layer has a gradient), Δh the change by then.
+public struct SpectralCheck {
+  private let runs: WidthRuns
+
+  /// A check of `runs`, which train when it runs.
+  ///
+  /// - runs: at least one step long, and two where the readout starts at zero.
+  public init(_ runs: WidthRuns) {
+    self.runs = runs
+  }
+
+  /// Trains every width and seed and reports.
+  ///
+  /// - progress: called with each width as it begins, and every few steps; what it throws ends
+  ///   the check.
+  /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
+  public func run(progress: (Int) throws -> Void = { _ in }) throws -> CheckReport {
+    report(try runs.records(every: 1, progress: progress))
+  }
+
+  /// Steps done before the update that is judged: 1 where no layer but the readout moves at first.
+  private var judgedStep: Int { runs.settings.zeroReadout ? 1 : 0 }
+
+  private func report(_ measurements: [[DiagnosticRecord]]) -> CheckReport {
+    let prediction = runs.prediction
+    let layerCount = measurements[0][0].layers.count
+    var exponents: [CheckedQuantity] = []
+    var remarks: [String] = []
+    for layer in 0..<layerCount {
+      for quantity in SpectralQuantity.allCases {
+        // [width][seed]
+        let values = measurements.map { self.values(quantity, layer: layer, of: $0) }
+        if values.allSatisfy({ $0.allSatisfy { $0 == 0 } }) { continue }
+        guard
+          let checked = judge(
+            quantity, layer: layer, isReadout: layer == layerCount - 1, values, prediction)
+        else {
+          remarks.append(
+            "layers.\(layer): \(quantity.symbol) is not positive and finite at every width and seed")
+          continue
+        }
+        exponents.append(checked)
+      }
+    }
+    let coordinates = (0..<layerCount).flatMap { layer in
+      measurements[0].indices.map { index in
+        CheckReport.Coordinate(
+          layer: "layers.\(layer)", step: measurements[0][index].step,
+          meanAbsolute: measurements.map {
+            Self.mean($0[index].layers[layer][.featureMeanAbsolute] ?? [.nan])
+          })
+      }
+    }
+    return CheckReport(
+      parametrization: runs.parametrization, optimizer: runs.optimizer.rawValue,
+      widths: runs.widths, seeds: runs.seeds.count, log2LearningRate: runs.log2LearningRate, step: judgedStep + 1,
+      exponents: exponents, coordinates: coordinates, remarks: remarks)
+  }
+
+  /// A quantity's value for each seed.
+  private func values(
+    _ quantity: SpectralQuantity, layer: Int, of records: [DiagnosticRecord]
+  ) -> [Double] {
+    func at(_ index: Int, _ quantity: DiagnosticQuantity) -> [Double] {
+      records[index].layers[layer][quantity] ?? []
+    }
+    func quotient(_ a: DiagnosticQuantity, _ b: DiagnosticQuantity) -> [Double] {
+      // Against the weight as it was at the start, which a zero readout has none of.
+      zip(at(judgedStep, a), at(0, b)).map { $1 == 0 ? 0 : $0 / $1 }
+    }
+    return switch quantity {
+    case .weightNorm: at(0, .weightNorm)
+    case .featureSize: at(0, .featureSize)
+    case .updateNorm: at(judgedStep, .updateNorm)
+    case .featureChange: at(judgedStep + 1, .featureChange)
+    case .relativeUpdate: quotient(.updateSpectralNorm, .spectralNorm)
+    case .relativeUpdateFrobenius: quotient(.updateFrobeniusNorm, .frobeniusNorm)
+    }
+  }
+
+  private func judge(
+    _ quantity: SpectralQuantity, layer: Int, isReadout: Bool, _ values: [[Double]],
+    _ prediction: CheckPrediction
+  ) -> CheckedQuantity? {
+    guard let rule = try? Parametrizations.named(runs.parametrization) else { return nil }
+    guard let fitted = FittedExponent(widths: prediction.widths, values: values) else { return nil }
+    let ideal = SpectralParametrization()
+    let idealNetworks = prediction.withoutRateRules
+    guard let predicted = prediction.exponent(quantity, layer: layer, under: rule),
+      let limit = prediction.limit(quantity, layer: layer, under: rule),
+      let condition = idealNetworks.exponent(quantity, layer: layer, under: ideal),
+      let conditionLimit = idealNetworks.limit(quantity, layer: layer, under: ideal)
+    else { return nil }
+    let own =
+      (prediction.ownExponent(quantity, layer: layer, under: rule) ?? 0)
+      - (idealNetworks.ownExponent(quantity, layer: layer, under: ideal) ?? 0)
+    let tolerance = CheckReport.tolerance
+    // Outside by more than theory's error, and by more than the seeds' spread explains.
+    func differs(from value: Double) -> Bool {
+      abs(fitted.exponent - value) > max(tolerance, fitted.halfWidth)
+    }
+    let isJudged =
+      switch quantity {
+      case .weightNorm, .updateNorm, .featureChange: true
+      // Logits at the start fade with width under the condition; that is no fault.
+      case .featureSize: !isReadout
+      case .relativeUpdate, .relativeUpdateFrobenius: false
+      }
+    let verdict: CheckedQuantity.Verdict =
+      !isJudged
+      ? .informative
+      : !differs(from: condition)
+        ? .meets : differs(from: predicted) ? .breaksUnpredicted : .breaksAsPredicted
+    return CheckedQuantity(
+      layer: "layers.\(layer)", quantity: quantity, values: values.map(Self.mean),
+      exponent: fitted.exponent, lower: fitted.lower, upper: fitted.upper, predicted: predicted,
+      predictedLimit: limit, condition: condition, conditionLimit: conditionLimit,
+      ownDeviation: own, verdict: verdict)
+  }
+
+  private static func mean(_ values: [Double]) -> Double {
+    values.reduce(0, +) / Double(values.count)
+  }
+}

@@ -1,0 +1,102 @@
+import Spectral
+import Tensors
+import Training
+
+/// Networks of several widths and seeds under one parametrization, trained and measured.
+public struct WidthRuns {
+  /// What all networks share; of a length in steps.
+  public let settings: RunSettings
+  /// Name of the parametrization.
+  public let parametrization: String
+  /// The update rule.
+  public let optimizer: OptimizerKind
+  /// At least two, ascending.
+  public let widths: [Int]
+  /// log2 of η.
+  public let log2LearningRate: Double
+  /// At least two.
+  public let seeds: [UInt64]
+  private let data: TrainingData
+  private let compute: Compute
+  private let memory: MemoryPlan
+
+  /// Networks that train when `records` is called.
+  ///
+  /// - Throws: `SweepError` where not even one network of a width fits into memory.
+  public init(
+    settings: RunSettings, parametrization: String, optimizer: OptimizerKind, widths: [Int],
+    log2LearningRate: Double, seeds: [UInt64], data: TrainingData, compute: Compute,
+    memory: MemoryPlan
+  ) throws {
+    precondition(
+      Set(widths).count == widths.count && widths.count >= 2 && seeds.count >= 2,
+      "exponents need two widths and two seeds, got \(widths) and \(seeds)")
+    self.settings = settings
+    (self.parametrization, self.optimizer) = (parametrization, optimizer)
+    self.widths = widths.sorted()
+    (self.log2LearningRate, self.seeds) = (log2LearningRate, seeds)
+    (self.data, self.compute, self.memory) = (data, compute, memory)
+    for width in widths { _ = try room(for: width) }
+  }
+
+  /// What theory predicts of these networks.
+  var prediction: CheckPrediction {
+    CheckPrediction(
+      configurations: widths.map { group(width: $0, seeds: seeds[...]).training },
+      widths: widths.map(Double.init))
+  }
+
+  /// The records of every width, all seeds of a width side by side; the last is of the trained
+  /// network and has no update.
+  ///
+  /// - every: steps from one record to the next.
+  /// - progress: called with each width as it begins, and every few steps; what it throws ends
+  ///   the training.
+  /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
+  func records(every: Int, progress: (Int) throws -> Void) throws -> [[DiagnosticRecord]] {
+    let (train, _) = try data.upload(to: compute)
+    return try widths.map { width in
+      let room = try room(for: width)
+      var records: [DiagnosticRecord] = []
+      for start in stride(from: 0, to: seeds.count, by: room) {
+        let part = try self.records(
+          group(width: width, seeds: seeds[start..<min(start + room, seeds.count)]), train: train,
+          every: every, progress: progress)
+        records = records.isEmpty ? part : zip(records, part).map { $0.joined(with: $1) }
+      }
+      try compute.releaseUnusedMemory()
+      return records
+    }
+  }
+
+  private func records(
+    _ group: RunGroup, train: DeviceRows, every: Int, progress: (Int) throws -> Void
+  ) throws -> [DiagnosticRecord] {
+    try progress(group.width)
+    let trainer = try Trainer(
+      group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
+      compute: compute)
+    let diagnostics = try trainer.diagnose(every: every, probe: train)
+    while trainer.step < group.totalSteps {
+      _ = try trainer.trainEpoch(on: train) { _ in try progress(group.width) }
+    }
+    try diagnostics.measure(step: trainer.step)
+    return try diagnostics.records()
+  }
+
+  private func group(width: Int, seeds: ArraySlice<UInt64>) -> RunGroup {
+    RunGroup(
+      settings: settings,
+      cells: seeds.map {
+        RunCell(
+          parametrization: parametrization, optimizer: optimizer, width: width,
+          log2LearningRate: log2LearningRate, seed: $0)
+      })
+  }
+
+  /// Seeds of a width that fit into memory at once.
+  private func room(for width: Int) throws -> Int {
+    try memory.replicas(
+      of: group(width: width, seeds: seeds[...]), dataBytes: data.deviceBytes, diagnosed: true)
+  }
+}

@@ -1,0 +1,29 @@
+/// A learning-rate rule for some tensors in place of their parametrization's own: what would happen
+/// if a layer had been scaled otherwise.
+///
+/// Written `PLACE=PARAMETRIZATION` or `PLACE=PARAMETRIZATION:FAMILY`; the family is the optimizer's
+/// own where it is left out. Initial values stay as they are.
+public struct RateRule: Codable, Hashable, Sendable {
+  /// `all`, a role (`input`, `hidden`, `readout`), a layer (`layers.1`) or a tensor
+  /// (`layers.1.weight`).
+  public let place: String
+  /// Name of the parametrization whose rate is taken.
+  public let parametrization: String
+  /// The update family that the rate is meant for; nil for the optimizer's own.
+  public let family: UpdateFamily?
+
+  /// A rule for the tensors at `place`.
+  ///
+  /// - Throws: `UnknownParametrizationError`.
+  public init(place: String, parametrization: String, family: UpdateFamily? = nil)
+    throws(UnknownParametrizationError)
+  {
+    _ = try Parametrizations.named(parametrization)
+    (self.place, self.parametrization, self.family) = (place, parametrization, family)
+  }
+
+  /// Whether the rule is for the tensor of this name and role.
+  public func applies(to name: String, role: LayerRole) -> Bool {
+    place == "all" || place == role.rawValue || place == name || name.hasPrefix(place + ".")
+  }
+}

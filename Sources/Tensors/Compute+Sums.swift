@@ -1,0 +1,86 @@
+import OpenCL
+
+/// Sums over all elements of each replica, in a fixed order.
+///
+/// Results are partial sums [replica, 1, spans], one a span of neighbours: `SumHistory.record` adds
+/// them up, and `rootOfTotal` makes norms of them.
+extension Compute {
+  /// Σ x².
+  ///
+  /// - Throws: `OpenCLError`.
+  public func sumOfSquares(_ x: Tensor) throws -> Tensor {
+    try sums("sum_squares", x)
+  }
+
+  /// Σ (x − y)²; a `y` of one replica serves all.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func sumOfSquaredDifferences(_ x: Tensor, _ y: Tensor) throws -> Tensor {
+    precondition(
+      x.rows == y.rows && x.columns == y.columns, "difference of \(x.shape) and \(y.shape)")
+    let partial = try partialSums(of: x)
+    let kernel = try kernel(
+      .reduction, "sum_squared_differences", Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self)
+    try kernel(
+      queue, global: spanSize(partial), local: [64, 1], x.buffer, y.buffer, partial.buffer,
+      UInt32(y.replicaStride(in: x.replicas)), UInt32(x.stride), UInt32(partial.columns))
+    return partial
+  }
+
+  /// Σ |x|.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func sumOfAbsolutes(_ x: Tensor) throws -> Tensor {
+    try sums("sum_absolutes", x)
+  }
+
+  /// How many elements have √(factor·x) ≤ bound.
+  ///
+  /// - x: ≥ 0. bounds: [replica, 1, 1].
+  /// - Throws: `OpenCLError`.
+  public func countOfSmallRoots(_ x: Tensor, factor: Float, bounds: Tensor) throws -> Tensor {
+    precondition(bounds.count == x.replicas, "bounds \(bounds.shape) for \(x.shape)")
+    let partial = try partialSums(of: x)
+    let kernel = try kernel(
+      .reduction, "count_small_roots", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Float.self, UInt32.self, UInt32.self)
+    try kernel(
+      queue, global: spanSize(partial), local: [64, 1], x.buffer, bounds.buffer, partial.buffer,
+      factor, UInt32(x.stride), UInt32(partial.columns))
+    return partial
+  }
+
+  /// √Σ of partial sums, [replica, 1, 1].
+  ///
+  /// - Throws: `OpenCLError`.
+  public func rootOfTotal(_ partial: Tensor) throws -> Tensor {
+    let result = try tensor(replicas: partial.replicas, rows: 1, columns: 1)
+    let kernel = try kernel(
+      .reduction, "root_of_total", Buffer<Float>.self, Buffer<Float>.self, UInt32.self,
+      UInt32.self)
+    try kernel(
+      queue, global: [roundUp(partial.replicas, 64)], local: [64], partial.buffer, result.buffer,
+      UInt32(partial.stride), UInt32(partial.replicas))
+    return result
+  }
+
+  private func sums(_ name: String, _ x: Tensor) throws -> Tensor {
+    let partial = try partialSums(of: x)
+    let kernel = try kernel(
+      .reduction, name, Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self)
+    try kernel(
+      queue, global: spanSize(partial), local: [64, 1], x.buffer, partial.buffer,
+      UInt32(x.stride), UInt32(partial.columns))
+    return partial
+  }
+
+  /// Room for one sum a span; the spans' length is that of Kernels/reduction.cl.
+  private func partialSums(of x: Tensor) throws -> Tensor {
+    try tensor(replicas: x.replicas, rows: 1, columns: (x.stride + 4095) / 4096)
+  }
+
+  private func spanSize(_ partial: Tensor) -> [Int] {
+    [roundUp(partial.columns, 64), partial.replicas]
+  }
+}

@@ -1,0 +1,64 @@
+/// What diagnostics measure of one layer; the raw value names it in `metrics.jsonl`, after the
+/// layer's name and a slash.
+///
+/// A layer's target is √(fanOut/fanIn). h is the layer's output over a fixed probe batch (of the
+/// readout: the logits), ΔW one step's update, "total" the change since the start. All are pure
+/// numbers; rms is the root mean square over units and rows.
+public enum DiagnosticQuantity: String, Codable, Hashable, Sendable, CaseIterable {
+  /// ‖W‖_*, the largest singular value.
+  case spectralNorm = "spectral_norm"
+  /// ‖W‖_*/√(fanOut/fanIn).
+  case weightNorm = "weight_norm"
+  /// ‖W‖_F.
+  case frobeniusNorm = "frobenius_norm"
+  /// ‖ΔW‖_*.
+  case updateSpectralNorm = "update_spectral_norm"
+  /// ‖ΔW‖_*/√(fanOut/fanIn).
+  case updateNorm = "update_norm"
+  /// ‖ΔW‖_F.
+  case updateFrobeniusNorm = "update_frobenius_norm"
+  /// ‖ΔW‖_F²/‖ΔW‖_*².
+  case updateStableRank = "update_stable_rank"
+  /// ‖W − W_0‖_*.
+  case totalUpdateSpectralNorm = "total_update_spectral_norm"
+  /// ‖W − W_0‖_*/√(fanOut/fanIn).
+  case totalUpdateNorm = "total_update_norm"
+  /// ‖W − W_0‖_F.
+  case totalUpdateFrobeniusNorm = "total_update_frobenius_norm"
+  /// ‖∇‖_* of the batch's gradient.
+  case gradientSpectralNorm = "gradient_spectral_norm"
+  /// ‖∇‖_F²/‖∇‖_*².
+  case gradientStableRank = "gradient_stable_rank"
+  /// rms h.
+  case featureSize = "feature_rms"
+  /// Mean |h|.
+  case featureMeanAbsolute = "feature_mean_abs"
+  /// rms (h − h_0).
+  case featureChange = "feature_change_rms"
+  /// ‖W H‖_F/(‖W‖_*‖H‖_F), H the layer's input over the probe batch; in [0, 1].
+  case alignment = "alignment"
+  /// ‖ΔW H‖_F/(‖ΔW‖_*‖H‖_F); in [0, 1].
+  case updateAlignment = "update_alignment"
+  /// Share of Adam's entries with √v̂ ≤ 10 ε, in [0, 1]: there ε and not the gradient decides.
+  case epsilonDominance = "epsilon_dominance"
+  /// σ of the initial entries.
+  case initialStd = "initial_std"
+  /// η of the tensor, schedule included.
+  case learningRate = "learning_rate"
+}
+
+/// What was measured of every layer after a number of steps.
+public struct DiagnosticRecord: Sendable {
+  /// Steps done; updates are those of the step that follows.
+  public let step: Int
+  /// [layer]: each quantity's value in each replica; not finite where a replica has diverged.
+  public let layers: [[DiagnosticQuantity: [Double]]]
+
+  /// The records of two groups of replicas, after the same steps, as one of both.
+  public func joined(with other: DiagnosticRecord) -> DiagnosticRecord {
+    precondition(step == other.step, "records after \(step) and \(other.step) steps")
+    return DiagnosticRecord(
+      step: step,
+      layers: zip(layers, other.layers).map { mine, others in mine.merging(others) { $0 + $1 } })
+  }
+}

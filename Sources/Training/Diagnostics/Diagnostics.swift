@@ -1,0 +1,207 @@
+import Spectral
+import Tensors
+
+/// Measures a network of dense layers while it trains: norms of weights and updates, features on a
+/// probe batch, alignment.
+///
+/// Everything is enqueued; sums wait in device memory and are read when their room is used up, or
+/// when `records` are asked for. Training goes on bit for bit as without.
+public final class Diagnostics {
+  /// How much is measured.
+  public enum Contents: String, Codable, Hashable, Sendable, CaseIterable {
+    /// Norms of W and of each step's ΔW: a few per cent of a step.
+    case norms
+    /// Also gradients, features, alignment and the change since the start.
+    case all
+  }
+
+  /// The layers that are measured, from input to readout.
+  public let layers: [Dense]
+  private let contents: Contents
+  private let every: Int
+  private let probe: Tensor?
+  private let optimizer: Optimizer
+  private let compute: Compute
+  private let reading: DiagnosticReading
+  private let weightNorms: PowerIteration
+  private let updateNorms: PowerIteration
+  private let totalNorms: [PowerIteration]
+  private let initialWeights: [Tensor]
+  private let initialStds: [[Double]]
+  /// 10 ε of each layer's weight in each replica, for rules that have an ε.
+  private let epsilonBounds: [Tensor]
+  private var initialFeatures: [Tensor] = []
+  /// This step's probe inputs of each layer, and updates as they come.
+  private var inputs: [Tensor] = []
+  private var changes: [Int: Tensor] = [:]
+  private var measured = false
+
+  /// Diagnostics of `network`, whose layers must all be dense.
+  ///
+  /// - initialStds: σ of each layer's weight, [layer][replica].
+  /// - probe: [replica, rows, inputs]; needed for `all`, not used for `norms`.
+  /// - every: steps from one measurement to the next, ≥ 1; the first is at step 0.
+  /// - Throws: `OpenCLError` where memory is short: a copy of the weights and one set of updates.
+  public init(
+    network: Sequential, optimizer: Optimizer, initialStds: [[Double]], probe: Tensor?, every: Int,
+    contents: Contents, compute: Compute
+  ) throws {
+    layers = network.layers.compactMap { $0 as? Dense }
+    precondition(
+      layers.count == network.layers.count && !layers.isEmpty && every >= 1
+        && (probe != nil || contents == .norms), "diagnostics of dense layers with a probe batch")
+    (self.optimizer, self.contents, self.compute) = (optimizer, contents, compute)
+    (self.every, self.probe) = (every, contents == .all ? probe : nil)
+    self.initialStds = initialStds
+    epsilonBounds =
+      contents == .all && optimizer.rule is Adam
+      ? try layers.map { layer in
+        let bounds = optimizer.epsilons(of: layer.weight).map { Float(10 * $0) }
+        return try compute.tensor(bounds, replicas: bounds.count, rows: 1, columns: 1)
+      } : []
+    let weights = layers.map(\.weight.value)
+    let shapes = weights.map { (replicas: $0.replicas, rows: $0.rows, columns: $0.columns) }
+    weightNorms = try PowerIteration(shapes: shapes, seed: 1, compute: compute)
+    updateNorms = try PowerIteration(shapes: shapes, seed: 2, compute: compute)
+    totalNorms =
+      contents == .norms
+      ? [] : try shapes.map { try PowerIteration(shapes: [$0], seed: 3, compute: compute) }
+    initialWeights =
+      contents == .norms ? [] : try weights.map { try compute.copy($0) }
+    reading = try DiagnosticReading(replicas: weights[0].replicas, compute: compute)
+  }
+
+  /// Whether a measurement is due after `step` steps.
+  public func isDue(step: Int) -> Bool { step % every == 0 }
+
+  /// Measures weights and features as they are after `step` steps; updates that the optimizer then
+  /// shows belong to the same record.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func measure(step: Int) throws {
+    reading.begin(step: step)
+    let weights = layers.map(\.weight.value)
+    // A cold start has to find the norm, a warm one to follow it.
+    let norms = try weightNorms.enqueue(
+      weights, iterations: measured ? Self.warmIterations : Self.coldIterations)
+    for layer in layers.indices {
+      try reading.note(.weightSpectral, layer, norms.spectral[layer])
+      try reading.note(.weightFrobenius, layer, norms.frobenius[layer])
+    }
+    if let probe { try measureFeatures(probe) }
+    if contents == .all && measured {
+      for (layer, weight) in weights.enumerated() {
+        let change = try compute.difference(weight, initialWeights[layer])
+        let norms = try totalNorms[layer].enqueue([change], iterations: Self.updateIterations)
+        try reading.note(.totalSpectral, layer, norms.spectral[0])
+        try reading.note(.totalFrobenius, layer, norms.frobenius[0])
+      }
+    }
+    measured = true
+  }
+
+  private func measureFeatures(_ probe: Tensor) throws {
+    var input = probe
+    inputs = []
+    let first = initialFeatures.isEmpty
+    for (index, layer) in layers.enumerated() {
+      inputs.append(input)
+      let product = try layer.product(with: input, compute: compute)
+      try reading.note(.input, index, compute.sumOfSquares(input))
+      try reading.note(.product, index, compute.sumOfSquares(product))
+      let output = try layer.output(of: product, compute: compute)
+      try reading.note(.features, index, compute.sumOfSquares(output))
+      try reading.note(.featureAbsolutes, index, compute.sumOfAbsolutes(output))
+      if first {
+        initialFeatures.append(output)
+      } else {
+        try reading.note(
+          .featureChanges, index, compute.sumOfSquaredDifferences(output, initialFeatures[index]))
+      }
+      input = output
+    }
+  }
+
+  /// Ends the measurements of a step, after its updates.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func finishStep() throws {
+    defer { (changes, inputs) = ([:], []) }
+    guard changes.count == layers.count else { return }
+    let updates = layers.indices.map { changes[$0]! }
+    let norms = try updateNorms.enqueue(updates, iterations: Self.updateIterations)
+    for (layer, update) in updates.enumerated() {
+      try reading.note(.updateSpectral, layer, norms.spectral[layer])
+      try reading.note(.updateFrobenius, layer, norms.frobenius[layer])
+      if probe != nil {
+        let product = try compute.product(.nt, inputs[layer], update)
+        try reading.note(.updateProduct, layer, compute.sumOfSquares(product))
+      }
+    }
+  }
+
+  /// All records so far, in order; waits for the device.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func records() throws -> [DiagnosticRecord] {
+    let rows = probe?.rows ?? 1
+    return try reading.records().map { record in
+      DiagnosticRecord(
+        step: record.step,
+        layers: layers.enumerated().map { index, layer in
+          DiagnosticValues(
+            raw: record.layers[index] ?? [:], layer: layer, rows: rows
+          ).quantities
+        })
+    }
+  }
+
+  /// Steps of block power iteration at the start: enough for 10⁻³ on random matrices.
+  private static let coldIterations = 24
+  /// A weight moves little from one measurement to the next.
+  private static let warmIterations = 2
+  /// Updates are of low stable rank and point the same way for a while.
+  private static let updateIterations = 4
+}
+
+extension Diagnostics: UpdateObserver {
+  /// Every weight's but those of plain gradient descent, whose ΔW = −s·η·∇ is known by its factors.
+  public func wantsChange(of parameter: Parameter) -> Bool {
+    index(of: parameter) != nil && !optimizer.isGradientDescent
+  }
+
+  /// Takes note of a weight's gradient and keeps its update until `finishStep`.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func observe(_ update: ObservedUpdate) throws {
+    guard let layer = index(of: update.parameter) else { return }
+    changes[layer] = update.change
+    let rates = optimizer.learningRates(of: update.parameter)
+    reading.note(.learningRate, layer, rates.map { $0 * Double(update.schedule) })
+    reading.note(.initialStd, layer, initialStds[layer])
+    if contents == .all || update.change == nil {
+      let norms = try update.gradient.norms(compute)
+      try reading.note(.gradientSpectral, layer, norms.spectral)
+      try reading.note(.gradientFrobenius, layer, norms.frobenius)
+    }
+    if probe != nil, update.change == nil,
+      case .factors(let delta, let input, let scale) = update.gradient
+    {
+      // ∇h = scale·Δᵀ(H h): two thin products in place of a matrix.
+      let overlap = try compute.product(.nt, inputs[layer], input, alpha: scale)
+      let product = try compute.product(.nn, overlap, delta)
+      try reading.note(.gradientProduct, layer, compute.sumOfSquares(product))
+    }
+    if !epsilonBounds.isEmpty, let adam = optimizer.rule as? Adam {
+      try reading.note(
+        .smallSquares, layer,
+        compute.countOfSmallRoots(
+          update.state[1], factor: Float(adam.squareCorrection(step: update.step)),
+          bounds: epsilonBounds[layer]))
+    }
+  }
+
+  private func index(of parameter: Parameter) -> Int? {
+    layers.firstIndex { $0.weight === parameter }
+  }
+}

@@ -1,0 +1,27 @@
+import Tensors
+
+/// One parameter's update as it was just made.
+public struct ObservedUpdate {
+  /// What was updated; its value is the new one.
+  public let parameter: Parameter
+  /// The loss's gradient.
+  public let gradient: ParameterGradient
+  /// ΔW of the step, where the observer wanted it.
+  public let change: Tensor?
+  /// The rule's state after the update.
+  public let state: [Tensor]
+  /// The learning rate's factor.
+  public let schedule: Float
+  /// The step's number, from 1.
+  public let step: Int
+}
+
+/// Looks at updates as they are made.
+public protocol UpdateObserver: AnyObject {
+  /// Whether the update's ΔW is to be kept for `observe`; it takes a tensor of the weight's shape.
+  func wantsChange(of parameter: Parameter) -> Bool
+  /// Called after each parameter's update, in the order of the pullbacks.
+  ///
+  /// - Throws: what keeps it from measuring.
+  func observe(_ update: ObservedUpdate) throws
+}

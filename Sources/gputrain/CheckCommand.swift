@@ -1,0 +1,89 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Spectral
+import Training
+
+/// `gputrain check`: does the scaling meet the spectral condition, and if not, which layer breaks it?
+struct CheckCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Measure how norms and features grow with width: which layer breaks the condition?",
+    discussion: """
+      Trains a few steps at several widths and seeds, and fits the exponent over width of every \
+      layer's ‖W‖, ‖ΔW‖ (spectral norms over √(fan-out/fan-in)), features and their change. They \
+      stand beside what the rule in use predicts and what the spectral condition needs at these \
+      very widths. The exit status is 0 where the condition is met, 1 where it is not.
+      """)
+
+  @Option(help: ArgumentHelp("sp, ntp, mup, spectral or spectral-literal.", valueName: "name"))
+  var parametrization = "spectral"
+
+  @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
+  var optimizer: OptimizerKind = .adam
+
+  @Option(help: ArgumentHelp("At least two.", valueName: "list"))
+  var widths = "64,128,256,512,1024"
+
+  @Option(
+    name: .customLong("log2-lr"), parsing: .unconditional,
+    help: ArgumentHelp(
+      "log2 of the learning rate, small enough for one step to be linear. (default: -12 under "
+        + "Adam, else -6)", valueName: "rate"))
+  var log2LearningRate: Double?
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
+  var seeds = 4
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Steps to train; mean |h| is shown after each.", valueName: "count"))
+  var steps = 3
+
+  @Flag(help: "Show mean |h| by layer, step and width: the coordinate check.")
+  var coordinates = false
+
+  @OptionGroup var model: ModelOptions
+
+  @Flag(help: "Print one JSON object in place of the tables.")
+  var json = false
+
+  func validate() throws {
+    try Limits.check("--seeds", seeds, atMost: 10_000)
+    if seeds < 2 { throw InvalidOption("--seeds must be at least 2 for an interval, got \(seeds)") }
+    try Limits.check("--steps", steps, atMost: 10_000)
+    if steps < 2 && model.zeroReadout == true {
+      throw InvalidOption("--steps must be at least 2 where the readout starts at 0, got \(steps)")
+    }
+    if let log2LearningRate, !log2LearningRate.isFinite {
+      throw InvalidOption("--log2-lr must be finite, got \(log2LearningRate)")
+    }
+  }
+
+  func run() throws {
+    _ = try Parametrizations.named(parametrization)
+    let widths: [Int] = try SweepGrid.parseList(
+      widths, what: "--widths", "integers a,b,c")
+    for width in widths { try Limits.check("widths", width) }
+    guard widths.count >= 2, Set(widths).count == widths.count else {
+      throw InvalidOption("--widths: expected at least two different widths, got \(self.widths)")
+    }
+    let (compute, data) = try model.prepare()
+    let settings = try model.settings(
+      data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,
+      compute: compute)
+    let runs = try WidthRuns(
+      settings: settings, parametrization: parametrization, optimizer: optimizer, widths: widths,
+      log2LearningRate: log2LearningRate ?? (optimizer.family == .adam ? -12 : -6),
+      seeds: (1...seeds).map(UInt64.init), data: data, compute: compute,
+      memory: model.memoryPlan(compute))
+    let report = try SpectralCheck(runs).run { width in
+      if Terminal.isInteractive { Terminal.rewrite("width \(width) …") }
+    }
+    if Terminal.isInteractive { Terminal.rewrite("") }
+    print(
+      json ? try jsonText(report) : report.table(coordinates: coordinates),
+      terminator: json ? "\n" : "")
+    if !report.passes { throw ExitCode.failure }
+  }
+}

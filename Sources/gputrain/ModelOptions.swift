@@ -1,0 +1,161 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import OpenCL
+import Spectral
+import Tensors
+import Training
+
+/// Data, network and device: what every command that trains has in common.
+struct ModelOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "CIFAR-10 binary, IDX (.gz too), NPY pair or CSV; built-in glyphs where left out.",
+      valueName: "path"))
+  var data: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Normalisation; fixed is x·2/255 − 1, auto that for bytes and per feature for the rest.",
+      valueName: "kind"))
+  var normalization: NormalizationArgument = .auto
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Share of the rows held out where the data has no validation part.", valueName: "share"))
+  var validationFraction = 0.1
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Number of hidden layers.", valueName: "layers"))
+  var depth = 4
+
+  @Option(
+    help: ArgumentHelp(
+      "Hidden widths as multiples of the width, repeated over the depth: 1:4:1.",
+      valueName: "factors"))
+  var hiddenPattern = "1"
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Rows a step.", valueName: "rows"))
+  var batchSize = 64
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Width at which every parametrization equals the standard one.", valueName: "width"))
+  var baseWidth = 64
+
+  @Flag(help: "Use the rules as such, relative to no base width.")
+  var absolute = false
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The first weight starts 1/√a as large, its product is multiplied by √a.", valueName: "a"))
+  var inputMultiplier = 1.0
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Multiplies the logits.", valueName: "factor"))
+  var outputMultiplier = 1.0
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Start the readout at 0. (default: yes; in check and figures no)")
+  var zeroReadout: Bool?
+
+  @Flag(help: "Give every layer a bias.")
+  var bias = false
+
+  @Option(help: ArgumentHelp("After every layer but the readout.", valueName: "name"))
+  var activation: Activation = .relu
+
+  @Option(
+    help: ArgumentHelp(
+      "What is minimised; mse is to the one-hot label less 1/classes.", valueName: "name"))
+  var loss: LossFunction = .crossEntropy
+
+  @Option(
+    name: .customLong("rate-rule"),
+    help: ArgumentHelp(
+      "Take the learning-rate rule of some tensors from elsewhere: readout=sp, layers.1=ntp, "
+        + "all=spectral:sgd. May be repeated.", valueName: "place=rule[:family]"))
+  var rateRules: [RateRuleArgument] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the "
+        + "most memory, else the CPU)", valueName: "device"))
+  var device = ""
+
+  @Option(
+    help: ArgumentHelp(
+      "Matrix products; auto is openblas on CPU devices, else clblast.", valueName: "name"))
+  var gemm: Compute.MultiplierChoice = .automatic
+
+  @Option(
+    help: ArgumentHelp(
+      "Device memory to use: 512M, 8G. (default: half of a CPU's free memory, 80 % of a GPU's)",
+      valueName: "bytes"))
+  var memory: ByteCount?
+
+  func validate() throws {
+    try Limits.check("--batch-size", batchSize)
+    try Limits.check("--base-width", baseWidth)
+    try Limits.check("--depth", depth, atMost: Limits.depth)
+    try Limits.check("--input-multiplier", positive: inputMultiplier)
+    try Limits.check("--output-multiplier", positive: outputMultiplier)
+    guard validationFraction > 0 && validationFraction < 1 else {
+      throw InvalidOption(
+        "--validation-fraction must lie between 0 and 1, got \(validationFraction)")
+    }
+    for rule in rateRules.map(\.rule) {
+      let tensors = (0...depth).flatMap { ["layers.\($0)", "layers.\($0).weight", "layers.\($0).bias"] }
+      let places = ["all"] + LayerRole.allCases.map(\.rawValue) + tensors
+      guard places.contains(rule.place) else {
+        throw InvalidOption(
+          "--rate-rule: expected all, input, hidden, readout or layers.0 … layers.\(depth), "
+            + "got '\(rule.place)'")
+      }
+    }
+  }
+
+  /// The device, its computation and the data, announced on standard error.
+  func prepare() throws -> (compute: Compute, data: TrainingData) {
+    let device = try Device.find(DeviceRequest(device))
+    let compute = try Compute(device: device, multiplier: gemm)
+    let source = try data.map(DataSet.load) ?? LoadedData(train: .glyphs())
+    let prepared = try TrainingData(
+      source, validationFraction: validationFraction, normalization: normalization.normalization)
+    Terminal.note(
+      "device: \(device.index) \(device.name) (\(device.kind.rawValue)), "
+        + "matrix products by \(compute.multiplier.name)")
+    Terminal.note(
+      "data: \(prepared.description.name), \(prepared.description.trainCount) training and "
+        + "\(prepared.description.validationCount) validation rows of "
+        + "\(prepared.description.inputs) inputs, \(prepared.description.classes) classes")
+    return (compute, prepared)
+  }
+
+  /// How much device memory may be taken.
+  func memoryPlan(_ compute: Compute) -> MemoryPlan {
+    MemoryPlan(device: compute.queue.device, budget: memory?.bytes)
+  }
+
+  /// What runs of these options share.
+  ///
+  /// - widest: the greatest width that will be asked for.
+  /// - Throws: `InvalidOption` where a layer would be too wide.
+  func settings(
+    data: TrainingData, length: TrainingLength, widest: Int, schedule: Schedule = Schedule(),
+    weightDecay: WeightDecay? = nil, zeroReadoutByDefault: Bool, compute: Compute
+  ) throws -> RunSettings {
+    RunSettings(
+      data: data.description, depth: depth,
+      hiddenPattern: try Limits.pattern(hiddenPattern, width: max(baseWidth, widest)), bias: bias,
+      activation: activation, loss: loss, length: length, batchSize: batchSize,
+      baseWidth: absolute ? nil : baseWidth, rateRules: rateRules.map(\.rule),
+      inputMultiplier: inputMultiplier, outputMultiplier: outputMultiplier,
+      zeroReadout: zeroReadout ?? zeroReadoutByDefault, schedule: schedule,
+      weightDecay: weightDecay, matrixMultiplication: compute.multiplier.name)
+  }
+}

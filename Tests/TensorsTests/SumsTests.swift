@@ -1,0 +1,84 @@
+import OpenCL
+import Testing
+
+@testable import Tensors
+
+/// Sums over a replica's elements against sums in Double.
+@Suite(.serialized) struct SumsTests {
+  static let sizes = [1, 2, 17, 4095, 4096, 4097, 12_289]
+  let compute: Compute
+
+  init() throws {
+    compute = try Compute(device: .find(.best))
+  }
+
+  private func values(_ count: Int, seed: UInt64) -> [Float] {
+    var random = Philox(seed: seed, stream: 0)
+    return (0..<count).map { _ in random.uniform(-1, 1) }
+  }
+
+  /// Each replica's total of partial sums.
+  private func totals(_ partial: Tensor) throws -> [Double] {
+    let values = try compute.read(partial)
+    return (0..<partial.replicas).map { replica in
+      values[replica * partial.stride..<(replica + 1) * partial.stride]
+        .reduce(0) { $0 + Double($1) }
+    }
+  }
+
+  /// A lane adds at most 4096/WIDTH terms: the error of a sum of n positive terms is below n·ε of it.
+  private func expect(_ got: [Double], _ want: [Double]) {
+    #expect(got.count == want.count)
+    for (got, want) in zip(got, want) { #expect(abs(got - want) <= 4096 * 0x1p-24 * abs(want)) }
+  }
+
+  @Test(arguments: sizes) func sums_matchDouble(count: Int) throws {
+    let (x, y) = (values(3 * count, seed: 1), values(3 * count, seed: 2))
+    let a = try compute.tensor(x, replicas: 3, rows: 1, columns: count)
+    let b = try compute.tensor(y, replicas: 3, rows: 1, columns: count)
+    func reference(_ term: (Int) -> Double) -> [Double] {
+      (0..<3).map { replica in
+        (replica * count..<(replica + 1) * count).reduce(0) { $0 + term($1) }
+      }
+    }
+    expect(try totals(compute.sumOfSquares(a)), reference { Double(x[$0]) * Double(x[$0]) })
+    expect(try totals(compute.sumOfAbsolutes(a)), reference { abs(Double(x[$0])) })
+    expect(
+      try totals(compute.sumOfSquaredDifferences(a, b)),
+      reference {
+        let difference = Double(x[$0] - y[$0])
+        return difference * difference
+      })
+    let norms = try compute.read(compute.rootOfTotal(compute.sumOfSquares(a)))
+    expect(
+      norms.map(Double.init),
+      reference { Double(x[$0]) * Double(x[$0]) }.map { $0.squareRoot() })
+    let one = try compute.tensor(Array(y.prefix(count)), rows: 1, columns: count)
+    expect(
+      try totals(compute.sumOfSquaredDifferences(a, one)),
+      reference {
+        let difference = Double(x[$0] - y[$0 % count])
+        return difference * difference
+      })
+    #expect(
+      try compute.read(compute.difference(a, b)) == zip(x, y).map { $0 - $1 })
+    #expect(try compute.read(compute.copy(a)) == x)
+  }
+
+  @Test(arguments: sizes) func smallRoots_areCounted(count: Int) throws {
+    let squares = values(2 * count, seed: 3).map(abs)
+    let x = try compute.tensor(squares, replicas: 2, rows: 1, columns: count)
+    let bounds = try compute.tensor([0.5, 0.9], replicas: 2, rows: 1, columns: 1)
+    let got = try totals(compute.countOfSmallRoots(x, factor: 2, bounds: bounds))
+    for (replica, bound) in [0.5, 0.9].enumerated() {
+      let part = squares[replica * count..<(replica + 1) * count]
+      #expect(got[replica] == Double(part.count { (2 * Double($0)).squareRoot() <= bound }))
+    }
+  }
+
+  @Test func nan_staysInItsReplica() throws {
+    let x = try compute.tensor([1, .nan, 2, 3], replicas: 2, rows: 1, columns: 2)
+    let got = try totals(compute.sumOfSquares(x))
+    #expect(got[0].isNaN && got[1] == 13)
+  }
+}
