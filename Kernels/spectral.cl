@@ -50,6 +50,17 @@ inline float greatest(vector v) {
   return fmax(fmax(v4.x, v4.y), fmax(v4.z, v4.w));
 }
 
+// The tile after this one, into the cache while this one is worked on. A hint; OpenCL's own prefetch
+// is nothing on PoCL.
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_prefetch)
+#define AHEAD(p) __builtin_prefetch(p, 0, 2)
+#endif
+#endif
+#ifndef AHEAD
+#define AHEAD(p)
+#endif
+
 #define MATRICES                                                             \
   __global const float *m0, __global const float *m1, __global const float *m2, \
       __global const float *m3, __global const float *m4, __global const float *m5, \
@@ -113,6 +124,7 @@ inline float greatest(vector v) {
       _Pragma("unroll") for (int j = 0; j < COUNT; j++) s[j] = LOAD(z + j * pitch + c); \
       _Pragma("unroll") for (int r = 0; r < TILE; r++) {                              \
         vector value = LOAD(w + r * n + c);                                           \
+        if (COUNT == 4) AHEAD(w + (TILE + r) * n + c);                                \
         _Pragma("unroll") for (int j = 0; j < COUNT; j++) s[j] += value * a[r][j];    \
       }                                                                               \
       _Pragma("unroll") for (int j = 0; j < COUNT; j++) STORE(s[j], z + j * pitch + c); \
