@@ -61,5 +61,5 @@ public enum ParameterGradient {
   /// Rows of a batch up to which its Gram matrices are worth their eigenvalue.
   private static let largestGram = 512
   /// Gradients are of low stable rank, so their largest singular value stands apart.
-  private static let coldIterations = 12
+  private static let coldIterations = 16
 }

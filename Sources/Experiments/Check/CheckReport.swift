@@ -47,13 +47,8 @@ public struct CheckReport: Encodable, Sendable {
   /// features. A layer whose σ and rate are right and which only passes on what another does
   /// comes last.
   public var culprit: CheckedQuantity? {
-    failures.first { abs($0.ownDeviation) > Self.tolerance || $0.verdict == .breaksUnpredicted }
-      ?? failures.first
+    failures.first { $0.deviatesByItself || $0.verdict == .breaksUnpredicted } ?? failures.first
   }
-
-  /// How far a fitted exponent may lie from where it should: theory is good to 0.1 at the widths
-  /// in use, and the mildest known fault moves an exponent by a half.
-  static let tolerance = 0.2
 
   private enum CodingKeys: String, CodingKey {
     case verdict, failures, culprit, parametrization, optimizer, widths, seeds

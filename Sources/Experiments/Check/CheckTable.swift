@@ -19,8 +19,9 @@ extension CheckReport {
       if !rows.isEmpty { blocks.append(block(quantity, rows)) }
     }
     blocks.append(
-      "rule, limit: what the rule predicts at these widths and as they grow; needs: what\n"
-        + "the condition asks at these widths. ✗ breaks the condition, · is not judged.")
+      ReportText.wrapped(
+        "rule, limit: what the rule predicts at these widths and as they grow; needs: what the "
+          + "condition asks at these widths. ✗ breaks the condition, · is not judged.", indent: 0))
     if showsCoordinates { blocks.append(coordinateBlock) }
     blocks += remarks
     blocks.append(sentence)
@@ -88,8 +89,7 @@ extension CheckReport {
   private var sentence: String {
     guard let culprit else {
       return passes
-        ? "verdict  meets the spectral condition: no judged exponent is off by more than "
-          + "\(ReportText.number(Self.tolerance, digits: 1))"
+        ? "verdict  meets the spectral condition: every exponent is what it should be"
         : "verdict  fails: nothing could be fitted"
     }
     let exponent = ReportText.number(culprit.exponent, digits: 2)
@@ -105,7 +105,7 @@ extension CheckReport {
         + "condition"
     }
     let own =
-      abs(culprit.ownDeviation) > Self.tolerance
+      culprit.deviatesByItself
       ? "; the layer's own \(culprit.isOfUpdate ? "rate" : "initial size") is off by n^"
         + ReportText.number(culprit.ownDeviation, digits: 2) : ""
     let others = failures.filter { $0.layer != culprit.layer }.map(\.layer)

@@ -45,6 +45,9 @@ public struct CheckedQuantity: Encodable, Sendable {
     verdict == .breaksAsPredicted || verdict == .breaksUnpredicted
   }
 
+  /// Whether the layer's own σ or rate is off, and not only what other layers hand it.
+  var deviatesByItself: Bool { abs(ownDeviation) > quantity.tolerance }
+
   private enum CodingKeys: String, CodingKey {
     case layer, quantity, values, exponent, lower, upper, predicted
     case predictedLimit = "predicted_limit"
@@ -53,4 +56,12 @@ public struct CheckedQuantity: Encodable, Sendable {
     case ownDeviation = "own_deviation"
     case verdict
   }
+}
+
+extension SpectralQuantity {
+  /// How far a fitted exponent may lie from where it should.
+  ///
+  /// Theory is good to 0.1 at widths from 64, and to 0.2 from 32; the mildest known fault moves an
+  /// exponent by a half. What features change sums up the finite-width errors of all layers before.
+  var tolerance: Double { self == .featureChange ? 0.3 : 0.2 }
 }

@@ -103,10 +103,9 @@ public struct SpectralCheck {
     let own =
       (prediction.ownExponent(quantity, layer: layer, under: rule) ?? 0)
       - (idealNetworks.ownExponent(quantity, layer: layer, under: ideal) ?? 0)
-    let tolerance = CheckReport.tolerance
     // Outside by more than theory's error, and by more than the seeds' spread explains.
     func differs(from value: Double) -> Bool {
-      abs(fitted.exponent - value) > max(tolerance, fitted.halfWidth)
+      abs(fitted.exponent - value) > max(quantity.tolerance, fitted.halfWidth)
     }
     let isJudged =
       switch quantity {

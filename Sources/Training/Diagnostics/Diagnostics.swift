@@ -23,9 +23,9 @@ public final class Diagnostics {
   private let optimizer: Optimizer
   private let compute: Compute
   private let reading: DiagnosticReading
-  private let weightNorms: PowerIteration
-  private let updateNorms: PowerIteration
-  private let totalNorms: [PowerIteration]
+  private let weightNorms: NormFollower
+  private let updateNorms: NormFollower
+  private let totalNorms: [NormFollower]
   private let initialWeights: [Tensor]
   private let initialStds: [[Double]]
   /// 10 ε of each layer's weight in each replica, for rules that have an ε.
@@ -61,11 +61,14 @@ public final class Diagnostics {
       } : []
     let weights = layers.map(\.weight.value)
     let shapes = weights.map { (replicas: $0.replicas, rows: $0.rows, columns: $0.columns) }
-    weightNorms = try PowerIteration(shapes: shapes, seed: 1, compute: compute)
-    updateNorms = try PowerIteration(shapes: shapes, seed: 2, compute: compute)
+    weightNorms = try NormFollower(shapes, passes: Self.weightPasses, compute: compute)
+    updateNorms = try NormFollower(shapes, passes: Self.updatePasses, compute: compute)
     totalNorms =
       contents == .norms
-      ? [] : try shapes.map { try PowerIteration(shapes: [$0], seed: 3, compute: compute) }
+      ? []
+      : try shapes.map {
+        try NormFollower([$0], passes: Self.updatePasses, compute: compute)
+      }
     initialWeights =
       contents == .norms ? [] : try weights.map { try compute.copy($0) }
     reading = try DiagnosticReading(replicas: weights[0].replicas, compute: compute)
@@ -81,9 +84,7 @@ public final class Diagnostics {
   public func measure(step: Int) throws {
     reading.begin(step: step)
     let weights = layers.map(\.weight.value)
-    // A cold start has to find the norm, a warm one to follow it.
-    let norms = try weightNorms.enqueue(
-      weights, iterations: measured ? Self.warmIterations : Self.coldIterations)
+    let norms = try weightNorms.norms(of: weights)
     for layer in layers.indices {
       try reading.note(.weightSpectral, layer, norms.spectral[layer])
       try reading.note(.weightFrobenius, layer, norms.frobenius[layer])
@@ -92,7 +93,7 @@ public final class Diagnostics {
     if contents == .all && measured {
       for (layer, weight) in weights.enumerated() {
         let change = try compute.difference(weight, initialWeights[layer])
-        let norms = try totalNorms[layer].enqueue([change], iterations: Self.updateIterations)
+        let norms = try totalNorms[layer].norms(of: [change])
         try reading.note(.totalSpectral, layer, norms.spectral[0])
         try reading.note(.totalFrobenius, layer, norms.frobenius[0])
       }
@@ -129,7 +130,7 @@ public final class Diagnostics {
     defer { (changes, inputs) = ([:], []) }
     guard changes.count == layers.count else { return }
     let updates = layers.indices.map { changes[$0]! }
-    let norms = try updateNorms.enqueue(updates, iterations: Self.updateIterations)
+    let norms = try updateNorms.norms(of: updates)
     for (layer, update) in updates.enumerated() {
       try reading.note(.updateSpectral, layer, norms.spectral[layer])
       try reading.note(.updateFrobenius, layer, norms.frobenius[layer])
@@ -156,12 +157,29 @@ public final class Diagnostics {
     }
   }
 
-  /// Steps of block power iteration at the start: enough for 10⁻³ on random matrices.
-  private static let coldIterations = 24
   /// A weight moves little from one measurement to the next.
-  private static let warmIterations = 2
+  private static let weightPasses = 2
   /// Updates are of low stable rank and point the same way for a while.
-  private static let updateIterations = 4
+  private static let updatePasses = 4
+}
+
+/// Follows the norms of matrices that change slowly: finds them at first, then keeps up.
+private final class NormFollower {
+  /// Passes from a cold start: enough for 10⁻³ on random matrices.
+  private static let coldPasses = 24
+  private let iteration: PowerIteration
+  private let passes: Int
+  private var isCold = true
+
+  init(_ shapes: [PowerIteration.Shape], passes: Int, compute: Compute) throws {
+    iteration = try PowerIteration(shapes: shapes, seed: 1, compute: compute)
+    self.passes = passes
+  }
+
+  func norms(of matrices: [Tensor]) throws -> NormTensors {
+    defer { isCold = false }
+    return try iteration.enqueue(matrices, iterations: isCold ? Self.coldPasses : passes)
+  }
 }
 
 extension Diagnostics: UpdateObserver {

@@ -1,0 +1,170 @@
+import Foundation
+import OpenCL
+import Spectral
+import Tensors
+import Testing
+import Training
+
+@testable import Experiments
+
+/// The check tells rules that meet the spectral condition from rules that do not, and the layer at
+/// fault from those that only pass on what it does.
+@Suite(.serialized) struct SpectralCheckTests {
+  let compute: Compute
+  static let widths = [32, 64, 128, 256]
+
+  init() throws {
+    compute = try Compute(device: .find(.best))
+  }
+
+  /// - inputs: 64 of the built-in glyphs, or more by repeating them.
+  private func check(
+    _ parametrization: String, _ optimizer: OptimizerKind, pattern: [Int] = [1],
+    activation: Activation = .relu, rules: [RateRule] = [], zeroReadout: Bool = false,
+    seeds: Int = 3, wideInput: Bool = false
+  ) throws -> CheckReport {
+    let glyphs = DataSet.glyphs(count: 300)
+    let set =
+      wideInput
+      ? DataSet(
+        name: "tiled", features: .floats((0..<300).flatMap { row in
+          (0..<640).map { glyphs[row, $0 % 64] }
+        }), labels: glyphs.labels, inputs: 640, classes: 10) : glyphs
+    let data = try TrainingData(LoadedData(train: set))
+    let settings = RunSettings(
+      data: data.description, depth: 3, hiddenPattern: pattern, activation: activation,
+      length: .steps(2), batchSize: 64, baseWidth: 32, rateRules: rules, zeroReadout: zeroReadout,
+      matrixMultiplication: compute.multiplier.name)
+    return try SpectralCheck(
+      WidthRuns(
+        settings: settings, parametrization: parametrization, optimizer: optimizer,
+        widths: Self.widths, log2LearningRate: optimizer.family == .adam ? -12 : -6,
+        seeds: (1...UInt64(seeds)).map { $0 }, data: data, compute: compute,
+        memory: MemoryPlan(device: compute.queue.device))
+    ).run()
+  }
+
+  @Test(
+    arguments: ["mup", "spectral"],
+    [OptimizerKind.sgd, .adam, .spectralNormalized, .frobeniusNormalized])
+  func rulesThatMeetTheCondition_pass(_ name: String, _ optimizer: OptimizerKind) throws {
+    let report = try check(name, optimizer)
+    #expect(report.passes, "\(report.table())")
+    // Four layers, of each what can be taken of it; nothing is left out in silence.
+    #expect(report.remarks.isEmpty && report.exponents.count == 4 * 6)
+    for checked in report.exponents {
+      #expect(checked.lower <= checked.exponent && checked.exponent <= checked.upper)
+      #expect(checked.values.count == Self.widths.count)
+    }
+  }
+
+  @Test(arguments: [Activation.tanh, .gelu]) func nonSquareLayers_pass(_ activation: Activation)
+    throws
+  {
+    for optimizer in [OptimizerKind.sgd, .adam] {
+      let report = try check("spectral", optimizer, pattern: [1, 4, 1], activation: activation)
+      #expect(report.passes, "\(report.table())")
+    }
+  }
+
+  struct Fault: Sendable, CustomStringConvertible {
+    let name: String
+    let optimizer: OptimizerKind
+    var rule: String?
+    let layer: Int
+    let quantity: SpectralQuantity
+    var wideInput = false
+    var description: String { "\(name) \(optimizer) \(rule ?? "")" }
+  }
+
+  @Test(arguments: [
+    Fault(name: "sp", optimizer: .sgd, layer: 0, quantity: .updateNorm),
+    Fault(name: "sp", optimizer: .adam, layer: 1, quantity: .updateNorm),
+    Fault(name: "ntp", optimizer: .sgd, layer: 0, quantity: .updateNorm),
+    Fault(name: "ntp", optimizer: .adam, layer: 1, quantity: .updateNorm),
+    Fault(
+      name: "spectral-literal", optimizer: .sgd, layer: 0, quantity: .weightNorm, wideInput: true),
+    Fault(
+      name: "spectral-literal", optimizer: .adam, layer: 0, quantity: .weightNorm, wideInput: true),
+    Fault(
+      name: "spectral", optimizer: .sgd, rule: "readout=sp", layer: 3, quantity: .updateNorm),
+    Fault(
+      name: "spectral", optimizer: .adam, rule: "readout=sp", layer: 3, quantity: .updateNorm),
+    Fault(
+      name: "mup", optimizer: .sgd, rule: "layers.2=ntp", layer: 2, quantity: .updateNorm),
+    Fault(
+      name: "mup", optimizer: .adam, rule: "layers.1=ntp", layer: 1, quantity: .updateNorm),
+    Fault(
+      name: "spectral", optimizer: .adam, rule: "all=spectral:sgd", layer: 0,
+      quantity: .updateNorm),
+  ])
+  func faults_areFoundInTheirLayer(_ fault: Fault) throws {
+    let rules = try fault.rule.map { text -> [RateRule] in
+      let sides = text.split(separator: "=").map(String.init)
+      let parts = sides[1].split(separator: ":").map(String.init)
+      return [
+        try RateRule(
+          place: sides[0], parametrization: parts[0],
+          family: parts.count == 2 ? UpdateFamily(rawValue: parts[1]) : nil)
+      ]
+    }
+    let report = try check(
+      fault.name, fault.optimizer, rules: rules ?? [], wideInput: fault.wideInput)
+    let culprit = try #require(report.culprit, "\(report.table())")
+    #expect(!report.passes)
+    #expect(culprit.layer == "layers.\(fault.layer)", "\(report.table())")
+    #expect(culprit.quantity == fault.quantity)
+    // The rule does what it says, and what it says breaks the condition.
+    #expect(culprit.verdict == .breaksAsPredicted)
+    #expect(abs(culprit.ownDeviation) > 0.4)
+  }
+
+  /// A readout that starts too large hands every layer a gradient that is; only it is to blame.
+  @Test func inheritedDeviation_isNotTheCulprit() throws {
+    let rules = try ["layers.0", "hidden", "readout"].map {
+      try RateRule(place: $0, parametrization: "spectral")
+    }
+    let report = try check("sp", .sgd, rules: rules)
+    #expect(report.failures.contains { $0.layer == "layers.0" && $0.quantity == .updateNorm })
+    #expect(report.culprit?.layer == "layers.3" && report.culprit?.quantity == .weightNorm)
+  }
+
+  @Test func zeroReadout_isJudgedAtTheSecondStep() throws {
+    let good = try check("spectral", .sgd, zeroReadout: true)
+    #expect(good.passes && good.step == 2, "\(good.table())")
+    #expect(!good.exponents.contains { $0.layer == "layers.3" && $0.quantity == .weightNorm })
+    #expect(try !check("sp", .adam, zeroReadout: true).passes)
+  }
+
+  @Test func coordinates_areMeanAbsolutesByLayerStepAndWidth() throws {
+    let report = try check("spectral", .adam)
+    #expect(report.coordinates.count == 4 * 3)
+    #expect(report.coordinates.map(\.step).prefix(3) == [0, 1, 2])
+    #expect(report.coordinates.allSatisfy { $0.meanAbsolute.count == 4 })
+    // Mean |h| of a ReLU layer is below its root mean square, and of its size.
+    let rms = try #require(
+      report.exponents.first { $0.layer == "layers.0" && $0.quantity == .featureSize })
+    for (mean, rms) in zip(report.coordinates[0].meanAbsolute, rms.values) {
+      #expect(mean < rms && mean > rms / 3)
+    }
+  }
+
+  @Test func table_fitsEightyColumnsWithFiveWidths() throws {
+    let text = try check("sp", .adam).table(coordinates: true)
+    #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 })
+    #expect(text.contains("verdict  breaks the spectral condition, first in layers.1"))
+  }
+
+  @Test func json_hasVerdictFailuresAndExponents() throws {
+    let report = try check("sp", .adam, seeds: 2)
+    let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(report))
+    let dictionary = try #require(object as? [String: Any])
+    #expect(dictionary["verdict"] as? String == "fail")
+    let failures = try #require(dictionary["failures"] as? [[String: Any]])
+    for key in ["layer", "quantity", "exponent", "predicted"] { #expect(failures[0][key] != nil) }
+    let exponents = try #require(dictionary["exponents"] as? [[String: Any]])
+    for key in ["layer", "quantity", "exponent", "lower", "upper", "predicted"] {
+      #expect(exponents[0][key] != nil)
+    }
+  }
+}
