@@ -7,17 +7,21 @@ let clock = ContinuousClock()
 @MainActor func time(_ n: Int, _ f: () throws -> Void) throws -> Double {
   try f(); try! compute.queue.finish()
   var ts: [Double] = []
-  for _ in 0..<n { let t = clock.now; try f(); try! compute.queue.finish(); let d = clock.now - t; ts.append(Double(d.components.attoseconds) * 1e-15) }
+  for _ in 0..<n {
+    let t = clock.now; try f(); try! compute.queue.finish(); let d = clock.now - t;
+    ts.append(Double(d.components.attoseconds) * 1e-15)
+  }
   return ts.min()!
 }
-let rs = try compute.kernel(.spectral, "read_sum", Buffer<Float>.self, Buffer<Float>.self, UInt64.self)
+let rs = try compute.kernel(
+  .spectral, "read_sum", Buffer<Float>.self, Buffer<Float>.self, UInt64.self)
 let out = try Buffer<Float>(context: compute.queue.context, count: 64)
 for mib in [16, 256] {
   let b = try Buffer<Float>(context: compute.queue.context, count: mib << 18)
   try compute.fill(b, 1)
   for g in [2, 8] {
-  let t = try time(20) { try rs(compute.queue, global: [g], local: [1], b, out, UInt64(b.count)) }
-  print("read", mib, g, t, Double(mib << 20) / t / 1e6)
+    let t = try time(20) { try rs(compute.queue, global: [g], local: [1], b, out, UInt64(b.count)) }
+    print("read", mib, g, t, Double(mib << 20) / t / 1e6)
   }
 }
 
@@ -27,6 +31,7 @@ for (m, n) in [(64, 64), (64, 512), (64, 2048), (2048, 64), (2048, 2048)] {
     let p = try PowerIteration(shapes: [(1, m, n)], vectors: k, seed: 3, compute: compute)
     let a = try time(30) { _ = try p.enqueue([w], iterations: 1) }
     let b = try time(30) { _ = try p.enqueue([w], iterations: 33) }
-    print(m, n, k, "first", a, "per iteration", (b - a) / 32, Double(m * n * 4) / (b - a) * 32 / 1e6)
+    print(
+      m, n, k, "first", a, "per iteration", (b - a) / 32, Double(m * n * 4) / (b - a) * 32 / 1e6)
   }
 }

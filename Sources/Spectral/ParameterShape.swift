@@ -34,6 +34,16 @@ public struct ParameterShape: Codable, Hashable, Sendable {
     Self(kind: .weight, role: role, fanIn: fanIn, fanOut: fanOut)
   }
 
+  /// ‖W‖_*/σ of a Gaussian matrix of this shape and entries of deviation σ.
+  ///
+  ///     √fanOut + √fanIn
+  ///
+  /// On square layers this is 2√fanIn; of an input layer with σ = 1/√n_0 it makes 1 + √(n/n_0), the
+  /// norm that keeps features Θ(1) though inputs do not align with random weights.
+  /// Source: Vershynin, arXiv:1011.3027, theorem 5.32: the expectation is below, and at large sizes
+  /// equal.
+  public var normRatio: Double { Double(fanOut).squareRoot() + Double(fanIn).squareRoot() }
+
   /// The bias [fanOut] of a layer, as the matrix fanOut×1. Traps unless fanOut is ≥ 1.
   public static func bias(role: LayerRole, fanOut: Int) -> Self {
     Self(kind: .bias, role: role, fanIn: 1, fanOut: fanOut)

@@ -13,17 +13,20 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
   public var outputMultiplier: Double
   /// Whether the readout's weight starts at 0.
   public var zeroReadout: Bool
+  /// Whether each weight is scaled, once drawn, to the spectral norm that its σ implies.
+  public var spectralInit: Bool
 
   /// A network of `shape`.
   public init(
     _ shape: MLPShape, activation: Activation = .relu, inputMultiplier: Double = 1,
-    outputMultiplier: Double = 1, zeroReadout: Bool = false
+    outputMultiplier: Double = 1, zeroReadout: Bool = false, spectralInit: Bool = false
   ) {
     self.shape = shape
     self.activation = activation
     self.inputMultiplier = inputMultiplier
     self.outputMultiplier = outputMultiplier
     self.zeroReadout = zeroReadout
+    self.spectralInit = spectralInit
   }
 
   /// The factor of a weight's product, beside the parametrization's own; 1 for a bias.
@@ -57,10 +60,17 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
     for (index, (name, shape)) in shape.parameters.enumerated() {
       let factor = initialFactor(of: shape)
       let bias = shape.kind == .bias
-      let value = try compute.normal(
-        seeds: seeds, std: scalings[index].map { Float($0.initialStd * factor) },
-        stream: UInt32(index), rows: bias ? 1 : shape.fanOut,
-        columns: bias ? shape.fanOut : shape.fanIn)
+      func draw(_ stds: [Double]) throws -> Tensor {
+        try compute.normal(
+          seeds: seeds, std: stds.map { Float($0) }, stream: UInt32(index),
+          rows: bias ? 1 : shape.fanOut, columns: bias ? shape.fanOut : shape.fanIn)
+      }
+      let stds = scalings[index].map { $0.initialStd * factor }
+      var value = try draw(stds)
+      if spectralInit && !bias {
+        let norms = try spectralNorms(of: [value], compute: compute)[0].map(\.norm)
+        value = try draw(zip(stds, norms).map { $1 == 0 ? 0 : $0 * $0 * shape.normRatio / $1 })
+      }
       parameters.append(Parameter(name: name, shape: shape, value: value))
     }
     let perLayer = shape.bias ? 2 : 1

@@ -169,6 +169,26 @@ public final class Trainer {
     }
   }
 
+  /// The gradient of the mean loss over the first `count` rows with respect to `parameter`, of its
+  /// shape; nothing is changed.
+  ///
+  /// - count: from 1 to the number of rows.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func gradient(of parameter: Parameter, on rows: DeviceRows, count: Int) throws -> Tensor {
+    let order = try DeviceRows.Order(
+      seeds.map { _ in (0..<UInt32(count)).map { $0 } }, compute: compute)
+    let labels = try batchLabels(count * seeds.count)
+    let input = try rows.gather(
+      order, offset: 0, rows: count, labels: labels, compute: compute)
+    let (logits, pullback) = try network(input, compute: compute)
+    var result: Tensor?
+    _ = try pullback(loss(logits, labels).gradient, false) { candidate, gradient in
+      if candidate === parameter { result = try gradient.materialized(compute) }
+    }
+    guard let result else { preconditionFailure("\(parameter.name) is not of this network") }
+    return result
+  }
+
   /// The parameter's values, [replica, …]; waits for the device.
   ///
   /// - Throws: `OpenCLError`.

@@ -22,7 +22,8 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
   /// A configuration; the defaults are plain cross-entropy at a constant rate.
   public init(
     network: NetworkConfiguration, baseShape: MLPShape? = nil, rateRules: [RateRule] = [],
-    loss: LossFunction = .crossEntropy, optimizer: OptimizerKind = .adam, weightDecay: WeightDecay? = nil,
+    loss: LossFunction = .crossEntropy, optimizer: OptimizerKind = .adam,
+    weightDecay: WeightDecay? = nil,
     schedule: Schedule = Schedule(), batchSize: Int = 64
   ) {
     precondition(batchSize >= 1, "batch size must be ≥ 1, got \(batchSize)")

@@ -38,6 +38,16 @@ enum Limits {
     }
   }
 
+  /// At least two different widths.
+  static func widths(_ text: String) throws -> [Int] {
+    let widths: [Int] = try SweepGrid.parseList(text, what: "--widths", "integers a,b,c")
+    for width in widths { try check("widths", width) }
+    guard widths.count >= 2, Set(widths).count == widths.count else {
+      throw InvalidOption("--widths: expected at least two different widths, got \(text)")
+    }
+    return widths
+  }
+
   /// A hidden pattern whose widths stay within bounds at `width`.
   static func pattern(_ text: String, width: Int) throws -> [Int] {
     let pattern = try SweepGrid.parsePattern(text)

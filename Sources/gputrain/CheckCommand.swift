@@ -62,12 +62,7 @@ struct CheckCommand: ParsableCommand {
 
   func run() throws {
     _ = try Parametrizations.named(parametrization)
-    let widths: [Int] = try SweepGrid.parseList(
-      widths, what: "--widths", "integers a,b,c")
-    for width in widths { try Limits.check("widths", width) }
-    guard widths.count >= 2, Set(widths).count == widths.count else {
-      throw InvalidOption("--widths: expected at least two different widths, got \(self.widths)")
-    }
+    let widths = try Limits.widths(widths)
     let (compute, data) = try model.prepare()
     let settings = try model.settings(
       data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,

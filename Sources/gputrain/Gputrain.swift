@@ -9,8 +9,8 @@ import ArgumentParser
       Width-scaling rules for feature learning (arXiv:2310.17813), on any OpenCL device.
       """,
     subcommands: [
-      SweepCommand.self, TrainCommand.self, CheckCommand.self, ScalingCommand.self,
-      DevicesCommand.self,
+      SweepCommand.self, TrainCommand.self, CheckCommand.self, FiguresCommand.self,
+      ScalingCommand.self, DevicesCommand.self,
     ],
     defaultSubcommand: SweepCommand.self)
 }

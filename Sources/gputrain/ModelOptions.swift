@@ -27,8 +27,10 @@ struct ModelOptions: ParsableArguments {
   var validationFraction = 0.1
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Number of hidden layers.", valueName: "layers"))
-  var depth = 4
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Number of hidden layers. (default: 4; in figures 2)", valueName: "layers"))
+  var depth: Int?
 
   @Option(
     help: ArgumentHelp(
@@ -62,6 +64,11 @@ struct ModelOptions: ParsableArguments {
     inversion: .prefixedNo,
     help: "Start the readout at 0. (default: yes; in check and figures no)")
   var zeroReadout: Bool?
+
+  @Flag(
+    help:
+      "Scale each initial weight to the spectral norm that its σ implies, σ(√fan-in + √fan-out).")
+  var spectralInit = false
 
   @Flag(help: "Give every layer a bias.")
   var bias = false
@@ -98,10 +105,12 @@ struct ModelOptions: ParsableArguments {
       valueName: "bytes"))
   var memory: ByteCount?
 
+  static let defaultDepth = 4
+
   func validate() throws {
     try Limits.check("--batch-size", batchSize)
     try Limits.check("--base-width", baseWidth)
-    try Limits.check("--depth", depth, atMost: Limits.depth)
+    try Limits.check("--depth", depth ?? 1, atMost: Limits.depth)
     try Limits.check("--input-multiplier", positive: inputMultiplier)
     try Limits.check("--output-multiplier", positive: outputMultiplier)
     guard validationFraction > 0 && validationFraction < 1 else {
@@ -109,11 +118,14 @@ struct ModelOptions: ParsableArguments {
         "--validation-fraction must lie between 0 and 1, got \(validationFraction)")
     }
     for rule in rateRules.map(\.rule) {
-      let tensors = (0...depth).flatMap { ["layers.\($0)", "layers.\($0).weight", "layers.\($0).bias"] }
+      let last = depth ?? Self.defaultDepth
+      let tensors = (0...last).flatMap { layer in
+        ["", ".weight", ".bias"].map { "layers.\(layer)\($0)" }
+      }
       let places = ["all"] + LayerRole.allCases.map(\.rawValue) + tensors
       guard places.contains(rule.place) else {
         throw InvalidOption(
-          "--rate-rule: expected all, input, hidden, readout or layers.0 … layers.\(depth), "
+          "--rate-rule: expected all, input, hidden, readout or layers.0 … layers.\(last), "
             + "got '\(rule.place)'")
       }
     }
@@ -147,15 +159,16 @@ struct ModelOptions: ParsableArguments {
   /// - Throws: `InvalidOption` where a layer would be too wide.
   func settings(
     data: TrainingData, length: TrainingLength, widest: Int, schedule: Schedule = Schedule(),
-    weightDecay: WeightDecay? = nil, zeroReadoutByDefault: Bool, compute: Compute
+    weightDecay: WeightDecay? = nil, zeroReadoutByDefault: Bool,
+    defaultDepth: Int = ModelOptions.defaultDepth, compute: Compute
   ) throws -> RunSettings {
     RunSettings(
-      data: data.description, depth: depth,
+      data: data.description, depth: depth ?? defaultDepth,
       hiddenPattern: try Limits.pattern(hiddenPattern, width: max(baseWidth, widest)), bias: bias,
       activation: activation, loss: loss, length: length, batchSize: batchSize,
       baseWidth: absolute ? nil : baseWidth, rateRules: rateRules.map(\.rule),
       inputMultiplier: inputMultiplier, outputMultiplier: outputMultiplier,
-      zeroReadout: zeroReadout ?? zeroReadoutByDefault, schedule: schedule,
-      weightDecay: weightDecay, matrixMultiplication: compute.multiplier.name)
+      zeroReadout: zeroReadout ?? zeroReadoutByDefault, spectralInit: spectralInit,
+      schedule: schedule, weightDecay: weightDecay, matrixMultiplication: compute.multiplier.name)
   }
 }

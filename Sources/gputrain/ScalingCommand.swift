@@ -171,11 +171,3 @@ struct ScalingCommand: ParsableCommand {
     String(repeating: " ", count: max(1, width - text.count)) + text
   }
 }
-
-extension Array where Element: Hashable {
-  /// The elements without repetitions, in the order of their first appearance.
-  fileprivate func uniqued() -> [Element] {
-    var seen: Set<Element> = []
-    return filter { seen.insert($0).inserted }
-  }
-}

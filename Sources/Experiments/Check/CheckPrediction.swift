@@ -37,7 +37,8 @@ struct CheckPrediction {
 
   private func slope(
     _ configurations: [TrainingConfiguration], _ widths: [Double],
-    _ parametrization: any Parametrization, _ value: ([PropagatedLayer], SignalPropagation) ->
+    _ parametrization: any Parametrization,
+    _ value: ([PropagatedLayer], SignalPropagation) ->
       Double?
   ) -> Double? {
     let values = configurations.compactMap { configuration in

@@ -45,7 +45,8 @@ public struct SpectralCheck {
             quantity, layer: layer, isReadout: layer == layerCount - 1, values, prediction)
         else {
           remarks.append(
-            "layers.\(layer): \(quantity.symbol) is not positive and finite at every width and seed")
+            "layers.\(layer): \(quantity.symbol) is not positive and finite at every width and seed"
+          )
           continue
         }
         exponents.append(checked)
@@ -62,7 +63,8 @@ public struct SpectralCheck {
     }
     return CheckReport(
       parametrization: runs.parametrization, optimizer: runs.optimizer.rawValue,
-      widths: runs.widths, seeds: runs.seeds.count, log2LearningRate: runs.log2LearningRate, step: judgedStep + 1,
+      widths: runs.widths, seeds: runs.seeds.count, log2LearningRate: runs.log2LearningRate,
+      step: judgedStep + 1,
       exponents: exponents, coordinates: coordinates, remarks: remarks)
   }
 

@@ -102,6 +102,8 @@ public struct RunSettings: Codable, Hashable, Sendable {
   public var outputMultiplier: Double
   /// Whether the readout starts at zero.
   public var zeroReadout: Bool
+  /// Whether weights start at the spectral norm that their σ implies; nil: as they are drawn.
+  public var spectralInit: Bool?
   /// The learning rate over training.
   public var schedule: Schedule
   /// Strength and kind of weight decay; nil: none.
@@ -114,8 +116,9 @@ public struct RunSettings: Codable, Hashable, Sendable {
     data: DataDescription, depth: Int, hiddenPattern: [Int] = [1], bias: Bool = false,
     activation: Activation = .relu, loss: LossFunction = .crossEntropy, length: TrainingLength,
     batchSize: Int, baseWidth: Int? = nil, rateRules: [RateRule] = [],
-    inputMultiplier: Double = 1, outputMultiplier: Double = 1, zeroReadout: Bool = false, schedule: Schedule = Schedule(),
-    weightDecay: WeightDecay? = nil, matrixMultiplication: String
+    inputMultiplier: Double = 1, outputMultiplier: Double = 1, zeroReadout: Bool = false,
+    spectralInit: Bool = false,
+    schedule: Schedule = Schedule(), weightDecay: WeightDecay? = nil, matrixMultiplication: String
   ) {
     precondition(depth >= 1, "depth must be ≥ 1, got \(depth)")
     precondition(
@@ -137,6 +140,7 @@ public struct RunSettings: Codable, Hashable, Sendable {
     self.inputMultiplier = inputMultiplier
     self.outputMultiplier = outputMultiplier
     self.zeroReadout = zeroReadout
+    self.spectralInit = spectralInit ? true : nil
     self.schedule = schedule
     self.weightDecay = weightDecay
     self.matrixMultiplication = matrixMultiplication

@@ -28,9 +28,10 @@ public struct RunGroup: Sendable {
       network: NetworkConfiguration(
         shape(width: width), activation: settings.activation,
         inputMultiplier: settings.inputMultiplier, outputMultiplier: settings.outputMultiplier,
-        zeroReadout: settings.zeroReadout),
+        zeroReadout: settings.zeroReadout, spectralInit: settings.spectralInit ?? false),
       baseShape: settings.baseWidth.map(shape), rateRules: settings.rateRules ?? [],
-      loss: settings.loss, optimizer: optimizer, weightDecay: settings.weightDecay, schedule: settings.schedule,
+      loss: settings.loss, optimizer: optimizer, weightDecay: settings.weightDecay,
+      schedule: settings.schedule,
       batchSize: settings.batchSize)
   }
 

@@ -81,7 +81,7 @@ public struct SignalPropagation: Sendable {
     for (index, layer) in layers.enumerated() {
       let (fanOut, fanIn) = (Double(layer.shape.fanOut), Double(layer.shape.fanIn))
       let target = (fanOut / fanIn).squareRoot()
-      let norm = layer.initialStd * (fanOut.squareRoot() + fanIn.squareRoot())
+      let norm = layer.initialStd * layer.shape.normRatio
       let inherited = (norm > 0 ? norm : updates[index]) * fanIn.squareRoot() * change
       let own = updates[index] * inputNorms[index]
       change = layer.multiplier * (inherited + own) / fanOut.squareRoot() * gains[index]

@@ -27,9 +27,11 @@ import Training
     let set =
       wideInput
       ? DataSet(
-        name: "tiled", features: .floats((0..<300).flatMap { row in
-          (0..<640).map { glyphs[row, $0 % 64] }
-        }), labels: glyphs.labels, inputs: 640, classes: 10) : glyphs
+        name: "tiled",
+        features: .floats(
+          (0..<300).flatMap { row in
+            (0..<640).map { glyphs[row, $0 % 64] }
+          }), labels: glyphs.labels, inputs: 640, classes: 10) : glyphs
     let data = try TrainingData(LoadedData(train: set))
     let settings = RunSettings(
       data: data.description, depth: 3, hiddenPattern: pattern, activation: activation,

@@ -41,7 +41,8 @@ import Testing
   }
 
   /// Each replica's singular values, largest first.
-  private func singularValues(_ values: [Double], _ rows: Int, _ columns: Int) throws -> [[Double]] {
+  private func singularValues(_ values: [Double], _ rows: Int, _ columns: Int) throws -> [[Double]]
+  {
     let replicas = values.count / (rows * columns)
     let tensor = try compute.tensor(
       values.map { Float($0) }, replicas: replicas, rows: rows, columns: columns)
@@ -98,9 +99,12 @@ import Testing
         expect(.updateFrobeniusNorm, steps.map { root($0) }, 2e-3)
         expect(.updateStableRank, steps.map { pow(root($0) / $0[0], 2) }, 2e-2)
         expect(
-          .learningRate, optimizer.family == .sgd ? [0.05, 0.02].map { $0 * Double(out) / Double(into) }
-            : optimizer.family == .adam ? [0.05, 0.02].map { $0 / Double(into) }
-            : [0.05, 0.02].map { $0 * target }, 1e-6)
+          .learningRate,
+          optimizer.family == .sgd
+            ? [0.05, 0.02].map { $0 * Double(out) / Double(into) }
+            : optimizer.family == .adam
+              ? [0.05, 0.02].map { $0 / Double(into) }
+              : [0.05, 0.02].map { $0 * target }, 1e-6)
       }
     }
   }
@@ -154,7 +158,8 @@ import Testing
           records[step].layers[index][quantity]?[replica] ?? .nan
         }
         func expect(_ got: Double, _ want: Double, _ tolerance: Double, _ what: String) {
-          #expect(abs(got - want) <= tolerance * abs(want), "\(what), layer \(index): \(got), \(want)")
+          #expect(
+            abs(got - want) <= tolerance * abs(want), "\(what), layer \(index): \(got), \(want)")
         }
         let (old, new) = (before[replica][index], after[replica][index])
         let units = Double(old.output.count)

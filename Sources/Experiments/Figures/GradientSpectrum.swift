@@ -1,0 +1,86 @@
+import Spectral
+import Tensors
+import Training
+
+/// Updates are of low rank also at large batches: singular values of a hidden layer's gradient at
+/// the start, for growing batches, beside those of the layer itself.
+///
+/// After the figure in arXiv:2310.17813; the settings are ours.
+public struct GradientSpectrum: Codable, Sendable {
+  /// Singular values of one matrix.
+  public struct Spectrum: Codable, Sendable {
+    /// Rows of the batch; nil for the weight itself.
+    public let batchSize: Int?
+    /// Largest first.
+    public let singularValues: [Double]
+
+    /// ‖·‖_F²/‖·‖_*²; 0 for the zero matrix.
+    public var stableRank: Double {
+      guard let largest = singularValues.first, largest > 0 else { return 0 }
+      return singularValues.reduce(0) { $0 + $1 * $1 } / (largest * largest)
+    }
+  }
+
+  /// [fanOut, fanIn] of the layer.
+  public let shape: [Int]
+  /// The weight's spectrum, then the gradients' by batch size.
+  public let spectra: [Spectrum]
+
+  /// Spectra of the second layer's weight and gradient in a network of `width`.
+  ///
+  /// - settings: of at least two hidden layers and a readout that does not start at zero, else the
+  ///   layer has no gradient.
+  /// - batchSizes: those above the number of training rows are left out.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public init(
+    settings: RunSettings, parametrization: String, optimizer: OptimizerKind, width: Int,
+    seed: UInt64 = 1, batchSizes: [Int], data: TrainingData, compute: Compute
+  ) throws {
+    precondition(
+      settings.depth >= 2 && !settings.zeroReadout, "needs a hidden layer that has a gradient")
+    let group = RunGroup(
+      settings: settings,
+      cells: [
+        RunCell(
+          parametrization: parametrization, optimizer: optimizer, width: width,
+          log2LearningRate: 0, seed: seed)
+      ])
+    let trainer = try Trainer(
+      group.training, replicas: try group.replicas(), totalSteps: 1, compute: compute)
+    let (train, _) = try data.upload(to: compute)
+    guard let weight = trainer.network.parameters.first(where: { $0.name == "layers.1.weight" })
+    else { preconditionFailure("a network of \(settings.depth) layers has a second one") }
+    func spectrum(_ tensor: Tensor, _ batchSize: Int?) throws -> Spectrum {
+      Spectrum(
+        batchSize: batchSize,
+        singularValues: try SingularValues.all(of: [tensor], compute: compute)[0][0])
+    }
+    shape = [weight.shape.fanOut, weight.shape.fanIn]
+    spectra =
+      try [spectrum(weight.value, nil)]
+      + batchSizes.sorted().filter { $0 <= train.count }.map {
+        try spectrum(trainer.gradient(of: weight, on: train, count: $0), $0)
+      }
+    try compute.releaseUnusedMemory()
+  }
+
+  /// A line an index of each spectrum; values are divided by the largest.
+  var spectrumCSV: String {
+    let lines = spectra.flatMap { spectrum in
+      let name = spectrum.batchSize.map(String.init) ?? "weight"
+      let largest = spectrum.singularValues.first ?? 0
+      return spectrum.singularValues.enumerated().map {
+        "\(name),\($0.offset + 1),\(largest > 0 ? $0.element / largest : 0)"
+      }
+    }
+    return (["matrix,index,relative_singular_value"] + lines).map { $0 + "\n" }.joined()
+  }
+
+  /// A line a batch size.
+  var stableRankCSV: String {
+    let lines = spectra.compactMap { spectrum in
+      spectrum.batchSize.map { "\($0),\(spectrum.stableRank),\(min($0, shape.min() ?? 0))" }
+    }
+    return (["batch_size,stable_rank,rank_bound"] + lines).map { $0 + "\n" }.joined()
+  }
+}

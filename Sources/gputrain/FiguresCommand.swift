@@ -1,0 +1,146 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Spectral
+import Training
+
+extension Gnuplot.Format: ExpressibleByArgument {}
+
+/// `gputrain figures`: the two figures of the paper, with settings of ours.
+struct FiguresCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "figures",
+    abstract: "Draw the paper's two figures: low-rank updates; who learns features as width grows.",
+    discussion: """
+      First, the singular values of a hidden layer's gradient at the start for growing batches, \
+      and its stable rank. Second, networks trained at growing widths: how far the second layer \
+      and its features have moved, relative to their start, with fitted exponents beside the \
+      predicted ones. The paper's own settings are not known to us; the defaults are ours. \
+      Pictures need gnuplot; the data is written without it too.
+      """)
+
+  @Option(help: ArgumentHelp("Parametrizations of the second figure.", valueName: "list"))
+  var parametrization = "mup,ntp"
+
+  @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
+  var optimizer: OptimizerKind = .sgd
+
+  @Option(help: ArgumentHelp("Widths of the second figure.", valueName: "list"))
+  var widths = "64,128,256,512,1024,2048"
+
+  @Option(
+    name: .customLong("log2-lr"), parsing: .unconditional,
+    help: ArgumentHelp("log2 of the second figure's learning rate.", valueName: "rate"))
+  var log2LearningRate = -7.0
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Steps to train.", valueName: "count"))
+  var steps = 100
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
+  var seeds = 3
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Width of the first figure's network.", valueName: "width"))
+  var spectrumWidth = 512
+
+  @Option(help: ArgumentHelp("Batch sizes of the first figure.", valueName: "list"))
+  var batchSizes = "1,4,16,64,256,1024,4096"
+
+  @Option(help: ArgumentHelp("Of the pictures: svg or png.", valueName: "format"))
+  var format: Gnuplot.Format = .svg
+
+  @Option(help: ArgumentHelp("Where data and pictures go.", valueName: "directory"))
+  var out = "figures"
+
+  @OptionGroup var model: ModelOptions
+
+  @Flag(help: "Print one JSON object in place of the tables.")
+  var json = false
+
+  private struct Output: Encodable {
+    let spectrum: GradientSpectrum
+    let learning: FeatureLearning
+    let pictures: [String]
+  }
+
+  func validate() throws {
+    try Limits.check("--seeds", seeds, atMost: 10_000)
+    if seeds < 2 { throw InvalidOption("--seeds must be at least 2 for an interval, got \(seeds)") }
+    try Limits.check("--steps", steps)
+    try Limits.check("--spectrum-width", spectrumWidth, atMost: 8192)
+    if let depth = model.depth, depth < 2 {
+      throw InvalidOption("--depth must be at least 2 for a hidden matrix, got \(depth)")
+    }
+    if model.zeroReadout == true {
+      throw InvalidOption("--zero-readout leaves the hidden layers without a gradient at the start")
+    }
+    if !log2LearningRate.isFinite {
+      throw InvalidOption("--log2-lr must be finite, got \(log2LearningRate)")
+    }
+    if out.isEmpty { throw InvalidOption("--out: expected a directory, got an empty name") }
+  }
+
+  func run() throws {
+    let widths = try Limits.widths(widths)
+    let batches: [Int] = try SweepGrid.parseList(
+      batchSizes, what: "--batch-sizes", "integers a,b,c")
+    for batch in batches { try Limits.check("--batch-sizes", batch) }
+    let names: [String] = try SweepGrid.parseList(
+      parametrization, what: "--parametrization", "names a,b,c")
+    for name in names { _ = try Parametrizations.named(name) }
+    let figures = try PaperFigures(directory: URL(fileURLWithPath: out))
+    let (compute, data) = try model.prepare()
+    let settings = try model.settings(
+      data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,
+      defaultDepth: 2, compute: compute)
+    let spectrum = try GradientSpectrum(
+      settings: settings, parametrization: names[0], optimizer: optimizer, width: spectrumWidth,
+      batchSizes: batches, data: data, compute: compute)
+    try figures.write(spectrum)
+    let learning = try FeatureLearning(
+      names.map {
+        try WidthRuns(
+          settings: settings, parametrization: $0, optimizer: optimizer, widths: widths,
+          log2LearningRate: log2LearningRate, seeds: (1...seeds).map(UInt64.init), data: data,
+          compute: compute, memory: model.memoryPlan(compute))
+      }
+    ) { name, width in
+      if Terminal.isInteractive { Terminal.rewrite("\(name), width \(width) …") }
+    }
+    if Terminal.isInteractive { Terminal.rewrite("") }
+    try figures.write(learning)
+    let pictures = try draw(figures, spectrum, learning)
+    if json {
+      print(
+        try jsonText(
+          Output(spectrum: spectrum, learning: learning, pictures: pictures.map(\.path))))
+    } else {
+      show(spectrum, learning)
+    }
+    Terminal.note("data and \(pictures.count) pictures in \(figures.directory.relativePath)")
+  }
+
+  private func draw(
+    _ figures: PaperFigures, _ spectrum: GradientSpectrum, _ learning: FeatureLearning
+  ) throws -> [URL] {
+    guard let gnuplot = Gnuplot(path: ProcessInfo.processInfo.environment["PATH"] ?? "") else {
+      Terminal.note("no gnuplot found: the data is there, for pictures install gnuplot-nox")
+      return []
+    }
+    return try figures.draw(spectrum, learning, with: gnuplot, format: format)
+  }
+
+  private func show(_ spectrum: GradientSpectrum, _ learning: FeatureLearning) {
+    print("layer 2, \(spectrum.shape[0])×\(spectrum.shape[1]), at the start")
+    for entry in spectrum.spectra {
+      let name = entry.batchSize.map { "gradient, batch \($0)" } ?? "weight"
+      print(
+        String(
+          format: "  %@ stable rank %6.2f",
+          name.padding(toLength: 22, withPad: " ", startingAt: 0), entry.stableRank))
+    }
+    print("\nafter \(steps) steps, widths \(self.widths)")
+    print(learning.table(), terminator: "")
+  }
+}
