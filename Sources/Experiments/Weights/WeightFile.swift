@@ -8,6 +8,8 @@ public struct WeightFile {
   public let tensors: [StoredTensor]
   /// Parts of the file that are left aside, in words: members of an archive that are no arrays.
   public let leftAside: [String]
+  /// Whether the file is one array, whose name is then the file's.
+  let isSingleArray: Bool
 
   static let expected = "weights: safetensors, an index of safetensors files, NPY or NPZ"
 
@@ -19,7 +21,8 @@ public struct WeightFile {
     self.path = path
     let file = try RandomAccessFile(path: Self.file(at: path), expected: Self.expected)
     let start = try file.read(0..<min(9, file.byteCount))
-    if start.starts(with: NPYHeader.magic) {
+    isSingleArray = start.starts(with: NPYHeader.magic)
+    if isSingleArray {
       tensors = [try NPZFile.tensor(npy: file)]
       leftAside = []
     } else if ZipArchive.magics.contains(where: start.starts) {
