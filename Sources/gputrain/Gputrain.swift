@@ -9,7 +9,8 @@ import ArgumentParser
       Width-scaling rules for feature learning (arXiv:2310.17813), on any OpenCL device.
       """,
     subcommands: [
-      SweepCommand.self, TrainCommand.self, ScalingCommand.self, DevicesCommand.self,
+      SweepCommand.self, TrainCommand.self, ScalingCommand.self, NormsCommand.self,
+      DevicesCommand.self,
     ],
     defaultSubcommand: SweepCommand.self)
 }

@@ -1,0 +1,211 @@
+import Foundation
+import Tensors
+
+/// Norms by Lanczos' iteration on WᵀW, whose products the device makes over blocks of rows.
+///     z = Σ_b W_bᵀ(W_b v),  T = VᵀWᵀWV tridiagonal,  ‖W‖_*² ≈ λ_max(T)
+///
+/// A matrix that fits one block is copied to the device once. A larger one is read again for every
+/// product, block after block, so that it fits neither the device's memory nor the host's. The
+/// basis V is kept on the host in Double and made orthogonal against all of itself twice, so that
+/// rounding in the device's products does not spoil T.
+/// Source: Golub and Van Loan, "Matrix Computations", 4th edition, section 10.1.
+public struct LanczosMeasure: MatrixMeasure {
+  /// Iteration stops where λ_max(T)'s error is estimated below this share of it.
+  static let tolerance = 1e-7
+  /// Fewest products: where the other singular values are nearly equal, a residual is small before
+  /// the largest one is seen.
+  static let minimumSteps = 16
+  /// Most products; then the bracket says how far the value is known.
+  static let maximumSteps = 300
+  /// How often the upper bound may be too low.
+  static let failureProbability = 1e-9
+
+  private let compute: Compute
+  private let maximumBlockBytes: Int
+
+  /// A measure that computes with `compute`.
+  ///
+  /// - maximumBlockBytes: largest block of rows; the device's largest buffer where nil, and 1 GiB
+  ///   at most, since a block is also in the host's memory while it is read.
+  public init(compute: Compute, maximumBlockBytes: Int? = nil) {
+    self.compute = compute
+    self.maximumBlockBytes =
+      maximumBlockBytes
+      ?? Int(min(compute.queue.device.maximumAllocation, 1 << 30))
+  }
+
+  /// - Throws: `OpenCLError`, `CLBlastError`, and what reading the matrix throws.
+  public func norms(of matrix: any MatrixRows) throws -> MatrixNorms {
+    defer { try? compute.releaseUnusedMemory() }
+    let survey = try Survey(matrix, blocks: blocks(of: matrix))
+    guard survey.largest > 0 else {
+      return MatrixNorms(spectral: 0, lower: 0, upper: 0, frobenius: 0)
+    }
+    return try iterate(matrix, survey)
+  }
+
+  /// Ranges of rows, each of at most the block size and of one row at least.
+  private func blocks(of matrix: any MatrixRows) -> [Range<Int>] {
+    let height = max(1, maximumBlockBytes / (4 * matrix.columns))
+    return stride(from: 0, to: matrix.rows, by: height).map {
+      $0..<min($0 + height, matrix.rows)
+    }
+  }
+
+  private func iterate(_ matrix: any MatrixRows, _ survey: Survey) throws -> MatrixNorms {
+    let gram = try Gram(matrix, survey, compute)
+    let columns = matrix.columns
+    let limit = min(Self.maximumSteps, min(matrix.rows, columns) + 1)
+    var basis = [Self.start(columns)]
+    var diagonal: [Double] = []
+    var offDiagonal: [Double] = []
+    var eigenvalues = TridiagonalEigenvalues(diagonal: [0], offDiagonal: [])
+    for step in 1...limit {
+      var next = try gram.product(basis[step - 1])
+      diagonal.append(dot(next, basis[step - 1]))
+      // Twice is enough (Kahan and Parlett).
+      for _ in 0..<2 {
+        for vector in basis { add(-dot(next, vector), vector, to: &next) }
+      }
+      let length = dot(next, next).squareRoot()
+      eigenvalues = TridiagonalEigenvalues(diagonal: diagonal, offDiagonal: offDiagonal)
+      let (value, component) = eigenvalues.pairs[0]
+      let residual = length * abs(component)
+      let gap = eigenvalues.pairs.count > 1 ? value - eigenvalues.pairs[1].value : 0
+      let error = gap > residual ? residual * residual / gap : residual
+      if length <= 0x1p-40 * value || step >= Self.minimumSteps && error <= Self.tolerance * value {
+        break
+      }
+      offDiagonal.append(length)
+      basis.append(next.map { $0 / length })
+    }
+    return norms(
+      eigenvalues, steps: diagonal.count, survey: survey, rows: matrix.rows, columns: columns)
+  }
+
+  /// The bracket: λ_max(T) is a lower bound of λ, and upper bounds are, the least of them,
+  ///     Σλ − Σ_{i>1} θ_i   since Lanczos' θ_i are at most the eigenvalues λ_i, and Σλ = ‖W‖_F²
+  ///     θ_1/(1 − ε)        but for a share 1.648·√n·exp(−√ε·(2k − 1)) of random starts
+  /// each widened by the rounding of float32 products. The second is Kuczyński and Woźniakowski,
+  /// "Estimating the Largest Eigenvalue by the Power and Lanczos Algorithms" (1992).
+  private func norms(
+    _ eigenvalues: TridiagonalEigenvalues, steps: Int, survey: Survey, rows: Int, columns: Int
+  ) -> MatrixNorms {
+    let value = max(eigenvalues.pairs[0].value, 0)
+    let trace = survey.sumOfSquares
+    let rest = eigenvalues.pairs.dropFirst().reduce(0) { $0 + max($1.value, 0) }
+    // Errors of sums of n rounded products grow like √n (Higham and Mary, 2019).
+    let rounding = 0x1p-23 * (2 + Double(max(rows, columns)).squareRoot())
+    var upper = min(trace, max(value, trace - rest * (1 - rounding)))
+    let exponent =
+      log(1.648 * Double(columns).squareRoot() / Self.failureProbability)
+      / Double(2 * steps - 1)
+    if exponent < 1 { upper = min(upper, value / (1 - exponent * exponent)) }
+    let spectral = min(value, trace).squareRoot()
+    let scale = survey.scale
+    return MatrixNorms(
+      spectral: spectral * scale, lower: spectral * (1 - rounding) * scale,
+      upper: max(upper.squareRoot(), spectral) * (1 + rounding) * scale,
+      frobenius: trace.squareRoot() * scale)
+  }
+
+  /// A unit vector in a random direction, always the same one.
+  private static func start(_ count: Int) -> [Double] {
+    var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+    func uniform() -> Double {
+      // SplitMix64 (Steele, Lea and Flood, 2014).
+      state &+= 0x9E37_79B9_7F4A_7C15
+      var z = state
+      z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+      z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+      return (Double((z ^ z >> 31) >> 11) + 0.5) * 0x1p-53
+    }
+    // Box and Muller: normal numbers, so that no direction is preferred.
+    let vector = (0..<count).map { _ in
+      (-2 * log(uniform())).squareRoot() * cos(2 * .pi * uniform())
+    }
+    let length = dot(vector, vector).squareRoot()
+    return vector.map { $0 / length }
+  }
+}
+
+/// One pass over a matrix: what has to be known before the first product.
+private struct Survey {
+  let blocks: [Range<Int>]
+  /// The largest absolute value.
+  private(set) var largest: Float = 0
+  /// Σ(w/scale)².
+  private(set) var sumOfSquares = 0.0
+  /// The values of the only block; nil where there are several.
+  private(set) var values: [Float]?
+
+  /// A power of two near `largest`: division by it is exact, and squares neither overflow nor
+  /// vanish in float32.
+  var scale: Double { Double(sign: .plus, exponent: Int(largest.exponent), significand: 1) }
+
+  init(_ matrix: any MatrixRows, blocks: [Range<Int>]) throws {
+    self.blocks = blocks
+    var sum = 0.0
+    for block in blocks {
+      let values = try matrix.values(block)
+      for value in values {
+        largest = max(largest, abs(value))
+        // Squares of float32 values stay within a Double's range, from 2^-298 to 2^256.
+        sum += Double(value) * Double(value)
+      }
+      if blocks.count == 1 { self.values = values }
+    }
+    if largest > 0 { sumOfSquares = sum / (scale * scale) }
+  }
+}
+
+/// Products with WᵀW/scale² on the device.
+private struct Gram {
+  private let matrix: any MatrixRows
+  private let blocks: [Range<Int>]
+  private let inverseScale: Double
+  private let compute: Compute
+  /// The matrix on the device, where one block holds it.
+  private let resident: Tensor?
+
+  init(_ matrix: any MatrixRows, _ survey: Survey, _ compute: Compute) throws {
+    self.matrix = matrix
+    self.compute = compute
+    blocks = survey.blocks
+    let inverseScale = 1 / survey.scale
+    self.inverseScale = inverseScale
+    resident = try survey.values.map {
+      try Self.tensor($0, matrix.columns, inverseScale, compute)
+    }
+  }
+
+  func product(_ vector: [Double]) throws -> [Double] {
+    let v = try compute.tensor(vector.map { Float($0) }, rows: 1, columns: matrix.columns)
+    var sum = [Double](repeating: 0, count: matrix.columns)
+    for block in blocks {
+      let part = try resident
+        ?? Self.tensor(matrix.values(block), matrix.columns, inverseScale, compute)
+      let z = try compute.product(.tn, part, compute.product(.nt, part, v))
+      for (index, value) in try compute.read(z).enumerated() { sum[index] += Double(value) }
+    }
+    return sum
+  }
+
+  private static func tensor(
+    _ values: [Float], _ columns: Int, _ inverseScale: Double, _ compute: Compute
+  ) throws -> Tensor {
+    let scaled =
+      inverseScale == 1 ? values : values.map { Float(Double($0) * inverseScale) }
+    return try compute.tensor(scaled, rows: values.count / columns, columns: columns)
+  }
+}
+
+private func dot(_ a: [Double], _ b: [Double]) -> Double {
+  var sum = 0.0
+  for index in a.indices { sum += a[index] * b[index] }
+  return sum
+}
+
+private func add(_ factor: Double, _ a: [Double], to b: inout [Double]) {
+  for index in a.indices { b[index] += factor * a[index] }
+}
