@@ -61,9 +61,10 @@ struct NormsCommand: ParsableCommand {
 
   func run() throws {
     let opened = try files.map(WeightFile.init(path:))
-    let audit = try against.map {
-      try WeightAudit(opened[0], against: WeightFile(path: $0), filter: matches)
-    } ?? WeightAudit(opened, filter: matches)
+    let audit =
+      try against.map {
+        try WeightAudit(opened[0], against: WeightFile(path: $0), filter: matches)
+      } ?? WeightAudit(opened, filter: matches)
     var matrices: [AuditedMatrix] = []
     if audit.count > 0 {
       let device = try Device.find(DeviceRequest(device))

@@ -83,7 +83,8 @@ struct NormsTable {
 
   private func cells(_ matrix: AuditedMatrix) -> [String] {
     let shape =
-      matrix.shape.count > 2 ? "\(matrix.rows)×\(matrix.columns)*" : "\(matrix.rows)×\(matrix.columns)"
+      matrix.shape.count > 2
+      ? "\(matrix.rows)×\(matrix.columns)*" : "\(matrix.rows)×\(matrix.columns)"
     let subject = showsUpdates ? matrix.update : matrix.norms
     let bracket = subject.map { "[\(number($0.lower)), \(number($0.upper))]" } ?? "-"
     let head = [name(matrix), shape, number(matrix.norms?.spectral)]

@@ -183,7 +183,8 @@ private struct Gram {
     let v = try compute.tensor(vector.map { Float($0) }, rows: 1, columns: matrix.columns)
     var sum = [Double](repeating: 0, count: matrix.columns)
     for block in blocks {
-      let part = try resident
+      let part =
+        try resident
         ?? Self.tensor(matrix.values(block), matrix.columns, inverseScale, compute)
       let z = try compute.product(.tn, part, compute.product(.nt, part, v))
       for (index, value) in try compute.read(z).enumerated() { sum[index] += Double(value) }

@@ -41,8 +41,10 @@ enum NPZFile {
   ) throws -> StoredTensor {
     let header = try NPYHeader(source, path: path)
     guard let kind = header.type.dropFirst().first, "biufcmMSUVO".contains(kind),
-      "<>|=".contains(header.type.first!), let length = Int(header.type.dropFirst(2).prefix(9)
-        .prefix { $0.isASCII && $0.isNumber }) ?? (kind == "O" ? 8 : nil)
+      "<>|=".contains(header.type.first!),
+      let length = Int(
+        header.type.dropFirst(2).prefix(9)
+          .prefix { $0.isASCII && $0.isNumber }) ?? (kind == "O" ? 8 : nil)
     else {
       throw DataError.unsupported(
         path: path, expected: "an NPY array of numbers", found: DataError.quoted(header.type))

@@ -44,7 +44,8 @@ enum ShardedSafetensors {
       guard wanted.count == names.count else {
         let missing = names.subtracting(wanted.map(\.name)).sorted()
         throw DataError.malformed(
-          path: shardPath, expected: "the tensor \(DataError.quoted(missing[0])), as \(path) has it",
+          path: shardPath,
+          expected: "the tensor \(DataError.quoted(missing[0])), as \(path) has it",
           found: "none of that name")
       }
       tensors += wanted

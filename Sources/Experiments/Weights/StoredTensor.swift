@@ -73,8 +73,10 @@ struct StoredMatrix: MatrixRows {
       var position = 0
       while position < count {
         let piece = min(count - position, Self.pieceBytes / type.format.width)
-        try read(first + position, UnsafeMutableBufferPointer(
-          rebasing: values[position..<(position + piece)]))
+        try read(
+          first + position,
+          UnsafeMutableBufferPointer(
+            rebasing: values[position..<(position + piece)]))
         position += piece
       }
     }

@@ -20,9 +20,10 @@ struct TridiagonalEigenvalues {
     for start in d.indices {
       // Three steps an eigenvalue are usual; far more than enough end the loop whatever comes.
       for _ in 0..<60 {
-        let end = (start..<(d.count - 1)).first { index in
-          abs(e[index]) <= 0x1p-53 * (abs(d[index]) + abs(d[index + 1]))
-        } ?? d.count - 1
+        let end =
+          (start..<(d.count - 1)).first { index in
+            abs(e[index]) <= 0x1p-53 * (abs(d[index]) + abs(d[index + 1]))
+          } ?? d.count - 1
         if end == start { break }
         Self.step(&d, &e, &row, start..<end)
       }
@@ -64,5 +65,7 @@ struct TridiagonalEigenvalues {
     e[last] = 0
   }
 
-  private static func hypotenuse(_ a: Double, _ b: Double) -> Double { (a * a + b * b).squareRoot() }
+  private static func hypotenuse(_ a: Double, _ b: Double) -> Double {
+    (a * a + b * b).squareRoot()
+  }
 }

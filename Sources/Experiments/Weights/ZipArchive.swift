@@ -92,7 +92,8 @@ struct ZipArchive {
     let method = record.unsigned(at: 10, width: 2)
     guard method == 0 || method == 8 else {
       throw DataError.unsupported(
-        path: path, expected: "ZIP members stored or deflated", found: "\(quoted) by method \(method)"
+        path: path, expected: "ZIP members stored or deflated",
+        found: "\(quoted) by method \(method)"
       )
     }
     // Sizes and offset of 32 bits, or, where those are all ones, of 64 bits in the extra field.
@@ -175,7 +176,8 @@ struct ZipArchive {
     let header = try file.read(entry.headerOffset..<(entry.headerOffset + 30))
     let nameLength = Int(header.unsigned(at: 26, width: 2))
     let start = entry.headerOffset + 30 + nameLength + Int(header.unsigned(at: 28, width: 2))
-    guard header.unsigned(at: 0, width: 4) == 0x0403_4B50, header.unsigned(at: 6, width: 2) & 1 == 0,
+    guard header.unsigned(at: 0, width: 4) == 0x0403_4B50,
+      header.unsigned(at: 6, width: 2) & 1 == 0,
       header.unsigned(at: 8, width: 2) == (entry.isDeflated ? 8 : 0),
       nameLength == entry.name.utf8.count
     else {

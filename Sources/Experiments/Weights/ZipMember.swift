@@ -88,12 +88,11 @@ final class ZipMember: ByteSource {
     return bytes
   }
 
-  /// Carries the checksum on where `bytes` continue what it covers.
+  /// Carries the checksum on where `bytes` go on from what it covers.
   private func check(_ bytes: [UInt8], at position: Int) throws {
-    if position == 0 { (checksum, checkedCount) = (0, 0) }
-    guard position == checkedCount, !bytes.isEmpty else { return }
+    guard position <= checkedCount, position + bytes.count > checkedCount else { return }
     bytes.withUnsafeBufferPointer { buffer in
-      var rest = buffer[...]
+      var rest = buffer[(checkedCount - position)...]
       // The length has 32 bits.
       while !rest.isEmpty {
         let piece = UnsafeBufferPointer(rebasing: rest.prefix(1 << 30))
@@ -101,7 +100,7 @@ final class ZipMember: ByteSource {
         rest = rest.dropFirst(piece.count)
       }
     }
-    checkedCount += bytes.count
+    checkedCount = position + bytes.count
     if checkedCount == byteCount && UInt32(checksum) != entry.checksum {
       throw DataError.malformed(
         path: path, expected: "CRC-32 \(String(entry.checksum, radix: 16))",

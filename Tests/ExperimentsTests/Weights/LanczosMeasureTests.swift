@@ -1,0 +1,130 @@
+import Foundation
+import OpenCL
+import Tensors
+import Testing
+
+@testable import Experiments
+
+@Suite struct LanczosMeasureTests {
+  /// Rows of an array, with a count of how often they were read.
+  final class Rows: MatrixRows {
+    let rows, columns: Int
+    let values: [Float]
+    private(set) var largestRead = 0
+
+    init(_ values: [Float], rows: Int, columns: Int) {
+      (self.rows, self.columns, self.values) = (rows, columns, values)
+    }
+
+    func values(_ range: Range<Int>) -> [Float] {
+      largestRead = max(largestRead, range.count)
+      return Array(values[(range.lowerBound * columns)..<(range.upperBound * columns)])
+    }
+  }
+
+  static func compute() throws -> Compute {
+    try Compute(device: Device.find(.best))
+  }
+
+  private func random(_ rows: Int, _ columns: Int, seed: UInt64) -> [Float] {
+    var generator = SplitMix(state: seed)
+    return (0..<(rows * columns)).map { _ in Float.random(in: -1...1, using: &generator) }
+  }
+
+  private func check(
+    _ values: [Float], rows: Int, columns: Int, blockBytes: Int? = nil, compute: Compute,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let measure = LanczosMeasure(compute: compute, maximumBlockBytes: blockBytes)
+    let got = try measure.norms(of: Rows(values, rows: rows, columns: columns))
+    let singular = singularValues(values, rows: rows, columns: columns)
+    let frobenius = singular.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    let spectral = singular[0]
+    // The products are float32's; 1e-5 is what `gputrain norms` promises.
+    #expect(abs(got.spectral - spectral) <= 1e-5 * spectral, sourceLocation: sourceLocation)
+    #expect(abs(got.frobenius - frobenius) <= 1e-9 * frobenius, sourceLocation: sourceLocation)
+    #expect(
+      got.lower <= spectral && spectral <= got.upper && got.lower <= got.spectral
+        && got.spectral <= got.upper, sourceLocation: sourceLocation)
+  }
+
+  @Test func norms_agreeWithJacobi_whateverTheShape() throws {
+    let compute = try Self.compute()
+    for (rows, columns) in [
+      (1, 1), (1, 7), (7, 1), (2, 2), (17, 16), (16, 17), (31, 64), (64, 31), (10, 97),
+    ] {
+      let values = random(rows, columns, seed: UInt64(rows * 100 + columns))
+      try check(values, rows: rows, columns: columns, compute: compute)
+    }
+  }
+
+  /// Blocks of one row, of three, and of all but one: the same numbers.
+  @Test func blocks_giveTheSameNorms() throws {
+    let compute = try Self.compute()
+    let values = random(23, 19, seed: 3)
+    let whole = try LanczosMeasure(compute: compute)
+      .norms(of: Rows(values, rows: 23, columns: 19))
+    for height in [1, 3, 22] {
+      let rows = Rows(values, rows: 23, columns: 19)
+      let blocks = try LanczosMeasure(compute: compute, maximumBlockBytes: 4 * 19 * height)
+        .norms(of: rows)
+      #expect(rows.largestRead == height)
+      #expect(abs(blocks.spectral - whole.spectral) <= 1e-6 * whole.spectral)
+      #expect(abs(blocks.frobenius - whole.frobenius) <= 1e-12 * whole.frobenius)
+      try check(values, rows: 23, columns: 19, blockBytes: 4 * 19 * height, compute: compute)
+    }
+    // Less than a row: a row at a time all the same.
+    try check(values, rows: 23, columns: 19, blockBytes: 1, compute: compute)
+  }
+
+  @Test func specialSpectra() throws {
+    let compute = try Self.compute()
+    let count = 24
+    let identity = (0..<(count * count)).map { Float($0 / count == $0 % count ? 1 : 0) }
+    try check(identity, rows: count, columns: count, compute: compute)
+    // One value a little above the others, which are equal.
+    var spike = identity
+    spike[0] = 1.001
+    try check(spike, rows: count, columns: count, compute: compute)
+    try check(
+      [Float](repeating: 0.5, count: count * count), rows: count, columns: count, compute: compute)
+    var single = [Float](repeating: 0, count: count * count)
+    single[77] = -3
+    try check(single, rows: count, columns: count, compute: compute)
+    let steep = (0..<count * count).map {
+      $0 / count == $0 % count ? Float(pow(0.5, Double($0 / count))) : 0
+    }
+    try check(steep, rows: count, columns: count, compute: compute)
+    let zero = try LanczosMeasure(compute: compute)
+      .norms(of: Rows([0, 0, 0, 0, 0, 0], rows: 2, columns: 3))
+    #expect(zero == MatrixNorms(spectral: 0, lower: 0, upper: 0, frobenius: 0))
+  }
+
+  /// σ(cA) = |c|·σ(A), exactly for powers of two, also where float32's squares would overflow or
+  /// vanish.
+  @Test(arguments: [-120, -80, -1, 1, 60, 126]) func scale_passesThrough(exponent: Int) throws {
+    let compute = try Self.compute()
+    let values = random(13, 9, seed: 11)
+    let factor = Float(sign: .minus, exponent: exponent, significand: 1)
+    let measure = LanczosMeasure(compute: compute)
+    let plain = try measure.norms(of: Rows(values, rows: 13, columns: 9))
+    let scaled = try measure.norms(of: Rows(values.map { $0 * factor }, rows: 13, columns: 9))
+    #expect(scaled.spectral == plain.spectral * abs(Double(factor)))
+    #expect(scaled.frobenius == plain.frobenius * abs(Double(factor)))
+    #expect(scaled.stableRank == plain.stableRank)
+  }
+
+  /// 2 − 2cos(πj/(k + 1)) for the matrix (−1, 2, −1), in closed form.
+  @Test(arguments: [1, 2, 3, 50, 200]) func tridiagonal_eigenvaluesAreTheKnownOnes(count: Int) {
+    let eigenvalues = TridiagonalEigenvalues(
+      diagonal: [Double](repeating: 2, count: count),
+      offDiagonal: [Double](repeating: -1, count: count - 1))
+    for (index, pair) in eigenvalues.pairs.enumerated() {
+      let angle = Double.pi * Double(count - index) / Double(count + 1)
+      #expect(abs(pair.value - (2 - 2 * cos(angle))) <= 1e-13 * Double(count))
+      // The eigenvector's last component is √(2/(k + 1))·sin(jkπ/(k + 1)), up to its sign.
+      let component = (2 / Double(count + 1)).squareRoot() * sin(angle * Double(count))
+      #expect(abs(abs(pair.lastComponent) - abs(component)) <= 1e-12)
+    }
+  }
+}
