@@ -55,7 +55,10 @@ public struct LanczosMeasure: MatrixMeasure {
   private func iterate(_ matrix: any MatrixRows, _ survey: Survey) throws -> MatrixNorms {
     let gram = try Gram(matrix, survey, compute)
     let columns = matrix.columns
-    let limit = min(Self.maximumSteps, min(matrix.rows, columns) + 1)
+    // Exactly, W's rank and one more step are enough; rounding asks for a few more.
+    let limit = min(Self.maximumSteps, columns, matrix.rows + 8)
+    // Where steps cost no reading, as many as bring the random bound within 1 % of the norm.
+    let least = gram.isResident ? Self.steps(columns: columns, margin: 0.02) : Self.minimumSteps
     var basis = [Self.start(columns)]
     var diagonal: [Double] = []
     var offDiagonal: [Double] = []
@@ -73,9 +76,8 @@ public struct LanczosMeasure: MatrixMeasure {
       let residual = length * abs(component)
       let gap = eigenvalues.pairs.count > 1 ? value - eigenvalues.pairs[1].value : 0
       let error = gap > residual ? residual * residual / gap : residual
-      if length <= 0x1p-40 * value || step >= Self.minimumSteps && error <= Self.tolerance * value {
-        break
-      }
+      let isDone = step >= least && error <= Self.tolerance * value
+      if isDone || length <= 0x1p-40 * value { break }
       offDiagonal.append(length)
       basis.append(next.map { $0 / length })
     }
@@ -97,16 +99,24 @@ public struct LanczosMeasure: MatrixMeasure {
     // Errors of sums of n rounded products grow like √n (Higham and Mary, 2019).
     let rounding = 0x1p-23 * (2 + Double(max(rows, columns)).squareRoot())
     var upper = min(trace, max(value, trace - rest * (1 - rounding)))
-    let exponent =
-      log(1.648 * Double(columns).squareRoot() / Self.failureProbability)
-      / Double(2 * steps - 1)
-    if exponent < 1 { upper = min(upper, value / (1 - exponent * exponent)) }
+    let root = Self.logarithm(columns: columns) / Double(2 * steps - 1)
+    if root < 1 { upper = min(upper, value / (1 - root * root)) }
     let spectral = min(value, trace).squareRoot()
     let scale = survey.scale
     return MatrixNorms(
       spectral: spectral * scale, lower: spectral * (1 - rounding) * scale,
       upper: max(upper.squareRoot(), spectral) * (1 + rounding) * scale,
       frobenius: trace.squareRoot() * scale)
+  }
+
+  /// √ε·(2k − 1) at which the random bound fails with `failureProbability`.
+  private static func logarithm(columns: Int) -> Double {
+    log(1.648 * Double(columns).squareRoot() / failureProbability)
+  }
+
+  /// Steps k for the random bound with ε = `margin`.
+  private static func steps(columns: Int, margin: Double) -> Int {
+    Int((logarithm(columns: columns) / margin.squareRoot() + 1) / 2) + 1
   }
 
   /// A unit vector in a random direction, always the same one.
@@ -167,6 +177,8 @@ private struct Gram {
   private let compute: Compute
   /// The matrix on the device, where one block holds it.
   private let resident: Tensor?
+
+  var isResident: Bool { resident != nil }
 
   init(_ matrix: any MatrixRows, _ survey: Survey, _ compute: Compute) throws {
     self.matrix = matrix
