@@ -135,7 +135,7 @@ import Testing
   @Test func writer_andReader_agree() throws {
     let folder = try TemporaryFolder()
     let tensors = [
-      NamedValues(name: "b \"é\"\n", shape: [2, 3], values: [1, -2, 3.5, 0, 1e-40, 1e38]),
+      NamedValues(name: "b \"é\"\n", shape: [2, 3], values: [1, -2, 3.5, 0, 0x1p-140, 1e38]),
       NamedValues(name: "a", shape: [1, 1, 2], values: [7, .infinity]),
       NamedValues(name: "scalar", shape: [], values: [42]),
       NamedValues(name: "empty", shape: [0, 5], values: []),
