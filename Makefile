@@ -4,7 +4,7 @@
 # make format         rewrite the sources in the house's format
 
 SWIFT ?= swift
-SOURCES := Package.swift Sources Tests Examples
+SOURCES := Package.swift Sources Tests Examples Benchmarks
 
 .PHONY: run build test test-kernels check format lint setup
 
@@ -22,7 +22,7 @@ test: setup
 
 # PoCL has two ways to run a work-group's items one after another; kernels must be right under both.
 test-kernels: setup
-	POCL_WORK_GROUP_METHOD=cbs $(SWIFT) test --filter TensorsTests
+	POCL_WORK_GROUP_METHOD=cbs $(SWIFT) test --filter "TensorsTests|SpectralTests"
 
 lint:
 	$(SWIFT) format lint --strict --recursive $(SOURCES)

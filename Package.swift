@@ -2,7 +2,7 @@
 import PackageDescription
 
 /// One direction of dependence: each floor knows only those under it.
-///     gputrain → Experiments → Training → Spectral, Tensors → OpenCL → C system targets
+///     gputrain → Experiments → Training → Spectral → Tensors → OpenCL → C system targets
 let package = Package(
   name: "gputrain",
   products: [
@@ -27,7 +27,7 @@ let package = Package(
     .target(
       name: "Tensors",
       dependencies: ["OpenCL", "COpenCL", "CCLBlast", "COpenBLAS", "CKernels"]),
-    .target(name: "Spectral"),
+    .target(name: "Spectral", dependencies: ["Tensors", "OpenCL", "COpenBLAS"]),
     .target(name: "Training", dependencies: ["Spectral", "Tensors", "OpenCL"]),
     .target(
       name: "Experiments",
@@ -43,7 +43,9 @@ let package = Package(
 
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "OpenCL"]),
-    .testTarget(name: "SpectralTests", dependencies: ["Spectral"], resources: [.copy("Golden")]),
+    .testTarget(
+      name: "SpectralTests", dependencies: ["Spectral", "Tensors", "OpenCL", "COpenBLAS"],
+      resources: [.copy("Golden")]),
     .testTarget(
       name: "TrainingTests",
       dependencies: ["Training", "Spectral", "Tensors", "OpenCL"],
@@ -62,6 +64,9 @@ let package = Package(
       name: "TrainMLP",
       dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
       path: "Examples/TrainMLP"),
+    .executableTarget(
+      name: "SpectralBenchmark", dependencies: ["Spectral", "Tensors", "OpenCL"],
+      path: "Benchmarks/Spectral"),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -23,6 +23,13 @@ const char *gputrain_gather_source(void) {
   return text;
 }
 
+const char *gputrain_gram_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/gram.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_loss_source(void) {
   static const char text[] = {
 #embed "../../Kernels/loss.cl"
@@ -40,6 +47,20 @@ const char *gputrain_reduction_source(void) {
 const char *gputrain_random_source(void) {
   static const char text[] = {
 #embed "../../Kernels/random.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_ritz_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/ritz.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_spectral_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/spectral.cl"
       , 0};
   return text;
 }

@@ -62,11 +62,16 @@ extension Compute {
   /// - Throws: `OpenCLError`.
   public func filled(_ value: Float, replicas: Int = 1, rows: Int, columns: Int) throws -> Tensor {
     let result = try tensor(replicas: replicas, rows: rows, columns: columns)
+    try fill(result.buffer, value)
+    return result
+  }
+
+  /// Every element of `buffer` ← `value`.
+  package func fill(_ buffer: Buffer<Float>, _ value: Float) throws {
     let kernel = try kernel(.fill, "fill", Buffer<Float>.self, Float.self, UInt64.self)
     try kernel(
-      queue, global: [roundUp(result.count, 256)], local: [256], result.buffer, value,
-      UInt64(result.count))
-    return result
+      queue, global: [roundUp(buffer.count, 256)], local: [256], buffer, value,
+      UInt64(buffer.count))
   }
 
   /// Random numbers N(0, std²) by Philox 4x32-10 and Box–Muller.
@@ -89,7 +94,7 @@ extension Compute {
   }
 
   /// `count` rounded up to a multiple of `multiple`.
-  func roundUp(_ count: Int, _ multiple: Int) -> Int {
+  package func roundUp(_ count: Int, _ multiple: Int) -> Int {
     (count + multiple - 1) / multiple * multiple
   }
 }

@@ -52,7 +52,7 @@ public final class Compute {
 
   /// Floats that one work-item of an elementwise kernel handles at a time: a CPU's native vector,
   /// and four on GPUs, whose wide loads are of 16 bytes.
-  var vectorWidth: Int {
+  package var vectorWidth: Int {
     let native = queue.device.nativeFloatWidth
     return [4, 8, 16].contains(native) ? native : 4
   }
@@ -100,7 +100,7 @@ public final class Compute {
   }
 
   /// The kernel `name` of `source`, compiled and checked at first use.
-  func kernel<each Argument: KernelArgument>(
+  package func kernel<each Argument: KernelArgument>(
     _ source: KernelSource, _ name: String, _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
     if let kernel = kernels[name] as? Kernel<repeat each Argument> { return kernel }

@@ -4,7 +4,10 @@
 const char *gputrain_activation_source(void);
 const char *gputrain_fill_source(void);
 const char *gputrain_gather_source(void);
+const char *gputrain_gram_source(void);
 const char *gputrain_loss_source(void);
 const char *gputrain_reduction_source(void);
 const char *gputrain_random_source(void);
+const char *gputrain_ritz_source(void);
+const char *gputrain_spectral_source(void);
 const char *gputrain_update_source(void);

@@ -1,0 +1,313 @@
+// Locally optimal block iteration for the largest eigenvalue of A = s² WᵀW (Knyazev, SIAM J. Sci.
+// Comput. 23 (2001) 517: LOBPCG without preconditioner), for several matrices at once.
+//   basis B = [X, P, D]: Ritz vectors, last directions, residuals D = A X − X Θ; k vectors each
+//   pass: A D;   gram: BᵀB and BᵀAB;   solve: Rayleigh–Ritz;   update: X, P, D and their images
+// X and P get their images A X, A P by the same linear combinations, so W is read once a step.
+// problems: a table of FIELDS numbers for each matrix and replica (a "problem").
+// vectors: for each problem 6k rows of `pitch` floats: X P D AX AP AD; columns past the matrix's
+// are 0 and stay so. partials: see spectral.cl. grams: for each problem [chunk][pair].
+// state: for each problem `stateStride` floats: s, correction, Σ(sw)², out of range; from 4 on Θ [k]
+// and the coefficients [3k][2k] of the new X and P in B.
+// summary: for each problem 4 floats: σ, ‖AX − θX‖/θ, ‖W‖_F, and out of range.
+// Sums go in a fixed order that depends on a matrix's shape alone.
+
+#define FIELDS 12
+#define ROWS 3
+#define COLUMNS 4
+#define PITCH 5
+#define BLOCKS 7
+#define VECTORS_AT 8
+#define PARTIALS_AT 9
+#define GRAMS_AT 10
+#define UNIT 11
+#define CHUNK 512
+#define THETA 4
+#define MOST 24  // 3k for the largest k
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+typedef JOIN(float, WIDTH) vector;
+#define LOAD(p) JOIN(vload, WIDTH)(0, p)
+#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+#if WIDTH == 16
+#define HALVE(v) float8 v8 = v.lo + v.hi; float4 v4 = v8.lo + v8.hi;
+#elif WIDTH == 8
+#define HALVE(v) float4 v4 = v.lo + v.hi;
+#else
+#define HALVE(v) float4 v4 = v;
+#endif
+
+inline float sum(vector v) {
+  HALVE(v)
+  return (v4.x + v4.y) + (v4.z + v4.w);
+}
+
+// A new call: D ← A X/θ + ε g, the power step with a little of a fixed random direction, so that a
+// matrix whose top direction has left the span of X is found again; g alone where θ is of no use.
+// ε = 2⁻¹⁰ costs a converged σ at most ε² of itself. X, P and their images ← 0.
+// noise [k][≥ pitch], variance 1. global (⌈pitch/WIDTH⌉ of the widest rounded up to 8, problems).
+__kernel void ritz_begin(__global const uint* restrict problems, __global const float* noise,
+                         __global const float* state, __global float* vectors, uint k,
+                         uint noisePitch, uint stateStride) {
+  __global const uint* problem = problems + FIELDS * get_global_id(1);
+  size_t pitch = problem[PITCH], c = get_global_id(0) * WIDTH;
+  if (c >= pitch) return;
+  __global const float* theta = state + get_global_id(1) * stateStride + THETA;
+  __global float* x = vectors + problem[VECTORS_AT] + c;
+  float unit = rsqrt((float)problem[COLUMNS]);
+  for (uint j = 0; j < k; j++) {
+    vector d = LOAD(noise + j * noisePitch + c) * unit;
+    if (theta[j] > 1e-5f * theta[0] && isfinite(theta[j]))
+      d = LOAD(x + (3 * k + j) * pitch) / theta[j] + d * 0x1p-10f;
+    for (size_t i = c; i < c + WIDTH; i++)
+      if (i >= problem[COLUMNS]) ((float*)&d)[i - c] = 0.0f;
+    for (uint b = 0; b < 6; b++) STORE((vector)0.0f, x + (b * k + j) * pitch);
+    STORE(d, x + (2 * k + j) * pitch);
+  }
+}
+
+// After a first pass: s ← 2^−exponent(max |w|), the matrix's own scale, and what Z and Σ(sw)² that
+// were taken with the old s are to be multiplied by. A matrix that is over 2⁵⁰ times larger or
+// smaller than the scale it was read with is marked as out of range: its σ of this call is NaN.
+// A zero matrix keeps its scale. global (problems), local (1).
+__kernel void ritz_scale(__global const uint* restrict problems, __global const float* stats,
+                         __global float* state, uint stateStride) {
+  __global const uint* problem = problems + FIELDS * get_global_id(0);
+  __global float* own = state + get_global_id(0) * stateStride;
+  float square = 0.0f, most = 0.0f;
+  for (uint b = 0; b < problem[BLOCKS]; b++) {
+    square += stats[2 * (problem[UNIT] + b)];
+    most = fmax(most, stats[2 * (problem[UNIT] + b) + 1]);
+  }
+  float s = own[0], ratio = 1.0f;
+  if (most > 0.0f && isfinite(most)) {
+    int exponent = clamp(ilogb(most), -126, 126);
+    int change = -exponent - ilogb(s);
+    own[0] = ldexp(1.0f, -exponent);
+    own[3] = abs(change) > 50 ? 1.0f : 0.0f;
+    ratio = ldexp(1.0f, clamp(change, -60, 60));
+  } else {
+    own[3] = 0.0f;
+  }
+  own[1] = ratio * ratio;
+  own[2] = square * ratio * ratio;
+}
+
+// A D = Σ over row blocks. correct: whether this is the pass that ritz_scale looked at.
+// global (as ritz_begin, problems, k).
+__kernel void ritz_reduce(__global const uint* restrict problems,
+                          __global const float* restrict partials,
+                          __global const float* restrict state, __global float* restrict vectors,
+                          uint k, uint stateStride, uint correct) {
+  __global const uint* problem = problems + FIELDS * get_global_id(1);
+  size_t pitch = problem[PITCH], c = get_global_id(0) * WIDTH, j = get_global_id(2);
+  if (c >= pitch) return;
+  __global const float* from = partials + problem[PARTIALS_AT] + j * pitch + c;
+  vector z = 0.0f;
+  for (uint b = 0; b < problem[BLOCKS]; b++) z += LOAD(from + b * k * pitch);
+  if (correct) z *= state[get_global_id(1) * stateStride + 1];
+  STORE(z, vectors + problem[VECTORS_AT] + (5 * k + j) * pitch + c);
+}
+
+// Pairs p of the lower triangle, row by row: first b_i·b_j, then b_i·A b_j, over a chunk of columns.
+// global (pairs, chunks of the widest, problems), local (6, 1, 1), which divides pairs.
+__kernel void ritz_gram(__global const uint* restrict problems,
+                        __global const float* restrict vectors, __global float* restrict grams,
+                        uint k) {
+  __global const uint* problem = problems + FIELDS * get_global_id(2);
+  size_t pitch = problem[PITCH], first = get_global_id(1) * CHUNK;
+  if (first >= pitch) return;
+  uint pairs = get_global_size(0), lower = pairs / 2, p = get_global_id(0) % lower, i = 0;
+  while (p > i) p -= ++i;
+  __global const float* x = vectors + problem[VECTORS_AT];
+  __global const float* a = x + i * pitch;
+  __global const float* b = x + (p + (get_global_id(0) < lower ? 0 : 3 * k)) * pitch;
+  size_t end = min(first + CHUNK, pitch);
+  vector total = 0.0f;
+  for (size_t c = first; c < end; c += WIDTH) total += LOAD(a + c) * LOAD(b + c);
+  grams[problem[GRAMS_AT] + get_global_id(1) * pairs + get_global_id(0)] = sum(total);
+}
+
+inline float total(__global const float* grams, uint chunks, uint pairs, uint pair) {
+  float result = 0.0f;
+  for (uint c = 0; c < chunks; c++) result += grams[c * pairs + pair];
+  return result;
+}
+
+// Eigenvalues and vectors (columns of q) of the symmetric m×m matrix g, by cyclic Jacobi rotations.
+// A matrix that is not finite ends at once.
+inline void jacobi(float g[MOST][MOST], float q[MOST][MOST], uint m) {
+  for (uint i = 0; i < m; i++)
+    for (uint j = 0; j < m; j++) q[i][j] = i == j ? 1.0f : 0.0f;
+  for (int sweep = 0; sweep < 12; sweep++) {
+    float off = 0.0f, all = 0.0f;
+    for (uint i = 0; i < m; i++)
+      for (uint j = 0; j <= i; j++) {
+        all += g[i][j] * g[i][j];
+        if (j < i) off += g[i][j] * g[i][j];
+      }
+    if (!(off > 1e-15f * all)) return;
+    for (uint i = 1; i < m; i++)
+      for (uint j = 0; j < i; j++) {
+        if (g[i][j] == 0.0f) continue;
+        float tau = (g[i][i] - g[j][j]) / (2.0f * g[i][j]);
+        float t = (tau >= 0.0f ? 1.0f : -1.0f) / (fabs(tau) + sqrt(1.0f + tau * tau));
+        float c = rsqrt(1.0f + t * t), s = t * c;
+        float change = t * g[i][j];
+        for (uint l = 0; l < m; l++) {
+          float left = q[l][j], right = q[l][i];
+          q[l][j] = c * left - s * right;
+          q[l][i] = s * left + c * right;
+          if (l == i || l == j) continue;
+          left = g[l][j], right = g[l][i];
+          g[l][j] = g[j][l] = c * left - s * right;
+          g[l][i] = g[i][l] = s * left + c * right;
+        }
+        g[j][j] -= change;
+        g[i][i] += change;
+        g[i][j] = g[j][i] = 0.0f;
+      }
+  }
+}
+
+// Rayleigh–Ritz on the span of B: B's columns are scaled to 1 and made orthonormal by Cholesky's
+// factor L of BᵀB, without those that lie within 0.1 of the span of the ones before (or are 0);
+// the k largest eigenpairs of L⁻¹(BᵀAB)L⁻ᵀ are the new X. P is their part outside the old X, made
+// orthogonal to the new X. global (problems), local (1).
+__kernel void ritz_solve(__global const uint* restrict problems, __global const float* grams,
+                         __global float* state, __global float* summary, uint k,
+                         uint stateStride) {
+  size_t index = get_global_id(0);
+  __global const uint* problem = problems + FIELDS * index;
+  __global float* own = state + index * stateStride;
+  uint m = 3 * k, lower = m * (m + 1) / 2, chunks = (problem[PITCH] + CHUNK - 1) / CHUNK;
+  __global const float* gram = grams + problem[GRAMS_AT];
+  float l[MOST][MOST], g[MOST][MOST], q[MOST][MOST], unit[MOST];
+  uint pair = 0;
+  for (uint i = 0; i < m; i++)
+    for (uint j = 0; j <= i; j++, pair++) {
+      l[i][j] = total(gram, chunks, 2 * lower, pair);
+      g[i][j] = g[j][i] = total(gram, chunks, 2 * lower, lower + pair);
+    }
+  float residual = sqrt(l[2 * k][2 * k]);
+  for (uint i = 0; i < m; i++) unit[i] = l[i][i] > 1e-36f ? rsqrt(l[i][i]) : 0.0f;
+  for (uint i = 0; i < m; i++)
+    for (uint j = 0; j < m; j++) {
+      if (j <= i) l[i][j] *= unit[i] * unit[j];
+      g[i][j] *= unit[i] * unit[j];
+    }
+  // l ← L; a left-out column has a diagonal of 0.
+  for (uint i = 0; i < m; i++)
+    for (uint j = 0; j <= i; j++) {
+      float value = l[i][j];
+      for (uint c = 0; c < j; c++) value -= l[i][c] * l[j][c];
+      if (i == j)
+        l[i][i] = value < 1e-2f ? 0.0f : sqrt(value);
+      else
+        l[i][j] = l[j][j] == 0.0f ? 0.0f : value / l[j][j];
+    }
+  // g ← L⁻¹ g L⁻ᵀ.
+  for (uint side = 0; side < 2; side++)
+    for (uint c = 0; c < m; c++)
+      for (uint i = 0; i < m; i++) {
+        float value = side == 0 ? g[i][c] : g[c][i];
+        for (uint b = 0; b < i; b++) value -= l[i][b] * (side == 0 ? g[b][c] : g[c][b]);
+        value = l[i][i] == 0.0f ? 0.0f : value / l[i][i];
+        if (side == 0)
+          g[i][c] = value;
+        else
+          g[c][i] = value;
+      }
+  for (uint i = 0; i < m; i++)
+    for (uint j = 0; j < i; j++) g[i][j] = g[j][i] = 0.5f * (g[i][j] + g[j][i]);
+  jacobi(g, q, m);
+  for (uint i = 0; i < m; i++)
+    if (l[i][i] == 0.0f) g[i][i] = -FLT_MAX;
+  __global float* coefficients = own + THETA + k;
+  float previous = own[THETA];
+  float top[MOST][16];
+  for (uint j = 0; j < k; j++) {
+    uint best = 0;
+    for (uint i = 1; i < m; i++)
+      if (!(g[i][i] <= g[best][best])) best = i;
+    own[THETA + j] = g[best][best] < 0.0f ? 0.0f : g[best][best];
+    g[best][best] = -INFINITY;
+    for (uint i = 0; i < m; i++) top[i][j] = q[i][best];
+  }
+  for (uint j = 0; j < k; j++) {
+    for (uint i = 0; i < m; i++) top[i][k + j] = i < k ? 0.0f : top[i][j];
+    for (uint other = 0; other < k; other++) {
+      float along = 0.0f;
+      for (uint i = 0; i < m; i++) along += top[i][other] * (i < k ? 0.0f : top[i][j]);
+      for (uint i = 0; i < m; i++) top[i][k + j] -= along * top[i][other];
+    }
+  }
+  // Coefficients in B: unit ∘ L⁻ᵀ.
+  for (uint j = 0; j < 2 * k; j++)
+    for (uint step = 0; step < m; step++) {
+      uint i = m - 1 - step;
+      float value = top[i][j];
+      for (uint b = i + 1; b < m; b++) value -= l[b][i] * top[b][j];
+      top[i][j] = l[i][i] == 0.0f ? 0.0f : value / l[i][i];
+      coefficients[i * 2 * k + j] = top[i][j] * unit[i];
+    }
+  float theta = own[THETA];
+  summary[4 * index] = (theta < 0.0f ? 0.0f : sqrt(theta)) / own[0];
+  summary[4 * index + 1] = previous > 0.0f ? residual / previous : 1.0f;
+  summary[4 * index + 2] = sqrt(own[2]) / own[0];
+  summary[4 * index + 3] = own[3];
+}
+
+// X, P, AX, AP ← their combinations of B and A B; D ← AX − X Θ.
+// global (as ritz_begin, problems).
+__kernel void ritz_update(__global const uint* restrict problems, __global const float* state,
+                          __global float* vectors, uint k, uint stateStride) {
+  __global const uint* problem = problems + FIELDS * get_global_id(1);
+  size_t pitch = problem[PITCH], c = get_global_id(0) * WIDTH;
+  if (c >= pitch) return;
+  __global const float* theta = state + get_global_id(1) * stateStride + THETA;
+  __global const float* coefficients = theta + k;
+  __global float* x = vectors + problem[VECTORS_AT] + c;
+  vector residual[8], basis[MOST];
+  for (uint image = 0; image < 2; image++) {
+    __global float* b = x + image * 3 * k * pitch;
+    for (uint i = 0; i < 3 * k; i++) basis[i] = LOAD(b + i * pitch);
+    for (uint j = 0; j < 2 * k; j++) {
+      vector value = 0.0f;
+      for (uint i = 0; i < 3 * k; i++) value += basis[i] * coefficients[i * 2 * k + j];
+      STORE(value, b + j * pitch);
+      if (j < k) residual[j] = image == 0 ? value * -theta[j] : residual[j] + value;
+    }
+  }
+  for (uint j = 0; j < k; j++) STORE(residual[j], x + (2 * k + j) * pitch);
+}
+
+// σ = √(x·Ax/x·x)/s, the Rayleigh value of the first vector as it is, and its residual, from the
+// products of ritz_gram after the last update. A zero matrix has residual 0. global (problems).
+__kernel void ritz_finish(__global const uint* restrict problems, __global const float* grams,
+                          __global const float* state, __global float* summary, uint k,
+                          uint stateStride) {
+  size_t index = get_global_id(0);
+  __global const uint* problem = problems + FIELDS * index;
+  __global const float* own = state + index * stateStride;
+  uint m = 3 * k, lower = m * (m + 1) / 2, chunks = (problem[PITCH] + CHUNK - 1) / CHUNK;
+  __global const float* gram = grams + problem[GRAMS_AT];
+  float length = total(gram, chunks, 2 * lower, 0);
+  float theta = total(gram, chunks, 2 * lower, lower) / length;
+  float square = total(gram, chunks, 2 * lower, 2 * k * (2 * k + 1) / 2 + 2 * k) / length;
+  float sigma = theta < 0.0f ? 0.0f : sqrt(theta);
+  summary[4 * index] = own[3] == 0.0f ? sigma / own[0] : NAN;
+  summary[4 * index + 1] = theta <= 0.0f ? 0.0f : sqrt(square) / theta;
+  summary[4 * index + 2] = own[3] == 0.0f ? sqrt(own[2]) / own[0] : NAN;
+  summary[4 * index + 3] = own[3];
+}
+
+// One matrix's results, [replica] each, out of the summary. global (replicas), local (1).
+__kernel void ritz_result(__global const float* restrict summary, __global float* spectral,
+                          __global float* residual, __global float* frobenius, uint first) {
+  size_t replica = get_global_id(0);
+  __global const float* own = summary + 4 * (first + replica);
+  spectral[replica] = own[0];
+  residual[replica] = own[1];
+  frobenius[replica] = own[2];
+}

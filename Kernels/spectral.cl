@@ -1,0 +1,249 @@
+// One pass over matrices for their spectral norms: each row block is read from memory once.
+//   u = W V,  Z_block = Wᵀ (s² u) over the block's rows,  for VECTORS right vectors at a time
+// Several matrices of different shapes and replicas share a launch; a unit is one block of rows.
+// m0 … m7: the matrices' buffers. problems: a table of FIELDS numbers for each matrix and replica.
+// units: (problem, block) pairs. vectors: see ritz.cl; the pass reads the block D of each problem.
+// partials: [block][vector][pitch], written in columns 0 ..< columns only. stats: for each unit
+// Σ (s w)² and max |w|, where `measure` is set. state: see ritz.cl; [0] is the scale s.
+// Sums go in a fixed order that depends on a matrix's shape alone: bits do not depend on the group.
+//
+// CPU form: a work-item takes a unit, a tile of rows at a time, so that the second sweep finds the
+// tile in cache; no barriers, no local memory. global (units), local (1).
+// GPU form: a work-group of ITEMS takes a unit; sums in local memory. global (units·ITEMS).
+// Measured on two Zen 4 cores: see Benchmarks/Spectral.
+
+#define FIELDS 12
+#define SLOT 0
+#define OFFSET_LOW 1
+#define OFFSET_HIGH 2
+#define ROWS 3
+#define COLUMNS 4
+#define PITCH 5
+#define BLOCK_ROWS 6
+#define VECTORS_AT 8
+#define PARTIALS_AT 9
+#define UNIT 11
+#define ITEMS 128
+#define GPU_TILE 4
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+typedef JOIN(float, WIDTH) vector;
+#define LOAD(p) JOIN(vload, WIDTH)(0, p)
+#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+#if WIDTH == 16
+#define FOLD(v, op) float8 v8 = op(v.lo, v.hi); float4 v4 = op(v8.lo, v8.hi);
+#elif WIDTH == 8
+#define FOLD(v, op) float4 v4 = op(v.lo, v.hi);
+#else
+#define FOLD(v, op) float4 v4 = v;
+#endif
+#define ADD(a, b) ((a) + (b))
+
+inline float sum(vector v) {
+  FOLD(v, ADD)
+  return (v4.x + v4.y) + (v4.z + v4.w);
+}
+
+inline float greatest(vector v) {
+  FOLD(v, fmax)
+  return fmax(fmax(v4.x, v4.y), fmax(v4.z, v4.w));
+}
+
+#define MATRICES                                                             \
+  __global const float *m0, __global const float *m1, __global const float *m2, \
+      __global const float *m3, __global const float *m4, __global const float *m5, \
+      __global const float *m6, __global const float *m7
+
+// What a unit works on.
+#define UNIT_SETUP(INDEX)                                                          \
+  uint unit = firstUnit + (uint)(INDEX);                                           \
+  __global const uint* problem = problems + (size_t)FIELDS * units[2 * unit];      \
+  uint block = units[2 * unit + 1], slot = problem[SLOT];                          \
+  __global const float* w =                                                        \
+      slot < 4 ? (slot < 2 ? (slot == 0 ? m0 : m1) : (slot == 2 ? m2 : m3))        \
+               : (slot < 6 ? (slot == 4 ? m4 : m5) : (slot == 6 ? m6 : m7));       \
+  size_t n = problem[COLUMNS], pitch = problem[PITCH];                             \
+  uint firstRow = block * problem[BLOCK_ROWS];                                     \
+  uint count = min(problem[BLOCK_ROWS], problem[ROWS] - firstRow);                 \
+  w += ((size_t)problem[OFFSET_HIGH] << 32 | problem[OFFSET_LOW]) + firstRow * n;  \
+  __global const float* d = vectors + problem[VECTORS_AT] + 2 * (size_t)k * pitch; \
+  __global float* z = partials + problem[PARTIALS_AT] + (size_t)block * k * pitch; \
+  float scale = state[(size_t)units[2 * unit] * stateStride];
+
+// Both sweeps over a tile of TILE rows and COUNT vectors.
+#define DEFINE_TILE(NAME, TILE, COUNT, MEASURE)                                       \
+  inline void NAME(__global const float* w, __global const float* d, __global float* z, \
+                   size_t n, size_t pitch, float scale, float* square, float* most) { \
+    vector u[TILE][COUNT];                                                            \
+    float a[TILE][COUNT];                                                             \
+    vector squares = 0.0f, largest = 0.0f;                                            \
+    for (int r = 0; r < TILE; r++)                                                    \
+      for (int j = 0; j < COUNT; j++) u[r][j] = 0.0f;                                 \
+    size_t whole = n - n % WIDTH;                                                     \
+    for (size_t c = 0; c < whole; c += WIDTH) {                                       \
+      vector x[COUNT];                                                                \
+      _Pragma("unroll") for (int j = 0; j < COUNT; j++) x[j] = LOAD(d + j * pitch + c); \
+      _Pragma("unroll") for (int r = 0; r < TILE; r++) {                              \
+        vector value = LOAD(w + r * n + c);                                           \
+        _Pragma("unroll") for (int j = 0; j < COUNT; j++) u[r][j] += value * x[j];    \
+        if (MEASURE) {                                                                \
+          vector scaled = value * scale;                                              \
+          squares += scaled * scaled;                                                 \
+          largest = fmax(largest, fabs(value));                                       \
+        }                                                                             \
+      }                                                                               \
+    }                                                                                 \
+    _Pragma("unroll") for (int r = 0; r < TILE; r++)                                  \
+      _Pragma("unroll") for (int j = 0; j < COUNT; j++) a[r][j] = sum(u[r][j]);       \
+    for (size_t c = whole; c < n; c++) {                                              \
+      for (int r = 0; r < TILE; r++) {                                                \
+        float value = w[r * n + c];                                                   \
+        for (int j = 0; j < COUNT; j++) a[r][j] += value * d[j * pitch + c];          \
+        if (MEASURE) {                                                                \
+          *square += value * scale * (value * scale);                                 \
+          *most = fmax(*most, fabs(value));                                           \
+        }                                                                             \
+      }                                                                               \
+    }                                                                                 \
+    for (int r = 0; r < TILE; r++)                                                    \
+      for (int j = 0; j < COUNT; j++) a[r][j] = a[r][j] * scale * scale;              \
+    for (size_t c = 0; c < whole; c += WIDTH) {                                       \
+      vector s[COUNT];                                                                \
+      _Pragma("unroll") for (int j = 0; j < COUNT; j++) s[j] = LOAD(z + j * pitch + c); \
+      _Pragma("unroll") for (int r = 0; r < TILE; r++) {                              \
+        vector value = LOAD(w + r * n + c);                                           \
+        _Pragma("unroll") for (int j = 0; j < COUNT; j++) s[j] += value * a[r][j];    \
+      }                                                                               \
+      _Pragma("unroll") for (int j = 0; j < COUNT; j++) STORE(s[j], z + j * pitch + c); \
+    }                                                                                 \
+    for (size_t c = whole; c < n; c++)                                                \
+      for (int j = 0; j < COUNT; j++)                                                 \
+        for (int r = 0; r < TILE; r++) z[j * pitch + c] += w[r * n + c] * a[r][j];    \
+    if (MEASURE) {                                                                    \
+      *square += sum(squares);                                                        \
+      *most = fmax(*most, greatest(largest));                                         \
+    }                                                                                 \
+  }
+
+// A kernel over tiles of TILE rows, the last rows of a block one by one, COUNT vectors at a time.
+#define DEFINE_PASS(NAME, TILE, COUNT)                                                       \
+  DEFINE_TILE(NAME##_tile, TILE, COUNT, 0)                                                   \
+  DEFINE_TILE(NAME##_tile_measured, TILE, COUNT, 1)                                          \
+  DEFINE_TILE(NAME##_row, 1, COUNT, 0)                                                       \
+  DEFINE_TILE(NAME##_row_measured, 1, COUNT, 1)                                              \
+  __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void NAME(                         \
+      MATRICES, __global const uint* problems, __global const uint* units,                   \
+      __global const float* vectors, __global float* partials, __global float* stats,        \
+      __global const float* state, uint k, uint stateStride, uint firstUnit, uint measure) { \
+    UNIT_SETUP(get_group_id(0))                                                              \
+    for (uint j = 0; j < k; j++)                                                             \
+      for (size_t c = 0; c < n; c++) z[j * pitch + c] = 0.0f;                                \
+    float square = 0.0f, most = 0.0f;                                                        \
+    uint row = 0;                                                                            \
+    for (; row + TILE <= count; row += TILE)                                                 \
+      for (uint j = 0; j < k; j += COUNT) {                                                  \
+        __global const float* from = w + row * n;                                            \
+        if (measure && j == 0)                                                               \
+          NAME##_tile_measured(from, d, z, n, pitch, scale, &square, &most);                 \
+        else                                                                                 \
+          NAME##_tile(from, d + j * pitch, z + j * pitch, n, pitch, scale, &square, &most);  \
+      }                                                                                      \
+    for (; row < count; row++)                                                               \
+      for (uint j = 0; j < k; j += COUNT) {                                                  \
+        __global const float* from = w + row * n;                                            \
+        if (measure && j == 0)                                                               \
+          NAME##_row_measured(from, d, z, n, pitch, scale, &square, &most);                  \
+        else                                                                                 \
+          NAME##_row(from, d + j * pitch, z + j * pitch, n, pitch, scale, &square, &most);   \
+      }                                                                                      \
+    if (measure) {                                                                           \
+      stats[2 * unit] = square;                                                              \
+      stats[2 * unit + 1] = most;                                                            \
+    }                                                                                        \
+  }
+
+DEFINE_PASS(spectral_pass_1, 8, 1)
+DEFINE_PASS(spectral_pass_2, 8, 2)
+DEFINE_PASS(spectral_pass_4, 4, 4)
+
+// GPU form. An item owns the columns that are its own number modulo ITEMS, so Z needs no atomics.
+#define DEFINE_GROUP_PASS(NAME, COUNT)                                                       \
+  __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void NAME(                     \
+      MATRICES, __global const uint* problems, __global const uint* units,                   \
+      __global const float* vectors, __global float* partials, __global float* stats,        \
+      __global const float* state, uint k, uint stateStride, uint firstUnit, uint measure) { \
+    __local float shared[GPU_TILE * COUNT][ITEMS];                                           \
+    UNIT_SETUP(get_group_id(0))                                                              \
+    uint item = get_local_id(0);                                                             \
+    float square = 0.0f, most = 0.0f;                                                        \
+    for (uint j = 0; j < k; j++)                                                             \
+      for (size_t c = item; c < n; c += ITEMS) z[j * pitch + c] = 0.0f;                      \
+    for (uint row = 0; row < count; row += GPU_TILE) {                                       \
+      uint rows = min((uint)GPU_TILE, count - row);                                          \
+      __global const float* from = w + row * n;                                              \
+      for (uint j = 0; j < k; j += COUNT) {                                                  \
+        float u[GPU_TILE * COUNT];                                                           \
+        for (int q = 0; q < GPU_TILE * COUNT; q++) u[q] = 0.0f;                              \
+        for (size_t c = item; c < n; c += ITEMS)                                             \
+          for (int r = 0; r < GPU_TILE; r++) {                                               \
+            float value = r < rows ? from[r * n + c] : 0.0f;                                 \
+            for (int v = 0; v < COUNT; v++)                                                  \
+              u[r * COUNT + v] += value * d[(j + v) * pitch + c];                            \
+            if (measure && j == 0) {                                                         \
+              square += value * scale * (value * scale);                                     \
+              most = fmax(most, fabs(value));                                                \
+            }                                                                                \
+          }                                                                                  \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                        \
+        for (int q = 0; q < GPU_TILE * COUNT; q++) shared[q][item] = u[q];                   \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                        \
+        for (uint span = ITEMS / 2; span > 0; span /= 2) {                                   \
+          if (item < span)                                                                   \
+            for (int q = 0; q < GPU_TILE * COUNT; q++)                                       \
+              shared[q][item] += shared[q][item + span];                                     \
+          barrier(CLK_LOCAL_MEM_FENCE);                                                      \
+        }                                                                                    \
+        for (int q = 0; q < GPU_TILE * COUNT; q++) u[q] = shared[q][0] * scale * scale;      \
+        for (size_t c = item; c < n; c += ITEMS)                                             \
+          for (int v = 0; v < COUNT; v++) {                                                  \
+            float sum = z[(j + v) * pitch + c];                                              \
+            for (int r = 0; r < GPU_TILE; r++)                                               \
+              sum += (r < rows ? from[r * n + c] : 0.0f) * u[r * COUNT + v];                 \
+            z[(j + v) * pitch + c] = sum;                                                    \
+          }                                                                                  \
+      }                                                                                      \
+    }                                                                                        \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                            \
+    shared[0][item] = square;                                                                \
+    shared[1][item] = most;                                                                  \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                            \
+    if (item == 0 && measure) {                                                              \
+      for (uint i = 1; i < ITEMS; i++) {                                                     \
+        square += shared[0][i];                                                              \
+        most = fmax(most, shared[1][i]);                                                     \
+      }                                                                                      \
+      stats[2 * unit] = square;                                                              \
+      stats[2 * unit + 1] = most;                                                            \
+    }                                                                                        \
+  }
+
+DEFINE_GROUP_PASS(spectral_group_pass_1, 1)
+DEFINE_GROUP_PASS(spectral_group_pass_2, 2)
+DEFINE_GROUP_PASS(spectral_group_pass_4, 4)
+
+// sums[item] = Σ of the item's share of x: what a device reads in a second, for benchmarks.
+// count is a multiple of 4·WIDTH·global. CPU form as above: global (items), local (1).
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void read_sum(
+    __global const float* restrict x, __global float* sums, ulong count) {
+  size_t share = count / get_num_groups(0);
+  __global const float* p = x + share * get_group_id(0);
+  vector a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
+  for (size_t i = 0; i < share; i += 4 * WIDTH) {
+    a += LOAD(p + i);
+    b += LOAD(p + i + WIDTH);
+    c += LOAD(p + i + 2 * WIDTH);
+    d += LOAD(p + i + 3 * WIDTH);
+  }
+  sums[get_group_id(0)] = sum((a + b) + (c + d));
+}

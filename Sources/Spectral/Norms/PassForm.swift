@@ -1,0 +1,25 @@
+import OpenCL
+
+/// How kernels that read whole matrices divide their work.
+public enum PassForm: String, Sendable, CaseIterable {
+  /// One work-item a block of rows, wide vectors, no barriers.
+  case cpu
+  /// One work-group a block of rows, sums in local memory.
+  case gpu
+
+  /// The form that suits `device`.
+  public init(for device: Device) {
+    self = device.kind == .cpu ? .cpu : .gpu
+  }
+
+  /// Work-items in a group; Kernels/spectral.cl and Kernels/gram.cl know it as ITEMS.
+  var items: Int { self == .cpu ? 1 : 128 }
+
+  /// Rows in a block: enough that the block's partial sums are few beside its elements, at most 64
+  /// blocks on CPUs and 512 on GPUs. It depends on nothing but the matrix's shape.
+  func blockRows(rows: Int) -> Int {
+    let (least, most) = self == .cpu ? (64, 64) : (16, 512)
+    let even = (rows + most - 1) / most
+    return max(least, (even + 7) / 8 * 8)
+  }
+}

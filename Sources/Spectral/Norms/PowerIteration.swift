@@ -1,0 +1,286 @@
+import OpenCL
+import Tensors
+
+/// Largest singular values of several matrices, warm-started: the right vectors of one call start
+/// the next.
+///
+/// Block iteration with locally optimal steps on A = WᵀW, for k vectors X:
+///
+///     B = [X, P, D],  D = A X − X Θ;  X, Θ ← the k largest Ritz pairs of A in span B
+///
+/// P is the direction of the last step (Knyazev, SIAM J. Sci. Comput. 23 (2001) 517). A step reads
+/// each matrix once; about as many steps as Lanczos's method bring a Gaussian matrix, whose top
+/// singular values crowd as n^(−2/3), to 1e-3, where plain power iteration takes hundreds. The first
+/// step of a call is a step of plain power iteration from the last call's X, with a trace of a fixed
+/// random direction, so that one step a call follows weights as they move.
+///
+/// Matrices of any shapes and replica counts share launches. A matrix's result depends on its
+/// elements, its shape and its own earlier calls alone, bit for bit, and not on what it is grouped
+/// with. Range: largest elements from 1e-30 to 1e30 in size.
+public final class PowerIteration {
+  /// Shape of one tensor: `replicas` matrices [rows, columns].
+  public typealias Shape = (replicas: Int, rows: Int, columns: Int)
+
+  /// Shapes of the tensors that calls take, in this order.
+  public let shapes: [Shape]
+  /// k, right vectors kept for each matrix.
+  public let vectors: Int
+  /// Which kernels read the matrices.
+  public let form: PassForm
+
+  private let compute: Compute
+  private let plan: PassPlan
+  private let problems: Buffer<UInt32>
+  private let units: Buffer<UInt32>
+  private let noise: Buffer<Float>
+  private let workspace: Buffer<Float>
+  private let partials: Buffer<Float>
+  private let grams: Buffer<Float>
+  private let stats: Buffer<Float>
+  private let state: Buffer<Float>
+  private let summary: Buffer<Float>
+  private var isCold = true
+
+  /// Room for matrices of `shapes`; nothing is known of them yet.
+  ///
+  /// - vectors: 1, 4 or 8. One is the cheapest; more resist a start that is poor in the top
+  ///   direction and need fewer passes, each of more arithmetic. Default 1: on two Zen 4 cores a
+  ///   pass with one vector runs at memory speed, and with four it takes longer than it saves.
+  /// - seed: of the start vectors, uniform numbers by Philox 4x32-10.
+  /// - form: the kernels' form; by the device's kind where nil.
+  /// - Throws: `OpenCLError.callFailed`.
+  public init(
+    shapes: [Shape], vectors: Int = 1, seed: UInt64, form: PassForm? = nil, compute: Compute
+  ) throws {
+    precondition([1, 2, 4, 8].contains(vectors), "power iteration with \(vectors) vectors")
+    precondition(
+      !shapes.isEmpty && shapes.allSatisfy { $0.replicas > 0 && $0.rows > 0 && $0.columns > 0 },
+      "power iteration over \(shapes)")
+    self.shapes = shapes
+    self.vectors = vectors
+    self.form = form ?? PassForm(for: compute.queue.device)
+    self.compute = compute
+    plan = PassPlan(shapes: shapes, vectors: vectors, form: self.form)
+    let queue = compute.queue
+    problems = try Buffer(queue: queue, plan.problemTable)
+    units = try Buffer(queue: queue, plan.unitTable)
+    noise = try Buffer(
+      queue: queue, Self.startVectors(vectors, length: plan.widestPitch, seed: seed))
+    workspace = try Buffer(context: queue.context, count: plan.vectorCount)
+    partials = try Buffer(context: queue.context, count: plan.partialCount)
+    grams = try Buffer(context: queue.context, count: plan.gramCount)
+    stats = try Buffer(context: queue.context, count: plan.unitTable.count)
+    state = try Buffer(context: queue.context, count: plan.problems * plan.stateStride)
+    summary = try Buffer(context: queue.context, count: 4 * plan.problems)
+    try reset()
+  }
+
+  /// Forgets what earlier calls found.
+  ///
+  /// - Throws: `OpenCLError.callFailed`.
+  public func reset() throws {
+    // Columns past a matrix's own, and sums over no block, are read as zeros.
+    try compute.fill(workspace, 0)
+    try compute.fill(partials, 0)
+    try compute.fill(state, 0)
+    var unit = [Float](repeating: 0, count: plan.problems * plan.stateStride)
+    for problem in 0..<plan.problems { unit[problem * plan.stateStride] = 1 }
+    try state.write(unit, queue: compute.queue)
+    isCold = true
+  }
+
+  /// Norms of `matrices` after `iterations` passes over each; nothing waits for the device.
+  ///
+  /// The first call of all, and the first after `reset`, reads the matrices once more, for their
+  /// scale. A matrix whose largest element has changed by more than a factor of 2⁵⁰ since the last
+  /// call has the norms NaN in this call, and its own in the next.
+  /// - Throws: `OpenCLError`.
+  public func enqueue(_ matrices: [Tensor], iterations: Int) throws -> NormTensors {
+    precondition(iterations > 0, "\(iterations) power iterations")
+    check(matrices)
+    if isCold {
+      try pass(matrices, measure: true)
+      try scale()
+    }
+    try begin()
+    for iteration in 0..<iterations { try step(matrices, isFirst: iteration == 0) }
+    try finish()
+    return try results()
+  }
+
+  /// Norms of `matrices`, iterated until each is within `tolerance`, as far as can be told from how
+  /// it still grows, or `maximumIterations` passes have been made, which is not an error.
+  ///
+  /// The error of step j falls as 1/j² while the top singular values are not told apart (Kuczyński &
+  /// Woźniakowski, SIAM J. Matrix Anal. 13 (1992) 1094) and geometrically afterwards. So iteration
+  /// ends where j/4 times the last four steps' growth is below `tolerance`, or where the residual
+  /// is: one such bound, taken twice as large as it need be.
+  /// - Returns: one estimate for each matrix and replica, [matrix][replica].
+  /// - Throws: `OpenCLError`.
+  public func estimate(_ matrices: [Tensor], tolerance: Double, maximumIterations: Int) throws
+    -> [[SpectralNormEstimate]]
+  {
+    precondition(maximumIterations > 0, "\(maximumIterations) power iterations")
+    check(matrices)
+    var passes = 0
+    if isCold {
+      try pass(matrices, measure: true)
+      try scale()
+      passes = 1
+    }
+    try begin()
+    var history: [[Float]] = []
+    for iteration in 0..<maximumIterations {
+      try step(matrices, isFirst: iteration == 0)
+      passes += 1
+      history.append(try summary.read(queue: compute.queue))
+      if isSettled(history, tolerance: tolerance) { break }
+    }
+    try finish()
+    let found = try summary.read(queue: compute.queue).map(Double.init)
+    return shapes.indices.map { matrix in
+      (0..<shapes[matrix].replicas).map { replica in
+        let own = 4 * (plan.firstProblem[matrix] + replica)
+        return SpectralNormEstimate(
+          norm: found[own], relativeResidual: found[own + 1], frobeniusNorm: found[own + 2],
+          iterations: passes)
+      }
+    }
+  }
+
+  /// Whether no matrix's σ, by step, is expected to grow by more than `tolerance`.
+  private func isSettled(_ history: [[Float]], tolerance: Double) -> Bool {
+    let steps = history.count
+    guard steps >= 2 else { return false }
+    return (0..<plan.problems).allSatisfy { problem in
+      let sigma = Double(history[steps - 1][4 * problem])
+      guard sigma.isFinite && sigma > 0 else { return true }
+      let residual = Double(history[steps - 1][4 * problem + 1])
+      if residual <= tolerance / 2 { return true }
+      guard steps >= 5 else { return false }
+      let growth = sigma - Double(history[steps - 5][4 * problem])
+      return growth * Double(steps) / 8 <= tolerance * sigma
+    }
+  }
+
+  private func check(_ matrices: [Tensor]) {
+    precondition(
+      matrices.count == shapes.count
+        && zip(matrices, shapes).allSatisfy {
+          $0.shape == [$1.replicas, $1.rows, $1.columns]
+        }, "power iteration over \(matrices.map(\.shape)), made for \(shapes)")
+  }
+
+  /// Uniform numbers of variance 1.
+  private static func startVectors(_ vectors: Int, length: Int, seed: UInt64) -> [Float] {
+    (0..<vectors).flatMap { vector in
+      var random = Philox(seed: seed, stream: UInt32(vector))
+      return (0..<length).map { _ in (random.uniform() - 0.5) * Float(12).squareRoot() }
+    }
+  }
+}
+
+/// The launches of a step; each is described in Kernels/spectral.cl and Kernels/ritz.cl.
+extension PowerIteration {
+  private typealias Floats = Buffer<Float>
+  private typealias Integers = Buffer<UInt32>
+  private var k: UInt32 { UInt32(vectors) }
+  private var stride: UInt32 { UInt32(plan.stateStride) }
+  /// Work-items along a vector.
+  private var length: Int {
+    compute.roundUp(plan.widestPitch / compute.vectorWidth, 8)
+  }
+
+  private func step(_ matrices: [Tensor], isFirst: Bool) throws {
+    try pass(matrices, measure: isFirst)
+    if isFirst { try scale() }
+    let reduce = try compute.kernel(
+      .ritz, "ritz_reduce", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
+      UInt32.self, UInt32.self)
+    try reduce(
+      compute.queue, global: [length, plan.problems, vectors], local: [8, 1, 1], problems,
+      partials, state, workspace, k, stride, isFirst ? 1 : 0)
+    try gram()
+    let solve = try compute.kernel(
+      .ritz, "ritz_solve", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
+      UInt32.self)
+    try solve(
+      compute.queue, global: [plan.problems], local: [1], problems, grams, state, summary, k,
+      stride)
+    let update = try compute.kernel(
+      .ritz, "ritz_update", Integers.self, Floats.self, Floats.self, UInt32.self, UInt32.self)
+    try update(
+      compute.queue, global: [length, plan.problems], local: [8, 1], problems, state, workspace, k,
+      stride)
+  }
+
+  private func pass(_ matrices: [Tensor], measure: Bool) throws {
+    let name = (form == .cpu ? "spectral_pass_" : "spectral_group_pass_") + "\(min(k, 4))"
+    let pass = try compute.kernel(
+      .spectral, name, Floats.self, Floats.self, Floats.self, Floats.self, Floats.self,
+      Floats.self, Floats.self, Floats.self, Integers.self, Integers.self, Floats.self,
+      Floats.self, Floats.self, Floats.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
+    for launch in plan.launches {
+      let m = (0..<PassPlan.slots).map { slot in
+        matrices[launch.matrices.lowerBound + slot % launch.matrices.count].buffer
+      }
+      try pass(
+        compute.queue, global: [launch.units.count * form.items], local: [form.items], m[0], m[1],
+        m[2], m[3], m[4], m[5], m[6], m[7], problems, units, workspace, partials, stats, state, k,
+        stride, UInt32(launch.units.lowerBound), measure ? 1 : 0)
+    }
+  }
+
+  private func scale() throws {
+    let scale = try compute.kernel(
+      .ritz, "ritz_scale", Integers.self, Floats.self, Floats.self, UInt32.self)
+    try scale(
+      compute.queue, global: [plan.problems], local: [1], problems, stats, state, stride)
+  }
+
+  private func begin() throws {
+    let begin = try compute.kernel(
+      .ritz, "ritz_begin", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
+      UInt32.self, UInt32.self)
+    try begin(
+      compute.queue, global: [length, plan.problems], local: [8, 1], problems, noise, state,
+      workspace, k, UInt32(plan.widestPitch), stride)
+    isCold = false
+  }
+
+  private func gram() throws {
+    let gram = try compute.kernel(
+      .ritz, "ritz_gram", Integers.self, Floats.self, Floats.self, UInt32.self)
+    let chunks = (plan.widestPitch + PassPlan.chunk - 1) / PassPlan.chunk
+    try gram(
+      compute.queue, global: [plan.pairs, chunks, plan.problems], local: [6, 1, 1], problems,
+      workspace, grams, k)
+  }
+
+  private func finish() throws {
+    try gram()
+    let finish = try compute.kernel(
+      .ritz, "ritz_finish", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
+      UInt32.self)
+    try finish(
+      compute.queue, global: [plan.problems], local: [1], problems, grams, state, summary, k,
+      stride)
+  }
+
+  private func results() throws -> NormTensors {
+    let result = try compute.kernel(
+      .ritz, "ritz_result", Floats.self, Floats.self, Floats.self, Floats.self, UInt32.self)
+    func tensors() throws -> [Tensor] {
+      try shapes.map { try compute.tensor(replicas: $0.replicas, rows: 1, columns: 1) }
+    }
+    let norms = NormTensors(
+      spectral: try tensors(), frobenius: try tensors(), residual: try tensors())
+    for (matrix, first) in plan.firstProblem.enumerated() {
+      try result(
+        compute.queue, global: [shapes[matrix].replicas], local: [1], summary,
+        norms.spectral[matrix].buffer, norms.residual[matrix].buffer,
+        norms.frobenius[matrix].buffer, UInt32(first))
+    }
+    return norms
+  }
+}
