@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import Spectral
 import Tensors
 import Testing
 
@@ -112,6 +113,28 @@ import Testing
     #expect(scaled.spectral == plain.spectral * abs(Double(factor)))
     #expect(scaled.frobenius == plain.frobenius * abs(Double(factor)))
     #expect(scaled.stableRank == plain.stableRank)
+  }
+
+  /// Beyond the size of certain brackets, whole and in blocks, against an estimator that shares no
+  /// code with this one.
+  @Test(arguments: [(530, 700), (700, 530)]) func largeMatrices_agreeWithGolubKahan(
+    rows: Int, columns: Int
+  ) throws {
+    let compute = try Self.compute()
+    #expect(min(rows, columns) > LanczosMeasure.certainSide)
+    let values = random(rows, columns, seed: 21)
+    let tensor = try compute.tensor(values, rows: rows, columns: columns)
+    let expected = try GolubKahanLanczos(tolerance: 1e-11)
+      .estimate([tensor], compute: compute)[0][0]
+    for blockBytes in [nil, 4 * columns * 100] {
+      let got = try LanczosMeasure(compute: compute, maximumBlockBytes: blockBytes)
+        .norms(of: Rows(values, rows: rows, columns: columns))
+      #expect(abs(got.spectral - expected.norm) <= 1e-5 * expected.norm)
+      #expect(abs(got.frobenius - expected.frobeniusNorm) <= 1e-9 * expected.frobeniusNorm)
+      #expect(got.lower <= expected.norm && expected.norm <= got.upper)
+      // Blocks are read no more often than convergence needs, which says less of the upper bound.
+      #expect(got.upper <= (blockBytes == nil ? 1.02 : 1.5) * got.lower)
+    }
   }
 
   /// 2 − 2cos(πj/(k + 1)) for the matrix (−1, 2, −1), in closed form.
