@@ -171,12 +171,13 @@ inline void jacobi(float g[MOST][MOST], float q[MOST][MOST], uint m) {
 }
 
 // Rayleigh–Ritz on the span of B: B's columns are scaled to 1 and made orthonormal by Cholesky's
-// factor L of BᵀB, without those that lie within 0.1 of the span of the ones before (or are 0);
-// the k largest eigenpairs of L⁻¹(BᵀAB)L⁻ᵀ are the new X. P is their part outside the old X, made
-// orthogonal to the new X. global (problems), local (1).
+// factor L of BᵀB. Left out are residuals that are rounding, and columns nearly in the span of those
+// before: their images would be rounding, which the next steps would enlarge. The k largest
+// eigenpairs of L⁻¹(BᵀAB)L⁻ᵀ are the new X. P is their part outside the old X, made orthonormal
+// beside the new X. first: whether D is a start and no residual. global (problems), local (1).
 __kernel void ritz_solve(__global const uint* restrict problems, __global const float* grams,
                          __global float* state, __global float* summary, uint k,
-                         uint stateStride) {
+                         uint stateStride, uint first) {
   size_t index = get_global_id(0);
   __global const uint* problem = problems + FIELDS * index;
   __global float* own = state + index * stateStride;
@@ -190,7 +191,11 @@ __kernel void ritz_solve(__global const uint* restrict problems, __global const 
       g[i][j] = g[j][i] = total(gram, chunks, 2 * lower, lower + pair);
     }
   float residual = sqrt(l[2 * k][2 * k]);
-  for (uint i = 0; i < m; i++) unit[i] = l[i][i] > 1e-36f ? rsqrt(l[i][i]) : 0.0f;
+  float previous = first ? 0.0f : own[THETA], noise = 3e-6f * previous;
+  for (uint i = 0; i < m; i++) {
+    float least = i < 2 * k ? 0.0f : noise * noise;
+    unit[i] = l[i][i] <= fmax(least, 1e-36f) ? 0.0f : rsqrt(l[i][i]);
+  }
   for (uint i = 0; i < m; i++)
     for (uint j = 0; j < m; j++) {
       if (j <= i) l[i][j] *= unit[i] * unit[j];
@@ -202,7 +207,7 @@ __kernel void ritz_solve(__global const uint* restrict problems, __global const 
       float value = l[i][j];
       for (uint c = 0; c < j; c++) value -= l[i][c] * l[j][c];
       if (i == j)
-        l[i][i] = value < 1e-2f ? 0.0f : sqrt(value);
+        l[i][i] = value < 0.1f ? 0.0f : sqrt(value);
       else
         l[i][j] = l[j][j] == 0.0f ? 0.0f : value / l[j][j];
     }
@@ -224,7 +229,6 @@ __kernel void ritz_solve(__global const uint* restrict problems, __global const 
   for (uint i = 0; i < m; i++)
     if (l[i][i] == 0.0f) g[i][i] = -FLT_MAX;
   __global float* coefficients = own + THETA + k;
-  float previous = own[THETA];
   float top[MOST][16];
   for (uint j = 0; j < k; j++) {
     uint best = 0;
@@ -236,11 +240,15 @@ __kernel void ritz_solve(__global const uint* restrict problems, __global const 
   }
   for (uint j = 0; j < k; j++) {
     for (uint i = 0; i < m; i++) top[i][k + j] = i < k ? 0.0f : top[i][j];
-    for (uint other = 0; other < k; other++) {
+    for (uint other = 0; other < k + j; other++) {
       float along = 0.0f;
-      for (uint i = 0; i < m; i++) along += top[i][other] * (i < k ? 0.0f : top[i][j]);
+      for (uint i = 0; i < m; i++) along += top[i][other] * top[i][k + j];
       for (uint i = 0; i < m; i++) top[i][k + j] -= along * top[i][other];
     }
+    float rest = 0.0f;
+    for (uint i = 0; i < m; i++) rest += top[i][k + j] * top[i][k + j];
+    rest = rest < 1e-6f ? 0.0f : rsqrt(rest);
+    for (uint i = 0; i < m; i++) top[i][k + j] *= rest;
   }
   // Coefficients in B: unit ∘ L⁻ᵀ.
   for (uint j = 0; j < 2 * k; j++)

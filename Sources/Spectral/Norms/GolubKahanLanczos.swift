@@ -69,8 +69,10 @@ public struct GolubKahanLanczos: Sendable {
       let values = [Double](repeating: value, count: wanted)
       return Values(singularValues: values, residuals: values, frobeniusNorm: value, steps: 0)
     }
-    var left = Basis(length: matrix.rows, seed: seed, stream: 1)
-    var right = Basis(length: matrix.columns, seed: seed, stream: 2)
+    // The right vectors are of the shorter side, so that after `rank` steps they span it.
+    let isWide = matrix.rows < matrix.columns
+    var left = Basis(length: max(matrix.rows, matrix.columns), seed: seed, stream: 1)
+    var right = Basis(length: rank, seed: seed, stream: 2)
     var (alpha, beta): ([Double], [Double]) = ([], [])
     // Below this a norm is rounding, and the space is exhausted.
     let nothing = 1e-15 * frobenius
@@ -78,9 +80,9 @@ public struct GolubKahanLanczos: Sendable {
     var nextCheck = 1
     while true {
       right.append(next)
-      alpha.append(left.extend(matrix.times(next), nothing: nothing))
+      alpha.append(left.extend(matrix.times(next, transposed: isWide), nothing: nothing))
       let steps = alpha.count
-      var image = matrix.times(left.last, transposed: true)
+      var image = matrix.times(left.last, transposed: !isWide)
       let size = right.orthogonalize(&image)
       beta.append(size > nothing ? size : 0)
       if steps >= rank || steps >= max(nextCheck, wanted) {

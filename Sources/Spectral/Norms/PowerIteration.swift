@@ -203,10 +203,10 @@ extension PowerIteration {
     try gram()
     let solve = try compute.kernel(
       .ritz, "ritz_solve", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
-      UInt32.self)
+      UInt32.self, UInt32.self)
     try solve(
       compute.queue, global: [plan.problems], local: [1], problems, grams, state, summary, k,
-      stride)
+      stride, isFirst ? 1 : 0)
     let update = try compute.kernel(
       .ritz, "ritz_update", Integers.self, Floats.self, Floats.self, UInt32.self, UInt32.self)
     try update(

@@ -1,6 +1,7 @@
 import COpenBLAS
 import Foundation
 import Tensors
+import Testing
 
 /// Matrices of known structure for norm tests, row-major.
 enum MatrixFamily: String, CaseIterable, CustomTestStringConvertible {
@@ -74,13 +75,13 @@ func referenceSingularValues(_ matrix: [Float], _ rows: Int, _ columns: Int) -> 
   var one: blasint = 1
   var (size, info): (blasint, blasint) = (-1, 0)
   var integers = [blasint](repeating: 0, count: 8 * values.count)
-  var (unused, query) = (0.0, 0.0)
+  var (u, vt, query) = (0.0, 0.0, 0.0)
   dgesdd_(
-    &job, &m, &n, &a, &m, &values, &unused, &one, &unused, &one, &query, &size, &integers, &info)
+    &job, &m, &n, &a, &m, &values, &u, &one, &vt, &one, &query, &size, &integers, &info)
   size = blasint(query)
   var work = [Double](repeating: 0, count: Int(size))
   dgesdd_(
-    &job, &m, &n, &a, &m, &values, &unused, &one, &unused, &one, &work, &size, &integers, &info)
+    &job, &m, &n, &a, &m, &values, &u, &one, &vt, &one, &work, &size, &integers, &info)
   precondition(info == 0, "dgesdd: \(info)")
   return values
 }

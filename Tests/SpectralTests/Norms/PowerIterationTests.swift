@@ -114,7 +114,8 @@ import Testing
     #expect(try norm(1e-25, iterations: 2).isNaN)
     #expect(abs(try norm(1e-25, iterations: 25) / 1e-25 - want) <= 1e-3 * want)
     #expect(try norm(.nan, iterations: 2).isNaN)
-    #expect(abs(try norm(1, iterations: 2)).isNaN == false)
+    // Its vectors are of no use, and neither is its scale, which the first call after finds.
+    _ = try norm(1, iterations: 1)
     #expect(abs(try norm(1, iterations: 25) - want) <= 1e-3 * want)
   }
 
