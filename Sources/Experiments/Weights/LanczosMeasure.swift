@@ -48,7 +48,15 @@ public struct LanczosMeasure: MatrixMeasure {
     guard survey.largest > 0 else {
       return MatrixNorms(spectral: 0, lower: 0, upper: 0, frobenius: 0)
     }
-    return try iterate(matrix, survey)
+    let norms = try iterate(matrix, survey)
+    guard matrix.isRounded else { return norms }
+    // Rounding moves a value by 2^-24 of it, or by 2^-150 below the normal range, and so ‖W‖_* by
+    // no more than the Frobenius norm of these.
+    let count = Double(matrix.rows) * Double(matrix.columns)
+    let slack = 0x1p-24 * norms.frobenius + 0x1p-150 * count.squareRoot()
+    return MatrixNorms(
+      spectral: norms.spectral, lower: max(0, norms.lower - slack), upper: norms.upper + slack,
+      frobenius: norms.frobenius)
   }
 
   /// Ranges of rows, each of at most the block size and of one row at least.

@@ -4,6 +4,8 @@ public protocol MatrixRows {
   var rows: Int { get }
   /// Number of columns, ≥ 1: a weight's fan-in.
   var columns: Int { get }
+  /// Whether `values` are rounded to float32 from what they stand for, as those of float64 files.
+  var isRounded: Bool { get }
 
   /// The values of whole rows, row-major, all finite.
   ///
@@ -49,6 +51,7 @@ struct MatrixDifference: MatrixRows {
 
   var rows: Int { matrix.rows }
   var columns: Int { matrix.columns }
+  var isRounded: Bool { true }
 
   /// The difference is taken in Double, so that for float64 files only the result is rounded.
   func values(_ range: Range<Int>) throws -> [Float] {

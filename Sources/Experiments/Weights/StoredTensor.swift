@@ -32,6 +32,7 @@ struct StoredMatrix: MatrixRows {
 
   var rows: Int { tensor.shape[0] }
   var columns: Int { tensor.shape.dropFirst().reduce(1, *) }
+  var isRounded: Bool { type.format == .float64 }
 
   /// Bytes that are read and converted at a time.
   private static let pieceBytes = 1 << 24

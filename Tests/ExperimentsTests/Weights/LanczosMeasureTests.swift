@@ -11,6 +11,7 @@ import Testing
   final class Rows: MatrixRows {
     let rows, columns: Int
     let values: [Float]
+    let isRounded = false
     private(set) var largestRead = 0
 
     init(_ values: [Float], rows: Int, columns: Int) {
@@ -113,6 +114,19 @@ import Testing
     #expect(scaled.spectral == plain.spectral * abs(Double(factor)))
     #expect(scaled.frobenius == plain.frobenius * abs(Double(factor)))
     #expect(scaled.stableRank == plain.stableRank)
+  }
+
+  /// Values of a float64 file are rounded on their way, which the bracket of the true norm allows for.
+  @Test func float64Files_haveBracketsOfTheirOwnValues() throws {
+    let value = 1 + 0x1p-25 - 0x1p-40
+    let folder = try TemporaryFolder()
+    let values = [Double](repeating: value, count: 12)
+    let path = try folder.write("w.npy", npy("<f8", [3, 4], raw(values)))
+    let measure = LanczosMeasure(compute: try Self.compute())
+    let norms = try #require(WeightAudit([WeightFile(path: path)]).run(measure)[0].norms)
+    let expected = value * 12.squareRoot()
+    #expect(norms.lower <= expected && expected <= norms.upper)
+    #expect(norms.upper - norms.lower <= 3e-7 * expected)
   }
 
   /// Beyond the size of certain brackets, whole and in blocks, against an estimator that shares no
