@@ -7,17 +7,21 @@ let clock = ContinuousClock()
 @MainActor func time(_ n: Int, _ f: () throws -> Void) throws -> Double {
   try f(); try! compute.queue.finish()
   var ts: [Double] = []
-  for _ in 0..<n { let t = clock.now; try f(); try! compute.queue.finish(); let d = clock.now - t; ts.append(Double(d.components.attoseconds) * 1e-15) }
-  return ts.sorted()[n/2]
+  for _ in 0..<n {
+    let t = clock.now; try f(); try! compute.queue.finish(); let d = clock.now - t;
+    ts.append(Double(d.components.attoseconds) * 1e-15)
+  }
+  return ts.sorted()[n / 2]
 }
-let rs = try compute.kernel(.spectral, "read_sum", Buffer<Float>.self, Buffer<Float>.self, UInt64.self)
+let rs = try compute.kernel(
+  .spectral, "read_sum", Buffer<Float>.self, Buffer<Float>.self, UInt64.self)
 let out = try Buffer<Float>(context: compute.queue.context, count: 64)
 for mib in [1, 4, 16, 64, 256] {
   let b = try Buffer<Float>(context: compute.queue.context, count: mib << 18)
   try compute.fill(b, 1)
   for g in [2, 8] {
-  let t = try time(20) { try rs(compute.queue, global: [g], local: [1], b, out, UInt64(b.count)) }
-  print("read", mib, g, t, Double(mib << 20) / t / 1e6)
+    let t = try time(20) { try rs(compute.queue, global: [g], local: [1], b, out, UInt64(b.count)) }
+    print("read", mib, g, t, Double(mib << 20) / t / 1e6)
   }
 }
 for n in [512, 1024, 2048, 4096] {

@@ -5,8 +5,8 @@ import Tensors
 /// Norms by Lanczos' iteration on WᵀW, whose products the device makes over blocks of rows.
 ///     z = Σ_b W_bᵀ(W_b v),  T = VᵀWᵀWV tridiagonal,  ‖W‖_*² ≈ λ_max(T)
 ///
-/// A matrix that fits one block is copied to the device once. A larger one is read again for every
-/// product, block after block, so that it fits neither the device's memory nor the host's. The
+/// A matrix that fits the device's memory is copied there once. A larger one is read again for every
+/// product, block after block, so that it need not fit the host's memory either. The
 /// basis V is kept on the host in Double and made orthogonal against all of itself twice, so that
 /// rounding in the device's products does not spoil T.
 /// The bracket of a matrix whose smaller side is at most 512 is `NormBracket`'s, which is certain;
@@ -29,26 +29,35 @@ public struct LanczosMeasure: MatrixMeasure {
 
   private let compute: Compute
   private let maximumBlockBytes: Int
+  private let maximumResidentBytes: Int
 
   /// A measure that computes with `compute`.
   ///
-  /// - maximumBlockBytes: largest block of rows; the device's largest buffer where nil, and 1 GiB
+  /// - maximumBlockBytes: largest block of rows; the device's largest buffer where nil, and 256 MiB
   ///   at most, since a block is also in the host's memory while it is read.
-  public init(compute: Compute, maximumBlockBytes: Int? = nil) {
+  /// - maximumResidentBytes: largest matrix that is kept on the device; half of the device's memory
+  ///   where nil.
+  public init(
+    compute: Compute, maximumBlockBytes: Int? = nil, maximumResidentBytes: Int? = nil
+  ) {
+    let device = compute.queue.device
     self.compute = compute
     self.maximumBlockBytes =
-      maximumBlockBytes
-      ?? Int(min(compute.queue.device.maximumAllocation, 1 << 30))
+      maximumBlockBytes ?? Int(min(device.maximumAllocation, 1 << 28))
+    self.maximumResidentBytes =
+      maximumResidentBytes ?? Int(min(device.globalMemory / 2, 1 << 62))
   }
 
   /// - Throws: `OpenCLError`, `CLBlastError`, and what reading the matrix throws.
   public func norms(of matrix: any MatrixRows) throws -> MatrixNorms {
     defer { try? compute.releaseUnusedMemory() }
-    let survey = try Survey(matrix, blocks: blocks(of: matrix))
+    var survey = try Survey(matrix, blocks: blocks(of: matrix))
     guard survey.largest > 0 else {
       return MatrixNorms(spectral: 0, lower: 0, upper: 0, frobenius: 0)
     }
-    let norms = try iterate(matrix, survey)
+    let isResident = matrix.rows * matrix.columns <= maximumResidentBytes / 4
+    let gram = try Gram(matrix, &survey, isResident: isResident, compute)
+    let norms = try iterate(matrix, gram, survey)
     guard matrix.isRounded else { return norms }
     // Rounding moves a value by 2^-24 of it, or by 2^-150 below the normal range, and so ‖W‖_* by
     // no more than the Frobenius norm of these.
@@ -67,13 +76,14 @@ public struct LanczosMeasure: MatrixMeasure {
     }
   }
 
-  private func iterate(_ matrix: any MatrixRows, _ survey: Survey) throws -> MatrixNorms {
-    let gram = try Gram(matrix, survey, compute)
+  private func iterate(
+    _ matrix: any MatrixRows, _ gram: Gram, _ survey: Survey
+  ) throws -> MatrixNorms {
     let columns = matrix.columns
     // Exactly, W's rank and one more step are enough; rounding asks for a few more.
     let limit = min(Self.maximumSteps, columns, matrix.rows + 8)
     // Where steps cost no reading, as many as bring the random bound within 1 % of the norm.
-    let least = gram.resident != nil ? Self.steps(columns: columns, margin: 0.02) : Self.minimumSteps
+    let least = gram.isResident ? Self.steps(columns: columns, margin: 0.02) : Self.minimumSteps
     var basis = [Self.start(columns)]
     var diagonal: [Double] = []
     var offDiagonal: [Double] = []
@@ -98,7 +108,7 @@ public struct LanczosMeasure: MatrixMeasure {
     }
     let measured = norms(
       eigenvalues, steps: diagonal.count, survey: survey, rows: matrix.rows, columns: columns)
-    guard let resident = gram.resident, min(matrix.rows, columns) <= Self.certainSide,
+    guard let resident = gram.whole, min(matrix.rows, columns) <= Self.certainSide,
       resident.count <= Self.certainCount
     else { return measured }
     let bracket = try NormBracket.brackets(of: [resident], compute: compute)[0][0]
@@ -169,8 +179,8 @@ private struct Survey {
   private(set) var largest: Float = 0
   /// Σ(w/scale)².
   private(set) var sumOfSquares = 0.0
-  /// The values of the only block; nil where there are several.
-  private(set) var values: [Float]?
+  /// The values of the only block, until they are on the device; nil where there are several.
+  var values: [Float]?
 
   /// A power of two near `largest`: division by it is exact, and squares neither overflow nor
   /// vanish in float32.
@@ -196,41 +206,53 @@ private struct Survey {
 private struct Gram {
   private let matrix: any MatrixRows
   private let blocks: [Range<Int>]
+  /// In Double, since that of the smallest float32 is beyond the largest.
   private let inverseScale: Double
   private let compute: Compute
-  /// The matrix on the device, where one block holds it.
-  let resident: Tensor?
+  /// The blocks on the device; none where they are read for every product.
+  private var resident: [Tensor] = []
 
-  init(_ matrix: any MatrixRows, _ survey: Survey, _ compute: Compute) throws {
+  /// Whether products read nothing.
+  var isResident: Bool { !resident.isEmpty }
+  /// The matrix/scale on the device, where it is one block.
+  var whole: Tensor? { resident.count == 1 ? resident[0] : nil }
+
+  init(
+    _ matrix: any MatrixRows, _ survey: inout Survey, isResident: Bool, _ compute: Compute
+  ) throws {
     self.matrix = matrix
     self.compute = compute
     blocks = survey.blocks
-    let inverseScale = 1 / survey.scale
-    self.inverseScale = inverseScale
-    resident = try survey.values.map {
-      try Self.tensor($0, matrix.columns, inverseScale, compute)
+    inverseScale = 1 / survey.scale
+    guard isResident else { return }
+    if var values = survey.values {
+      survey.values = nil
+      resident = [try tensor(&values)]
+    } else {
+      resident = try blocks.map { try tensor($0) }
     }
   }
 
   func product(_ vector: [Double]) throws -> [Double] {
     let v = try compute.tensor(vector.map { Float($0) }, rows: 1, columns: matrix.columns)
     var sum = [Double](repeating: 0, count: matrix.columns)
-    for block in blocks {
-      let part =
-        try resident
-        ?? Self.tensor(matrix.values(block), matrix.columns, inverseScale, compute)
+    for (index, block) in blocks.enumerated() {
+      let part = try isResident ? resident[index] : tensor(block)
       let z = try compute.product(.tn, part, compute.product(.nt, part, v))
       for (index, value) in try compute.read(z).enumerated() { sum[index] += Double(value) }
     }
     return sum
   }
 
-  private static func tensor(
-    _ values: [Float], _ columns: Int, _ inverseScale: Double, _ compute: Compute
-  ) throws -> Tensor {
-    let scaled =
-      inverseScale == 1 ? values : values.map { Float(Double($0) * inverseScale) }
-    return try compute.tensor(scaled, rows: values.count / columns, columns: columns)
+  private func tensor(_ block: Range<Int>) throws -> Tensor {
+    var values = try matrix.values(block)
+    return try tensor(&values)
+  }
+
+  private func tensor(_ values: inout [Float]) throws -> Tensor {
+    let columns = matrix.columns
+    for index in values.indices { values[index] = Float(Double(values[index]) * inverseScale) }
+    return try compute.tensor(values, rows: values.count / columns, columns: columns)
   }
 }
 

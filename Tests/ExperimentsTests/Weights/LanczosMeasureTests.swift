@@ -13,6 +13,7 @@ import Testing
     let values: [Float]
     let isRounded = false
     private(set) var largestRead = 0
+    private(set) var valuesRead = 0
 
     init(_ values: [Float], rows: Int, columns: Int) {
       (self.rows, self.columns, self.values) = (rows, columns, values)
@@ -20,6 +21,7 @@ import Testing
 
     func values(_ range: Range<Int>) -> [Float] {
       largestRead = max(largestRead, range.count)
+      valuesRead += range.count * columns
       return Array(values[(range.lowerBound * columns)..<(range.upperBound * columns)])
     }
   }
@@ -37,7 +39,9 @@ import Testing
     _ values: [Float], rows: Int, columns: Int, blockBytes: Int? = nil, compute: Compute,
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
-    let measure = LanczosMeasure(compute: compute, maximumBlockBytes: blockBytes)
+    let measure = LanczosMeasure(
+      compute: compute, maximumBlockBytes: blockBytes,
+      maximumResidentBytes: blockBytes == nil ? nil : 0)
     let got = try measure.norms(of: Rows(values, rows: rows, columns: columns))
     let singular = singularValues(values, rows: rows, columns: columns)
     let frobenius = singular.reduce(0) { $0 + $1 * $1 }.squareRoot()
@@ -68,9 +72,17 @@ import Testing
       .norms(of: Rows(values, rows: 23, columns: 19))
     for height in [1, 3, 22] {
       let rows = Rows(values, rows: 23, columns: 19)
-      let blocks = try LanczosMeasure(compute: compute, maximumBlockBytes: 4 * 19 * height)
-        .norms(of: rows)
-      #expect(rows.largestRead == height)
+      let blocks = try LanczosMeasure(
+        compute: compute, maximumBlockBytes: 4 * 19 * height, maximumResidentBytes: 0
+      ).norms(of: rows)
+      #expect(rows.largestRead == height && rows.valuesRead > 10 * values.count)
+      let resident = Rows(values, rows: 23, columns: 19)
+      let kept = try LanczosMeasure(
+        compute: compute, maximumBlockBytes: 4 * 19 * height,
+        maximumResidentBytes: 4 * values.count
+      ).norms(of: resident)
+      #expect(resident.valuesRead == 2 * values.count)
+      #expect(abs(kept.spectral - whole.spectral) <= 1e-6 * whole.spectral)
       #expect(abs(blocks.spectral - whole.spectral) <= 1e-6 * whole.spectral)
       #expect(abs(blocks.frobenius - whole.frobenius) <= 1e-12 * whole.frobenius)
       try check(values, rows: 23, columns: 19, blockBytes: 4 * 19 * height, compute: compute)
@@ -116,6 +128,15 @@ import Testing
     #expect(scaled.stableRank == plain.stableRank)
   }
 
+  @Test(arguments: [Float.leastNonzeroMagnitude, 0x1p-127, .greatestFiniteMagnitude])
+  func extremeValues_areMeasured(value: Float) throws {
+    let measure = LanczosMeasure(compute: try Self.compute())
+    let norms = try measure.norms(of: Rows([0, 0, -value, 0, 0, 0], rows: 2, columns: 3))
+    #expect(abs(norms.spectral - Double(value)) <= 1e-6 * Double(value))
+    #expect(norms.frobenius == Double(value))
+    #expect(norms.lower <= Double(value) && Double(value) <= norms.upper)
+  }
+
   /// Values of a float64 file are rounded on their way, which the bracket of the true norm allows for.
   @Test func float64Files_haveBracketsOfTheirOwnValues() throws {
     let value = 1 + 0x1p-25 - 0x1p-40
@@ -141,8 +162,10 @@ import Testing
     let expected = try GolubKahanLanczos(tolerance: 1e-11)
       .estimate([tensor], compute: compute)[0][0]
     for blockBytes in [nil, 4 * columns * 100] {
-      let got = try LanczosMeasure(compute: compute, maximumBlockBytes: blockBytes)
-        .norms(of: Rows(values, rows: rows, columns: columns))
+      let got = try LanczosMeasure(
+        compute: compute, maximumBlockBytes: blockBytes,
+        maximumResidentBytes: blockBytes == nil ? nil : 0
+      ).norms(of: Rows(values, rows: rows, columns: columns))
       #expect(abs(got.spectral - expected.norm) <= 1e-5 * expected.norm)
       #expect(abs(got.frobenius - expected.frobeniusNorm) <= 1e-9 * expected.frobeniusNorm)
       #expect(got.lower <= expected.norm && expected.norm <= got.upper)

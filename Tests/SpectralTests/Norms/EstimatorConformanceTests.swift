@@ -64,7 +64,8 @@ import Testing
           let rank = Double(min(shape.rows, shape.columns))
           #expect(
             estimate.stableRank <= rank * (1 + 3 * estimator.accuracy)
-              && estimate.stableRank >= (want.spectral == 0 ? 0 : 1 - 3 * estimator.accuracy), place)
+              && estimate.stableRank >= (want.spectral == 0 ? 0 : 1 - 3 * estimator.accuracy), place
+          )
         }
       }
     }
