@@ -8,7 +8,8 @@ import Testing
 @Suite struct HelpTests {
   static let commands: [(String, any ParsableCommand.Type)] = [
     ("gputrain", Gputrain.self), ("sweep", SweepCommand.self), ("train", TrainCommand.self),
-    ("scaling", ScalingCommand.self), ("devices", DevicesCommand.self),
+    ("scaling", ScalingCommand.self), ("norms", NormsCommand.self),
+    ("devices", DevicesCommand.self),
   ]
 
   @Test(arguments: commands.indices) func help_isAsStored(index: Int) throws {

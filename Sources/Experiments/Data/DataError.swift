@@ -88,7 +88,7 @@ public enum DataError: Error, Hashable, CustomStringConvertible {
   }
 
   /// Control characters become spaces, so that what a file or a path holds cannot break the line.
-  private static func oneLine(_ text: String) -> String {
+  static func oneLine(_ text: String) -> String {
     var scalars = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
       switch scalar.properties.generalCategory {

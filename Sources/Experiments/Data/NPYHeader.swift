@@ -10,6 +10,26 @@ struct NPYHeader: Equatable {
 
   static let magic: [UInt8] = [0x93] + "NUMPY".utf8
 
+  /// Longest header read, 1 MiB; NumPy's own hold some hundred bytes.
+  static let maximumBytes = 1 << 20
+
+  /// Reads the header at the start of `source`, and no more than that of it.
+  /// - Throws: as the other, and what reading throws.
+  init(_ source: any ByteSource, path: String) throws {
+    let start = try source.read(0..<min(12, source.byteCount))
+    guard start.count == 12, start.starts(with: Self.magic) else {
+      try self.init(start, path: path)
+      return
+    }
+    let length = start.unsigned(at: 8, width: start[6] == 1 ? 2 : 4)
+    guard length <= Self.maximumBytes else {
+      throw DataError.malformed(
+        path: path, expected: "an NPY header of at most \(Self.maximumBytes) bytes",
+        found: "a length of \(length)")
+    }
+    try self.init(source.read(0..<min(12 + Int(length), source.byteCount)), path: path)
+  }
+
   /// Reads the header at the start of a file.
   /// - Throws: `DataError.truncated`, `.wrongMagic`, `.unsupported`, `.malformed`.
   init(_ bytes: [UInt8], path: String) throws {
@@ -56,10 +76,14 @@ private struct Parser {
     var type: String?
     var fortranOrder: Bool?
     var shape: [Int]?
+    var seen: Set<String> = []
     try expect("{")
     while !take("}") {
       let key = try string()
       try expect(":")
+      guard seen.insert(key).inserted else {
+        throw malformed("each key once", "\(DataError.quoted(key)) again")
+      }
       switch key {
       case "descr":
         guard peek() != "[" else {
@@ -79,6 +103,7 @@ private struct Parser {
     guard let type, let fortranOrder, let shape else {
       throw malformed("keys descr, fortran_order and shape", "fewer")
     }
+    guard peek() == nil else { throw malformed("spaces after the dictionary", rest) }
     return (type, fortranOrder, shape)
   }
 

@@ -1,0 +1,88 @@
+/// NumPy's arrays as weights: one in an NPY file, any number in an NPZ file (a ZIP archive of NPY
+/// files, stored or deflated).
+/// Source: NumPy, numpy/lib/format.py; numpy.savez and numpy.savez_compressed.
+enum NPZFile {
+  private static let suffix = ".npy"
+
+  /// The array of an NPY file, named after it.
+  ///
+  /// - Throws: `DataError`.
+  static func tensor(npy file: RandomAccessFile) throws -> StoredTensor {
+    let name = file.path.split(separator: "/").last.map(String.init) ?? file.path
+    return try tensor(
+      file, name: name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : name,
+      path: file.path)
+  }
+
+  /// The arrays of an NPZ file, and how many members are no arrays.
+  ///
+  /// - Throws: `DataError`.
+  static func tensors(npz file: RandomAccessFile) throws -> (tensors: [StoredTensor], others: Int) {
+    let archive = try ZipArchive(file)
+    let arrays = archive.entries.filter { $0.name.hasSuffix(suffix) }
+    guard !arrays.isEmpty else {
+      throw DataError.unsupported(
+        path: file.path, expected: "a ZIP archive of .npy members, as numpy.savez writes",
+        found: archive.entries.isEmpty
+          ? "an empty one"
+          : "one with \(DataError.quoted(archive.entries[0].name)); PyTorch's own files are to be "
+            + "saved as safetensors")
+    }
+    let tensors = try arrays.map { entry in
+      let member = try archive.member(entry)
+      return try tensor(
+        member, name: String(entry.name.dropLast(suffix.count)), path: member.path)
+    }
+    return (tensors, archive.entries.count - arrays.count)
+  }
+
+  private static func tensor(
+    _ source: any ByteSource, name: String, path: String
+  ) throws -> StoredTensor {
+    let header = try NPYHeader(source, path: path)
+    guard let kind = header.type.dropFirst().first, "biufcmMSUVO".contains(kind),
+      "<>|=".contains(header.type.first!),
+      let length = Int(
+        header.type.dropFirst(2).prefix(9)
+          .prefix { $0.isASCII && $0.isNumber }) ?? (kind == "O" ? 8 : nil)
+    else {
+      throw DataError.unsupported(
+        path: path, expected: "an NPY array of numbers", found: DataError.quoted(header.type))
+    }
+    guard kind != "O" else {
+      throw DataError.unsupported(
+        path: path, expected: "an NPY array of numbers",
+        found: "pickled Python objects, which are not opened: they can run code")
+    }
+    let width = kind == "U" ? 4 * length : length
+    try checkSize(header, width: width, available: source.byteCount - header.dataOffset, path: path)
+    let formats: [String: FloatFormat] = ["f2": .float16, "f4": .float32, "f8": .float64]
+    return StoredTensor(
+      name: name, shape: header.shape, typeName: header.type,
+      type: formats[String(header.type.dropFirst())].map {
+        NumericType($0, bigEndian: header.type.hasPrefix(">"))
+      }, fortranOrder: header.fortranOrder && header.shape.count > 1, source: source,
+      offset: header.dataOffset)
+  }
+
+  private static func checkSize(
+    _ header: NPYHeader, width: Int, available: Int, path: String
+  ) throws {
+    var needed = width
+    for size in header.shape {
+      let (product, overflow) = needed.multipliedReportingOverflow(by: size)
+      guard !overflow else {
+        throw DataError.malformed(
+          path: path, expected: "a shape that 64 bits count", found: "\(header.shape)")
+      }
+      needed = product
+    }
+    let expected = "\(needed) bytes of values for \(header.type) \(header.shape)"
+    guard available >= needed else {
+      throw DataError.truncated(path: path, expected: expected, found: "\(available)")
+    }
+    guard available == needed else {
+      throw DataError.malformed(path: path, expected: expected, found: "\(available)")
+    }
+  }
+}

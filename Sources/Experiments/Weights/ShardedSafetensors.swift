@@ -1,0 +1,77 @@
+import Foundation
+
+/// A model in several safetensors files, with an index that says which tensor is in which.
+///     {"metadata": {…}, "weight_map": {"tensor": "file beside the index", …}}
+/// Source: huggingface_hub, "Serialization", save_torch_state_dict.
+enum ShardedSafetensors {
+  /// What index files are called.
+  static let suffix = ".safetensors.index.json"
+  private static let maximumBytes = 100_000_000
+
+  /// The tensors that the index names, and how many others its files hold.
+  ///
+  /// - Throws: `DataError`; `.malformed` also where a file is not beside the index or lacks a
+  ///   tensor, `.missing` for a file that is not there.
+  static func tensors(_ file: RandomAccessFile) throws -> (tensors: [StoredTensor], others: Int) {
+    let path = file.path
+    guard file.byteCount <= maximumBytes else {
+      throw DataError.tooLarge(path: path, limit: maximumBytes)
+    }
+    let bytes = try file.read(0..<file.byteCount)
+    let index = try StrictJSON.parse(bytes, path: path, subject: "index")
+    guard case .object(let members) = index, case .object(let map)? = members["weight_map"] else {
+      throw DataError.malformed(
+        path: path, expected: "index: an object with a weight_map", found: "none")
+    }
+    var namesOfShards: [String: Set<String>] = [:]
+    for (name, value) in map {
+      guard case .string(let shard) = value, isPlainName(shard) else {
+        throw DataError.malformed(
+          path: path,
+          expected: "index: the name of a file beside it for \(DataError.quoted(name))",
+          found: DataError.quoted(value.text))
+      }
+      namesOfShards[shard, default: []].insert(name)
+    }
+    var tensors: [StoredTensor] = []
+    var others = 0
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    for (shard, names) in namesOfShards.sorted(by: { $0.key < $1.key }) {
+      let shardPath = folder.appendingPathComponent(shard).relativePath
+      let held = try SafetensorsFile.tensors(
+        RandomAccessFile(path: shardPath, expected: "a file that \(path) names"))
+      let wanted = held.filter { names.contains($0.name) }
+      guard wanted.count == names.count else {
+        let missing = names.subtracting(wanted.map(\.name)).sorted()
+        throw DataError.malformed(
+          path: shardPath,
+          expected: "the tensor \(DataError.quoted(missing[0])), as \(path) has it",
+          found: "none of that name")
+      }
+      tensors += wanted
+      others += held.count - wanted.count
+    }
+    return (tensors, others)
+  }
+
+  /// Whether `name` is that of a file in the index's own directory.
+  private static func isPlainName(_ name: String) -> Bool {
+    !name.isEmpty && name != "." && name != ".."
+      && name.utf8.allSatisfy { $0 != 0x2F && $0 != 0x5C && $0 != 0 }
+  }
+}
+
+/// One safetensors file.
+enum SafetensorsFile {
+  /// Its tensors, in the order of their values.
+  ///
+  /// - Throws: `DataError`.
+  static func tensors(_ file: RandomAccessFile) throws -> [StoredTensor] {
+    try SafetensorsHeader(file).entries.map { entry in
+      StoredTensor(
+        name: entry.name, shape: entry.shape, typeName: entry.typeName,
+        type: SafetensorsHeader.floatFormats[entry.typeName].map { NumericType($0) },
+        fortranOrder: false, source: file, offset: entry.bytes.lowerBound)
+    }
+  }
+}

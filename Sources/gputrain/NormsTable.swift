@@ -1,0 +1,153 @@
+import Experiments
+import Foundation
+
+/// The matrices of an audit as text, CSV and records.
+struct NormsTable {
+  private let matrices: [AuditedMatrix]
+  private let showsFiles, showsUpdates: Bool
+
+  init(_ matrices: [AuditedMatrix], showsFiles: Bool, showsUpdates: Bool) {
+    self.matrices = matrices
+    self.showsFiles = showsFiles
+    self.showsUpdates = showsUpdates
+  }
+
+  /// One matrix of `--json`; numbers that are not known are null.
+  struct Record: Encodable {
+    let matrix: AuditedMatrix
+    let showsFile, showsUpdate: Bool
+
+    private enum Key: String, CodingKey {
+      case name, shape, ratio, lower, upper, flattened, file, problem
+      case spectralNorm = "spectral_norm"
+      case frobeniusNorm = "frobenius_norm"
+      case stableRank = "stable_rank"
+      case updateSpectralNorm = "update_spectral_norm"
+      case updateRatio = "update_ratio"
+      case relativeUpdate = "relative_update"
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: Key.self)
+      try container.encode(matrix.name, forKey: .name)
+      try container.encode(matrix.shape, forKey: .shape)
+      try container.encode(matrix.norms?.spectral, forKey: .spectralNorm)
+      try container.encode(matrix.norms?.lower, forKey: .lower)
+      try container.encode(matrix.norms?.upper, forKey: .upper)
+      try container.encode(matrix.ratio, forKey: .ratio)
+      try container.encode(matrix.norms?.frobenius, forKey: .frobeniusNorm)
+      try container.encode(matrix.norms?.stableRank, forKey: .stableRank)
+      if matrix.shape.count > 2 {
+        try container.encode([matrix.rows, matrix.columns], forKey: .flattened)
+      }
+      if showsFile { try container.encode(matrix.file, forKey: .file) }
+      if showsUpdate {
+        try container.encode(matrix.update?.spectral, forKey: .updateSpectralNorm)
+        try container.encode(matrix.updateRatio, forKey: .updateRatio)
+        try container.encode(matrix.relativeUpdate, forKey: .relativeUpdate)
+      }
+      try container.encodeIfPresent(matrix.problem, forKey: .problem)
+    }
+  }
+
+  var records: [Record] {
+    matrices.map { Record(matrix: $0, showsFile: showsFiles, showsUpdate: showsUpdates) }
+  }
+
+  /// What is to be said beside the numbers, a line each.
+  var notes: [String] {
+    let problems = matrices.compactMap { matrix in
+      matrix.problem.map { "not finite: \(name(matrix)): \($0)" }
+    }
+    let flattened = matrices.filter { $0.shape.count > 2 }.count
+    return problems
+      + (flattened == 0
+        ? [] : ["flattened: \(flattened) of more dimensions, [out, in, k, …] as out × in·k·…"])
+  }
+
+  /// Columns set to the right but for the name and the shape.
+  var text: String {
+    let titles =
+      showsUpdates
+      ? ["matrix", "shape", "‖W‖*", "‖ΔW‖*", "[lower, upper]", "/√(out/in)", "‖ΔW‖*/‖W‖*"]
+      : ["matrix", "shape", "‖W‖*", "[lower, upper]", "/√(out/in)", "‖W‖F", "stable"]
+    let rows = [titles] + matrices.map(cells)
+    let widths = titles.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      row.indices.map { column in
+        let padding = String(repeating: " ", count: widths[column] - row[column].count)
+        return column < 2 ? row[column] + padding : padding + row[column]
+      }.joined(separator: " ")
+    }.joined(separator: "\n")
+  }
+
+  private func cells(_ matrix: AuditedMatrix) -> [String] {
+    let shape =
+      matrix.shape.count > 2
+      ? "\(matrix.rows)×\(matrix.columns)*" : "\(matrix.rows)×\(matrix.columns)"
+    let subject = showsUpdates ? matrix.update : matrix.norms
+    let bracket = subject.map { "[\(number($0.lower)), \(number($0.upper))]" } ?? "-"
+    let head = [name(matrix), shape, number(matrix.norms?.spectral)]
+    return head
+      + (showsUpdates
+        ? [
+          number(matrix.update?.spectral), bracket, number(matrix.updateRatio),
+          number(matrix.relativeUpdate),
+        ]
+        : [
+          bracket, number(matrix.ratio), number(matrix.norms?.frobenius),
+          number(matrix.norms?.stableRank),
+        ])
+  }
+
+  private func name(_ matrix: AuditedMatrix) -> String {
+    printable(showsFiles ? "\(matrix.file):\(matrix.name)" : matrix.name)
+  }
+
+  private func number(_ value: Double?) -> String {
+    value.map { String(format: "%.4g", $0) } ?? "nan"
+  }
+
+  /// A line of titles and a line a matrix; nothing stands for what is not known.
+  var csv: String {
+    var titles = [
+      "name", "shape", "spectral_norm", "lower", "upper", "ratio", "frobenius_norm", "stable_rank",
+    ]
+    if showsFiles { titles.append("file") }
+    if showsUpdates { titles += ["update_spectral_norm", "update_ratio", "relative_update"] }
+    let lines = matrices.map { matrix in
+      var fields = [
+        field(matrix.name), matrix.shape.map(String.init).joined(separator: "x"),
+      ]
+      fields += [
+        matrix.norms?.spectral, matrix.norms?.lower, matrix.norms?.upper, matrix.ratio,
+        matrix.norms?.frobenius, matrix.norms?.stableRank,
+      ].map { $0.map { "\($0)" } ?? "" }
+      if showsFiles { fields.append(field(matrix.file)) }
+      if showsUpdates {
+        fields += [matrix.update?.spectral, matrix.updateRatio, matrix.relativeUpdate]
+          .map { $0.map { "\($0)" } ?? "" }
+      }
+      return fields.joined(separator: ",")
+    }
+    return ([titles.joined(separator: ",")] + lines).joined(separator: "\n")
+  }
+
+  /// `text` as a field, in quotes where it needs them (RFC 4180).
+  private func field(_ text: String) -> String {
+    text.contains(where: { ",\"\n\r".contains($0) })
+      ? "\"" + text.replacingOccurrences(of: "\"", with: "\"\"") + "\"" : text
+  }
+}
+
+/// `text` without control characters, which a terminal would obey; spaces take their place.
+func printable(_ text: String) -> String {
+  String(
+    String.UnicodeScalarView(
+      text.unicodeScalars.map { scalar in
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: " "
+        default: scalar
+        }
+      }))
+}

@@ -1,0 +1,221 @@
+import Experiments
+import Foundation
+import Testing
+
+/// `gputrain norms` run as a user would.
+@Suite struct NormsCommandTests {
+  struct Row: Decodable {
+    let name: String
+    let shape: [Int]
+    let spectral_norm, lower, upper, ratio, frobenius_norm, stable_rank: Double?
+    let flattened: [Int]?
+    let file: String?
+    let update_spectral_norm, update_ratio, relative_update: Double?
+    let problem: String?
+  }
+
+  static let keys: Set = [
+    "name", "shape", "spectral_norm", "lower", "upper", "ratio", "frobenius_norm", "stable_rank",
+  ]
+
+  /// diag(2, −4) as 2×8, a convolution of ones, a bias.
+  static let tensors = [
+    NamedValues(
+      name: "layers.0.weight", shape: [2, 8],
+      values: [2, 0, 0, 0, 0, 0, 0, 0, 0, -4, 0, 0, 0, 0, 0, 0]),
+    NamedValues(name: "conv.weight", shape: [1, 2, 2], values: [1, 1, 1, 1]),
+    NamedValues(name: "layers.0.bias", shape: [2], values: [0, 0]),
+  ]
+
+  private func withFile(
+    _ tensors: [NamedValues] = tensors, _ body: (URL, String) throws -> Void
+  ) throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let url = directory.appendingPathComponent("w.safetensors")
+      try SafetensorsWriter.write(tensors, metadata: ["format": "pt"], to: url)
+      try body(directory, url.path)
+    }
+  }
+
+  private func rows(_ arguments: [String]) throws -> [Row] {
+    let result = try CommandRunner.run(["norms", "--json"] + arguments)
+    #expect(result.status == 0, "\(result.errors)")
+    return try JSONDecoder().decode([Row].self, from: Data(result.output.utf8))
+  }
+
+  @Test func table_isSortedAndSaysWhatIsLeftOut() throws {
+    try withFile { _, path in
+      let result = try CommandRunner.run(["norms", path])
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(
+        result.output == """
+          matrix          shape ‖W‖* [lower, upper] /√(out/in)  ‖W‖F stable
+          layers.0.weight 2×8      4         [4, 4]          8 4.472   1.25
+          conv.weight     1×4*     2         [2, 2]          4     2      1
+
+          flattened: 1 of more dimensions, [out, in, k, …] as out × in·k·…
+          left out: 1 tensor with fewer than two dimensions (biases, gains, scalars)
+
+          """)
+    }
+  }
+
+  @Test func json_hasExactlyTheKeys() throws {
+    try withFile { _, path in
+      let result = try CommandRunner.run(["norms", "--json", "--sort", "norm", path])
+      let objects = try #require(
+        try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]])
+      #expect(objects.count == 2)
+      #expect(Set(objects[0].keys) == Self.keys)
+      #expect(Set(objects[1].keys) == Self.keys.union(["flattened"]))
+      #expect(result.errors.contains("left out: 1 tensor with fewer than two dimensions"))
+      let rows = try JSONDecoder().decode([Row].self, from: Data(result.output.utf8))
+      #expect(rows.map(\.name) == ["layers.0.weight", "conv.weight"])
+      #expect(rows[1].shape == [1, 2, 2] && rows[1].flattened == [1, 4])
+      let first = rows[0]
+      let spectral = try #require(first.spectral_norm)
+      #expect(abs(spectral - 4) <= 4e-5)
+      #expect(try #require(first.lower) <= 4)
+      #expect(try #require(first.upper) >= 4)
+      #expect(abs(try #require(first.ratio) - 8) <= 8e-5)
+      #expect(abs(try #require(first.frobenius_norm) - 20.squareRoot()) <= 1e-9)
+      #expect(abs(try #require(first.stable_rank) - 1.25) <= 4e-5)
+    }
+  }
+
+  @Test func csv_isALineAMatrix() throws {
+    try withFile { _, path in
+      let result = try CommandRunner.run(["norms", "--csv", "--filter", "conv", path])
+      let lines = result.output.split(separator: "\n")
+      #expect(
+        lines[0] == "name,shape,spectral_norm,lower,upper,ratio,frobenius_norm,stable_rank")
+      #expect(lines.count == 2 && lines[1].hasPrefix("conv.weight,1x2x2,"))
+      #expect(lines[1].split(separator: ",").dropFirst(2).allSatisfy { Double($0) != nil })
+    }
+  }
+
+  @Test func filterAndSort_chooseAndOrder() throws {
+    try withFile { _, path in
+      #expect(try rows(["--filter", "layers.*.weight", path]).map(\.name) == ["layers.0.weight"])
+      #expect(try rows(["--filter", "weight", path]).count == 2)
+      #expect(try rows(["--filter", "weigh?", path]).isEmpty)
+      #expect(try rows(["--sort", "name", path]).first?.name == "conv.weight")
+      #expect(try rows(["--sort", "stable-rank", path]).first?.name == "conv.weight")
+      let files = try rows([path, path]).map(\.file)
+      #expect(files == [path, path, path, path])
+    }
+  }
+
+  @Test func against_addsTheUpdate() throws {
+    try withFile { directory, path in
+      var later = Self.tensors
+      var values = later[0].values
+      values[15] = 0.5
+      later[0] = NamedValues(name: later[0].name, shape: later[0].shape, values: values)
+      let other = directory.appendingPathComponent("later.safetensors")
+      try SafetensorsWriter.write(later, to: other)
+      let rows = try rows([other.path, "--against", path])
+      let row = try #require(rows.first)
+      #expect(row.name == "layers.0.weight")
+      let update = try #require(row.update_spectral_norm)
+      #expect(abs(update - 0.5) <= 5e-6)
+      #expect(abs(try #require(row.update_ratio) - 1) <= 1e-5)
+      let relative = try #require(row.relative_update)
+      let spectral = try #require(row.spectral_norm)
+      #expect(abs(relative * spectral - update) <= 1e-12)
+      #expect(rows[1].update_spectral_norm == 0 && rows[1].relative_update == 0)
+      let table = try CommandRunner.run(["norms", other.path, "--against", path])
+      #expect(table.output.contains("‖ΔW‖*/‖W‖*"))
+      #expect(table.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
+
+      later.removeLast()
+      try SafetensorsWriter.write(later, to: other)
+      let result = try CommandRunner.run(["norms", other.path, "--against", path])
+      #expect(result.status == 1 && result.output.isEmpty)
+      #expect(result.errors.hasPrefix("Error: ") && result.errors.contains("layers.0.bias"))
+    }
+  }
+
+  @Test func valuesThatAreNotFinite_areReported_andTheOthersMeasured() throws {
+    let bad = NamedValues(name: "bad", shape: [2, 2], values: [0, .nan, 0, 0])
+    try withFile(Self.tensors + [bad]) { _, path in
+      let table = try CommandRunner.run(["norms", path])
+      #expect(table.status == 1)
+      #expect(table.output.contains("not finite: bad: nan at row 1, column 2"))
+      #expect(table.output.contains("layers.0.weight 2×8      4"))
+      let json = try CommandRunner.run(["norms", "--json", path])
+      #expect(json.status == 1)
+      let rows = try JSONDecoder().decode([Row].self, from: Data(json.output.utf8))
+      #expect(rows.last?.name == "bad" && rows.last?.spectral_norm == nil)
+      #expect(rows.count == 3 && rows[0].spectral_norm != nil)
+    }
+  }
+
+  /// A name that would move the cursor or break a line of the table.
+  @Test func namesFromOutside_cannotSteerTheTerminal() throws {
+    let name = "a\u{1B}[2J\nb,\"c\""
+    try withFile([NamedValues(name: name, shape: [1, 1], values: [1])]) { _, path in
+      let table = try CommandRunner.run(["norms", path])
+      #expect(table.output.split(separator: "\n").count == 2)
+      #expect(!table.output.contains("\u{1B}"))
+      #expect(try rows([path]).first?.name == name)
+      let csv = try CommandRunner.run(["norms", "--csv", path])
+      #expect(csv.output.contains("\"a\u{1B}[2J\nb,\"\"c\"\"\",1x1,"))
+    }
+  }
+
+  @Test func emptyAndTinyModels_areNoError() throws {
+    try withFile([NamedValues(name: "none", shape: [0, 5], values: [])]) { _, path in
+      let result = try CommandRunner.run(["norms", path])
+      #expect(result.status == 0)
+      #expect(result.output == "left out: 1 tensor without elements\n")
+      #expect(try rows([path]).isEmpty)
+    }
+  }
+
+  /// Arguments, the file they are given, and what the one line of error must contain.
+  static let badFiles: [(String, [UInt8], [String])] = [
+    ("empty.safetensors", [], ["empty.safetensors", "empty"]),
+    ("short.safetensors", [1, 2, 3], ["short.safetensors", "truncated"]),
+    (
+      "long.safetensors", [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7B],
+      ["long.safetensors", "100000000"]
+    ),
+    ("zip.npz", Array("PK\u{3}\u{4}".utf8) + [0, 0, 0], ["zip.npz", "directory"]),
+    ("text.txt", Array("hello, world".utf8), ["text.txt", "unrecognized", "safetensors"]),
+    ("model.safetensors.index.json", Array(#"{"weight_map":{"a":"../x"}}"#.utf8), ["../x"]),
+    ("model.safetensors.index.json", Array(#"{"weight_map":{"a":"x"}}"#.utf8), ["x: missing"]),
+  ]
+
+  @Test(arguments: badFiles.indices) func badFile_givesOneLine(index: Int) throws {
+    let (name, bytes, parts) = Self.badFiles[index]
+    try CommandRunner.withTemporaryDirectory { directory in
+      let file = directory.appendingPathComponent(name)
+      try Data(bytes).write(to: file)
+      let result = try CommandRunner.run(["norms", file.path])
+      #expect(result.status == 1 && result.output.isEmpty)
+      #expect(result.errors.hasPrefix("Error: "))
+      #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+      for part in parts { #expect(result.errors.contains(part), "\(result.errors)") }
+    }
+  }
+
+  @Test func badArguments_areRefused() throws {
+    try withFile { _, path in
+      let cases: [([String], [String])] = [
+        ([], ["<file>"]), (["/no/such/file"], ["/no/such/file", "missing"]),
+        ([path, "--sort", "size"], ["--sort", "stable-rank"]),
+        ([path, "--csv", "--json"], ["--csv or --json"]),
+        ([path, path, "--against", path], ["--against", "2"]),
+        ([path, "--against", "/no/such/file"], ["/no/such/file"]),
+        ([path, "--device", "no-such-device"], ["no-such-device", "available"]),
+      ]
+      for (arguments, parts) in cases {
+        let result = try CommandRunner.run(["norms"] + arguments)
+        #expect(result.status != 0 && result.output.isEmpty, "\(arguments)")
+        #expect(result.errors.hasPrefix("Error: "), "\(result.errors)")
+        for part in parts { #expect(result.errors.contains(part), "\(result.errors)") }
+      }
+    }
+  }
+}
