@@ -28,7 +28,8 @@ struct SweepCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "sgd, momentum, nesterov, adam, adamw; several with commas.", valueName: "list"))
+      OptimizerKind.allCases.map(\.rawValue).joined(separator: ", ") + "; several with commas.",
+      valueName: "list"))
   var optimizer = "adam"
 
   @Option(help: ArgumentHelp("Widths.", valueName: "list"))

@@ -1,0 +1,150 @@
+import Foundation
+import Testing
+
+/// `check`, `figures` and `--diagnose`, run as a user would.
+@Suite(.serialized) struct CheckCommandTests {
+  static let small = [
+    "check", "--widths", "32,64,128", "--depth", "2", "--seeds", "2", "--base-width", "32",
+  ]
+
+  private func object(_ text: String) throws -> [String: Any] {
+    let value = try JSONSerialization.jsonObject(with: Data(text.utf8))
+    return try #require(value as? [String: Any])
+  }
+
+  @Test func status_tellsWhetherTheConditionIsMet() throws {
+    let good = try CommandRunner.run(Self.small + ["--parametrization", "mup"])
+    #expect(good.status == 0, "\(good.output)\(good.errors)")
+    #expect(good.output.contains("verdict  meets the spectral condition"))
+    let bad = try CommandRunner.run(Self.small + ["--parametrization", "sp", "--coordinates"])
+    #expect(bad.status == 1)
+    #expect(bad.output.contains("verdict  breaks the spectral condition, first in layers.1"))
+    #expect(bad.output.contains("mean |h|"))
+    for result in [good, bad] {
+      #expect(result.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
+    }
+  }
+
+  @Test func json_isOneObjectForScripts() throws {
+    let result = try CommandRunner.run(Self.small + ["--rate-rule", "readout=sp", "--json"])
+    #expect(result.status == 1)
+    let report = try object(result.output)
+    #expect(report["verdict"] as? String == "fail")
+    let failures = try #require(report["failures"] as? [[String: Any]])
+    #expect(failures.first?["layer"] as? String == "layers.2")
+    #expect(failures.first?["quantity"] as? String == "update_norm")
+    let exponents = try #require(report["exponents"] as? [[String: Any]])
+    #expect(exponents.count > 10)
+    for exponent in exponents {
+      for key in ["exponent", "lower", "upper", "predicted"] { #expect(exponent[key] is Double) }
+    }
+  }
+
+  @Test(
+    arguments: [
+      (["--widths", "64"], ["--widths", "two different"]),
+      (["--widths", "64,64"], ["--widths", "two different"]),
+      (["--seeds", "1"], ["--seeds", "2"]),
+      (["--steps", "1", "--zero-readout"], ["--steps", "2"]),
+      (["--parametrization", "spectrall"], ["spectral"]),
+      (["--rate-rule", "elsewhere=sp"], ["--rate-rule", "elsewhere", "layers.2"]),
+      (["--rate-rule", "readout=spp"], ["--rate-rule", "readout=spp"]),
+      (["--rate-rule", "readout=sp:lion"], ["--rate-rule"]),
+      (["--log2-lr", "inf"], ["--log2-lr", "finite"]),
+      (["--memory", "10K"], ["not enough memory"]),
+    ] as [([String], [String])])
+  func badOption_givesOneLine(arguments: [String], parts: [String]) throws {
+    let result = try CommandRunner.run(Self.small + arguments)
+    #expect(result.status != 0 && result.errors.contains("Error: "))
+    #expect(result.output.isEmpty)
+    for part in parts { #expect(result.errors.contains(part), "\(result.errors)") }
+  }
+
+  @Test func diagnose_writesEveryQuantityOfEveryLayer() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let plain = directory.appendingPathComponent("plain")
+      let measured = directory.appendingPathComponent("measured")
+      let command = [
+        "train", "--width", "32", "--depth", "2", "--steps", "40", "--batch-size", "32",
+      ]
+      #expect(try CommandRunner.run(command + ["--out", plain.path]).status == 0)
+      let result = try CommandRunner.run(
+        command + ["--diagnose", "10", "--out", measured.path])
+      #expect(result.status == 0, "\(result.errors)")
+      func runs(_ directory: URL) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(
+          atPath: directory.appendingPathComponent("runs").path)
+      }
+      // What is measured is no part of what is run.
+      #expect(try runs(plain) == runs(measured))
+      let run = measured.appendingPathComponent("runs/\(try runs(measured)[0])")
+      let lines = try String(
+        contentsOf: run.appendingPathComponent("metrics.jsonl"), encoding: .utf8
+      ).split(separator: "\n").map { try object(String($0)) }
+      let diagnosed = lines.filter { $0["layers.1/weight_norm"] != nil }
+      #expect(diagnosed.compactMap { $0["step"] as? Int } == [0, 10, 20, 30, 40])
+      let names = [
+        "spectral_norm", "weight_norm", "frobenius_norm", "update_norm", "update_stable_rank",
+        "gradient_stable_rank", "total_update_norm", "feature_rms", "feature_change_rms",
+        "alignment", "update_alignment", "epsilon_dominance", "initial_std", "learning_rate",
+      ]
+      for layer in 0...2 {
+        for name in names {
+          #expect(diagnosed[2]["layers.\(layer)/\(name)"] is Double, "\(layer) \(name)")
+        }
+      }
+      #expect(lines.contains { $0["train_loss"] != nil })
+    }
+  }
+
+  @Test func sweepWithSmallBase_warnsInWords() throws {
+    let result = try CommandRunner.run([
+      "sweep", "--widths", "16,32", "--base-width", "16", "--log2-lr", "-7", "--seeds", "2",
+      "--parametrization", "spectral", "--steps", "20", "--depth", "2", "--diagnose", "5",
+    ])
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.output.contains("warning  base width 16 is small for 10 outputs"))
+  }
+
+  @Test func figures_writeDataAndPictures() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let out = directory.appendingPathComponent("figures")
+      let result = try CommandRunner.run([
+        "figures", "--widths", "32,64", "--seeds", "2", "--steps", "5", "--spectrum-width", "32",
+        "--batch-sizes", "1,8,64", "--json", "--out", out.path,
+      ])
+      #expect(result.status == 0, "\(result.errors)")
+      let report = try object(result.output)
+      let pictures = try #require(report["pictures"] as? [String])
+      for picture in pictures {
+        let text = try String(contentsOfFile: picture, encoding: .utf8)
+        #expect(text.contains("<svg") && text.contains("</svg>"))
+      }
+      #expect(pictures.count == 2 || result.errors.contains("no gnuplot found"))
+      let spectrum = try String(
+        contentsOf: out.appendingPathComponent("gradient-spectrum.csv"), encoding: .utf8)
+      // Header, the weight and three gradients of 32 singular values each.
+      #expect(spectrum.split(separator: "\n").count == 1 + 4 * 32)
+      // A batch of one has a gradient of rank one.
+      let ranks = try String(
+        contentsOf: out.appendingPathComponent("gradient-stable-rank.csv"), encoding: .utf8)
+      let first = ranks.split(separator: "\n")[1].split(separator: ",")
+      #expect(abs(try #require(Double(first[1])) - 1) < 1e-3 && first[2] == "1")
+      let learning = try String(
+        contentsOf: out.appendingPathComponent("feature-learning.csv"), encoding: .utf8)
+      #expect(learning.split(separator: "\n").count == 1 + 2 * 3 * 2 * 2)
+    }
+  }
+
+  @Test func figuresWithoutGnuplot_keepTheData() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let result = try CommandRunner.run(
+        [
+          "figures", "--widths", "16,32", "--seeds", "2", "--steps", "2", "--spectrum-width", "16",
+          "--batch-sizes", "1,4", "--out", directory.appendingPathComponent("f").path,
+        ], environment: ["PATH": directory.path])
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(result.errors.contains("no gnuplot found: the data is there"))
+    }
+  }
+}
