@@ -146,7 +146,7 @@ inline void jacobi(float g[MOST][MOST], float q[MOST][MOST], uint m) {
         all += g[i][j] * g[i][j];
         if (j < i) off += g[i][j] * g[i][j];
       }
-    if (!(off > 1e-15f * all)) return;
+    if (!(off > 1e-12f * all)) return;
     for (uint i = 1; i < m; i++)
       for (uint j = 0; j < i; j++) {
         if (g[i][j] == 0.0f) continue;

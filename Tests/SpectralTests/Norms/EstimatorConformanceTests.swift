@@ -70,6 +70,18 @@ import Testing
     }
   }
 
+  /// A size that takes many blocks, chunks and steps, for the estimators that are made for it.
+  @Test func fastEstimators_matchLAPACKAt2048() throws {
+    let values = gaussianNumbers(2048 * 2048, seed: 40)
+    let tensor = try compute.tensor(values, rows: 2048, columns: 2048)
+    let want = referenceSingularValues(values, 2048, 2048)[0]
+    for name in ["power", "lanczos"] {
+      let estimator = try #require(SpectralNormEstimators.named(name))
+      let found = try estimator.estimate([tensor], compute: compute)[0][0]
+      #expect(abs(found.norm - want) <= estimator.accuracy * want, "\(name)")
+    }
+  }
+
   /// Diverged weights are recorded as such: no number, no trap, no endless loop.
   @Test(arguments: [Float.nan, .infinity, -.infinity]) func estimators_keepWhatIsNotFinite(
     _ value: Float

@@ -158,11 +158,42 @@ import Testing
     let iteration = try PowerIteration(
       shapes: [(1, 200, 200)], vectors: 4, seed: 2, compute: compute)
     let limited = try iteration.estimate([tensor], tolerance: 1e-9, maximumIterations: 3)[0][0]
-    #expect(limited.iterations == 4)  // 3 and the one for the scale
+    #expect(limited.iterations == 3)
     let first = try iteration.estimate([tensor], tolerance: 1e-3, maximumIterations: 100)[0][0]
     let second = try iteration.estimate([tensor], tolerance: 1e-3, maximumIterations: 100)[0][0]
     #expect(first.iterations <= 20 && second.iterations <= first.iterations)
     #expect(second.norm >= first.norm * (1 - 1e-6))
+  }
+
+  /// A first pass at the wrong scale is made again, so that a cold start has the whole range.
+  @Test(arguments: [1e-28, 1e-18, 1e18, 1e28] as [Float]) func estimate_findsTheScale(_ factor: Float)
+    throws
+  {
+    let values = MatrixFamily.decaying.make(30, 40, seed: 4).map { $0 * factor }
+    let want = referenceSingularValues(values, 30, 40)[0]
+    let tensor = try compute.tensor(values, rows: 30, columns: 40)
+    let iteration = try PowerIteration(shapes: [(1, 30, 40)], vectors: 4, seed: 2, compute: compute)
+    let found = try iteration.estimate([tensor], tolerance: 1e-3, maximumIterations: 50)[0][0]
+    #expect(abs(found.norm - want) <= 1e-3 * want)
+  }
+
+  /// Long after convergence nothing but rounding changes: the images of the vectors stay theirs.
+  @Test(arguments: Variant.all) func norm_staysWhereItHasConverged(_ variant: Variant) throws {
+    let shapes = [(1, 33, 47), (1, 5, 300), (1, 20, 6)].map {
+      (replicas: $0.0, rows: $0.1, columns: $0.2)
+    }
+    let values = shapes.map { gaussianNumbers($0.rows * $0.columns, seed: 21) }
+    let tensors = try zip(shapes, values).map {
+      try compute.tensor($1, rows: $0.rows, columns: $0.columns)
+    }
+    let iteration = try PowerIteration(
+      shapes: shapes, vectors: variant.vectors, seed: 3, form: variant.form, compute: compute)
+    let norms = try iteration.enqueue(tensors, iterations: 300)
+    for (index, shape) in shapes.enumerated() {
+      let want = referenceSingularValues(values[index], shape.rows, shape.columns)[0]
+      // 300 linear combinations in float32, each of a few ε.
+      #expect(abs(Double(try compute.read(norms.spectral[index])[0]) - want) <= 3e-5 * want)
+    }
   }
 
   @Test func norms_goIntoAHistoryWithoutARead() throws {
