@@ -9,7 +9,8 @@ struct HostMatrix {
   let elements: [Double]
 
   init(rows: Int, columns: Int, _ elements: [Double]) {
-    precondition(elements.count == rows * columns, "\(elements.count) elements, [\(rows), \(columns)]")
+    precondition(
+      elements.count == rows * columns, "\(elements.count) elements for [\(rows), \(columns)]")
     self.rows = rows
     self.columns = columns
     self.elements = elements

@@ -75,6 +75,14 @@ public final class PowerIteration {
     try reset()
   }
 
+  /// The pass over `matrices` alone, for measurements.
+  ///
+  /// - Throws: `OpenCLError`.
+  package func enqueuePass(_ matrices: [Tensor]) throws {
+    check(matrices)
+    try pass(matrices, measure: false)
+  }
+
   /// Forgets what earlier calls found.
   ///
   /// - Throws: `OpenCLError.callFailed`.

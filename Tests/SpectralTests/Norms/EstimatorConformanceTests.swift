@@ -64,22 +64,21 @@ import Testing
           let rank = Double(min(shape.rows, shape.columns))
           #expect(
             estimate.stableRank <= rank * (1 + 3 * estimator.accuracy)
-              && estimate.stableRank >= (want.spectral == 0 ? 0 : 1 - 3 * estimator.accuracy), place)
+              && estimate.stableRank >= (want.spectral == 0 ? 0 : 1 - 3 * estimator.accuracy), place
+          )
         }
       }
     }
   }
 
-  /// A size that takes many blocks, chunks and steps, for the estimators that are made for it.
-  @Test func fastEstimators_matchLAPACKAt2048() throws {
-    let values = gaussianNumbers(2048 * 2048, seed: 40)
-    let tensor = try compute.tensor(values, rows: 2048, columns: 2048)
-    let want = referenceSingularValues(values, 2048, 2048)[0]
-    for name in ["power", "lanczos"] {
-      let estimator = try #require(SpectralNormEstimators.named(name))
-      let found = try estimator.estimate([tensor], compute: compute)[0][0]
-      #expect(abs(found.norm - want) <= estimator.accuracy * want, "\(name)")
-    }
+  /// A size that takes many blocks, chunks and steps; the reference is Lanczos's in Double, as the
+  /// whole SVD takes seconds.
+  @Test func power_isRightAt2048() throws {
+    let tensor = try compute.normal(seeds: [5], std: [1], stream: 1, rows: 2048, columns: 2048)
+    let want = try GolubKahanLanczos(tolerance: 1e-4).estimate([tensor], compute: compute)[0][0]
+    let found = try spectralNorms(of: [tensor], compute: compute)[0][0]
+    #expect(abs(found.norm - want.norm) <= 1e-3 * want.norm)
+    #expect(abs(found.frobeniusNorm - want.frobeniusNorm) <= 1e-5 * want.frobeniusNorm)
   }
 
   /// Diverged weights are recorded as such: no number, no trap, no endless loop.

@@ -84,7 +84,8 @@ import Testing
     throws
   {
     let zeros = [Float](repeating: 0, count: 60)
-    let delta = try compute.tensor(zeros + [.nan] + zeros.dropFirst() + zeros.map { _ in 1 },
+    let delta = try compute.tensor(
+      zeros + [.nan] + zeros.dropFirst() + zeros.map { _ in 1 },
       replicas: 3, rows: 6, columns: 10)
     let input = try compute.tensor(
       gaussianNumbers(3 * 6 * 5, seed: 1), replicas: 3, rows: 6, columns: 5)
@@ -107,7 +108,8 @@ import Testing
   }
 
   @Test func replica_doesNotDependOnItsGroup() throws {
-    let (delta, input) = (gaussianNumbers(2 * 20 * 30, seed: 1), gaussianNumbers(2 * 20 * 40, seed: 2))
+    let delta = gaussianNumbers(2 * 20 * 30, seed: 1)
+    let input = gaussianNumbers(2 * 20 * 40, seed: 2)
     func spectral(_ d: [Float], _ h: [Float], replicas: Int) throws -> [Float] {
       try compute.read(
         gradientNorms(

@@ -71,7 +71,8 @@ import Testing
         for row in block * blockRows..<min(rows, (block + 1) * blockRows) {
           var (u, size) = (0.0, 0.0)
           for column in 0..<columns {
-            let term = Double(matrix[row * columns + column])
+            let term =
+              Double(matrix[row * columns + column])
               * Double(vectors[(2 * k + vector) * pitch + column])
             u += term
             size += abs(term)

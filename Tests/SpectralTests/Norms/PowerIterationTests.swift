@@ -166,9 +166,8 @@ import Testing
   }
 
   /// A first pass at the wrong scale is made again, so that a cold start has the whole range.
-  @Test(arguments: [1e-28, 1e-18, 1e18, 1e28] as [Float]) func estimate_findsTheScale(_ factor: Float)
-    throws
-  {
+  @Test(arguments: [1e-28, 1e-18, 1e18, 1e28] as [Float])
+  func estimate_findsTheScale(_ factor: Float) throws {
     let values = MatrixFamily.decaying.make(30, 40, seed: 4).map { $0 * factor }
     let want = referenceSingularValues(values, 30, 40)[0]
     let tensor = try compute.tensor(values, rows: 30, columns: 40)
