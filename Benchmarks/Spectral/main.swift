@@ -51,15 +51,17 @@ struct Figure: Codable {
 let arguments = CommandLine.arguments.dropFirst()
 let rounds = arguments.compactMap { Int($0) }.first ?? 10
 let compute = try Compute(device: .find(.best))
-let onCPU = compute.queue.device.kind == .cpu
 
-// The device's read bandwidth, from memory and, on CPUs, as a matrix of 16 MiB is read from cache.
-let items = onCPU ? 2 * compute.queue.device.computeUnits : 4096
+// The device's read bandwidth.
+let form = PassForm(for: compute.queue.device)
+let groups = form == .cpu ? 2 * compute.queue.device.computeUnits : 4096
+let localSize = form == .cpu ? 1 : 128
 let largeBytes = 256 << 20
 let large = try compute.filled(1, rows: largeBytes / 4096, columns: 1024)
-let sums = try compute.tensor(rows: 1, columns: items)
+let sums = try compute.tensor(rows: 1, columns: groups)
 let readSum = try compute.kernel(
-  .spectral, "read_sum", Buffer<Float>.self, Buffer<Float>.self, UInt64.self)
+  .spectral, form == .cpu ? "read_sum" : "read_sum_group", Buffer<Float>.self, Buffer<Float>.self,
+  UInt64.self)
 
 /// A matrix with its iterations.
 struct Subject {
@@ -84,14 +86,16 @@ var least: [String: Double] = [:]
 var found: [Int: SpectralNormEstimate] = [:]
 var reference: Float = 0
 
-@MainActor func keep(_ key: String, _ time: Double) { least[key] = min(least[key] ?? .infinity, time) }
+@MainActor func keep(_ key: String, _ time: Double) {
+  least[key] = min(least[key] ?? .infinity, time)
+}
 
 for _ in 0..<rounds {
   keep(
     "read",
     try milliseconds(compute) {
       try readSum(
-        compute.queue, global: [items], local: [1], large.buffer, sums.buffer,
+        compute.queue, global: [groups * localSize], local: [localSize], large.buffer, sums.buffer,
         UInt64(large.count))
     })
   for subject in subjects {

@@ -14,15 +14,24 @@ import Testing
   struct Variant: Sendable, CustomTestStringConvertible {
     let form: PassForm
     let vectors: Int
-    var testDescription: String { "\(form.rawValue) \(vectors)" }
+    /// Of the kernels' own vectors.
+    var width = 16
+    var testDescription: String { "\(form.rawValue) \(vectors), width \(width)" }
     static let all = PassForm.allCases.flatMap { form in
       [1, 2, 4, 8].map { Variant(form: form, vectors: $0) }
     }
+    static let narrow = [
+      Variant(form: .cpu, vectors: 2, width: 8), Variant(form: .cpu, vectors: 4, width: 4),
+      Variant(form: .gpu, vectors: 2, width: 4),
+    ]
   }
 
   /// Both forms of the kernels and every block size, on shapes off their vectors, tiles, blocks and
   /// groups, ten tensors a call so that it takes two launches.
-  @Test(arguments: Variant.all) func enqueue_matchesLAPACK_inEveryForm(_ variant: Variant) throws {
+  @Test(arguments: Variant.all + Variant.narrow)
+  func enqueue_matchesLAPACK_inEveryForm(_ variant: Variant) throws {
+    let compute = try Compute(
+      device: .find(.best), multiplier: .automatic, vectorWidth: variant.width)
     let shapes = [
       (1, 1, 1), (2, 3, 5), (1, 9, 127), (1, 128, 129), (3, 67, 33), (1, 15, 1031), (1, 1031, 15),
       (1, 131, 257), (2, 64, 64), (1, 1, 19),
