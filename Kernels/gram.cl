@@ -40,8 +40,8 @@ inline float inverse_scale(float x) {
   return x > 0.0f && isfinite(x) ? ldexp(1.0f, -2 * (ilogb(x) / 2)) : 1.0f;
 }
 
-// The eigenvector of the largest eigenvalue θ of the symmetric 3×3 matrix (a0 a1 a3 | a2 a4 | a5 the
-// lower triangle by rows), by Jacobi rotations. A matrix that is not finite gives no finite θ.
+// The eigenvector of the largest eigenvalue θ of the symmetric 3×3 matrix (a0 a1 a3 | a2 a4 | a5
+// the lower triangle by rows), by Jacobi rotations. A matrix that is not finite gives no finite θ.
 inline float top_of_three(const float lower[6], float c[3]) {
   float g[3][3] = {{lower[0], lower[1], lower[3]},
                    {lower[1], lower[2], lower[4]},

@@ -50,8 +50,8 @@ inline float greatest(vector v) {
   return fmax(fmax(v4.x, v4.y), fmax(v4.z, v4.w));
 }
 
-// The tile after this one, into the cache while this one is worked on. A hint; OpenCL's own prefetch
-// is nothing on PoCL.
+// The tile after this one, into the cache while this one is worked on. A hint; OpenCL's own
+// prefetch is nothing on PoCL.
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_prefetch)
 #define AHEAD(p) __builtin_prefetch(p, 0, 2)

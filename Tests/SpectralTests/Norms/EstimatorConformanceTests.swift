@@ -17,7 +17,8 @@ import Testing
     (65, 127), (2, 700),
   ]
 
-  /// Longer than a block or a chunk of a sum both ways; for one family, as their SVD takes its time.
+  /// Longer than a block or a chunk of a sum both ways; for one family, as their SVD takes its
+  /// time.
   static let long: [(rows: Int, columns: Int)] = [(31, 4097), (4097, 31)]
 
   @Test func all_haveNamesOfTheirOwn() {

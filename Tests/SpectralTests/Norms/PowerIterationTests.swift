@@ -105,7 +105,8 @@ import Testing
     }
   }
 
-  /// The scale of one call serves the next within 2⁵⁰; beyond, the call says NaN and the next is right.
+  /// The scale of one call serves the next within 2⁵⁰; beyond, the call says NaN and the next is
+  /// right.
   @Test func warmStart_survivesAnyChangeOfScale() throws {
     let values = gaussianNumbers(64 * 64, seed: 4)
     let want = referenceSingularValues(values, 64, 64)[0]
