@@ -12,8 +12,9 @@ import Tensors
 /// - form: the kernels' form; by the device's kind where nil.
 /// - Returns: [replica, 1, 1] each. Error of the norm: below 1e-5 of it, and in terms of the
 ///   factors of about ε‖Δ‖²‖H‖²scale²/‖G‖_*, ε = 6e-8, as their squares are what is computed with:
-///   where Δ and H work against each other so that ‖G‖_* ≪ ‖Δ‖‖H‖, less is left. The largest
-///   elements of Δ and H must lie between 1e-15 and 1e15 in size, or be 0.
+///   where Δ and H work against each other so that ‖G‖_* ≪ ‖Δ‖‖H‖, less is left. The
+///   longest rows of Δ and H may be from 1e-15 to 1e18 long; outside, where squares of floats end,
+///   the norms are NaN, and 0 below 1e-23.
 /// - Throws: `OpenCLError`, `CLBlastError`.
 public func gradientNorms(
   delta: Tensor, input: Tensor, scale: Float = 1, form: PassForm? = nil, compute: Compute

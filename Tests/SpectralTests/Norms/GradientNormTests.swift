@@ -138,6 +138,14 @@ import Testing
     #expect(abs(spectral[2] - frobenius[2]) <= 1e-5 * frobenius[2])
   }
 
+  @Test(arguments: [1e-17, 1e20] as [Float]) func norms_outOfRangeAreNaN(_ factor: Float) throws {
+    let norms = try gradientNorms(
+      delta: compute.tensor(gaussianNumbers(60, seed: 1).map { $0 * factor }, rows: 6, columns: 10),
+      input: compute.tensor(gaussianNumbers(30, seed: 2), rows: 6, columns: 5), compute: compute)
+    #expect(!(try compute.read(norms.spectral)[0].isFinite))
+    #expect(!(try compute.read(norms.frobenius)[0].isFinite))
+  }
+
   @Test func norms_convergeAtALargeBatch() throws {
     let size = (batch: 512, rows: 90, columns: 110)
     for form in PassForm.allCases {

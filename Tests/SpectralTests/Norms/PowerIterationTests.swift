@@ -148,6 +148,31 @@ import Testing
     #expect(Double(again) == norms[0])
   }
 
+  /// Weights in training: a step moves them by one direction of 1 % of their norm, and one pass a
+  /// step is made.
+  @Test(arguments: [1, 2, 4])
+  func warmStart_followsWeightsAsTheyMove(vectors: Int) throws {
+    let (rows, columns) = (64, 96)
+    var values = gaussianNumbers(rows * columns, seed: 9)
+    let iteration = try PowerIteration(
+      shapes: [(1, rows, columns)], vectors: vectors, seed: 2, compute: compute)
+    for step in 0..<120 {
+      let u = gaussianNumbers(rows, seed: UInt64(1000 + step))
+      let v = gaussianNumbers(columns, seed: UInt64(2000 + step))
+      // ‖u‖‖v‖ ≈ √(64·96), ‖W‖ ≈ √64 + √96.
+      let size = Float(0.01 * (8 + 9.8) / (8 * 9.8))
+      for row in 0..<rows {
+        for column in 0..<columns { values[row * columns + column] += size * u[row] * v[column] }
+      }
+      let tensor = try compute.tensor(values, rows: rows, columns: columns)
+      let norm = Double(
+        try compute.read(iteration.enqueue([tensor], iterations: 1).spectral[0])[0])
+      guard step >= 60 && step % 6 == 0 else { continue }
+      let want = referenceSingularValues(values, rows, columns)[0]
+      #expect(norm <= want * (1 + 1e-5) && want - norm <= 1e-4 * want)
+    }
+  }
+
   /// A matrix whose only direction has left the span of what was found is found again.
   @Test(arguments: [1, 2, 4]) func warmStart_leavesAStaleDirection(vectors: Int) throws {
     var (one, two) = ([Float](repeating: 0, count: 400), [Float](repeating: 0, count: 400))
