@@ -14,7 +14,7 @@ import Tensors
 ///   factors of about ε‖Δ‖²‖H‖²scale²/‖G‖_*, ε = 6e-8, as their squares are what is computed with:
 ///   where Δ and H work against each other so that ‖G‖_* ≪ ‖Δ‖‖H‖, less is left. The
 ///   longest rows of Δ and H may be from 1e-15 to 1e18 long; outside, where squares of floats end,
-///   the norms are NaN, and 0 below 1e-23.
+///   the norms are not finite, and 0 below 1e-23.
 /// - Throws: `OpenCLError`, `CLBlastError`.
 public func gradientNorms(
   delta: Tensor, input: Tensor, scale: Float = 1, form: PassForm? = nil, compute: Compute
