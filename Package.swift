@@ -65,7 +65,7 @@ let package = Package(
       dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
       path: "Examples/TrainMLP"),
     .executableTarget(
-      name: "SpectralBenchmark", dependencies: ["Spectral", "Tensors", "OpenCL"],
+      name: "SpectralBenchmark", dependencies: ["Spectral", "Tensors", "OpenCL", "COpenBLAS"],
       path: "Benchmarks/Spectral"),
   ],
   swiftLanguageModes: [.v6]

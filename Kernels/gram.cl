@@ -7,7 +7,8 @@
 // k, l [replica, n, n], symmetric; vectors: for each replica 9 of `pitch` floats, a multiple of 16,
 // written in full: x p d, L x p d, K L x p d. Results [replica].
 // CPU form: a work-item takes a replica. GPU form: a group of ITEMS. global (replicas·items).
-// K and L are scaled by powers of 4 first; that they neither over- nor underflow is the caller's.
+// K and L are scaled by powers of 4 first. Where the largest diagonal element of one is below 1e-30,
+// squares have lost digits before: all results are NaN.
 
 #define ITEMS 128
 #define JOIN_(a, b) a##b
@@ -40,8 +41,8 @@ inline float inverse_scale(float x) {
   return x > 0.0f && isfinite(x) ? ldexp(1.0f, -2 * (ilogb(x) / 2)) : 1.0f;
 }
 
-// The eigenvector of the largest eigenvalue θ of the symmetric 3×3 matrix (a0 a1 a3 | a2 a4 | a5 the
-// lower triangle by rows), by Jacobi rotations. A matrix that is not finite gives no finite θ.
+// The eigenvector of the largest eigenvalue θ of the symmetric 3×3 matrix (a0 a1 a3 | a2 a4 | a5
+// the lower triangle by rows), by Jacobi rotations. A matrix that is not finite gives no finite θ.
 inline float top_of_three(const float lower[6], float c[3]) {
   float g[3][3] = {{lower[0], lower[1], lower[3]},
                    {lower[1], lower[2], lower[4]},
@@ -202,6 +203,7 @@ inline void group_times(__global const float* m, float scale, __global const flo
       earlier = theta;                                                                   \
     }                                                                                    \
   }                                                                                      \
+  if ((mostK > 0.0f && mostK < 1e-30f) || (mostL > 0.0f && mostL < 1e-30f)) square = NAN; \
   if (!isfinite(square)) theta = residual = square;                                      \
   float back = scale / sqrt(scaleK) / sqrt(scaleL);                                      \
   if (FIRST == 0) {                                                                      \

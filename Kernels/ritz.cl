@@ -6,8 +6,8 @@
 // problems: a table of FIELDS numbers for each matrix and replica (a "problem").
 // vectors: for each problem 6k rows of `pitch` floats: X P D AX AP AD; columns past the matrix's
 // are 0 and stay so. partials: see spectral.cl. grams: for each problem [chunk][pair].
-// state: for each problem `stateStride` floats: s, correction, Σ(sw)², out of range; from 4 on Θ [k]
-// and the coefficients [3k][2k] of the new X and P in B.
+// state: for each problem `stateStride` floats: s, correction, Σ(sw)², out of range; from 4 on Θ
+// [k] and the coefficients [3k][2k] of the new X and P in B.
 // summary: for each problem 4 floats: σ, ‖AX − θX‖/θ, ‖W‖_F, and out of range.
 // Sums go in a fixed order that depends on a matrix's shape alone.
 
@@ -109,8 +109,8 @@ __kernel void ritz_reduce(__global const uint* restrict problems,
   STORE(z, vectors + problem[VECTORS_AT] + (5 * k + j) * pitch + c);
 }
 
-// Pairs p of the lower triangle, row by row: first b_i·b_j, then b_i·A b_j, over a chunk of columns.
-// global (pairs, chunks of the widest, problems), local (6, 1, 1), which divides pairs.
+// Pairs p of the lower triangle, row by row: first b_i·b_j, then b_i·A b_j, over a chunk of
+// columns. global (pairs, chunks of the widest, problems), local (6, 1, 1), which divides pairs.
 __kernel void ritz_gram(__global const uint* restrict problems,
                         __global const float* restrict vectors, __global float* restrict grams,
                         uint k) {
@@ -146,7 +146,7 @@ inline void jacobi(float g[MOST][MOST], float q[MOST][MOST], uint m) {
         all += g[i][j] * g[i][j];
         if (j < i) off += g[i][j] * g[i][j];
       }
-    if (!(off > 1e-15f * all)) return;
+    if (!(off > 1e-12f * all)) return;
     for (uint i = 1; i < m; i++)
       for (uint j = 0; j < i; j++) {
         if (g[i][j] == 0.0f) continue;
@@ -171,8 +171,8 @@ inline void jacobi(float g[MOST][MOST], float q[MOST][MOST], uint m) {
 }
 
 // Rayleigh–Ritz on the span of B: B's columns are scaled to 1 and made orthonormal by Cholesky's
-// factor L of BᵀB. Left out are residuals that are rounding, and columns nearly in the span of those
-// before: their images would be rounding, which the next steps would enlarge. The k largest
+// factor L of BᵀB. Left out are residuals that are rounding, and columns nearly in the span of
+// those before: their images would be rounding, which the next steps would enlarge. The k largest
 // eigenpairs of L⁻¹(BᵀAB)L⁻ᵀ are the new X. P is their part outside the old X, made orthonormal
 // beside the new X. first: whether D is a start and no residual. global (problems), local (1).
 __kernel void ritz_solve(__global const uint* restrict problems, __global const float* grams,

@@ -50,8 +50,8 @@ inline float greatest(vector v) {
   return fmax(fmax(v4.x, v4.y), fmax(v4.z, v4.w));
 }
 
-// The tile after this one, into the cache while this one is worked on. A hint; OpenCL's own prefetch
-// is nothing on PoCL.
+// The tile after this one, into the cache while this one is worked on. A hint; OpenCL's own
+// prefetch is nothing on PoCL.
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_prefetch)
 #define AHEAD(p) __builtin_prefetch(p, 0, 2)
@@ -244,8 +244,8 @@ DEFINE_GROUP_PASS(spectral_group_pass_1, 1)
 DEFINE_GROUP_PASS(spectral_group_pass_2, 2)
 DEFINE_GROUP_PASS(spectral_group_pass_4, 4)
 
-// sums[item] = Σ of the item's share of x: what a device reads in a second, for benchmarks.
-// count is a multiple of 4·WIDTH·global. CPU form as above: global (items), local (1).
+// sums[group] = Σ of the group's share of x: what a device reads in a second, for benchmarks.
+// count is a multiple of 4·WIDTH·ITEMS·groups. Forms as above.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void read_sum(
     __global const float* restrict x, __global float* sums, ulong count) {
   size_t share = count / get_num_groups(0);
@@ -258,4 +258,20 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void read_sum(
     d += LOAD(p + i + 3 * WIDTH);
   }
   sums[get_group_id(0)] = sum((a + b) + (c + d));
+}
+
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void read_sum_group(
+    __global const float* restrict x, __global float* sums, ulong count) {
+  __local float shared[ITEMS];
+  size_t share = count / get_num_groups(0), item = get_local_id(0);
+  __global const float* p = x + share * get_group_id(0);
+  vector a = 0.0f;
+  for (size_t i = item * WIDTH; i < share; i += ITEMS * WIDTH) a += LOAD(p + i);
+  shared[item] = sum(a);
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (item == 0) {
+    float total = 0.0f;
+    for (uint i = 0; i < ITEMS; i++) total += shared[i];
+    sums[get_group_id(0)] = total;
+  }
 }

@@ -22,7 +22,16 @@ public final class Compute {
   /// Computation on `device`.
   ///
   /// - Throws: `OpenCLError`; `unsupported` for OpenBLAS on a device without native kernels.
-  public init(device: Device, multiplier choice: MultiplierChoice = .automatic) throws {
+  public convenience init(device: Device, multiplier choice: MultiplierChoice = .automatic) throws {
+    let native = device.nativeFloatWidth
+    try self.init(
+      device: device, multiplier: choice,
+      vectorWidth: [4, 8, 16].contains(native) ? native : 4)
+  }
+
+  /// Computation with kernels of another vector width than the device's own, for tests.
+  package init(device: Device, multiplier choice: MultiplierChoice, vectorWidth: Int) throws {
+    self.vectorWidth = vectorWidth
     queue = try CommandQueue(context: Context(device: device))
     pool = BufferPool(context: queue.context)
     let native = device.supportsNativeKernels
@@ -52,10 +61,7 @@ public final class Compute {
 
   /// Floats that one work-item of an elementwise kernel handles at a time: a CPU's native vector,
   /// and four on GPUs, whose wide loads are of 16 bytes.
-  package var vectorWidth: Int {
-    let native = queue.device.nativeFloatWidth
-    return [4, 8, 16].contains(native) ? native : 4
-  }
+  package let vectorWidth: Int
 
   /// A tensor with undefined contents.
   ///

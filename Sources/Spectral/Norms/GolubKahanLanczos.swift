@@ -7,8 +7,8 @@ import Tensors
 ///
 /// U and V are kept orthogonal in full (two Gram–Schmidt passes a step); where the iteration breaks
 /// down it goes on with a new random vector, and after min(rows, columns) steps it is exact. The
-/// accuracy is that of `tolerance`, down to about 1e-14; float32 elements enter as they are. A value
-/// that occurs several times may count once.
+/// accuracy is that of `tolerance`, down to about 1e-14; float32 elements enter as they are. A
+/// value that occurs several times may count once.
 ///
 /// Source: Golub & Kahan, SIAM J. Numer. Anal. B 2 (1965) 205.
 public struct GolubKahanLanczos: Sendable {
@@ -103,8 +103,8 @@ public struct GolubKahanLanczos: Sendable {
     }
   }
 
-  /// Leading singular values of the upper bidiagonal matrix, diagonal α, above it β; and β_last times
-  /// the last component of their left vectors, which is the residual in W.
+  /// Leading singular values of the upper bidiagonal matrix, diagonal α, above it β; and β_last
+  /// times the last component of their left vectors, which is the residual in W.
   private static func bidiagonal(_ alpha: [Double], _ beta: [Double], count: Int) -> (
     values: [Double], residuals: [Double]
   ) {

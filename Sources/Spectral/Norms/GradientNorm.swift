@@ -5,15 +5,16 @@ import Tensors
 ///
 ///     G = scale·Δᵀ H:  ‖G‖_*² = scale² λ_max((ΔΔᵀ)(HHᵀ)),  ‖G‖_F² = scale² Σ ΔΔᵀ ∘ HHᵀ
 ///
-/// Two [B, B] Gram matrices stand for the [fanOut, fanIn] gradient, which is exact. λ_max is iterated
-/// on the device until its residual is 1e-5; nothing waits for the device.
+/// Two [B, B] Gram matrices stand for the [fanOut, fanIn] gradient, which is exact. λ_max is
+/// iterated on the device until its residual is 1e-5; nothing waits for the device.
 ///
 /// - delta: Δ [replica, B, fanOut]. input: H [replica, B, fanIn]. scale: 1/B for a batch's mean.
 /// - form: the kernels' form; by the device's kind where nil.
-/// - Returns: [replica, 1, 1] each. Error of the norm: below 1e-5 of it, and in terms of the factors
-///   of about ε‖Δ‖²‖H‖²scale²/‖G‖_*, ε = 6e-8, as squares of them are what is computed with: where Δ
-///   and H work against each other so that ‖G‖_* ≪ ‖Δ‖‖H‖, less is left. The largest elements of Δ
-///   and H must lie between 1e-15 and 1e15 in size.
+/// - Returns: [replica, 1, 1] each. Error of the norm: below 1e-5 of it, and in terms of the
+///   factors of about ε‖Δ‖²‖H‖²scale²/‖G‖_*, ε = 6e-8, as their squares are what is computed with:
+///   where Δ and H work against each other so that ‖G‖_* ≪ ‖Δ‖‖H‖, less is left. The
+///   longest rows of Δ and H may be from 1e-15 to 1e18 long; outside, where squares of floats end,
+///   the norms are not finite, and 0 below 1e-23.
 /// - Throws: `OpenCLError`, `CLBlastError`.
 public func gradientNorms(
   delta: Tensor, input: Tensor, scale: Float = 1, form: PassForm? = nil, compute: Compute

@@ -10,7 +10,7 @@ struct HostMatrix {
 
   init(rows: Int, columns: Int, _ elements: [Double]) {
     precondition(
-      elements.count == rows * columns, "\(elements.count) elements, [\(rows), \(columns)]")
+      elements.count == rows * columns, "\(elements.count) elements for [\(rows), \(columns)]")
     self.rows = rows
     self.columns = columns
     self.elements = elements
@@ -29,8 +29,8 @@ struct HostMatrix {
   /// ‖W‖_F; no float32 elements over- or underflow when squared in Double.
   var frobeniusNorm: Double { cblas_dnrm2(blasint(elements.count), elements, 1) }
 
-  /// What a norm of a matrix with elements that are not numbers is, else nil: NaN, or infinite where
-  /// there is no NaN among them.
+  /// What a norm of a matrix with elements that are not numbers is, else nil: NaN, or infinite
+  /// where there is no NaN among them.
   var notFinite: Double? {
     if elements.allSatisfy(\.isFinite) { return nil }
     return elements.contains(where: \.isNaN) ? .nan : .infinity
@@ -46,8 +46,8 @@ struct HostMatrix {
     return result
   }
 
-  /// Every singular value, largest first, by LAPACK's dgesdd in Double; the left singular vectors too
-  /// where asked, as columns [rows, rank].
+  /// Every singular value, largest first, by LAPACK's dgesdd in Double; the left singular vectors
+  /// too where asked, as columns [rows, rank].
   func singularValues(withLeftVectors: Bool = false) -> (values: [Double], left: [Double]) {
     if let value = notFinite {
       return ([Double](repeating: value, count: min(rows, columns)), [])

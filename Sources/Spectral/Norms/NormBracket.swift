@@ -22,8 +22,8 @@ public struct NormBracket: Codable, Hashable, Sendable {
 
   /// Brackets of each matrix, [matrix][replica].
   ///
-  /// - squarings: k. The upper bound is above the norm by p^(1/2^(k+2)) at most, p the smaller side:
-  ///   0.75 % at p = 2048 for the default 8, which costs nine p×p×max(side) products.
+  /// - squarings: k. The upper bound is above the norm by p^(1/2^(k+2)) at most, p the smaller
+  ///   side: 0.75 % at p = 2048 for the default 8, which costs nine p×p×max(side) products.
   /// - Throws: `OpenCLError.callFailed`.
   public static func brackets(of matrices: [Tensor], squarings: Int = 8, compute: Compute) throws
     -> [[NormBracket]]

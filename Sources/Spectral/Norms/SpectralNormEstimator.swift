@@ -44,12 +44,12 @@ public func spectralNorms(of matrices: [Tensor], compute: Compute) throws
 /// `power`, and with one vector `power-1`: `PowerIteration` from a cold start.
 struct BlockPowerEstimator: SpectralNormEstimator {
   /// One vector may be poor in the top direction and then rest at the second singular value: from a
-  /// random start about one Gaussian matrix in forty shows it, with an error below 2 %. With four no
-  /// such start was met.
+  /// random start about one Gaussian matrix in ten shows it, with an error of up to 2 %, and the
+  /// smallest matrices up to 4 %. With four no such start was met.
   var vectors = 4
   var name: String { vectors == 4 ? "power" : "power-\(vectors)" }
   var summary: String { "block iteration on the device, \(vectors) vectors" }
-  var accuracy: Double { vectors == 1 ? 2e-2 : 1e-3 }
+  var accuracy: Double { vectors == 1 ? 5e-2 : 1e-3 }
 
   func estimate(_ matrices: [Tensor], compute: Compute) throws -> [[SpectralNormEstimate]] {
     let iteration = try PowerIteration(
@@ -74,7 +74,7 @@ struct LanczosEstimator: SpectralNormEstimator {
 struct BracketEstimator: SpectralNormEstimator {
   let name = "bracket"
   let summary = "certain bounds by Gram iteration on the host, in Double"
-  let accuracy = 5e-3
+  let accuracy = 6e-3
   private let squarings = 8
 
   func estimate(_ matrices: [Tensor], compute: Compute) throws -> [[SpectralNormEstimate]] {

@@ -17,7 +17,8 @@ import Testing
     (65, 127), (2, 700),
   ]
 
-  /// Longer than a block or a chunk of a sum both ways; for one family, as their SVD takes its time.
+  /// Longer than a block or a chunk of a sum both ways; for one family, as their SVD takes its
+  /// time.
   static let long: [(rows: Int, columns: Int)] = [(31, 4097), (4097, 31)]
 
   @Test func all_haveNamesOfTheirOwn() {
@@ -69,6 +70,16 @@ import Testing
         }
       }
     }
+  }
+
+  /// A size that takes many blocks, chunks and steps; the reference is Lanczos's in Double, as the
+  /// whole SVD takes seconds.
+  @Test func power_isRightAt2048() throws {
+    let tensor = try compute.normal(seeds: [5], std: [1], stream: 1, rows: 2048, columns: 2048)
+    let want = try GolubKahanLanczos(tolerance: 1e-4).estimate([tensor], compute: compute)[0][0]
+    let found = try spectralNorms(of: [tensor], compute: compute)[0][0]
+    #expect(abs(found.norm - want.norm) <= 1e-3 * want.norm)
+    #expect(abs(found.frobeniusNorm - want.frobeniusNorm) <= 1e-5 * want.frobeniusNorm)
   }
 
   /// Diverged weights are recorded as such: no number, no trap, no endless loop.

@@ -32,7 +32,8 @@ func gaussianNumbers(_ count: Int, seed: UInt64) -> [Float] {
   }
 }
 
-/// U diag(σ) Vᵀ with few reflections for U and V, so that large ones are cheap: exact up to float32.
+/// U diag(σ) Vᵀ with few reflections for U and V, so that large ones are cheap: exact up to
+/// float32.
 private func withSingularValues(
   _ rows: Int, _ columns: Int, seed: UInt64, _ value: (Int) -> Double
 ) -> [Float] {

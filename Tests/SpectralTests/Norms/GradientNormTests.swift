@@ -33,6 +33,46 @@ import Testing
     (129, 70, 70),
   ]
 
+  @Test(arguments: [4, 8]) func norms_holdForNarrowVectors(width: Int) throws {
+    let narrow = try GradientNormTests(
+      compute: Compute(device: .find(.best), multiplier: .automatic, vectorWidth: width))
+    for size in Self.sizes.suffix(4) {
+      try narrow.check(
+        gaussianNumbers(size.batch * size.rows, seed: 1),
+        gaussianNumbers(size.batch * size.columns, seed: 2), replicas: 1, size: size, scale: 1,
+        form: .cpu)
+    }
+  }
+
+  /// Results lie between sentinels, and those of other replicas are left alone.
+  @Test(arguments: PassForm.allCases) func norms_writeNothingElse(_ form: PassForm) throws {
+    let queue = compute.queue
+    let identity = try compute.tensor([4, 0, 0, 9], rows: 2, columns: 2)
+    let vectors = try Buffer(queue: queue, [Float](repeating: 777, count: 9 * 16 + 8))
+    let results = try (0..<3).map { _ in
+      try Buffer(queue: queue, [Float](repeating: 777, count: 4))
+    }
+    let kernel = try compute.kernel(
+      .gram, form == .cpu ? "gradient_norms" : "gradient_norms_group", Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Float.self, UInt32.self, UInt32.self, UInt32.self)
+    let items = form == .cpu ? 1 : 128
+    try kernel(
+      queue, global: [items], local: [items], identity.buffer, identity.buffer, vectors,
+      results[0], results[1], results[2], 1, 2, 16, 100)
+    // K L = diag(16, 81): norm 9, Frobenius √97.
+    let got = try results.map { try $0.read(queue: queue) }
+    #expect(abs(got[0][0] - 9) <= 1e-5)
+    #expect(abs(got[1][0] - Float(97).squareRoot()) <= 1e-5)
+    #expect(got[2][0] <= 1e-4)
+    for values in got { #expect(values.suffix(3) == [777, 777, 777]) }
+    #expect(try vectors.read(queue: queue).suffix(8).allSatisfy { $0 == 777 })
+  }
+
+  private init(compute: Compute) {
+    self.compute = compute
+  }
+
   private func check(
     _ delta: [Float], _ input: [Float], replicas: Int, size: (batch: Int, rows: Int, columns: Int),
     scale: Float, form: PassForm, tolerance: Double = 1e-5
@@ -98,6 +138,14 @@ import Testing
     #expect(abs(spectral[2] - frobenius[2]) <= 1e-5 * frobenius[2])
   }
 
+  @Test(arguments: [1e-17, 1e20] as [Float]) func norms_outOfRangeAreNaN(_ factor: Float) throws {
+    let norms = try gradientNorms(
+      delta: compute.tensor(gaussianNumbers(60, seed: 1).map { $0 * factor }, rows: 6, columns: 10),
+      input: compute.tensor(gaussianNumbers(30, seed: 2), rows: 6, columns: 5), compute: compute)
+    #expect(!(try compute.read(norms.spectral)[0].isFinite))
+    #expect(!(try compute.read(norms.frobenius)[0].isFinite))
+  }
+
   @Test func norms_convergeAtALargeBatch() throws {
     let size = (batch: 512, rows: 90, columns: 110)
     for form in PassForm.allCases {
@@ -108,9 +156,8 @@ import Testing
   }
 
   @Test func replica_doesNotDependOnItsGroup() throws {
-    let (delta, input) = (
-      gaussianNumbers(2 * 20 * 30, seed: 1), gaussianNumbers(2 * 20 * 40, seed: 2)
-    )
+    let delta = gaussianNumbers(2 * 20 * 30, seed: 1)
+    let input = gaussianNumbers(2 * 20 * 40, seed: 2)
     func spectral(_ d: [Float], _ h: [Float], replicas: Int) throws -> [Float] {
       try compute.read(
         gradientNorms(

@@ -14,15 +14,24 @@ import Testing
   struct Variant: Sendable, CustomTestStringConvertible {
     let form: PassForm
     let vectors: Int
-    var testDescription: String { "\(form.rawValue) \(vectors)" }
+    /// Of the kernels' own vectors.
+    var width = 16
+    var testDescription: String { "\(form.rawValue) \(vectors), width \(width)" }
     static let all = PassForm.allCases.flatMap { form in
       [1, 2, 4, 8].map { Variant(form: form, vectors: $0) }
     }
+    static let narrow = [
+      Variant(form: .cpu, vectors: 2, width: 8), Variant(form: .cpu, vectors: 4, width: 4),
+      Variant(form: .gpu, vectors: 2, width: 4),
+    ]
   }
 
   /// Both forms of the kernels and every block size, on shapes off their vectors, tiles, blocks and
   /// groups, ten tensors a call so that it takes two launches.
-  @Test(arguments: Variant.all) func enqueue_matchesLAPACK_inEveryForm(_ variant: Variant) throws {
+  @Test(arguments: Variant.all + Variant.narrow)
+  func enqueue_matchesLAPACK_inEveryForm(_ variant: Variant) throws {
+    let compute = try Compute(
+      device: .find(.best), multiplier: .automatic, vectorWidth: variant.width)
     let shapes = [
       (1, 1, 1), (2, 3, 5), (1, 9, 127), (1, 128, 129), (3, 67, 33), (1, 15, 1031), (1, 1031, 15),
       (1, 131, 257), (2, 64, 64), (1, 1, 19),
@@ -96,7 +105,8 @@ import Testing
     }
   }
 
-  /// The scale of one call serves the next within 2⁵⁰; beyond, the call says NaN and the next is right.
+  /// The scale of one call serves the next within 2⁵⁰; beyond, the call says NaN and the next is
+  /// right.
   @Test func warmStart_survivesAnyChangeOfScale() throws {
     let values = gaussianNumbers(64 * 64, seed: 4)
     let want = referenceSingularValues(values, 64, 64)[0]
@@ -138,6 +148,31 @@ import Testing
     #expect(Double(again) == norms[0])
   }
 
+  /// Weights in training: a step moves them by one direction of 1 % of their norm, and one pass a
+  /// step is made.
+  @Test(arguments: [1, 2, 4])
+  func warmStart_followsWeightsAsTheyMove(vectors: Int) throws {
+    let (rows, columns) = (64, 96)
+    var values = gaussianNumbers(rows * columns, seed: 9)
+    let iteration = try PowerIteration(
+      shapes: [(1, rows, columns)], vectors: vectors, seed: 2, compute: compute)
+    for step in 0..<120 {
+      let u = gaussianNumbers(rows, seed: UInt64(1000 + step))
+      let v = gaussianNumbers(columns, seed: UInt64(2000 + step))
+      // ‖u‖‖v‖ ≈ √(64·96), ‖W‖ ≈ √64 + √96.
+      let size = Float(0.01 * (8 + 9.8) / (8 * 9.8))
+      for row in 0..<rows {
+        for column in 0..<columns { values[row * columns + column] += size * u[row] * v[column] }
+      }
+      let tensor = try compute.tensor(values, rows: rows, columns: columns)
+      let norm = Double(
+        try compute.read(iteration.enqueue([tensor], iterations: 1).spectral[0])[0])
+      guard step >= 60 && step % 6 == 0 else { continue }
+      let want = referenceSingularValues(values, rows, columns)[0]
+      #expect(norm <= want * (1 + 1e-5) && want - norm <= 1e-4 * want)
+    }
+  }
+
   /// A matrix whose only direction has left the span of what was found is found again.
   @Test(arguments: [1, 2, 4]) func warmStart_leavesAStaleDirection(vectors: Int) throws {
     var (one, two) = ([Float](repeating: 0, count: 400), [Float](repeating: 0, count: 400))
@@ -158,11 +193,41 @@ import Testing
     let iteration = try PowerIteration(
       shapes: [(1, 200, 200)], vectors: 4, seed: 2, compute: compute)
     let limited = try iteration.estimate([tensor], tolerance: 1e-9, maximumIterations: 3)[0][0]
-    #expect(limited.iterations == 4)  // 3 and the one for the scale
+    #expect(limited.iterations == 3)
     let first = try iteration.estimate([tensor], tolerance: 1e-3, maximumIterations: 100)[0][0]
     let second = try iteration.estimate([tensor], tolerance: 1e-3, maximumIterations: 100)[0][0]
     #expect(first.iterations <= 20 && second.iterations <= first.iterations)
     #expect(second.norm >= first.norm * (1 - 1e-6))
+  }
+
+  /// A first pass at the wrong scale is made again, so that a cold start has the whole range.
+  @Test(arguments: [1e-28, 1e-18, 1e18, 1e28] as [Float])
+  func estimate_findsTheScale(_ factor: Float) throws {
+    let values = MatrixFamily.decaying.make(30, 40, seed: 4).map { $0 * factor }
+    let want = referenceSingularValues(values, 30, 40)[0]
+    let tensor = try compute.tensor(values, rows: 30, columns: 40)
+    let iteration = try PowerIteration(shapes: [(1, 30, 40)], vectors: 4, seed: 2, compute: compute)
+    let found = try iteration.estimate([tensor], tolerance: 1e-3, maximumIterations: 50)[0][0]
+    #expect(abs(found.norm - want) <= 1e-3 * want)
+  }
+
+  /// Long after convergence nothing but rounding changes: the images of the vectors stay theirs.
+  @Test(arguments: Variant.all) func norm_staysWhereItHasConverged(_ variant: Variant) throws {
+    let shapes = [(1, 33, 47), (1, 5, 300), (1, 20, 6)].map {
+      (replicas: $0.0, rows: $0.1, columns: $0.2)
+    }
+    let values = shapes.map { gaussianNumbers($0.rows * $0.columns, seed: 21) }
+    let tensors = try zip(shapes, values).map {
+      try compute.tensor($1, rows: $0.rows, columns: $0.columns)
+    }
+    let iteration = try PowerIteration(
+      shapes: shapes, vectors: variant.vectors, seed: 3, form: variant.form, compute: compute)
+    let norms = try iteration.enqueue(tensors, iterations: 300)
+    for (index, shape) in shapes.enumerated() {
+      let want = referenceSingularValues(values[index], shape.rows, shape.columns)[0]
+      // 300 linear combinations in float32, each of a few ε.
+      #expect(abs(Double(try compute.read(norms.spectral[index])[0]) - want) <= 3e-5 * want)
+    }
   }
 
   @Test func norms_goIntoAHistoryWithoutARead() throws {

@@ -1,0 +1,108 @@
+import OpenCL
+import Tensors
+import Testing
+
+@testable import Spectral
+
+/// The pass over a matrix on its own, into buffers that are full of sentinels.
+@Suite(.serialized) struct PassKernelTests {
+  static let sentinel: Float = 777
+
+  struct Case: Sendable, CustomTestStringConvertible {
+    let form: PassForm
+    let width: Int
+    var testDescription: String { "\(form.rawValue), vectors of \(width)" }
+  }
+
+  /// The vectors of every CPU; GPUs have 4.
+  static let cases = [
+    Case(form: .cpu, width: 4), Case(form: .cpu, width: 8), Case(form: .cpu, width: 16),
+    Case(form: .gpu, width: 4),
+  ]
+
+  @Test(arguments: cases) func pass_writesItsPartialSumsAndNothingElse(_ test: Case) throws {
+    let compute = try Compute(
+      device: .find(.best), multiplier: .automatic, vectorWidth: test.width)
+    for vectors in [1, 2, 4, 8] {
+      for (rows, columns) in [(1, 1), (9, 37), (64, 127), (65, 129), (130, 16)] {
+        try check(test.form, vectors, rows, columns, compute)
+      }
+    }
+  }
+
+  private func check(_ form: PassForm, _ k: Int, _ rows: Int, _ columns: Int, _ compute: Compute)
+    throws
+  {
+    let plan = PassPlan(
+      shapes: [(1, rows, columns)], vectors: k, form: form)
+    let queue = compute.queue
+    let guardSize = 64
+    let matrix = gaussianNumbers(rows * columns, seed: 1)
+    let tensor = try compute.tensor(matrix, rows: rows, columns: columns)
+    var problem = plan.problemTable
+    let (pitch, blockRows, blocks) = (Int(problem[5]), Int(problem[6]), Int(problem[7]))
+    problem[9] = UInt32(guardSize)  // partial sums start behind a guard
+    let vectors = gaussianNumbers(plan.vectorCount, seed: 2)
+    let workspace = try Buffer(queue: queue, vectors)
+    let partials = try Buffer(
+      queue: queue,
+      [Float](repeating: Self.sentinel, count: plan.partialCount + 2 * guardSize))
+    let stats = try Buffer(queue: queue, [Float](repeating: Self.sentinel, count: 2 * blocks + 2))
+    var state = [Float](repeating: 0, count: plan.stateStride)
+    state[0] = 0.5
+    let kernel = try compute.kernel(
+      .spectral,
+      (form == .cpu ? "spectral_pass_" : "spectral_group_pass_") + "\(min(k, 4))",
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<UInt32>.self, Buffer<UInt32>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
+    let m = tensor.buffer
+    try kernel(
+      queue, global: [blocks * form.items], local: [form.items], m, m, m, m, m, m, m, m,
+      Buffer(queue: queue, problem), Buffer(queue: queue, plan.unitTable), workspace, partials,
+      stats, Buffer(queue: queue, state), UInt32(k), UInt32(plan.stateStride), 0, 1)
+
+    let got = try partials.read(queue: queue)
+    var expected = [Double?](repeating: nil, count: got.count)
+    var magnitude = [Double](repeating: 0, count: got.count)
+    for block in 0..<blocks {
+      for vector in 0..<k {
+        let start = guardSize + (block * k + vector) * pitch
+        for column in 0..<columns { expected[start + column] = 0 }
+        for row in block * blockRows..<min(rows, (block + 1) * blockRows) {
+          var (u, size) = (0.0, 0.0)
+          for column in 0..<columns {
+            let term =
+              Double(matrix[row * columns + column])
+              * Double(vectors[(2 * k + vector) * pitch + column])
+            u += term
+            size += abs(term)
+          }
+          for column in 0..<columns {
+            let value = Double(matrix[row * columns + column])
+            expected[start + column]! += 0.25 * u * value
+            magnitude[start + column] += 0.25 * size * abs(value)
+          }
+        }
+      }
+    }
+    for (index, value) in got.enumerated() {
+      if let want = expected[index] {
+        // Two sums, of up to 130 terms each; 4√n·ε of the terms' sizes.
+        let bound = 4 * Double(max(rows, columns)).squareRoot() * 6e-8 * magnitude[index]
+        #expect(abs(Double(value) - want) <= bound, "element \(index)")
+      } else {
+        #expect(value == Self.sentinel, "element \(index)")
+      }
+    }
+    let found = try stats.read(queue: queue)
+    for block in 0..<blocks {
+      let own = matrix[block * blockRows * columns..<min(rows, (block + 1) * blockRows) * columns]
+      let square = own.reduce(0) { $0 + Double($1) * Double($1) } / 4
+      #expect(abs(Double(found[2 * block]) - square) <= 1e-5 * square)
+      #expect(found[2 * block + 1] == own.map(abs).max())
+    }
+    #expect(found.suffix(2) == [Self.sentinel, Self.sentinel])
+  }
+}
