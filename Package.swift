@@ -67,6 +67,9 @@ let package = Package(
     .executableTarget(
       name: "SpectralBenchmark", dependencies: ["Spectral", "Tensors", "OpenCL", "COpenBLAS"],
       path: "Benchmarks/Spectral"),
+    .executableTarget(
+      name: "DiagnosticsBenchmark", dependencies: ["Training", "Spectral", "Tensors", "OpenCL"],
+      path: "Benchmarks/Diagnostics"),
   ],
   swiftLanguageModes: [.v6]
 )

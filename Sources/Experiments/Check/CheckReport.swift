@@ -37,8 +37,10 @@ public struct CheckReport: Encodable, Sendable {
   /// What diverged or could not be fitted, in words.
   public let remarks: [String]
 
-  /// The broken ones, by layer from input to readout.
-  public var failures: [CheckedQuantity] { exponents.filter(\.isFailure) }
+  /// The broken ones by layer from input to readout, then those that more seeds have to decide.
+  public var failures: [CheckedQuantity] {
+    exponents.filter(\.isBroken) + exponents.filter { $0.verdict == .unclear }
+  }
 
   /// Whether the condition is met.
   public var passes: Bool { failures.isEmpty && !exponents.isEmpty }
@@ -47,7 +49,9 @@ public struct CheckReport: Encodable, Sendable {
   /// features. A layer whose σ and rate are right and which only passes on what another does
   /// comes last.
   public var culprit: CheckedQuantity? {
-    failures.first { $0.deviatesByItself || $0.verdict == .breaksUnpredicted } ?? failures.first
+    let broken = exponents.filter(\.isBroken)
+    return broken.first { $0.deviatesByItself || $0.verdict == .breaksUnpredicted }
+      ?? failures.first
   }
 
   private enum CodingKeys: String, CodingKey {

@@ -21,7 +21,8 @@ extension CheckReport {
     blocks.append(
       ReportText.wrapped(
         "rule, limit: what the rule predicts at these widths and as they grow; needs: what the "
-          + "condition asks at these widths. ✗ breaks the condition, · is not judged.", indent: 0))
+          + "condition asks at these widths. ✗ breaks the condition, ? would with more seeds that agree, · is not "
+          + "judged.", indent: 0))
     if showsCoordinates { blocks.append(coordinateBlock) }
     blocks += remarks
     blocks.append(sentence)
@@ -48,6 +49,7 @@ extension CheckReport {
       switch checked.verdict {
       case .meets: ""
       case .informative: "·"
+      case .unclear: "?"
       case .breaksAsPredicted, .breaksUnpredicted: "✗"
       }
     func exponent(_ value: Double) -> String {
@@ -99,6 +101,11 @@ extension CheckReport {
     switch culprit.verdict {
     case .breaksUnpredicted:
       blame = "The rule predicts \(predicted): this is not the rule's doing"
+    case .unclear:
+      return ReportText.wrapped(
+        "cannot tell: \(culprit.layer), \(culprit.quantity.symbol), grows as n^\(exponent) where "
+          + "n^\(needed) is needed, within the spread of \(seeds) seeds; give it more",
+        after: "verdict  ", indent: 9)
     case .breaksAsPredicted, .meets, .informative:
       blame =
         "The rule predicts \(predicted): it does what it says, and what it says breaks the "

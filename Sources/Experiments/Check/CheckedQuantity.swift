@@ -36,14 +36,17 @@ public struct CheckedQuantity: Encodable, Sendable {
     case breaksAsPredicted = "breaks_as_predicted"
     /// Neither as the condition asks nor as the rule predicts.
     case breaksUnpredicted = "breaks_unpredicted"
+    /// Off by more than it should, and by less than the seeds' spread: more seeds will tell. No pass.
+    case unclear
     /// Shown, not judged: it follows from the others, or fades with width.
     case informative
   }
 
+  /// Whether the condition is broken, or cannot be said to be met.
+  public var isFailure: Bool { isBroken || verdict == .unclear }
+
   /// Whether the condition is broken.
-  public var isFailure: Bool {
-    verdict == .breaksAsPredicted || verdict == .breaksUnpredicted
-  }
+  var isBroken: Bool { verdict == .breaksAsPredicted || verdict == .breaksUnpredicted }
 
   /// Whether the layer's own σ or rate is off, and not only what other layers hand it.
   var deviatesByItself: Bool { abs(ownDeviation) > quantity.tolerance }

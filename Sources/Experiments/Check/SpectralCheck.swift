@@ -105,9 +105,12 @@ public struct SpectralCheck {
     let own =
       (prediction.ownExponent(quantity, layer: layer, under: rule) ?? 0)
       - (idealNetworks.ownExponent(quantity, layer: layer, under: ideal) ?? 0)
-    // Outside by more than theory's error, and by more than the seeds' spread explains.
+    func isOff(from value: Double, by bound: Double) -> Bool {
+      !(abs(fitted.exponent - value) <= bound)
+    }
+    // By more than theory's error, and by more than the seeds' spread explains.
     func differs(from value: Double) -> Bool {
-      abs(fitted.exponent - value) > max(quantity.tolerance, fitted.halfWidth)
+      isOff(from: value, by: max(quantity.tolerance, fitted.halfWidth))
     }
     let isJudged =
       switch quantity {
@@ -117,10 +120,17 @@ public struct SpectralCheck {
       case .relativeUpdate, .relativeUpdateFrobenius: false
       }
     let verdict: CheckedQuantity.Verdict =
-      !isJudged
-      ? .informative
-      : !differs(from: condition)
-        ? .meets : differs(from: predicted) ? .breaksUnpredicted : .breaksAsPredicted
+      if !isJudged {
+        .informative
+      } else if !isOff(from: condition, by: quantity.tolerance) {
+        .meets
+      } else if !differs(from: condition) {
+        .unclear
+      } else if differs(from: predicted) {
+        .breaksUnpredicted
+      } else {
+        .breaksAsPredicted
+      }
     return CheckedQuantity(
       layer: "layers.\(layer)", quantity: quantity, values: values.map(Self.mean),
       exponent: fitted.exponent, lower: fitted.lower, upper: fitted.upper, predicted: predicted,

@@ -69,7 +69,9 @@ public struct MemoryPlan: Sendable {
       for _ in 0..<2 { _ = pool.walkForward(shape, rows: rows, nonlinear: true) }
     }
     for rows in batches(of: settings.data.trainCount, by: settings.batchSize) {
-      pool.walkStep(shape, rows: rows, nonlinear: settings.activation != .identity)
+      pool.walkStep(
+        shape, rows: rows, nonlinear: settings.activation != .identity,
+        normsOfGradients: diagnosed || group.optimizer.family == .normalized)
     }
     for rows in batches(of: settings.data.validationCount, by: Trainer.evaluationBatch) {
       let kept = pool.walkForward(
@@ -82,8 +84,11 @@ public struct MemoryPlan: Sendable {
       settings.matrixMultiplication == "clblast"
       ? 2 * (parameters.max() ?? 0) + 4 * mostRows * widest : 0
     let order = Double(settings.data.trainCount)
-    return (4 * (pool.total + temporaries + order), 4 * pool.largest)
+    return (4 * (pool.total + temporaries + order + scalars), 4 * pool.largest)
   }
+
+  /// Elements of what is one number a replica: norms, flags.
+  private static let scalars = 128.0
 
   /// The sizes that batches of `count` rows have: the whole ones, and a last shorter one.
   private static func batches(of count: Int, by size: Int) -> [Double] {

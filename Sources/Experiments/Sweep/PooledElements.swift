@@ -21,7 +21,11 @@ struct PooledElements {
   }
 
   /// One training step: what the trainer's forward pass and pullbacks take and give back.
-  mutating func walkStep(_ shape: MLPShape, rows: Double, nonlinear: Bool) {
+  ///
+  /// - normsOfGradients: whether norms are taken by the batch's two Gram matrices.
+  mutating func walkStep(
+    _ shape: MLPShape, rows: Double, nonlinear: Bool, normsOfGradients: Bool
+  ) {
     let sizes = ([shape.inputs] + shape.hidden + [shape.outputs]).map(Double.init)
     let kept = walkForward(shape, rows: rows, nonlinear: nonlinear)
     for layer in (0...shape.hidden.count).reversed() {
@@ -30,6 +34,9 @@ struct PooledElements {
         take(sizes[layer + 1])
         give(sizes[layer + 1])
       }
+      let gram = normsOfGradients ? [rows * rows, rows * rows] : []
+      for count in gram { take(count) }
+      release(gram)
       take(sizes[layer] * sizes[layer + 1])
       give(sizes[layer] * sizes[layer + 1])
       // The output's gradient; that of the logits belongs to the loss.

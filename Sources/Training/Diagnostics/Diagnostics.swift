@@ -158,9 +158,9 @@ public final class Diagnostics {
   }
 
   /// A weight moves little from one measurement to the next.
-  private static let weightPasses = 2
+  private static let weightPasses = 1
   /// Updates are of low stable rank and point the same way for a while.
-  private static let updatePasses = 4
+  private static let updatePasses = 2
 }
 
 /// Follows the norms of matrices that change slowly: finds them at first, then keeps up.

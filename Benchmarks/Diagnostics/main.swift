@@ -1,0 +1,92 @@
+// What diagnostics add to a training step, in one run of alternating blocks:
+//   swift run -c release DiagnosticsBenchmark [--json] [rounds]
+// An MLP 3072–n–n–10, batch 64, with and without measurements at every step. Times are the least of
+// all rounds, ratios the median over rounds of neighbouring blocks.
+import Foundation
+import OpenCL
+import Spectral
+import Tensors
+import Training
+
+/// One line of the results.
+struct Figure: Codable {
+  let optimizer: String
+  let width: Int
+  let contents: String
+  /// Milliseconds a step without and with measurements.
+  let plain, measured: Double
+  /// (with − without)/without.
+  let overhead: Double
+}
+
+let arguments = CommandLine.arguments.dropFirst()
+let rounds = arguments.compactMap { Int($0) }.first ?? 7
+let compute = try Compute(device: .find(.best))
+var random = Philox(seed: 1, stream: 0)
+let (count, inputs) = (256, 3072)
+let rows = try DeviceRows(
+  .floats((0..<count * inputs).map { _ in random.uniform(-1, 1) }),
+  labels: (0..<UInt32(count)).map { $0 % 10 }, scale: [Float](repeating: 1, count: inputs),
+  shift: [Float](repeating: 0, count: inputs), compute: compute)
+
+@MainActor func trainer(_ optimizer: OptimizerKind, width: Int) throws -> Trainer {
+  try Trainer(
+    TrainingConfiguration(
+      network: NetworkConfiguration(
+        MLPShape(inputs: inputs, hidden: [width, width], outputs: 10)),
+      optimizer: optimizer, batchSize: 64),
+    replicas: [
+      Replica(seed: 1, learningRate: 1e-3, parametrization: SpectralParametrization())
+    ], totalSteps: 1 << 20, compute: compute)
+}
+
+/// Milliseconds a step over `epochs` passes of four steps.
+@MainActor func block(_ trainer: Trainer, epochs: Int) throws -> Double {
+  try compute.queue.finish()
+  let start = ContinuousClock.now
+  for _ in 0..<epochs { _ = try trainer.trainEpoch(on: rows) }
+  try compute.queue.finish()
+  return (ContinuousClock.now - start) / .milliseconds(1) / Double(epochs * count / 64)
+}
+
+var figures: [Figure] = []
+for optimizer in [OptimizerKind.sgd, .adam] {
+  for width in [512, 1024, 2048, 4096] {
+    let epochs = max(1, 8192 / width / 2)
+    for contents in Diagnostics.Contents.allCases {
+      let (plain, measured) = (
+        try trainer(optimizer, width: width), try trainer(optimizer, width: width)
+      )
+      try measured.diagnose(every: 1, contents: contents, probe: rows)
+      // The first blocks warm caches up and find the norms from cold.
+      for trainer in [plain, measured] { _ = try block(trainer, epochs: 1) }
+      let times = try (0..<rounds).map { _ in
+        (try block(plain, epochs: epochs), try block(measured, epochs: epochs))
+      }
+      let overheads = times.map { $1 / $0 - 1 }.sorted()
+      figures.append(
+        Figure(
+          optimizer: optimizer.rawValue, width: width, contents: contents.rawValue,
+          plain: times.map(\.0).min() ?? .nan, measured: times.map(\.1).min() ?? .nan,
+          overhead: overheads[rounds / 2]))
+    }
+    try compute.releaseUnusedMemory()
+  }
+}
+
+if arguments.contains("--json") {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+  print(String(decoding: try encoder.encode(figures), as: UTF8.self))
+} else {
+  print("\(compute.queue.device.name), \(rounds) alternating rounds, float32, batch 64")
+  print("optimizer  width  measured     plain ms   with ms  overhead")
+  for figure in figures {
+    print(
+      figure.optimizer.padding(toLength: 9, withPad: " ", startingAt: 0)
+        + String(format: "%7d  ", figure.width)
+        + figure.contents.padding(toLength: 8, withPad: " ", startingAt: 0)
+        + String(
+          format: "%13.3f%10.3f%9.1f %%", figure.plain, figure.measured, 100 * figure.overhead))
+  }
+}
