@@ -1,9 +1,10 @@
 // Update rules. Each computes a direction d; one macro applies it with decay and rate.
 //   w ← (1 − s·r.w)·w − s·r.x·d,   g ← g + r.z·w before the direction
 // rates [replica]: (η_l, ε_l, coupled λ_l, decoupled η_l·λ_l); s: the schedule's factor.
-// w, g, state, change [replica, count]; active [replica]: 0 where a replica has diverged and stands
-// still. With records 1, change takes the step's Δw = −s·r.w·w − s·r.x·d, which the difference of
-// the weights would lose to rounding, and NaN of a replica that stands still; else it is not used.
+// w, g, state [replica, count]; active [replica]: 0 where a replica has diverged and stands still.
+// With records 1, g's memory takes the step's Δw = −s·r.w·w − s·r.x·d, which the difference of the
+// weights would lose to rounding, and NaN of a replica that stands still: no memory of its own, and
+// the lines are in the cache.
 // global (⌈count/WIDTH⌉ rounded up to 64, replicas), local (64, 1). A work-item updates WIDTH
 // neighbours: compilers for CPUs do not make vectors of one-element items with an early return
 // (a sweep of 9 runs of width 1024 under Adam, 150 steps, two Zen 4 cores: 7.1 s an element at a
@@ -18,7 +19,7 @@ typedef JOIN(float, WIDTH) vector;
 #define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
 
 #define STEP(T, STORE_T, w, d)                                                              \
-  if (records) STORE_T(-schedule * rate.w * (w) - schedule * rate.x * (d), change + index); \
+  if (records) STORE_T(-schedule * rate.w * (w) - schedule * rate.x * (d), gradient + index); \
   STORE_T((w) * (1.0f - schedule * rate.w) - schedule * rate.x * (d), weight + index);
 
 // A replica's last few elements go one by one.
@@ -30,7 +31,7 @@ typedef JOIN(float, WIDTH) vector;
   size_t end = (replica + 1) * (size_t)count;                                \
   if (active[replica] == 0.0f) {                                             \
     if (records)                                                             \
-      for (uint i = 0; i < WIDTH && index < end; i++) change[index++] = NAN; \
+      for (uint i = 0; i < WIDTH && index < end; i++) gradient[index++] = NAN; \
     return;                                                                  \
   }                                                                          \
   float4 rate = rates[replica];                                              \
@@ -49,8 +50,8 @@ typedef JOIN(float, WIDTH) vector;
   T g = LOAD_T(gradient + index) + rate.z * w; \
   STEP(T, STORE_T, w, g)
 
-__kernel void update_sgd(__global float* weight, __global const float* restrict gradient,
-                         __global float* change, __global const float4* restrict rates,
+__kernel void update_sgd(__global float* weight, __global float* gradient,
+                         __global const float4* restrict rates,
                          __global const float* restrict active, float schedule, uint records,
                          uint count) {
   FOR_EACH(SGD)
@@ -65,9 +66,8 @@ __kernel void update_sgd(__global float* weight, __global const float* restrict 
   if (nesterov) v = g + momentum * v;            \
   STEP(T, STORE_T, w, v)
 
-__kernel void update_momentum(__global float* weight, __global const float* restrict gradient,
-                              __global float* velocity, __global float* change,
-                              __global const float4* restrict rates,
+__kernel void update_momentum(__global float* weight, __global float* gradient,
+                              __global float* velocity, __global const float4* restrict rates,
                               __global const float* restrict active, float schedule,
                               float momentum, uint nesterov, uint records, uint count) {
   FOR_EACH(MOMENTUM)
@@ -84,12 +84,11 @@ __kernel void update_momentum(__global float* weight, __global const float* rest
   T d = m * correction1 / (sqrt(v * correction2) + rate.y);      \
   STEP(T, STORE_T, w, d)
 
-__kernel void update_adam(__global float* weight, __global const float* restrict gradient,
-                          __global float* mean, __global float* square, __global float* change,
-                          __global const float4* restrict rates,
-                          __global const float* restrict active, float schedule,
-                          float beta1, float beta2, float correction1, float correction2,
-                          uint records, uint count) {
+__kernel void update_adam(__global float* weight, __global float* gradient, __global float* mean,
+                          __global float* square, __global const float4* restrict rates,
+                          __global const float* restrict active, float schedule, float beta1,
+                          float beta2, float correction1, float correction2, uint records,
+                          uint count) {
   FOR_EACH(ADAM)
 }
 
@@ -99,8 +98,8 @@ __kernel void update_adam(__global float* weight, __global const float* restrict
   T d = LOAD_T(gradient + index) * inverse; \
   STEP(T, STORE_T, w, d)
 
-__kernel void update_normalized(__global float* weight, __global const float* restrict gradient,
-                                __global const float* restrict norms, __global float* change,
+__kernel void update_normalized(__global float* weight, __global float* gradient,
+                                __global const float* restrict norms,
                                 __global const float4* restrict rates,
                                 __global const float* restrict active, float schedule,
                                 uint records, uint count) {

@@ -26,23 +26,23 @@ public struct UpdateRates {
 
 /// Update rules, in place, for every replica that `active` [replica, 1, 1] does not mark 0.
 ///
-/// A `change` of the weight's shape takes the step's ΔW, to the precision of ΔW itself; NaN of a
-/// replica that stands still.
+/// Where a change is recorded, the gradient's memory takes the step's ΔW, to the precision of ΔW
+/// itself; NaN of a replica that stands still.
 extension Compute {
   /// W ← (1 − s·d)·W − s·η·(g + λ·W).
   ///
   /// - Throws: `OpenCLError`.
   public func updateSGD(
     _ weight: Tensor, gradient: Tensor, rates: UpdateRates, active: Tensor, schedule: Float,
-    change: Tensor? = nil
+    recordsChange: Bool = false
   ) throws {
-    check(weight, gradient, rates, active, change)
+    check(weight, gradient, rates, active)
     let kernel = try kernel(
-      .update, "update_sgd", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      .update, "update_sgd", Buffer<Float>.self, Buffer<Float>.self,
       Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, UInt32.self, UInt32.self)
     try kernel(
       queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
-      (change ?? weight).buffer, rates.buffer, active.buffer, schedule, change == nil ? 0 : 1,
+      rates.buffer, active.buffer, schedule, recordsChange ? 1 : 0,
       UInt32(weight.stride))
   }
 
@@ -51,17 +51,17 @@ extension Compute {
   /// - Throws: `OpenCLError`.
   public func updateMomentum(
     _ weight: Tensor, gradient: Tensor, velocity: Tensor, rates: UpdateRates, active: Tensor,
-    schedule: Float, momentum: Float, nesterov: Bool, change: Tensor? = nil
+    schedule: Float, momentum: Float, nesterov: Bool, recordsChange: Bool = false
   ) throws {
-    check(weight, gradient, rates, active, change, velocity)
+    check(weight, gradient, rates, active, velocity)
     let kernel = try kernel(
-      .update, "update_momentum", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      .update, "update_momentum", Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, Float.self,
       UInt32.self, UInt32.self, UInt32.self)
     try kernel(
       queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
-      velocity.buffer, (change ?? weight).buffer, rates.buffer, active.buffer, schedule, momentum,
-      nesterov ? 1 : 0, change == nil ? 0 : 1, UInt32(weight.stride))
+      velocity.buffer, rates.buffer, active.buffer, schedule, momentum,
+      nesterov ? 1 : 0, recordsChange ? 1 : 0, UInt32(weight.stride))
   }
 
   /// Adam's step: m·c₁/(√(v·c₂) + ε) with the running means m and v of g and g².
@@ -71,17 +71,17 @@ extension Compute {
   public func updateAdam(
     _ weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, rates: UpdateRates,
     active: Tensor, schedule: Float, beta1: Float, beta2: Float, correction1: Float,
-    correction2: Float, change: Tensor? = nil
+    correction2: Float, recordsChange: Bool = false
   ) throws {
-    check(weight, gradient, rates, active, change, mean, square)
+    check(weight, gradient, rates, active, mean, square)
     let kernel = try kernel(
-      .update, "update_adam", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      .update, "update_adam", Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self,
       Float.self, Float.self, Float.self, Float.self, Float.self, UInt32.self, UInt32.self)
     try kernel(
       queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
-      mean.buffer, square.buffer, (change ?? weight).buffer, rates.buffer, active.buffer, schedule,
-      beta1, beta2, correction1, correction2, change == nil ? 0 : 1, UInt32(weight.stride))
+      mean.buffer, square.buffer, rates.buffer, active.buffer, schedule,
+      beta1, beta2, correction1, correction2, recordsChange ? 1 : 0, UInt32(weight.stride))
   }
 
   /// W ← (1 − s·d)·W − s·η·g/‖g‖; a gradient of norm 0 moves nothing. λ does not enter.
@@ -90,18 +90,18 @@ extension Compute {
   /// - Throws: `OpenCLError`.
   public func updateNormalized(
     _ weight: Tensor, gradient: Tensor, norms: Tensor, rates: UpdateRates, active: Tensor,
-    schedule: Float, change: Tensor? = nil
+    schedule: Float, recordsChange: Bool = false
   ) throws {
-    check(weight, gradient, rates, active, change)
+    check(weight, gradient, rates, active)
     precondition(norms.count == weight.replicas, "norms \(norms.shape) for \(weight.shape)")
     let kernel = try kernel(
-      .update, "update_normalized", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      .update, "update_normalized", Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, UInt32.self,
       UInt32.self)
     try kernel(
       queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
-      norms.buffer, (change ?? weight).buffer, rates.buffer, active.buffer, schedule,
-      change == nil ? 0 : 1, UInt32(weight.stride))
+      norms.buffer, rates.buffer, active.buffer, schedule,
+      recordsChange ? 1 : 0, UInt32(weight.stride))
   }
 
   private func updateSize(_ weight: Tensor) -> [Int] {
@@ -109,14 +109,13 @@ extension Compute {
   }
 
   private func check(
-    _ weight: Tensor, _ gradient: Tensor, _ rates: UpdateRates, _ active: Tensor,
-    _ change: Tensor?, _ state: Tensor...
+    _ weight: Tensor, _ gradient: Tensor, _ rates: UpdateRates, _ active: Tensor, _ state: Tensor...
   ) {
-    let alike = [gradient] + state + (change.map { [$0] } ?? [])
+    let alike = [gradient] + state
     precondition(
       alike.allSatisfy { $0.shape == weight.shape }
         && rates.buffer.count == weight.replicas && active.count == weight.replicas,
-      "update of \(weight.shape) with gradient, state and change \(alike.map(\.shape)), "
+      "update of \(weight.shape) with gradient and state \(alike.map(\.shape)), "
         + "\(rates.buffer.count) rates")
   }
 }

@@ -79,19 +79,15 @@ public final class Optimizer {
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func update(_ parameter: Parameter, _ gradient: ParameterGradient) throws {
     let slot = slot(of: parameter)
-    let value = parameter.value
-    let change =
-      observer?.wantsChange(of: parameter) == true
-      ? try compute.tensor(replicas: value.replicas, rows: value.rows, columns: value.columns)
-      : nil
-    try rule.update(
-      value, gradient: gradient, state: slot.state,
+    let records = observer?.wantsChange(of: parameter) == true
+    let matrix = try rule.update(
+      parameter.value, gradient: gradient, state: slot.state,
       step: UpdateStep(
-        rates: slot.rates, active: active, schedule: schedule, number: step, change: change),
-      compute: compute)
+        rates: slot.rates, active: active, schedule: schedule, number: step,
+        recordsChange: records), compute: compute)
     try observer?.observe(
       ObservedUpdate(
-        parameter: parameter, gradient: gradient, change: change, state: slot.state,
+        parameter: parameter, gradient: gradient, change: records ? matrix : nil, state: slot.state,
         schedule: schedule, step: step))
   }
 

@@ -4,7 +4,7 @@ import Tensors
 public struct ObservedUpdate {
   /// What was updated; its value is the new one.
   public let parameter: Parameter
-  /// The loss's gradient.
+  /// The loss's gradient, to be read by its factors: where ΔW is kept, a whole tensor holds ΔW.
   public let gradient: ParameterGradient
   /// ΔW of the step, where the observer wanted it.
   public let change: Tensor?
@@ -18,7 +18,7 @@ public struct ObservedUpdate {
 
 /// Looks at updates as they are made.
 public protocol UpdateObserver: AnyObject {
-  /// Whether the update's ΔW is to be kept for `observe`; it takes a tensor of the weight's shape.
+  /// Whether the update's ΔW is to be kept for `observe`.
   func wantsChange(of parameter: Parameter) -> Bool
   /// Called after each parameter's update, in the order of the pullbacks.
   ///

@@ -11,8 +11,8 @@ public struct UpdateStep {
   public let schedule: Float
   /// 1 for the first step.
   public let number: Int
-  /// Takes ΔW where someone looks at it.
-  public let change: Tensor?
+  /// Whether the gradient's memory is to take ΔW, for someone who looks at it.
+  public let recordsChange: Bool
 }
 
 /// How a gradient becomes a direction; only the optimizer knows rates and schedule.
@@ -21,11 +21,12 @@ public protocol UpdateRule: Sendable {
   var stateCount: Int { get }
   /// Updates `weight` by its gradient g, with weight decay as the step's rates say.
   ///
+  /// - Returns: the gradient as a matrix; ΔW in its place where the step records changes.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   func update(
     _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
     compute: Compute
-  ) throws
+  ) throws -> Tensor
 }
 
 /// Direction g.
@@ -42,10 +43,12 @@ public struct SGD: UpdateRule {
   public func update(
     _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
     compute: Compute
-  ) throws {
+  ) throws -> Tensor {
+    let gradient = try gradient.materialized(compute)
     try compute.updateSGD(
-      weight, gradient: gradient.materialized(compute), rates: step.rates, active: step.active,
-      schedule: step.schedule, change: step.change)
+      weight, gradient: gradient, rates: step.rates, active: step.active,
+      schedule: step.schedule, recordsChange: step.recordsChange)
+    return gradient
   }
 }
 
@@ -70,11 +73,13 @@ public struct Momentum: UpdateRule {
   public func update(
     _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
     compute: Compute
-  ) throws {
+  ) throws -> Tensor {
+    let gradient = try gradient.materialized(compute)
     try compute.updateMomentum(
-      weight, gradient: gradient.materialized(compute), velocity: state[0], rates: step.rates,
+      weight, gradient: gradient, velocity: state[0], rates: step.rates,
       active: step.active, schedule: step.schedule, momentum: momentum, nesterov: nesterov,
-      change: step.change)
+      recordsChange: step.recordsChange)
+    return gradient
   }
 }
 
@@ -104,12 +109,14 @@ public struct Adam: UpdateRule {
   public func update(
     _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
     compute: Compute
-  ) throws {
+  ) throws -> Tensor {
+    let gradient = try gradient.materialized(compute)
     try compute.updateAdam(
-      weight, gradient: gradient.materialized(compute), mean: state[0], square: state[1],
+      weight, gradient: gradient, mean: state[0], square: state[1],
       rates: step.rates, active: step.active, schedule: step.schedule, beta1: Float(beta1),
       beta2: Float(beta2), correction1: Float(1 / (1 - pow(beta1, Double(step.number)))),
-      correction2: Float(squareCorrection(step: step.number)), change: step.change)
+      correction2: Float(squareCorrection(step: step.number)), recordsChange: step.recordsChange)
+    return gradient
   }
 }
 

@@ -28,7 +28,7 @@ import Testing
   /// Runs three steps on `count` weights a replica; `direction` is the reference's rule.
   private func expectSteps(
     count: Int,
-    step: (Tensor, Tensor, [Tensor], UpdateRates, Tensor, Float, Int, Tensor?) throws -> Void,
+    step: (Tensor, Tensor, [Tensor], UpdateRates, Tensor, Float, Int, Bool) throws -> Void,
     direction: (inout [Double], Double, Double, Int) -> Double
   ) throws {
     let total = Self.replicas * count
@@ -48,9 +48,9 @@ import Testing
     for t in 0..<3 {
       let gradient = values(total, seed: UInt64(10 + t))
       // One step with its change recorded must be the step that it is without.
-      let change = t == 1 ? try tensor(zeros) : nil
+      let matrix = try tensor(gradient)
       let before = expected
-      try step(weight, tensor(gradient), state, rate, active, schedule[t], t + 1, change)
+      try step(weight, matrix, state, rate, active, schedule[t], t + 1, t == 1)
       let s = Double(schedule[t])
       for index in 0..<total where index / count != 1 {
         let replica = index / count
@@ -59,8 +59,8 @@ import Testing
         let kept = 1 - s * Double(rates[3][replica])
         expected[index] = expected[index] * kept - s * Double(rates[0][replica]) * d
       }
-      if let change {
-        for (index, value) in try compute.read(change).enumerated() {
+      if t == 1 {
+        for (index, value) in try compute.read(matrix).enumerated() {
           let want = expected[index] - before[index]
           // Relative to the change itself, which a difference of weights could not keep.
           #expect(
@@ -79,10 +79,10 @@ import Testing
   @Test(arguments: sizes) func sgd_matchesDouble(count: Int) throws {
     try expectSteps(
       count: count,
-      step: { weight, gradient, _, rates, active, schedule, _, change in
+      step: { weight, gradient, _, rates, active, schedule, _, records in
         try compute.updateSGD(
           weight, gradient: gradient, rates: rates, active: active, schedule: schedule,
-          change: change)
+          recordsChange: records)
       },
       direction: { _, g, _, _ in g })
   }
@@ -92,10 +92,10 @@ import Testing
   {
     try expectSteps(
       count: count,
-      step: { weight, gradient, state, rates, active, schedule, _, change in
+      step: { weight, gradient, state, rates, active, schedule, _, records in
         try compute.updateMomentum(
           weight, gradient: gradient, velocity: state[0], rates: rates, active: active,
-          schedule: schedule, momentum: 0.9, nesterov: nesterov, change: change)
+          schedule: schedule, momentum: 0.9, nesterov: nesterov, recordsChange: records)
       },
       direction: { memory, g, _, _ in
         memory[0] = 0.9 * memory[0] + g
@@ -106,12 +106,12 @@ import Testing
   @Test(arguments: sizes) func adam_matchesDouble(count: Int) throws {
     try expectSteps(
       count: count,
-      step: { weight, gradient, state, rates, active, schedule, t, change in
+      step: { weight, gradient, state, rates, active, schedule, t, records in
         try compute.updateAdam(
           weight, gradient: gradient, mean: state[0], square: state[1], rates: rates,
           active: active, schedule: schedule, beta1: 0.9, beta2: 0.99,
           correction1: Float(1 / (1 - power(0.9, t))),
-          correction2: Float(1 / (1 - power(0.99, t))), change: change)
+          correction2: Float(1 / (1 - power(0.99, t))), recordsChange: records)
       },
       direction: { memory, g, epsilon, t in
         memory[0] = 0.9 * memory[0] + 0.1 * g
@@ -129,16 +129,16 @@ import Testing
     let (start, gradient) = (values(total, seed: 1), values(total, seed: 2))
     // The second replica's norm is 0, as of a gradient that vanishes.
     let norms: [Float] = [3, 0, 0.5]
-    let (weight, change) = (try tensor(start), try tensor(gradient))
+    let (weight, matrix) = (try tensor(start), try tensor(gradient))
     let rate = try UpdateRates(
       learningRate: [0.1, 0.1, 0.2], epsilon: [0, 0, 0], coupledDecay: [9, 9, 9],
       decoupledDecay: [0.01, 0, 0], compute: compute)
     try compute.updateNormalized(
-      weight, gradient: tensor(gradient),
+      weight, gradient: matrix,
       norms: compute.tensor(norms, replicas: Self.replicas, rows: 1, columns: 1), rates: rate,
       active: compute.filled(1, replicas: Self.replicas, rows: 1, columns: 1), schedule: 0.5,
-      change: change)
-    let (moved, steps) = (try compute.read(weight), try compute.read(change))
+      recordsChange: true)
+    let (moved, steps) = (try compute.read(weight), try compute.read(matrix))
     for index in 0..<total {
       let replica = index / count
       let direction = norms[replica] == 0 ? 0 : Double(gradient[index]) / Double(norms[replica])

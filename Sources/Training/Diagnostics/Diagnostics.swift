@@ -159,7 +159,7 @@ public final class Diagnostics {
 
   /// A weight moves little from one measurement to the next.
   private static let weightPasses = 1
-  /// Updates are of low stable rank and point the same way for a while.
+  /// Updates are of low stable rank, and turn by less than a right angle from step to step.
   private static let updatePasses = 2
 }
 
