@@ -56,6 +56,43 @@ import Testing
     #expect(result.accuracy > 0.9 && result.loss < 0.4)
   }
 
+  /// ‖W‖_* = σ(√fanIn + √fanOut), to the accuracy of the norm, whatever was drawn.
+  @Test func spectralInit_setsEveryWeightsNorm() throws {
+    var configuration = configuration()
+    configuration.network.spectralInit = true
+    let trainer = try Trainer(
+      configuration, replicas: [replica(1, 0.1), replica(2, 0.1, "mup")], totalSteps: 1,
+      compute: compute)
+    let scalings = try ["spectral", "mup"].map {
+      configuration.scalings(under: try Parametrizations.named($0))
+    }
+    for (index, parameter) in trainer.network.parameters.enumerated()
+    where parameter.shape.kind == .weight {
+      let norms = try spectralNorms(of: [parameter.value], compute: compute)[0]
+      for (replica, estimate) in norms.enumerated() {
+        let expected = scalings[replica][index].initialStd * parameter.shape.normRatio
+        #expect(abs(estimate.norm / expected - 1) <= 4e-3, "\(parameter.name)")
+      }
+    }
+  }
+
+  /// The rule changes the rate of its tensors and nothing else.
+  @Test func rateRule_isForItsTensorsAlone() throws {
+    var configuration = configuration(hidden: [48, 48], base: [24, 24])
+    let plain = configuration.scalings(under: try Parametrizations.named("spectral"))
+    let standard = configuration.scalings(under: try Parametrizations.named("sp"))
+    configuration.rateRules = [try RateRule(place: "layers.1", parametrization: "sp")]
+    let ruled = configuration.scalings(under: try Parametrizations.named("spectral"))
+    for (index, (name, _)) in configuration.network.shape.parameters.enumerated() {
+      var expected = plain[index]
+      if name.hasPrefix("layers.1.") {
+        expected.learningRateFactor = standard[index].learningRateFactor
+      }
+      #expect(ruled[index] == expected, "\(name)")
+    }
+    #expect(ruled != plain)
+  }
+
   @Test(arguments: OptimizerKind.allCases) func replica_isBitForBitItsSoloRun_onCPU(
     optimizer: OptimizerKind
   ) throws {

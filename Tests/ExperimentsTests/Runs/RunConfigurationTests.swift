@@ -1,4 +1,5 @@
 import Foundation
+import Spectral
 import Testing
 import Training
 
@@ -35,6 +36,21 @@ import Training
     var state = FNV1a()
     state.combine(Array(text.utf8))
     #expect(state.value == hash)
+  }
+
+  /// Options that came later leave the runs of stores without them where they are, and change the
+  /// name of those with them.
+  @Test func rateRulesAndSpectralInit_enterTheIdentifier() throws {
+    var settings = Fixture.settings
+    settings.rateRules = [try RateRule(place: "readout", parametrization: "sp")]
+    let ruled = Fixture.configuration(settings)
+    settings.spectralInit = true
+    let both = Fixture.configuration(settings)
+    let names = [Fixture.configuration(), ruled, both].map(\.identifier)
+    #expect(Set(names).count == 3)
+    let data = try CanonicalJSON.compact(both)
+    #expect(try JSONDecoder().decode(RunConfiguration.self, from: data) == both)
+    #expect(String(decoding: data, as: UTF8.self).contains(#""place":"readout""#))
   }
 
   @Test func identifier_hasSixteenDigitsAndDiffersByEveryPartOfTheCell() {
