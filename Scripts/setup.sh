@@ -23,6 +23,7 @@ packages=(
   pocl-opencl-icd     # OpenCL on the CPU, where there is no GPU
   zlib1g-dev          # compressed data files
   pkg-config          # where the libraries lie
+  gnuplot-nox         # pictures; without it their data is written
 )
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

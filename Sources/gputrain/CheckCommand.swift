@@ -67,6 +67,7 @@ struct CheckCommand: ParsableCommand {
     let settings = try model.settings(
       data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,
       compute: compute)
+    model.note(parametrizations: [parametrization], widths: widths, settings: settings)
     let runs = try WidthRuns(
       settings: settings, parametrization: parametrization, optimizer: optimizer, widths: widths,
       log2LearningRate: log2LearningRate ?? (optimizer.family == .adam ? -12 : -6),

@@ -94,6 +94,7 @@ struct FiguresCommand: ParsableCommand {
     let settings = try model.settings(
       data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,
       defaultDepth: 2, compute: compute)
+    model.note(parametrizations: names, widths: widths, settings: settings)
     let spectrum = try GradientSpectrum(
       settings: settings, parametrization: names[0], optimizer: optimizer, width: spectrumWidth,
       batchSizes: batches, data: data, compute: compute)

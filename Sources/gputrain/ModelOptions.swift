@@ -171,4 +171,14 @@ struct ModelOptions: ParsableArguments {
       zeroReadout: zeroReadout ?? zeroReadoutByDefault, spectralInit: spectralInit,
       schedule: schedule, weightDecay: weightDecay, matrixMultiplication: compute.multiplier.name)
   }
+
+  /// Says what `spectral-literal` does below the input size, where it is among the rules.
+  func note(parametrizations: [String], widths: [Int], settings: RunSettings) {
+    let inputs = settings.data.inputs
+    let below = widths.filter { settings.hiddenWidths(width: $0)[0] < inputs }
+    guard parametrizations.contains("spectral-literal"), let width = below.min() else { return }
+    Terminal.note(
+      "spectral-literal at width \(width), below the \(inputs) inputs: first-layer features start "
+        + "small and grow with width, so rates need not carry over; spectral takes the limit there")
+  }
 }

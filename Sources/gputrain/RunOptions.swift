@@ -64,6 +64,7 @@ struct RunOptions: ParsableArguments {
       data: data, length: epochs.map(TrainingLength.epochs) ?? .steps(steps ?? 150),
       widest: grid.widths.max() ?? 1, schedule: schedule.schedule, weightDecay: decay,
       zeroReadoutByDefault: true, compute: compute)
+    model.note(parametrizations: grid.parametrizations, widths: grid.widths, settings: settings)
     if grid.optimizers.contains(.adamw) && settings.weightDecay == nil {
       Terminal.note("adamw without --weight-decay trains as adam")
     }

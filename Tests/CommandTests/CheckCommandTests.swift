@@ -25,6 +25,16 @@ import Testing
     }
   }
 
+  /// 64 inputs: widths 32 are below, 64 and 128 are not.
+  @Test func literalRuleBelowTheInputSize_saysWhatItDoes() throws {
+    let below = try CommandRunner.run(Self.small + ["--parametrization", "spectral-literal"])
+    #expect(below.status == 1)
+    #expect(below.errors.contains("spectral-literal at width 32, below the 64 inputs"))
+    let above = try CommandRunner.run(
+      Self.small + ["--parametrization", "spectral-literal", "--widths", "64,128,256"])
+    #expect(!above.errors.contains("below"), "\(above.errors)")
+  }
+
   @Test func json_isOneObjectForScripts() throws {
     let result = try CommandRunner.run(Self.small + ["--rate-rule", "readout=sp", "--json"])
     #expect(result.status == 1)

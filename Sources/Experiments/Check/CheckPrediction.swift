@@ -18,6 +18,13 @@ struct CheckPrediction {
       }, widths: widths)
   }
 
+  /// The wider half of the networks, two at least.
+  var widerHalf: CheckPrediction {
+    let kept = max(2, (widths.count + 1) / 2)
+    return CheckPrediction(
+      configurations: configurations.suffix(kept), widths: widths.suffix(kept))
+  }
+
   /// What a rule gives a layer, in the order of `layers`.
   private func layers(
     _ configuration: TrainingConfiguration, _ parametrization: any Parametrization

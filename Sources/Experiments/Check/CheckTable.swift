@@ -20,13 +20,23 @@ extension CheckReport {
     }
     blocks.append(
       ReportText.wrapped(
-        "rule, limit: what the rule predicts at these widths and as they grow; needs: what the "
-          + "condition asks at these widths. ✗ breaks the condition, ? would with more seeds that agree, · is not "
-          + "judged.", indent: 0))
+        ([
+          "rule, limit: what the rule predicts at these widths and as they grow; needs: what the "
+            + "condition asks at these widths"
+        ] + legend).joined(separator: "; ") + ".", indent: 0))
     if showsCoordinates { blocks.append(coordinateBlock) }
     blocks += remarks
     blocks.append(sentence)
     return blocks.joined(separator: "\n\n") + "\n"
+  }
+
+  /// What the marks mean that are in the table.
+  private var legend: [String] {
+    let seen = Set(exponents.map(\.verdict.mark))
+    return [
+      ("✗", "breaks the condition"), ("?", "would, if more seeds agreed"),
+      ("~", "off at the narrowest widths only"), ("·", "not judged"),
+    ].filter { seen.contains($0.0) }.map { "\($0.0) \($0.1)" }
   }
 
   /// Columns of a layer's name and of a value: with five widths a line has 79.
@@ -45,13 +55,6 @@ extension CheckReport {
 
   private func row(_ checked: CheckedQuantity) -> String {
     let half = (checked.upper - checked.lower) / 2
-    let mark =
-      switch checked.verdict {
-      case .meets: ""
-      case .informative: "·"
-      case .unclear: "?"
-      case .breaksAsPredicted, .breaksUnpredicted: "✗"
-      }
     func exponent(_ value: Double) -> String {
       ReportText.right(ReportText.number(value, digits: 2), 6)
     }
@@ -60,7 +63,7 @@ extension CheckReport {
     return ReportText.left("  \(checked.layer)", Self.nameWidth)
       + checked.values.map { ReportText.right(Self.value($0), Self.valueWidth) }.joined()
       + ReportText.right(fitted, 12) + exponent(checked.predicted)
-      + exponent(checked.predictedLimit) + exponent(checked.condition) + mark
+      + exponent(checked.predictedLimit) + exponent(checked.condition) + checked.verdict.mark
   }
 
   /// Three significant digits.
@@ -90,9 +93,12 @@ extension CheckReport {
   /// The verdict in words: what breaks first, and whether the rule is to blame or something else.
   private var sentence: String {
     guard let culprit else {
-      return passes
-        ? "verdict  meets the spectral condition: every exponent is what it should be"
-        : "verdict  fails: nothing could be fitted"
+      guard passes else { return "verdict  fails: nothing could be fitted" }
+      let exception =
+        exponents.contains { $0.verdict == .fades } ? ", but for what fades with width" : ""
+      return ReportText.wrapped(
+        "meets the spectral condition: every exponent is what it should be\(exception)",
+        after: "verdict  ", indent: 9)
     }
     let exponent = ReportText.number(culprit.exponent, digits: 2)
     let needed = ReportText.number(culprit.condition, digits: 2)
@@ -106,7 +112,7 @@ extension CheckReport {
         "cannot tell: \(culprit.layer), \(culprit.quantity.symbol), grows as n^\(exponent) where "
           + "n^\(needed) is needed, within the spread of \(seeds) seeds; give it more",
         after: "verdict  ", indent: 9)
-    case .breaksAsPredicted, .meets, .informative:
+    case .breaksAsPredicted, .meets, .fades, .informative:
       blame =
         "The rule predicts \(predicted): it does what it says, and what it says breaks the "
         + "condition"
@@ -130,6 +136,19 @@ extension CheckedQuantity {
     switch quantity {
     case .weightNorm, .featureSize: false
     case .updateNorm, .featureChange, .relativeUpdate, .relativeUpdateFrobenius: true
+    }
+  }
+}
+
+extension CheckedQuantity.Verdict {
+  /// What stands behind a line of the table.
+  fileprivate var mark: String {
+    switch self {
+    case .meets: ""
+    case .informative: "·"
+    case .unclear: "?"
+    case .fades: "~"
+    case .breaksAsPredicted, .breaksUnpredicted: "✗"
     }
   }
 }

@@ -38,6 +38,9 @@ public struct CheckedQuantity: Encodable, Sendable {
     case breaksUnpredicted = "breaks_unpredicted"
     /// Off by more than it should, and by less than the seeds' spread: more seeds will tell. No pass.
     case unclear
+    /// Off where the rule predicts that it is not, and no longer over the wider half of the widths:
+    /// an effect of small widths, and no fault of the rule.
+    case fades
     /// Shown, not judged: it follows from the others, or fades with width.
     case informative
   }

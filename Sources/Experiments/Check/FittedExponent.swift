@@ -12,9 +12,9 @@ struct FittedExponent {
   /// Fits `values` [width][seed]; nil where one is missing or not positive and finite.
   ///
   /// - widths: at least two. At least two seeds.
-  init?(widths: [Double], values: [[Double]]) {
-    let seeds = values[0].count
-    guard seeds >= 2, values.allSatisfy({ $0.count == seeds }) else { return nil }
+  init?(widths: [Double], values: some Collection<[Double]>) {
+    guard let seeds = values.first?.count, seeds >= 2, values.allSatisfy({ $0.count == seeds })
+    else { return nil }
     let slopes = (0..<seeds).compactMap { seed in
       ScalingExponent.slope(widths: widths, values: values.map { $0[seed] })
     }

@@ -112,6 +112,7 @@ public struct SpectralCheck {
     func differs(from value: Double) -> Bool {
       isOff(from: value, by: max(quantity.tolerance, fitted.halfWidth))
     }
+    let isFaultless = abs(predicted - condition) <= quantity.tolerance
     let isJudged =
       switch quantity {
       case .weightNorm, .updateNorm, .featureChange: true
@@ -124,6 +125,8 @@ public struct SpectralCheck {
         .informative
       } else if !isOff(from: condition, by: quantity.tolerance) {
         .meets
+      } else if isFaultless && fades(quantity, layer: layer, values, ideal: idealNetworks) {
+        .fades
       } else if !differs(from: condition) {
         .unclear
       } else if differs(from: predicted) {
@@ -136,6 +139,19 @@ public struct SpectralCheck {
       exponent: fitted.exponent, lower: fitted.lower, upper: fitted.upper, predicted: predicted,
       predictedLimit: limit, condition: condition, conditionLimit: conditionLimit,
       ownDeviation: own, verdict: verdict)
+  }
+
+  /// Whether a quantity is as the condition asks over the wider half of the widths.
+  private func fades(
+    _ quantity: SpectralQuantity, layer: Int, _ values: [[Double]], ideal: CheckPrediction
+  ) -> Bool {
+    let wider = ideal.widerHalf
+    guard wider.widths.count < values.count,
+      let condition = wider.exponent(quantity, layer: layer, under: SpectralParametrization()),
+      let fitted = FittedExponent(
+        widths: wider.widths, values: values.suffix(wider.widths.count))
+    else { return false }
+    return abs(fitted.exponent - condition) <= quantity.tolerance
   }
 
   private static func mean(_ values: [Double]) -> Double {
