@@ -10,7 +10,7 @@ import ArgumentParser
       """,
     subcommands: [
       SweepCommand.self, TrainCommand.self, CheckCommand.self, FiguresCommand.self,
-      NormsCommand.self, ScalingCommand.self, DevicesCommand.self,
+      NormsCommand.self, ScalingCommand.self, DevicesCommand.self, BenchCommand.self,
     ],
     defaultSubcommand: SweepCommand.self)
 }

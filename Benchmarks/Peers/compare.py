@@ -1,0 +1,261 @@
+"""gputrain beside PyTorch, JAX and tinygrad, in alternating blocks of one run.
+
+    python compare.py --gputrain PATH [--only step,gemm,sweep,spectral,start] [--peers torch,jax,tinygrad]
+                      [--rounds 5] [--seconds 1] [--device cpu] [--out DIRECTORY]
+
+Every case is timed in rounds: gputrain, then each peer, then gputrain again, and so on; a ratio is of
+two blocks that follow each other. Prints theirs/ours as median (least–most) over the rounds, writes
+results.json with the machine and the versions, and pictures where gnuplot is installed.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).parent
+
+
+def cases(only):
+    """Every case: what it is, who takes part, the parameters of both sides."""
+    result = []
+
+    def add(what, peers, **parameters):
+        if what in only:
+            result.append({"what": what, "peers": peers, **parameters})
+
+    everyone = ["torch", "jax", "tinygrad"]
+    for optimizer in ["sgd", "adam"]:
+        for width in [256, 512, 1024, 2048, 4096]:
+            peers = everyone if width <= 1024 else ["torch", "jax"]
+            add("step", peers, inputs=3072, width=width, depth=2, batch=64, optimizer=optimizer)
+    for width in [512, 1024, 2048]:
+        add("step", ["torch"], inputs=3072, width=width, depth=2, batch=64, optimizer="adam", fused=True)
+    for batch in [128, 256]:
+        add("step", ["torch", "jax"], inputs=3072, width=1024, depth=2, batch=batch, optimizer="adam")
+    for form, m, n, k in [
+        ("nn", 1024, 1024, 1024), ("nn", 2048, 2048, 2048), ("nt", 64, 1024, 1024),
+        ("nt", 64, 4096, 4096), ("nt", 128, 4096, 4096), ("nn", 64, 4096, 4096),
+        ("tn", 4096, 4096, 64), ("tn", 4096, 4096, 128),
+    ]:
+        add("gemm", ["torch"], form=form, m=m, n=n, k=k)
+    for optimizer in ["sgd", "adam"]:
+        for width in [64, 128, 256]:
+            add(
+                "sweep", ["torch", "jax"], inputs=64, width=width, depth=2, batch=64,
+                optimizer=optimizer, replicas=32,
+            )
+    for width in [512, 1024, 2048]:
+        add("spectral", ["torch"], width=width)
+    return result
+
+
+class Worker:
+    """A peer in a process of its own, which waits while others are timed."""
+
+    def __init__(self, name):
+        self.name = name
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "worker.py", name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        first = self.process.stdout.readline()
+        if not first:
+            raise SystemExit(f"{name} does not start; is it installed in this environment?")
+        self.about = json.loads(first)
+
+    def time(self, case):
+        self.process.stdin.write(json.dumps(case) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        return None if "error" in answer else statistics.median(answer["milliseconds"]), answer
+
+
+def ours(arguments, case):
+    """gputrain's figure of a case, from a process of its own."""
+    flags = {
+        "inputs": "--inputs", "width": "--width", "depth": "--depth", "batch": "--batch-size",
+        "optimizer": "--optimizer", "replicas": "--replicas", "form": "--form", "m": "--m",
+        "n": "--n", "k": "--k",
+    }
+    command = [arguments.gputrain, "bench", case["what"], "--json", f"--seconds={arguments.seconds}"]
+    command += [f"{flag}={case[key]}" for key, flag in flags.items() if key in case]
+    if arguments.device:
+        command.append(f"--device={arguments.device}")
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def spread(values, digits=2):
+    return (
+        f"{statistics.median(values):.{digits}f} "
+        f"({min(values):.{digits}f}–{max(values):.{digits}f})"
+    )
+
+
+def name(case):
+    if case["what"] == "gemm":
+        return f"gemm {case['form']} {case['m']}×{case['n']}×{case['k']}"
+    if case["what"] == "spectral":
+        return f"spectral norm {case['width']}²"
+    text = f"{case['what']} {case['inputs']}–{case['width']}², batch {case['batch']}, {case['optimizer']}"
+    return text + (f", {case['replicas']} replicas" if "replicas" in case else "")
+
+
+def start_up(arguments):
+    """Seconds to the first step of a process: cold and warm kernel cache, and PyTorch's import."""
+    script = (
+        "import torch; m = torch.nn.Linear(64, 10); o = torch.optim.Adam(m.parameters());"
+        "m(torch.rand(64, 64)).sum().backward(); o.step()"
+    )
+
+    def seconds(command, **environment):
+        start = time.perf_counter()
+        subprocess.run(
+            command, check=True, capture_output=True, env={**os.environ, **environment}
+        )
+        return time.perf_counter() - start
+
+    result = {"cold": [], "warm": [], "torch": []}
+    for _ in range(arguments.rounds):
+        with tempfile.TemporaryDirectory() as cache:
+            # Both caches: the OpenCL driver's and gputrain's own.
+            own = {"POCL_CACHE_DIR": cache + "/pocl", "XDG_CACHE_HOME": cache, "CUDA_CACHE_PATH": cache}
+            os.mkdir(cache + "/pocl")
+            for kind in ["cold", "warm"]:
+                command = [
+                    arguments.gputrain, "train", "--width=512", "--steps=1",
+                    f"--out={cache}/{kind}",
+                ]
+                if arguments.device:
+                    command.append(f"--device={arguments.device}")
+                result[kind].append(seconds(command, **own))
+        result["torch"].append(seconds([sys.executable, "-c", script]))
+    return result
+
+
+def draw(rows, peak, directory):
+    """Step time and share of the peak against width."""
+    if not shutil.which("gnuplot"):
+        print("no gnuplot found: the data is there, for pictures install gnuplot-nox")
+        return
+    steps = [row for row in rows if row["what"] == "step" and row["batch"] == 64 and not row.get("fused")]
+    if not steps:
+        return
+    blocks, plots = [], {"time": [], "share": []}
+    sides = ["gputrain", "torch", "jax", "tinygrad"]
+    for optimizer in ["sgd", "adam"]:
+        for side in sides:
+            points = []
+            for row in steps:
+                time_of = row["ours"] if side == "gputrain" else row["theirs"].get(side)
+                if row["optimizer"] == optimizer and time_of:
+                    flops = row["gflops"] * statistics.median(row["ours"])
+                    median = statistics.median(time_of)
+                    points.append((row["width"], median, flops / median / peak))
+            if points:
+                label = f"{side}, {optimizer}"
+                blocks.append("\n".join(f"{w} {t} {s}" for w, t, s in points))
+                index = len(blocks) - 1
+                style = f"dt {1 if optimizer == 'sgd' else 2} lc {sides.index(side) + 1} pt {sides.index(side) + 5}"
+                for plot, column in [("time", 2), ("share", 3)]:
+                    plots[plot].append(f"$data index {index} using 1:{column} with linespoints {style} title '{label}'")
+    script = f"""
+set terminal svg size 1000,420 font "sans,12" background rgb "white"
+set output "{directory / 'steps.svg'}"
+$data << END
+{chr(10).join(block + chr(10) + chr(10) for block in blocks)}
+END
+set multiplot layout 1,2
+set logscale x 2
+set xlabel "width"
+set key left top
+set title "milliseconds a step"
+set logscale y
+plot {', '.join(plots['time'])}
+unset logscale y
+set yrange [0:1]
+set key off
+set title "products over the device's measured peak of {peak:.0f} GFLOP/s"
+plot {', '.join(plots['share'])}
+"""
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+
+
+def machine():
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ] if pathlib.Path("/proc/cpuinfo").exists() else []
+    return {
+        "system": platform.platform(), "cores": os.cpu_count(), "processor": names[0] if names else "",
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--gputrain", required=True)
+    parser.add_argument("--only", default="step,gemm,sweep,spectral,start")
+    parser.add_argument("--peers", default="torch,jax,tinygrad")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--device", default="")
+    parser.add_argument("--out", default="benchmark-results")
+    arguments = parser.parse_args()
+    directory = pathlib.Path(arguments.out)
+    directory.mkdir(parents=True, exist_ok=True)
+    only = arguments.only.split(",")
+    peers = {name: Worker(name) for name in arguments.peers.split(",")}
+    rows = []
+    print("theirs/ours in time: median (least–most) over the rounds; all in fp32")
+    for case in cases(only):
+        row = {**case, "ours": [], "theirs": {}, "peak_bytes": {}}
+        ratios = {}
+        for _ in range(arguments.rounds):
+            figure = ours(arguments, case)
+            mine = figure["milliseconds"]
+            row["ours"].append(mine)
+            row["gflops"] = figure["gflops"] * mine / statistics.median(row["ours"])
+            row["device"], row["gemm"] = figure["device"], figure["gemm"]
+            row["details"] = figure["details"]
+            for peer in case["peers"]:
+                if peer not in peers:
+                    continue
+                median, answer = peers[peer].time({**case, "seconds": arguments.seconds})
+                row["peak_bytes"][peer] = answer["peak_bytes"]
+                if median is None:
+                    row.setdefault("errors", {})[peer] = answer["error"]
+                else:
+                    row["theirs"].setdefault(peer, []).append(median)
+                    ratios.setdefault(peer, []).append(median / mine)
+        row["ratios"] = ratios
+        rows.append(row)
+        fused = " (fused)" if case.get("fused") else ""
+        text = "  ".join(f"{peer}{fused} {spread(values)}×" for peer, values in ratios.items())
+        print(
+            f"{name(case):52} {spread(row['ours'], 3)} ms, {row['gflops']:.0f} GFLOP/s  {text}",
+            flush=True,
+        )
+    result = {
+        "machine": machine(), "rounds": arguments.rounds, "seconds": arguments.seconds,
+        "precision": {"gputrain": "fp32", "peers": "fp32"},
+        "peers": {name: worker.about for name, worker in peers.items()}, "cases": rows,
+    }
+    if "start" in only:
+        result["start_seconds"] = start_up(arguments)
+        for kind, values in result["start_seconds"].items():
+            label = {"torch": "PyTorch import and step"}.get(kind, f"gputrain train, {kind} kernel caches")
+            print(f"{label:52} {spread(values)} s")
+    (directory / "results.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    peak = max((row["gflops"] for row in rows), default=1)
+    draw(rows, peak, directory)
+
+
+main()

@@ -1,0 +1,39 @@
+import Tensors
+
+/// Times one matrix product, C = op(A)·op(B) with C [m, n] and inner length k.
+public struct ProductBench: Sendable {
+  /// Which operands are transposed.
+  public var form: ProductForm
+  /// Rows and columns of C, and the inner length.
+  public var m, n, k: Int
+  /// Products of one launch, each with operands of its own.
+  public var replicas: Int
+
+  /// A bench of these sizes, all ≥ 1.
+  public init(form: ProductForm, m: Int, n: Int, k: Int, replicas: Int) {
+    precondition([m, n, k, replicas].allSatisfy { $0 >= 1 }, "sizes below 1")
+    (self.form, self.m, self.n, self.k, self.replicas) = (form, m, n, k, replicas)
+  }
+
+  /// Times the product for about `seconds`.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func run(seconds: Double, compute: Compute) throws -> BenchFigure {
+    func random(_ stream: UInt32, rows: Int, columns: Int) throws -> Tensor {
+      try compute.normal(
+        seeds: (0..<replicas).map(UInt64.init), std: [Float](repeating: 1, count: replicas),
+        stream: stream, rows: rows, columns: columns)
+    }
+    let a = try random(0, rows: form == .tn ? k : m, columns: form == .tn ? m : k)
+    let b = try random(1, rows: form == .nt ? n : k, columns: form == .nt ? k : n)
+    let timing = try BlockTiming(seconds: seconds, compute: compute) {
+      _ = try compute.product(form, a, b)
+    }
+    let (m, n, k) = (Double(m), Double(n), Double(k))
+    return BenchFigure(
+      "gemm \(form.rawValue) \(self.m)×\(self.n)×\(self.k)"
+        + (replicas == 1 ? "" : ", \(replicas) replicas"), timing,
+      operations: 2 * m * n * k * Double(replicas),
+      bytes: 4 * (m * k + k * n + m * n) * Double(replicas), compute: compute)
+  }
+}

@@ -1,0 +1,210 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import OpenCL
+import Tensors
+import Training
+
+extension ProductForm: ExpressibleByArgument {}
+
+/// `gputrain bench`: how fast one thing is on the chosen device.
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Time a training step, a sweep's step, a matrix product or spectral norms.",
+    subcommands: [Step.self, Sweep.self, Product.self, Norm.self])
+
+  /// What every bench takes.
+  struct Options: ParsableArguments {
+    @Option(
+      help: ArgumentHelp(
+        "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the "
+          + "most memory, else the CPU)", valueName: "device"))
+    var device = ""
+
+    @Option(
+      help: ArgumentHelp(
+        "Matrix products; auto is openblas on CPU devices, else clblast.", valueName: "name"))
+    var gemm: Compute.MultiplierChoice = .automatic
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp("How long to time, after warming up.", valueName: "seconds"))
+    var seconds = 2.0
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+      try Limits.check("--seconds", positive: seconds)
+    }
+
+    /// Runs a bench and prints its figure.
+    func print(_ bench: (Double, Compute) throws -> BenchFigure) throws {
+      let device = try Device.find(DeviceRequest(device))
+      let compute = try Compute(device: device, multiplier: gemm)
+      let figure = try bench(seconds, compute)
+      Swift.print(json ? try jsonText(figure) : Self.text(figure))
+    }
+
+    private static func text(_ figure: BenchFigure) -> String {
+      let details = figure.details.sorted { $0.key < $1.key }.map { name, value in
+        "  " + name.replacing("_", with: " ").padding(toLength: 26, withPad: " ", startingAt: 0)
+          + number(value)
+      }
+      return
+        ([
+          figure.what,
+          "  median                    \(number(figure.milliseconds)) ms, from "
+            + "\(number(figure.leastMilliseconds)) to \(number(figure.mostMilliseconds)) in "
+            + "\(figure.blocks) blocks of \(figure.repetitions)",
+          "  products                  \(number(figure.gflops)) GFLOP/s, \(figure.precision)",
+          "  memory                    \(number(figure.gigabytesPerSecond)) GB/s",
+          "  device                    \(figure.device), \(figure.gemm)",
+        ] + details).joined(separator: "\n")
+    }
+
+    /// Four significant digits, or the whole number.
+    private static func number(_ value: Double) -> String {
+      value >= 1000 && value == value.rounded() && value < 1e15
+        ? "\(Int(value))" : String(format: "%.4g", value)
+    }
+  }
+
+  /// The network's sizes.
+  struct Network: ParsableArguments {
+    @Option(parsing: .unconditional, help: ArgumentHelp("Hidden layers.", valueName: "layers"))
+    var depth = 2
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Rows a step.", valueName: "rows"))
+    var batchSize = 64
+
+    @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
+    var optimizer: OptimizerKind = .adam
+
+    func bench(inputs: Int, width: Int, replicas: Int) throws -> StepBench {
+      for (name, value) in [
+        ("--inputs", inputs), ("--width", width), ("--batch-size", batchSize),
+        ("--replicas", replicas),
+      ] { try Limits.check(name, value) }
+      try Limits.check("--depth", depth, atMost: Limits.depth)
+      return StepBench(
+        inputs: inputs, width: width, depth: depth, batchSize: batchSize, optimizer: optimizer,
+        replicas: replicas)
+    }
+  }
+
+  struct Step: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "step", abstract: "One training step: gather, forward, backward, update.")
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Inputs.", valueName: "count"))
+    var inputs = 3072
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Hidden width.", valueName: "width"))
+    var width = 1024
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp("Networks that train together.", valueName: "count"))
+    var replicas = 1
+
+    @OptionGroup var network: Network
+    @OptionGroup var options: Options
+
+    func run() throws {
+      let bench = try network.bench(inputs: inputs, width: width, replicas: replicas)
+      try options.print(bench.run)
+    }
+  }
+
+  struct Sweep: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "sweep", abstract: "One step of many small networks that train together.")
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Inputs.", valueName: "count"))
+    var inputs = 64
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Hidden width.", valueName: "width"))
+    var width = 128
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp("Networks that train together.", valueName: "count"))
+    var replicas = 32
+
+    @OptionGroup var network: Network
+    @OptionGroup var options: Options
+
+    func run() throws {
+      let bench = try network.bench(inputs: inputs, width: width, replicas: replicas)
+      try options.print(bench.run)
+    }
+  }
+
+  struct Product: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "gemm", abstract: "One matrix product, C [m, n] of inner length k.")
+
+    @Option(
+      help: ArgumentHelp(
+        "nn: A B; nt: A Bᵀ, a layer's forward product; tn: Aᵀ B, a weight's gradient.",
+        valueName: "form"))
+    var form: ProductForm = .nt
+
+    @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Rows of C.", valueName: "m"))
+    var m = 64
+
+    @Option(
+      name: .long, parsing: .unconditional, help: ArgumentHelp("Columns of C.", valueName: "n"))
+    var n = 4096
+
+    @Option(
+      name: .long, parsing: .unconditional, help: ArgumentHelp("Inner length.", valueName: "k"))
+    var k = 4096
+
+    @Option(
+      parsing: .unconditional, help: ArgumentHelp("Products of one launch.", valueName: "count"))
+    var replicas = 1
+
+    @OptionGroup var options: Options
+
+    func run() throws {
+      for (name, value) in [("--m", m), ("--n", n), ("--k", k), ("--replicas", replicas)] {
+        try Limits.check(name, value)
+      }
+      try options.print(
+        ProductBench(form: form, m: m, n: n, k: k, replicas: replicas).run)
+    }
+  }
+
+  struct Norm: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "spectral", abstract: "The spectral norm of a random matrix, to 1e-3.")
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp("Rows: a layer's width, its fan-out.", valueName: "width"))
+    var width = 2048
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "Columns: a layer's inputs, its fan-in. (default: the width)", valueName: "count"))
+    var inputs: Int?
+
+    @Option(
+      parsing: .unconditional, help: ArgumentHelp("Matrices of one call.", valueName: "count"))
+    var replicas = 1
+
+    @OptionGroup var options: Options
+
+    func run() throws {
+      let columns = inputs ?? width
+      for (name, value) in [("--width", width), ("--inputs", columns), ("--replicas", replicas)] {
+        try Limits.check(name, value)
+      }
+      try options.print(NormBench(rows: width, columns: columns, replicas: replicas).run)
+    }
+  }
+}
