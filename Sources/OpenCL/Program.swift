@@ -10,7 +10,7 @@ public final class Program {
   /// The handle that OpenCL calls take.
   public let handle: cl_program
 
-  /// Compiles `source` for the context's device.
+  /// Compiles `source` for the context's device, or takes what the context's cache kept of it.
   ///
   /// - definitions: preprocessor macros by name.
   /// - Throws: `OpenCLError.buildFailed` with the compiler's log; `callFailed`.
@@ -19,30 +19,94 @@ public final class Program {
   ) throws {
     self.context = context
     self.file = file
+    // CL1.2 keeps array arguments working on NVIDIA's compiler; argument info is what a typed
+    // kernel is compared with.
+    let options =
+      (["-cl-std=CL1.2", "-cl-kernel-arg-info"]
+      + definitions.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" })
+      .joined(separator: " ")
+    let key = Self.key(source: source, options: options, device: context.device)
+    if let binary = context.programCache?.binary(for: key),
+      let kept = Self.load(binary, options: options, context: context)
+    {
+      handle = kept
+      return
+    }
+    handle = try Self.compile(source, file: file, options: options, context: context)
+    if let cache = context.programCache, let binary = Self.binary(of: handle) {
+      cache.keep(binary, for: key)
+    }
+  }
+
+  /// Everything that decides what the compiler makes.
+  private static func key(source: String, options: String, device: Device) -> Data {
+    let parts = [
+      device.platform, device.vendor, device.name, device.version, device.driverVersion, options,
+      source,
+    ]
+    return Data(parts.joined(separator: "\0").utf8)
+  }
+
+  private static func compile(
+    _ source: String, file: String, options: String, context: Context
+  ) throws -> cl_program {
     var code: cl_int = 0
-    let handle = source.withCString { text in
+    let made = source.withCString { text in
       var text: UnsafePointer<CChar>? = text
       return clCreateProgramWithSource(context.handle, 1, &text, nil, &code)
     }
     try check(code, "clCreateProgramWithSource", file)
-    self.handle = handle!
-    // CL1.2 keeps array arguments working on NVIDIA's compiler; argument info is what a typed
-    // kernel is compared with.
-    let options =
-      ["-cl-std=CL1.2", "-cl-kernel-arg-info"]
-      + definitions.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }
+    let handle = made!
     var device: cl_device_id? = context.device.id
-    let built = clBuildProgram(
-      self.handle, 1, &device, options.joined(separator: " "), nil, nil)
-    guard built == CL_SUCCESS else {
-      let log = try queryString("clGetProgramBuildInfo") {
-        clGetProgramBuildInfo(
-          self.handle, context.device.id, cl_program_build_info(CL_PROGRAM_BUILD_LOG), $0, $1, $2)
-      }
-      throw OpenCLError.buildFailed(
-        file: file, line: Self.firstErrorLine(in: log), device: context.device.name,
-        log: log.trimmingCharacters(in: .whitespacesAndNewlines))
+    guard clBuildProgram(handle, 1, &device, options, nil, nil) != CL_SUCCESS else {
+      return handle
     }
+    defer { clReleaseProgram(handle) }
+    let log = try queryString("clGetProgramBuildInfo") {
+      clGetProgramBuildInfo(
+        handle, context.device.id, cl_program_build_info(CL_PROGRAM_BUILD_LOG), $0, $1, $2)
+    }
+    throw OpenCLError.buildFailed(
+      file: file, line: firstErrorLine(in: log), device: context.device.name,
+      log: log.trimmingCharacters(in: .whitespacesAndNewlines))
+  }
+
+  /// The program of a compiled binary; nil where the driver no longer takes it.
+  private static func load(_ binary: Data, options: String, context: Context) -> cl_program? {
+    var device: cl_device_id? = context.device.id
+    var size = binary.count
+    var (status, code): (cl_int, cl_int) = (0, 0)
+    let made = binary.withUnsafeBytes { bytes in
+      var start = bytes.bindMemory(to: UInt8.self).baseAddress
+      return clCreateProgramWithBinary(
+        context.handle, 1, &device, &size, &start, &status, &code)
+    }
+    guard let handle = made else { return nil }
+    guard code == CL_SUCCESS, status == CL_SUCCESS,
+      clBuildProgram(handle, 1, &device, options, nil, nil) == CL_SUCCESS
+    else {
+      clReleaseProgram(handle)
+      return nil
+    }
+    return handle
+  }
+
+  /// What the compiler made; nil where the driver does not hand it out.
+  private static func binary(of handle: cl_program) -> Data? {
+    var size = 0
+    guard
+      clGetProgramInfo(
+        handle, cl_program_info(CL_PROGRAM_BINARY_SIZES), MemoryLayout<Int>.size, &size, nil)
+        == CL_SUCCESS, size > 0
+    else { return nil }
+    var bytes = [UInt8](repeating: 0, count: size)
+    let code = bytes.withUnsafeMutableBufferPointer { buffer in
+      var start = buffer.baseAddress
+      return clGetProgramInfo(
+        handle, cl_program_info(CL_PROGRAM_BINARIES),
+        MemoryLayout<UnsafeMutablePointer<UInt8>?>.size, &start, nil)
+    }
+    return code == CL_SUCCESS ? Data(bytes) : nil
   }
 
   deinit { clReleaseProgram(handle) }

@@ -13,4 +13,9 @@ import ArgumentParser
       NormsCommand.self, ScalingCommand.self, DevicesCommand.self, BenchCommand.self,
     ],
     defaultSubcommand: SweepCommand.self)
+
+  static func main() {
+    ThreadPinning.choose()
+    main(nil)
+  }
 }

@@ -1,3 +1,5 @@
+import OpenCL
+
 /// Labelled rows for a classifier, held on the host.
 /// - features: [count, inputs], row-major; finite.
 /// - labels: [count], each in 0..<classes.

@@ -1,4 +1,5 @@
 import Foundation
+import OpenCL
 import Training
 
 /// What sets one run of a sweep apart from the others.

@@ -1,3 +1,4 @@
+import OpenCL
 import Tensors
 import Testing
 

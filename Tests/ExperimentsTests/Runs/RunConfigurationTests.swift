@@ -1,4 +1,5 @@
 import Foundation
+import OpenCL
 import Spectral
 import Testing
 import Training

@@ -3,16 +3,21 @@
 ///     h ← 0xcbf29ce484222325;  for each byte b: h ← (h ⊕ b)·0x100000001b3 mod 2⁶⁴
 ///
 /// Source: Fowler, Noll, Vo, draft-eastlake-fnv.
-struct FNV1a {
-  private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
+package struct FNV1a {
+  /// The hash of what has been combined so far.
+  package private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
+
+  /// The hash of nothing.
+  package init() {}
 
   /// 16 hexadecimal digits.
-  var hexadecimal: String {
+  package var hexadecimal: String {
     let digits = String(value, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
   }
 
-  mutating func combine<Element: BitwiseCopyable>(_ elements: [Element]) {
+  /// Takes in the elements' bytes.
+  package mutating func combine<Element: BitwiseCopyable>(_ elements: [Element]) {
     elements.withUnsafeBytes { bytes in
       guard var next = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
       let end = next + bytes.count
