@@ -12,11 +12,7 @@
 // Sources: PyTorch's torch.optim definitions; Kingma & Ba, arXiv:1412.6980; Loshchilov & Hutter,
 // arXiv:1711.05101.
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-typedef JOIN(float, WIDTH) vector;
-#define LOAD(p) JOIN(vload, WIDTH)(0, p)
-#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+#include "vector.cl"
 
 #define STEP(T, STORE_T, w, d)                                                              \
   if (records) STORE_T(-schedule * rate.w * (w) - schedule * rate.x * (d), gradient + index); \
