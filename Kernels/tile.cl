@@ -1,6 +1,7 @@
-// Matrix products on CPUs: what the kernels of multiply.cl and multiply_update.cl share.
+// Matrix products on CPUs: how the kernels of multiply.cl go through them.
 //   C(i, j) = Σ_k left(i, k)·right(k, j),  left(i, k) = left[i·leftRow + k·leftStep]
-// The includer defines `Epilogue` and `finish` first: what becomes of WIDTH neighbours of C.
+// The includer defines `Epilogue` first, with `finish`, what becomes of WIDTH neighbours of C, and
+// `expect`, which may fetch what that will read.
 //
 // A work-item computes rectangles of C, one after another, tile by tile: HEIGHT rows of left times
 // one panel of PANEL columns of right, the sums in registers. It is alone in its work-group, there
@@ -48,27 +49,39 @@ typedef struct {
   float alpha;
 } Product;
 
-// A kernel's arguments but for operands and results.
-#define SIZES                                                                                   \
-  uint order, uint rows, uint columns, uint depth, uint leftRow, uint leftStep,                 \
-      uint rightPitch, ulong leftStride, ulong rightStride, uint rowCut, uint columnCut,        \
-      uint blockDepth, uint blockColumns, ulong scratchSize, uint units
+// A launch's sizes: of one replica's product, of how it is gone through, of how it is shared out.
+typedef struct {
+  ulong leftStride, rightStride, scratchSize;
+  uint order, rows, columns, depth;
+  uint leftRow, leftStep, rightPitch;
+  uint blockDepth, blockColumns;
+  uint rowCut, columnCut, units;
+} ProductSizes;
 
-// Every unit of the work-item: BODY makes its epilogue `e` and its sums' place `sums`, both of
-// `replica`.
-#define FOR_EACH_UNIT(BODY)                                                                     \
-  uint rowCuts = (rows + rowCut - 1) / rowCut, columnCuts = (columns + columnCut - 1) / columnCut; \
-  for (uint unit = get_global_id(0); unit < units; unit += get_global_size(0)) {                \
-    size_t replica = unit / (rowCuts * columnCuts);                                             \
-    uint firstRow = unit / columnCuts % rowCuts * rowCut;                                       \
-    uint firstColumn = unit % columnCuts * columnCut;                                           \
-    BODY                                                                                        \
-    Product product = {left + replica * leftStride, right + replica * rightStride, sums,        \
-                       scratch + get_global_id(0) * scratchSize, leftRow, leftStep, rightPitch, \
-                       order & SWAPPED ? rows : columns, depth, blockDepth, blockColumns, order, \
-                       alpha};                                                                  \
-    multiply_rectangle(&product, &e, firstRow, min(firstRow + rowCut, rows), firstColumn,       \
-                       min(firstColumn + columnCut, columns));                                  \
+// Every unit of the work-item. BODY makes its epilogue `e` and its sums' place `sums`, of `replica`.
+#define FOR_EACH_UNIT(BODY)                                                                   \
+  uint rowCuts = (sizes.rows + sizes.rowCut - 1) / sizes.rowCut;                              \
+  uint columnCuts = (sizes.columns + sizes.columnCut - 1) / sizes.columnCut;                  \
+  for (uint unit = get_global_id(0); unit < sizes.units; unit += get_global_size(0)) {        \
+    size_t replica = unit / (rowCuts * columnCuts);                                           \
+    uint firstRow = unit / columnCuts % rowCuts * sizes.rowCut;                               \
+    uint firstColumn = unit % columnCuts * sizes.columnCut;                                   \
+    BODY                                                                                      \
+    Product product = {.left = left + replica * sizes.leftStride,                             \
+                       .right = right + replica * sizes.rightStride,                          \
+                       .partial = sums,                                                       \
+                       .scratch = scratch + get_global_id(0) * sizes.scratchSize,             \
+                       .leftRow = sizes.leftRow,                                              \
+                       .leftStep = sizes.leftStep,                                            \
+                       .rightPitch = sizes.rightPitch,                                        \
+                       .pitch = sizes.order & SWAPPED ? sizes.rows : sizes.columns,           \
+                       .depth = sizes.depth,                                                  \
+                       .blockDepth = sizes.blockDepth,                                        \
+                       .blockColumns = sizes.blockColumns,                                    \
+                       .order = sizes.order,                                                  \
+                       .alpha = alpha};                                                       \
+    multiply_rectangle(&product, &e, firstRow, min(firstRow + sizes.rowCut, sizes.rows),      \
+                       firstColumn, min(firstColumn + sizes.columnCut, sizes.columns));       \
   }
 
 // HEIGHT floats from one place to another; a vector is 4/3 as long, or as long.
@@ -266,6 +279,10 @@ INLINE void multiply_rectangle(const Product* p, const Epilogue* e, uint firstRo
         for (uint first = 0; first < columns; first += PANEL) {
           __global const float* panel = packs ? packedRight + first * depth : right + first;
           size_t pitch = packs ? PANEL : p->rightPitch;
+          if (k + depth == p->depth)
+            for (uint row = 0; row < height; row++)
+              for (uint v = 0; v < PANEL; v += WIDTH)
+                expect(e, (i + row) * p->pitch + j + first + v);
           if (height == HEIGHT) {
             tile_of_height(rows, row, step, panel, pitch, depth, tile);
           } else if (height == 4) {

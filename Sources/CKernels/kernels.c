@@ -79,6 +79,13 @@ const char *gputrain_ritz_source(void) {
   return text;
 }
 
+const char *gputrain_rules_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/rules.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_spectral_source(void) {
   static const char text[] = {
 #embed "../../Kernels/spectral.cl"

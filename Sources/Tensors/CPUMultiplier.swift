@@ -4,21 +4,23 @@ import OpenCL
 ///
 /// A sum's bits depend on the product's form and shape alone: the order of its terms and the blocks
 /// of k. How C is cut among work-items decides who computes an element, not how.
-public struct CPUMultiplier: MatrixMultiplier {
+public final class CPUMultiplier: MatrixMultiplier {
   /// `opencl`.
   public let name = "opencl"
-  /// Epilogues are part of the kernels.
-  public let fusesEpilogues = true
   /// Work-items at once.
-  let workers: Int
+  private let workers: Int
+  /// Made once; not of the pool, whose tensors are planned for.
+  private var scratch: Buffer<Float>?
 
+  /// The longest batch whose weight gradients are applied where they are computed: one block of k.
+  public static let mostUpdateRows = CPUProductPlan.mostDepth
   /// Floats that a work-item packs operands into: 256 KiB, a core's share of the second cache.
   static let scratchSize = 1 << 16
   /// Fewest multiply-adds that are worth a work-item of their own: a few microseconds.
   private static let leastWork = 1 << 19
 
   /// Two work-items a core, so that a core which is late can be helped out.
-  init(device: Device) {
+  convenience init(device: Device) {
     self.init(workers: 2 * device.computeUnits)
   }
 
@@ -26,74 +28,113 @@ public struct CPUMultiplier: MatrixMultiplier {
     self.workers = workers
   }
 
+  /// Everything but updates by gradients whose sums take more than one block of k.
+  public func fuses(_ product: MatrixProduct) -> Bool {
+    guard case .update = product.epilogue else { return true }
+    return product.form == .tn && product.k <= Self.mostUpdateRows
+  }
+
   /// Enqueues the product.
   ///
   /// - Throws: `OpenCLError`.
   public func multiply(_ product: MatrixProduct, compute: Compute) throws {
     let plan = CPUProductPlan(product, width: compute.vectorWidth)
-    let launch = launch(product, plan)
-    let scratch = try compute.tensor(rows: workers, columns: Self.scratchSize)
-    let kernel = try compute.kernel(
-      .multiply, "multiply", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Float.self, UInt32.self,
-      UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self,
-      UInt32.self, UInt64.self, UInt64.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self,
-      UInt64.self, UInt32.self)
-    let c = product.c.buffer
-    let (side, output, epilogue, kind) = Self.arguments(of: product.epilogue)
-    try kernel(
-      compute.queue, global: [launch.items], local: [1], plan.left.buffer, plan.right.buffer,
-      side?.buffer ?? c, c, output?.buffer ?? c, scratch.buffer, product.alpha, epilogue, kind,
-      plan.order.rawValue, UInt32(plan.rows), UInt32(plan.columns), UInt32(product.k),
-      UInt32(plan.leftRow), UInt32(plan.leftStep), UInt32(plan.rightPitch),
-      UInt64(plan.left.replicaStride(in: product.replicas)),
-      UInt64(plan.right.replicaStride(in: product.replicas)), UInt32(launch.rowCut),
-      UInt32(launch.columnCut), UInt32(plan.blockDepth), UInt32(plan.blockColumns),
-      UInt64(Self.scratchSize), UInt32(launch.units))
+    let sizes = sizes(product, plan)
+    let (left, right, result) = (plan.left.buffer, plan.right.buffer, product.c.buffer)
+    let scratch = try scratch(compute)
+    let global = [min(workers, Int(sizes.units))]
+    if case .update(let update, let change) = product.epilogue {
+      let kernel = try compute.kernel(
+        .multiply, "multiply_update", Buffer<Float>.self, Buffer<Float>.self,
+        Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+        Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Float.self, Float.self,
+        Float.self, Float.self, Float.self, Float.self, UInt32.self, UInt32.self,
+        ProductSizes.self)
+      let (rule, numbers) = update.direction.kernelArguments
+      let state = update.direction.state.map(\.buffer) + [result, result]
+      try kernel(
+        compute.queue, global: global, local: [1], left, right, update.rates.buffer,
+        update.active.buffer, result, state[0], state[1], change?.buffer ?? result, scratch,
+        product.alpha, update.schedule, numbers.x, numbers.y, numbers.z, numbers.w, rule,
+        change == nil ? 0 : 1, sizes)
+    } else {
+      let kernel = try compute.kernel(
+        .multiply, "multiply", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+        Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Float.self, UInt32.self,
+        UInt32.self, ProductSizes.self)
+      let (side, output, flags, kind) = product.epilogue.kernelArguments
+      try kernel(
+        compute.queue, global: global, local: [1], left, right, side?.buffer ?? result, result,
+        output?.buffer ?? result, scratch, product.alpha, flags, kind, sizes)
+    }
   }
 
-  /// How a product is shared out.
-  struct Launch {
-    /// Rows and columns of a unit.
-    let rowCut, columnCut: Int
-    /// Units of all replicas.
-    let units: Int
-    /// Work-items.
-    let items: Int
+  private func scratch(_ compute: Compute) throws -> Buffer<Float> {
+    if let scratch { return scratch }
+    let made = try Buffer<Float>(
+      context: compute.queue.context, count: workers * Self.scratchSize)
+    scratch = made
+    return made
   }
 
-  /// Units along the longer side, enough for every worker but none too small.
-  func launch(_ product: MatrixProduct, _ plan: CPUProductPlan) -> Launch {
+  /// The sizes of a launch. Units lie along the longer side, enough for every worker but none too
+  /// small.
+  private func sizes(_ product: MatrixProduct, _ plan: CPUProductPlan) -> ProductSizes {
     let work = product.m * product.n * product.k
     let wanted = (2 * workers + product.replicas - 1) / product.replicas
-    let pieces = product.replicas >= 2 * workers ? 1 : min(wanted, max(1, work / Self.leastWork))
+    let pieces = min(wanted, max(1, work / Self.leastWork))
     func cut(_ length: Int, _ step: Int) -> Int {
       ((length + pieces - 1) / pieces + step - 1) / step * step
     }
-    var (rowCut, columnCut) = (plan.rows, plan.columns)
-    if plan.columns > plan.rows {
-      columnCut = cut(plan.columns, plan.tile.columns)
-    } else {
-      rowCut = cut(plan.rows, plan.tile.rows)
-    }
-    rowCut = min(rowCut, plan.mostRows)
+    let alongColumns = plan.columns > plan.rows
+    let rowCut = min(alongColumns ? plan.rows : cut(plan.rows, plan.tile.rows), plan.mostRows)
+    let columnCut = alongColumns ? cut(plan.columns, plan.tile.columns) : plan.columns
     let units =
       (plan.rows + rowCut - 1) / rowCut * ((plan.columns + columnCut - 1) / columnCut)
       * product.replicas
-    return Launch(
-      rowCut: rowCut, columnCut: columnCut, units: units, items: min(workers, units))
+    return ProductSizes(
+      leftStride: UInt64(plan.left.replicaStride(in: product.replicas)),
+      rightStride: UInt64(plan.right.replicaStride(in: product.replicas)),
+      scratchSize: UInt64(Self.scratchSize), order: plan.order.rawValue,
+      rows: UInt32(plan.rows), columns: UInt32(plan.columns), depth: UInt32(product.k),
+      leftRow: UInt32(plan.leftRow), leftStep: UInt32(plan.leftStep),
+      rightPitch: UInt32(plan.rightPitch), blockDepth: UInt32(plan.blockDepth),
+      blockColumns: UInt32(plan.blockColumns), rowCut: UInt32(rowCut),
+      columnCut: UInt32(columnCut), units: UInt32(units))
   }
+}
 
-  /// The epilogue as Kernels/multiply.cl takes it.
-  private static func arguments(
-    of epilogue: ProductEpilogue
-  ) -> (side: Tensor?, output: Tensor?, epilogue: UInt32, kind: UInt32) {
-    switch epilogue {
-    case .none: (nil, nil, 0, 0)
+/// `ProductSizes` of Kernels/tile.cl, field by field.
+private struct ProductSizes: KernelScalar, KernelArgument {
+  static let openCLName = "ProductSizes"
+  let leftStride, rightStride, scratchSize: UInt64
+  let order, rows, columns, depth: UInt32
+  let leftRow, leftStep, rightPitch: UInt32
+  let blockDepth, blockColumns: UInt32
+  let rowCut, columnCut, units: UInt32
+}
+
+extension ProductEpilogue {
+  /// The epilogue as `multiply` of Kernels/multiply.cl takes it.
+  fileprivate var kernelArguments: (side: Tensor?, output: Tensor?, flags: UInt32, kind: UInt32) {
+    switch self {
+    case .none, .update: (nil, nil, 0, 0)
     case .forward(let bias, let activation, let output):
       (bias, output, (bias == nil ? 0 : 1) | (output == nil ? 0 : 2), activation.kernelCode)
     case .derivative(let derivative):
       (derivative.z, nil, 4, derivative.activation.kernelCode)
+    }
+  }
+}
+
+extension UpdateDirection {
+  /// The rule and its numbers as `multiply_update` of Kernels/multiply.cl takes them.
+  fileprivate var kernelArguments: (rule: UInt32, numbers: SIMD4<Float>) {
+    switch self {
+    case .gradient: (1, .zero)
+    case .momentum(let momentum, let nesterov, _): (nesterov ? 3 : 2, [momentum, 0, 0, 0])
+    case .adam(_, _, let beta1, let beta2, let correction1, let correction2):
+      (4, [beta1, beta2, correction1, correction2])
     }
   }
 }

@@ -29,8 +29,13 @@ struct CPUProductPlan {
   /// Rows and columns of a tile of C.
   let tile: (rows: Int, columns: Int)
 
-  /// Columns below which rows a power of two apart do no harm yet.
-  private static let narrow = 512
+  /// Widths from which rows, a power of two apart as a rule, push one another out of the first cache:
+  /// measured, as the tiles of NN and TN differ in how often they come back to a row.
+  private static let wideNN = 512
+  private static let wideTN = 256
+
+  /// The longest block of k, but for NN, where a panel of the block is to stay in the first cache.
+  static let mostDepth = 512
 
   init(_ product: MatrixProduct, width: Int) {
     let (m, n, k) = (product.m, product.n, product.k)
@@ -46,19 +51,19 @@ struct CPUProductPlan {
       (rows, columns) = streamsWeight ? (n, m) : (m, n)
       (leftRow, leftStep, rightPitch) = (k, 1, k)
       order = streamsWeight ? [.packsRightColumns, .swapped] : .packsRightColumns
-      depth = 512
+      depth = Self.mostDepth
     case .nn:
       (left, right) = (product.a, product.b)
       (rows, columns) = (m, n)
       (leftRow, leftStep, rightPitch) = (k, 1, n)
-      order = n >= Self.narrow ? .packsLeftBlock : []
+      order = n >= Self.wideNN ? .packsLeftBlock : []
       depth = 256
     case .tn:
       (left, right) = (product.a, product.b)
       (rows, columns) = (m, n)
       (leftRow, leftStep, rightPitch) = (1, m, n)
-      order = max(m, n) >= Self.narrow ? [.packsLeftTile, .packsRightRows] : []
-      depth = 256
+      order = max(m, n) >= Self.wideTN ? [.packsLeftTile, .packsRightRows] : []
+      depth = Self.mostDepth
     }
     let blocks = (k + depth - 1) / depth
     blockDepth = (k + blocks - 1) / blocks

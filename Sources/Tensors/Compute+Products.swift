@@ -49,20 +49,31 @@ extension Compute {
     return result
   }
 
-  /// The product with its epilogue, by kernels of its own where the multiplier applies none.
+  /// The product with its epilogue, by kernels of its own where the multiplier does not apply it.
   func enqueue(_ product: MatrixProduct) throws {
-    if multiplier.fusesEpilogues { return try multiplier.multiply(product, compute: self) }
+    if multiplier.fuses(product) { return try multiplier.multiply(product, compute: self) }
     let c = product.c
-    try multiplier.multiply(
-      MatrixProduct(product.form, product.a, product.b, alpha: product.alpha, into: c),
-      compute: self)
+    func multiply(into result: Tensor) throws {
+      try multiplier.multiply(
+        MatrixProduct(product.form, product.a, product.b, alpha: product.alpha, into: result),
+        compute: self)
+    }
     switch product.epilogue {
-    case .none: break
+    case .none:
+      try multiply(into: c)
     case .forward(let bias, let activation, let output):
+      try multiply(into: c)
       if let bias { try addBias(bias, to: c) }
       if let output { try activate(c, activation, into: output) }
     case .derivative(let derivative):
+      try multiply(into: c)
       try multiplyByDerivative(c, of: derivative.activation, at: derivative.z)
+    case .update(let update, let change):
+      // The change is recorded in the gradient's memory.
+      let gradient =
+        try change ?? tensor(replicas: c.replicas, rows: c.rows, columns: c.columns)
+      try multiply(into: gradient)
+      try apply(update, to: c, gradient: gradient, recordsChange: change != nil)
     }
   }
 }

@@ -5,7 +5,7 @@ package enum KernelSource: String, CaseIterable {
   case activation, arithmetic, fill, gather, gram, loss, multiply, reduction, random, ritz, spectral
   case update
   /// Included by others: no kernels of their own.
-  case nonlinearity, tile, vector
+  case nonlinearity, rules, tile, vector
 
   /// The file's name, for messages.
   package var file: String { "Kernels/\(rawValue).cl" }
@@ -46,6 +46,7 @@ package enum KernelSource: String, CaseIterable {
       case .random: gputrain_random_source()
       case .reduction: gputrain_reduction_source()
       case .ritz: gputrain_ritz_source()
+      case .rules: gputrain_rules_source()
       case .spectral: gputrain_spectral_source()
       case .tile: gputrain_tile_source()
       case .update: gputrain_update_source()

@@ -43,8 +43,8 @@ public struct MatrixProduct {
 public protocol MatrixMultiplier {
   /// The name that `--gemm` takes.
   var name: String { get }
-  /// Whether `multiply` applies epilogues; where not, it is only given products without.
-  var fusesEpilogues: Bool { get }
+  /// Whether `multiply` applies the product's epilogue; where not, it is given the product without.
+  func fuses(_ product: MatrixProduct) -> Bool
   /// Enqueues the product.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
@@ -53,5 +53,5 @@ public protocol MatrixMultiplier {
 
 extension MatrixMultiplier {
   /// Products only.
-  public var fusesEpilogues: Bool { false }
+  public func fuses(_ product: MatrixProduct) -> Bool { false }
 }

@@ -17,11 +17,14 @@ public struct ActivationDerivative {
 ///     none         C = P
 ///     forward      C = P + b,  output = φ(C)
 ///     derivative   C = P ∘ φ'(z)
+///     update       C ← C updated by the gradient P
 enum ProductEpilogue {
   case none
   /// bias: b [replica, 1, n]. output: of C's shape; nil where φ is the identity.
   case forward(bias: Tensor?, activation: Activation, output: Tensor?)
   case derivative(ActivationDerivative)
+  /// change: takes ΔC, of C's shape.
+  case update(WeightUpdate, change: Tensor?)
 
   /// Traps where the tensors' shapes do not fit a product of `c`'s.
   func check(_ c: Tensor) {
@@ -35,6 +38,13 @@ enum ProductEpilogue {
     case .derivative(let derivative):
       precondition(
         derivative.z.shape == c.shape, "derivative at \(derivative.z.shape) for \(c.shape)")
+    case .update(let update, let change):
+      let alike = update.direction.state + (change.map { [$0] } ?? [])
+      precondition(
+        alike.allSatisfy { $0.shape == c.shape } && update.rates.buffer.count == c.replicas
+          && update.active.count == c.replicas,
+        "update of \(c.shape) with state \(alike.map(\.shape)), "
+          + "\(update.rates.buffer.count) rates")
     }
   }
 }

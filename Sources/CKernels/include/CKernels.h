@@ -12,6 +12,7 @@ const char *gputrain_nonlinearity_source(void);
 const char *gputrain_random_source(void);
 const char *gputrain_reduction_source(void);
 const char *gputrain_ritz_source(void);
+const char *gputrain_rules_source(void);
 const char *gputrain_spectral_source(void);
 const char *gputrain_tile_source(void);
 const char *gputrain_update_source(void);
