@@ -70,6 +70,8 @@ let package = Package(
     .executableTarget(
       name: "DiagnosticsBenchmark", dependencies: ["Training", "Spectral", "Tensors", "OpenCL"],
       path: "Benchmarks/Diagnostics"),
+    .executableTarget(
+      name: "GemmBenchmark", dependencies: ["Tensors", "OpenCL"], path: "Benchmarks/Gemm"),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,9 +1,6 @@
 // Elementwise arithmetic.
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-#define LOAD(p) JOIN(vload, WIDTH)(0, p)
-#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+#include "vector.cl"
 
 // result[i] = x[i] − y[i] for i < count.
 // global (⌈count/WIDTH⌉ rounded up to 64), local (64). A work-item takes WIDTH neighbours.

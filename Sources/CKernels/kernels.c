@@ -44,9 +44,16 @@ const char *gputrain_loss_source(void) {
   return text;
 }
 
-const char *gputrain_reduction_source(void) {
+const char *gputrain_multiply_source(void) {
   static const char text[] = {
-#embed "../../Kernels/reduction.cl"
+#embed "../../Kernels/multiply.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_nonlinearity_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/nonlinearity.cl"
       , 0};
   return text;
 }
@@ -58,9 +65,23 @@ const char *gputrain_random_source(void) {
   return text;
 }
 
+const char *gputrain_reduction_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/reduction.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_ritz_source(void) {
   static const char text[] = {
 #embed "../../Kernels/ritz.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_rules_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/rules.cl"
       , 0};
   return text;
 }
@@ -72,9 +93,23 @@ const char *gputrain_spectral_source(void) {
   return text;
 }
 
+const char *gputrain_tile_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/tile.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_update_source(void) {
   static const char text[] = {
 #embed "../../Kernels/update.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_vector_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/vector.cl"
       , 0};
   return text;
 }

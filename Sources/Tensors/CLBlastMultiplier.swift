@@ -49,8 +49,8 @@ public struct CLBlastMultiplier: MatrixMultiplier {
   /// Enqueues the product.
   ///
   /// - Throws: `CLBlastError`.
-  public func multiply(_ product: MatrixProduct, queue: CommandQueue) throws {
-    var handle: cl_command_queue? = queue.handle
+  public func multiply(_ product: MatrixProduct, compute: Compute) throws {
+    var handle: cl_command_queue? = compute.queue.handle
     let transposeA = product.form == .tn ? CLBlastTransposeYes : CLBlastTransposeNo
     let transposeB = product.form == .nt ? CLBlastTransposeYes : CLBlastTransposeNo
     let status = CLBlastSgemmStridedBatched(

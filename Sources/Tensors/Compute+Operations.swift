@@ -21,8 +21,12 @@ extension Compute {
   /// - Throws: `OpenCLError`.
   public func activate(_ z: Tensor, _ activation: Activation) throws -> Tensor {
     let result = try tensor(replicas: z.replicas, rows: z.rows, columns: z.columns)
-    try apply("activation_forward", activation, z, result)
+    try activate(z, activation, into: result)
     return result
+  }
+
+  func activate(_ z: Tensor, _ activation: Activation, into result: Tensor) throws {
+    try apply("activation_forward", activation, z, result)
   }
 
   /// δ ← δ ∘ φ'(z), in place.
@@ -124,7 +128,7 @@ extension Compute {
 }
 
 extension Activation {
-  /// The number that Kernels/activation.cl knows the activation by.
+  /// The number that Kernels/nonlinearity.cl knows the activation by.
   var kernelCode: UInt32 {
     switch self {
     case .identity: 0

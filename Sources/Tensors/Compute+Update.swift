@@ -24,11 +24,96 @@ public struct UpdateRates {
   }
 }
 
+/// How a gradient becomes a direction, with the tensors of the weight's shape that the rule keeps.
+public enum UpdateDirection {
+  /// d = g.
+  case gradient
+  /// v ← μ·v + g;  d = v, or g + μ·v with Nesterov's look-ahead.
+  case momentum(Float, nesterov: Bool, velocity: Tensor)
+  /// d = m·c₁/(√(v·c₂) + ε) with the running means m and v of g and g²; c = 1/(1 − βᵗ), step t ≥ 1.
+  case adam(
+    mean: Tensor, square: Tensor, beta1: Float, beta2: Float, correction1: Float,
+    correction2: Float)
+
+  /// The tensors that the rule keeps.
+  var state: [Tensor] {
+    switch self {
+    case .gradient: []
+    case .momentum(_, _, let velocity): [velocity]
+    case .adam(let mean, let square, _, _, _, _): [mean, square]
+    }
+  }
+}
+
+/// One update of a weight, but for its gradient.
+public struct WeightUpdate {
+  /// The rule.
+  public let direction: UpdateDirection
+  /// The weight's rates in each replica.
+  public let rates: UpdateRates
+  /// 0 for replicas that stand still; [replica, 1, 1].
+  public let active: Tensor
+  /// The learning rate's factor.
+  public let schedule: Float
+
+  /// An update along `direction`.
+  public init(
+    along direction: UpdateDirection, rates: UpdateRates, active: Tensor, schedule: Float
+  ) {
+    self.direction = direction
+    self.rates = rates
+    self.active = active
+    self.schedule = schedule
+  }
+}
+
 /// Update rules, in place, for every replica that `active` [replica, 1, 1] does not mark 0.
 ///
 /// Where a change is recorded, the gradient's memory takes the step's ΔW, to the precision of ΔW
 /// itself; NaN of a replica that stands still.
 extension Compute {
+  /// Updates `weight` by a gradient that is a matrix.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func apply(
+    _ update: WeightUpdate, to weight: Tensor, gradient: Tensor, recordsChange: Bool = false
+  ) throws {
+    switch update.direction {
+    case .gradient:
+      try updateSGD(
+        weight, gradient: gradient, rates: update.rates, active: update.active,
+        schedule: update.schedule, recordsChange: recordsChange)
+    case .momentum(let momentum, let nesterov, let velocity):
+      try updateMomentum(
+        weight, gradient: gradient, velocity: velocity, rates: update.rates,
+        active: update.active, schedule: update.schedule, momentum: momentum, nesterov: nesterov,
+        recordsChange: recordsChange)
+    case .adam(let mean, let square, let beta1, let beta2, let correction1, let correction2):
+      try updateAdam(
+        weight, gradient: gradient, mean: mean, square: square, rates: update.rates,
+        active: update.active, schedule: update.schedule, beta1: beta1, beta2: beta2,
+        correction1: correction1, correction2: correction2, recordsChange: recordsChange)
+    }
+  }
+
+  /// Updates `weight` by its gradient's factors, ∇W = scale·Δᵀ H, which need not become a matrix.
+  ///
+  /// - delta: Δ [replica, batch, fanOut]. input: H [replica, batch, fanIn].
+  /// - Returns: ΔW, where it is to be recorded.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func apply(
+    _ update: WeightUpdate, to weight: Tensor, delta: Tensor, input: Tensor, scale: Float,
+    recordsChange: Bool = false
+  ) throws -> Tensor? {
+    let change =
+      recordsChange
+      ? try tensor(replicas: weight.replicas, rows: weight.rows, columns: weight.columns) : nil
+    try enqueue(
+      MatrixProduct(
+        .tn, delta, input, alpha: scale, epilogue: .update(update, change: change), into: weight))
+    return change
+  }
+
   /// W ← (1 − s·d)·W − s·η·(g + λ·W).
   ///
   /// - Throws: `OpenCLError`.

@@ -14,9 +14,13 @@ public final class Compute {
 
   /// Which matrix multiplication to use.
   public enum MultiplierChoice: String, Sendable, CaseIterable {
-    /// OpenBLAS on devices that run native kernels, else CLBlast.
+    /// Our own kernels on CPUs, else CLBlast.
     case automatic = "auto"
-    case clblast, openblas
+    /// Our own kernels for CPUs; they run on any device.
+    case opencl
+    /// OpenBLAS, on devices that run native kernels.
+    case openblas
+    case clblast
   }
 
   /// Computation on `device`.
@@ -34,14 +38,12 @@ public final class Compute {
     self.vectorWidth = vectorWidth
     queue = try CommandQueue(context: Context(device: device))
     pool = BufferPool(context: queue.context)
-    let native = device.supportsNativeKernels
     switch choice {
-    case .openblas where !native:
+    case .openblas where !device.supportsNativeKernels:
       throw OpenCLError.unsupported(operation: "OpenBLAS", device: device.name)
-    case .automatic where !native, .clblast:
-      multiplier = CLBlastMultiplier()
-    case .openblas, .automatic:
-      multiplier = OpenBLASMultiplier()
+    case .openblas: multiplier = OpenBLASMultiplier()
+    case .automatic where device.kind != .cpu, .clblast: multiplier = CLBlastMultiplier()
+    case .opencl, .automatic: multiplier = CPUMultiplier(device: device)
     }
   }
 
@@ -89,20 +91,6 @@ public final class Compute {
   /// - Throws: `OpenCLError.callFailed`.
   public func read(_ tensor: Tensor) throws -> [Float] {
     try tensor.buffer.read(queue: queue)
-  }
-
-  /// C = α·op(A)·op(B) for every replica; an operand of one replica serves all.
-  ///
-  /// - Throws: `OpenCLError`, `CLBlastError`.
-  public func product(
-    _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float = 1
-  ) throws -> Tensor {
-    let result = try tensor(
-      replicas: max(a.replicas, b.replicas), rows: form == .tn ? a.columns : a.rows,
-      columns: form == .nt ? b.rows : b.columns)
-    try multiplier.multiply(
-      MatrixProduct(form, a, b, alpha: alpha, into: result), queue: queue)
-    return result
   }
 
   /// The kernel `name` of `source`, compiled and checked at first use.

@@ -1,14 +1,38 @@
 import CKernels
 
-/// The families of kernels, one file of Kernels/ each.
+/// The files of Kernels/: families of kernels, and what several families include.
 package enum KernelSource: String, CaseIterable {
-  case activation, arithmetic, fill, gather, gram, loss, reduction, random, ritz, spectral, update
+  case activation, arithmetic, fill, gather, gram, loss, multiply, reduction, random, ritz, spectral
+  case update
+  /// Included by others: no kernels of their own.
+  case nonlinearity, rules, tile, vector
 
   /// The file's name, for messages.
   package var file: String { "Kernels/\(rawValue).cl" }
 
-  /// The file's text, embedded in the program.
+  /// The file's text with those that it includes, each once; compilers are told where lines are from.
   package var text: String {
+    var included: Set<KernelSource> = [self]
+    return Self.text(of: self, included: &included)
+  }
+
+  private static func text(of source: KernelSource, included: inout Set<KernelSource>) -> String {
+    let lines = source.ownText.split(separator: "\n", omittingEmptySubsequences: false)
+    return lines.enumerated().map { number, line in
+      guard line.hasPrefix("#include"), let name = line.firstMatch(of: /"(\w+)\.cl"/)?.1 else {
+        return String(line)
+      }
+      guard let part = KernelSource(rawValue: String(name)) else {
+        preconditionFailure("\(source.file) includes \(name).cl, which is not in Kernels/")
+      }
+      guard included.insert(part).inserted else { return "" }
+      return "#line 1 \"\(part.file)\"\n" + text(of: part, included: &included)
+        + "\n#line \(number + 2) \"\(source.file)\""
+    }.joined(separator: "\n")
+  }
+
+  /// The file's own text, embedded in the program.
+  private var ownText: String {
     let bytes =
       switch self {
       case .activation: gputrain_activation_source()
@@ -17,11 +41,16 @@ package enum KernelSource: String, CaseIterable {
       case .gather: gputrain_gather_source()
       case .gram: gputrain_gram_source()
       case .loss: gputrain_loss_source()
-      case .reduction: gputrain_reduction_source()
+      case .multiply: gputrain_multiply_source()
+      case .nonlinearity: gputrain_nonlinearity_source()
       case .random: gputrain_random_source()
+      case .reduction: gputrain_reduction_source()
       case .ritz: gputrain_ritz_source()
+      case .rules: gputrain_rules_source()
       case .spectral: gputrain_spectral_source()
+      case .tile: gputrain_tile_source()
       case .update: gputrain_update_source()
+      case .vector: gputrain_vector_source()
       }
     return String(cString: bytes!)
   }

@@ -16,8 +16,12 @@ public struct MatrixProduct {
   let m, n, k: Int
   let alpha: Float
   let a, b, c: Tensor
+  let epilogue: ProductEpilogue
 
-  init(_ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float, into c: Tensor) {
+  init(
+    _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float,
+    epilogue: ProductEpilogue = .none, into c: Tensor
+  ) {
     let (rows, inner) = form == .tn ? (a.columns, a.rows) : (a.rows, a.columns)
     let (otherInner, columns) = form == .nt ? (b.columns, b.rows) : (b.rows, b.columns)
     precondition(
@@ -26,6 +30,8 @@ public struct MatrixProduct {
     (self.form, self.a, self.b, self.c) = (form, a, b, c)
     (m, n, k) = (rows, columns, inner)
     self.alpha = alpha
+    self.epilogue = epilogue
+    epilogue.check(c)
   }
 
   var replicas: Int { c.replicas }
@@ -37,8 +43,15 @@ public struct MatrixProduct {
 public protocol MatrixMultiplier {
   /// The name that `--gemm` takes.
   var name: String { get }
+  /// Whether `multiply` applies the product's epilogue; where not, it is given the product without.
+  func fuses(_ product: MatrixProduct) -> Bool
   /// Enqueues the product.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
-  func multiply(_ product: MatrixProduct, queue: CommandQueue) throws
+  func multiply(_ product: MatrixProduct, compute: Compute) throws
+}
+
+extension MatrixMultiplier {
+  /// Products only.
+  public func fuses(_ product: MatrixProduct) -> Bool { false }
 }

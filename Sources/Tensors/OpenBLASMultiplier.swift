@@ -19,14 +19,15 @@ public struct OpenBLASMultiplier: MatrixMultiplier {
   /// Enqueues the product.
   ///
   /// - Throws: `OpenCLError`.
-  public func multiply(_ product: MatrixProduct, queue: CommandQueue) throws {
+  public func multiply(_ product: MatrixProduct, compute: Compute) throws {
     Self.singleThreaded
     let (m, n, k) = (product.m, product.n, product.k)
     let (form, alpha, replicas) = (product.form, product.alpha, product.replicas)
     let strides = (a: product.strideA, b: product.strideB, c: product.c.stride)
     let (lda, ldb) = (product.a.columns, product.b.columns)
     let blocks = Self.blocks(m: m, n: n, k: k)
-    try queue.enqueueNative([product.a.buffer, product.b.buffer, product.c.buffer]) { memory in
+    try compute.queue.enqueueNative([product.a.buffer, product.b.buffer, product.c.buffer]) {
+      memory in
       let addresses = memory.map(UInt.init(bitPattern:))
       let multiply: @Sendable (Int) -> Void = { task in
         let replica = task / blocks.count

@@ -22,13 +22,14 @@ public struct Tensor {
   /// [replica, rows, columns], for messages.
   public var shape: [Int] { [replicas, rows, columns] }
 
-  init(replicas: Int, rows: Int, columns: Int, pool: BufferPool) throws {
+  /// - guarded: elements beyond the last that the memory has, for tests.
+  init(replicas: Int, rows: Int, columns: Int, guarded: Int = 0, pool: BufferPool) throws {
     precondition(
       replicas > 0 && rows > 0 && columns > 0, "no tensor of shape \([replicas, rows, columns])")
     self.replicas = replicas
     self.rows = rows
     self.columns = columns
-    storage = Storage(try pool.take(count: replicas * rows * columns), pool: pool)
+    storage = Storage(try pool.take(count: replicas * rows * columns + guarded), pool: pool)
   }
 
   /// Elements between one replica and the next: 0 where the tensor stands for all of `count`.

@@ -44,27 +44,27 @@ public struct Dense: Layer {
     return activation == .identity ? product : try compute.activate(product, activation)
   }
 
-  /// The output and the pullback, which multiplies the output gradient by φ'(z) in place.
+  /// The output and the pullback.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func callAsFunction(_ input: Tensor, compute: Compute) throws -> (
     output: Tensor, pullback: Pullback
   ) {
-    let z = try product(with: input, compute: compute)
-    let output = try output(of: z, compute: compute)
-    return (
-      output,
-      { delta, wantsInput, receive in
-        if activation != .identity {
-          try compute.multiplyByDerivative(delta, of: activation, at: z)
-        }
-        // The input's gradient first: receiving a parameter's gradient may change the weight.
-        let inputGradient =
-          wantsInput ? try compute.product(.nn, delta, weight.value, alpha: multiplier) : nil
-        if let bias { try receive(bias, .whole(compute.sumRows(delta))) }
-        try receive(weight, .factors(delta: delta, input: input, scale: multiplier))
-        return inputGradient
-      }
-    )
+    let (z, output) = try compute.layer(
+      input, weight: weight.value, bias: bias?.value, alpha: multiplier, activation: activation)
+    let derivative =
+      activation == .identity ? nil : ActivationDerivative(of: activation, at: z)
+    let pullback = Pullback(derivative: derivative, compute: compute) {
+      delta, through, wantsInput, receive in
+      // The input's gradient first: receiving a parameter's gradient may change the weight.
+      let inputGradient =
+        wantsInput
+        ? try compute.passBack(delta, weight: weight.value, alpha: multiplier, through: through)
+        : nil
+      if let bias { try receive(bias, .whole(compute.sumRows(delta))) }
+      try receive(weight, .factors(delta: delta, input: input, scale: multiplier))
+      return inputGradient
+    }
+    return (output, pullback)
   }
 }

@@ -5,10 +5,55 @@ public typealias GradientReceiver = (Parameter, ParameterGradient) throws -> Voi
 
 /// Maps the output's gradient to the input's and hands over the parameters' gradients.
 ///
-/// - wantsInput: whether the input's gradient is needed; where not, the result is nil.
-public typealias Pullback = (
-  _ outputGradient: Tensor, _ wantsInput: Bool, _ receive: GradientReceiver
-) throws -> Tensor?
+/// For an output φ(z) the gradient is first multiplied by φ'(z). Whoever gets it from a product may
+/// have the product do that: `derivative` says with what, and `callAsFunction(preactivation:…)`
+/// goes on from there.
+public struct Pullback {
+  /// What the output's gradient is multiplied by first, if anything.
+  public let derivative: ActivationDerivative?
+  private let compute: Compute
+  private let body: Body
+
+  /// From the gradient with respect to z on.
+  ///
+  /// - through: what the input's gradient is to be multiplied by, the derivative that the pullback
+  ///   before begins with.
+  public typealias Body = (
+    _ delta: Tensor, _ through: ActivationDerivative?, _ wantsInput: Bool,
+    _ receive: GradientReceiver
+  ) throws -> Tensor?
+
+  /// A pullback that multiplies by `derivative` and then does `body`.
+  public init(derivative: ActivationDerivative?, compute: Compute, body: @escaping Body) {
+    self.derivative = derivative
+    self.compute = compute
+    self.body = body
+  }
+
+  /// The input's gradient, nil where `wantsInput` is false. May reuse `outputGradient`'s memory.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`, what `receive` throws.
+  public func callAsFunction(
+    _ outputGradient: Tensor, _ wantsInput: Bool, _ receive: GradientReceiver
+  ) throws -> Tensor? {
+    if let derivative {
+      try compute.multiplyByDerivative(
+        outputGradient, of: derivative.activation, at: derivative.z)
+    }
+    return try body(outputGradient, nil, wantsInput, receive)
+  }
+
+  /// The same from a gradient that has been multiplied by `derivative`; the result has been by
+  /// `through`.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`, what `receive` throws.
+  public func callAsFunction(
+    preactivation delta: Tensor, through: ActivationDerivative?, _ wantsInput: Bool,
+    _ receive: GradientReceiver
+  ) throws -> Tensor? {
+    try body(delta, through, wantsInput, receive)
+  }
+}
 
 /// A function of tensors with parameters; it gives its value together with its pullback.
 public protocol Layer {
@@ -51,11 +96,14 @@ public struct Sequential: Layer {
     }
     return (
       value,
-      { [pullbacks] outputGradient, wantsInput, receive in
-        var pullbacks = pullbacks
-        var gradient: Tensor? = outputGradient
-        while let pullback = pullbacks.popLast(), let delta = gradient {
-          gradient = try pullback(delta, wantsInput || !pullbacks.isEmpty, receive)
+      Pullback(derivative: pullbacks.last?.derivative, compute: compute) {
+        [pullbacks] delta, through, wantsInput, receive in
+        var gradient: Tensor? = delta
+        for (index, pullback) in pullbacks.enumerated().reversed() {
+          guard let delta = gradient else { break }
+          gradient = try pullback(
+            preactivation: delta, through: index > 0 ? pullbacks[index - 1].derivative : through,
+            wantsInput || index > 0, receive)
         }
         return gradient
       }

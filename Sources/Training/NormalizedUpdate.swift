@@ -33,13 +33,13 @@ public struct NormalizedUpdate: UpdateRule {
   public func update(
     _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
     compute: Compute
-  ) throws -> Tensor {
+  ) throws -> Tensor? {
     let norms = try gradient.norms(compute)
     let matrix = try gradient.materialized(compute)
     try compute.updateNormalized(
       weight, gradient: matrix, norms: norm == .spectral ? norms.spectral : norms.frobenius,
       rates: step.rates,
       active: step.active, schedule: step.schedule, recordsChange: step.recordsChange)
-    return matrix
+    return step.recordsChange ? matrix : nil
   }
 }

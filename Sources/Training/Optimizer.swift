@@ -80,14 +80,14 @@ public final class Optimizer {
   public func update(_ parameter: Parameter, _ gradient: ParameterGradient) throws {
     let slot = slot(of: parameter)
     let records = observer?.wantsChange(of: parameter) == true
-    let matrix = try rule.update(
+    let change = try rule.update(
       parameter.value, gradient: gradient, state: slot.state,
       step: UpdateStep(
         rates: slot.rates, active: active, schedule: schedule, number: step,
         recordsChange: records), compute: compute)
     try observer?.observe(
       ObservedUpdate(
-        parameter: parameter, gradient: gradient, change: records ? matrix : nil, state: slot.state,
+        parameter: parameter, gradient: gradient, change: change, state: slot.state,
         schedule: schedule, step: step))
   }
 

@@ -11,8 +11,27 @@ public struct UpdateStep {
   public let schedule: Float
   /// 1 for the first step.
   public let number: Int
-  /// Whether the gradient's memory is to take ΔW, for someone who looks at it.
+  /// Whether ΔW is to be kept, for someone who looks at it.
   public let recordsChange: Bool
+
+  /// Updates `weight` along `direction`: in the gradient's product where it comes by its factors.
+  ///
+  /// - Returns: ΔW, where it is recorded.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func apply(
+    _ direction: UpdateDirection, to weight: Tensor, gradient: ParameterGradient, compute: Compute
+  ) throws -> Tensor? {
+    let update = WeightUpdate(along: direction, rates: rates, active: active, schedule: schedule)
+    switch gradient {
+    case .factors(let delta, let input, let scale):
+      return try compute.apply(
+        update, to: weight, delta: delta, input: input, scale: scale,
+        recordsChange: recordsChange)
+    case .whole(let gradient):
+      try compute.apply(update, to: weight, gradient: gradient, recordsChange: recordsChange)
+      return recordsChange ? gradient : nil
+    }
+  }
 }
 
 /// How a gradient becomes a direction; only the optimizer knows rates and schedule.
@@ -21,12 +40,12 @@ public protocol UpdateRule: Sendable {
   var stateCount: Int { get }
   /// Updates `weight` by its gradient g, with weight decay as the step's rates say.
   ///
-  /// - Returns: the gradient as a matrix; ΔW in its place where the step records changes.
+  /// - Returns: ΔW, where the step records it.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   func update(
     _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
     compute: Compute
-  ) throws -> Tensor
+  ) throws -> Tensor?
 }
 
 /// Direction g.
@@ -43,12 +62,8 @@ public struct SGD: UpdateRule {
   public func update(
     _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
     compute: Compute
-  ) throws -> Tensor {
-    let gradient = try gradient.materialized(compute)
-    try compute.updateSGD(
-      weight, gradient: gradient, rates: step.rates, active: step.active,
-      schedule: step.schedule, recordsChange: step.recordsChange)
-    return gradient
+  ) throws -> Tensor? {
+    try step.apply(.gradient, to: weight, gradient: gradient, compute: compute)
   }
 }
 
@@ -73,13 +88,10 @@ public struct Momentum: UpdateRule {
   public func update(
     _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
     compute: Compute
-  ) throws -> Tensor {
-    let gradient = try gradient.materialized(compute)
-    try compute.updateMomentum(
-      weight, gradient: gradient, velocity: state[0], rates: step.rates,
-      active: step.active, schedule: step.schedule, momentum: momentum, nesterov: nesterov,
-      recordsChange: step.recordsChange)
-    return gradient
+  ) throws -> Tensor? {
+    try step.apply(
+      .momentum(momentum, nesterov: nesterov, velocity: state[0]), to: weight, gradient: gradient,
+      compute: compute)
   }
 }
 
@@ -109,14 +121,13 @@ public struct Adam: UpdateRule {
   public func update(
     _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
     compute: Compute
-  ) throws -> Tensor {
-    let gradient = try gradient.materialized(compute)
-    try compute.updateAdam(
-      weight, gradient: gradient, mean: state[0], square: state[1],
-      rates: step.rates, active: step.active, schedule: step.schedule, beta1: Float(beta1),
-      beta2: Float(beta2), correction1: Float(1 / (1 - pow(beta1, Double(step.number)))),
-      correction2: Float(squareCorrection(step: step.number)), recordsChange: step.recordsChange)
-    return gradient
+  ) throws -> Tensor? {
+    try step.apply(
+      .adam(
+        mean: state[0], square: state[1], beta1: Float(beta1), beta2: Float(beta2),
+        correction1: Float(1 / (1 - pow(beta1, Double(step.number)))),
+        correction2: Float(squareCorrection(step: step.number))),
+      to: weight, gradient: gradient, compute: compute)
   }
 }
 

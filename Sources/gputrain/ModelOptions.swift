@@ -96,7 +96,7 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Matrix products; auto is openblas on CPU devices, else clblast.", valueName: "name"))
+      "Matrix products; auto is opencl on CPU devices, else clblast.", valueName: "name"))
   var gemm: Compute.MultiplierChoice = .automatic
 
   @Option(

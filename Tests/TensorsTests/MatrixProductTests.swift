@@ -6,18 +6,25 @@ import Testing
 /// Every multiplier against plain loops in Double.
 @Suite(.serialized) struct MatrixProductTests {
   static let shapes = [
-    (1, 1, 1), (7, 13, 5), (64, 65, 63), (31, 17, 101), (10, 64, 64), (3, 200, 129),
-    (170, 171, 173), (65, 700, 301),
+    (1, 1, 1), (7, 13, 5), (64, 65, 63), (31, 17, 101), (10, 64, 64), (64, 10, 64), (3, 200, 129),
+    (170, 171, 173), (65, 700, 301), (13, 531, 67), (531, 13, 521),
   ]
 
-  /// The multipliers that this machine's default device can use.
+  /// The multipliers that this machine's default device can use, our own at every vector width.
   static func computes() throws -> [Compute] {
     let device = try Device.find(.best)
     var result = [try Compute(device: device, multiplier: .clblast)]
     if device.supportsNativeKernels {
       result.append(try Compute(device: device, multiplier: .openblas))
     }
-    return result
+    return try result + ownComputes()
+  }
+
+  static func ownComputes() throws -> [Compute] {
+    let device = try Device.find(.best)
+    return try [4, 8, 16].map {
+      try Compute(device: device, multiplier: .opencl, vectorWidth: $0)
+    }
   }
 
   /// Deterministic values in [−1, 1).
@@ -30,19 +37,18 @@ import Testing
   }
 
   @Test func products_matchDoubleLoops_allFormsShapesAndBroadcasts() throws {
-    for compute in try Self.computes() {
-      for form in ProductForm.allCases {
-        for (m, n, k) in Self.shapes {
-          for (replicasA, replicasB) in [(1, 1), (3, 3), (1, 3), (3, 1)] {
-            try expectProduct(compute, form, m, n, k, replicasA, replicasB)
-          }
+    let computes = try Self.computes()
+    for form in ProductForm.allCases {
+      for (m, n, k) in Self.shapes {
+        for (replicasA, replicasB) in [(1, 1), (3, 3), (1, 3), (3, 1)] {
+          try expectProducts(computes, form, m, n, k, replicasA, replicasB)
         }
       }
     }
   }
 
-  private func expectProduct(
-    _ compute: Compute, _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ replicasA: Int,
+  private func expectProducts(
+    _ computes: [Compute], _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ replicasA: Int,
     _ replicasB: Int
   ) throws {
     let a = values(replicasA * m * k, seed: 1)
@@ -50,55 +56,125 @@ import Testing
     let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
     let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
     let alpha: Float = 0.75
-    let product = try compute.product(
-      form, compute.tensor(a, replicas: replicasA, rows: rowsA, columns: columnsA),
-      compute.tensor(b, replicas: replicasB, rows: rowsB, columns: columnsB), alpha: alpha)
-    let got = try compute.read(product)
     let replicas = max(replicasA, replicasB)
-    #expect(product.shape == [replicas, m, n])
-    var worst = 0.0
-    for replica in 0..<replicas {
-      let startA = replicasA == 1 ? 0 : replica * m * k
-      let startB = replicasB == 1 ? 0 : replica * k * n
-      for i in 0..<m {
-        for j in 0..<n {
-          var sum = 0.0
-          var magnitude = 0.0
-          for l in 0..<k {
-            let x = Double(a[startA + (form == .tn ? l * m + i : i * k + l)])
-            let y = Double(b[startB + (form == .nt ? j * k + l : l * n + j)])
-            sum += x * y
-            magnitude += abs(x * y)
+    // For each element, the sum and the rounding that it may have.
+    var expected = [(sum: Double, bound: Double)](
+      repeating: (0, 0), count: replicas * m * n)
+    a.withUnsafeBufferPointer { a in
+      b.withUnsafeBufferPointer { b in
+        let (stepA, stepB) = (form == .tn ? m : 1, form == .nt ? 1 : n)
+        for index in expected.indices {
+          let (replica, i, j) = (index / (m * n), index / n % m, index % n)
+          var x = (replicasA == 1 ? 0 : replica * m * k) + (form == .tn ? i : i * k)
+          var y = (replicasB == 1 ? 0 : replica * k * n) + (form == .nt ? j * k : j)
+          var (sum, magnitude) = (0.0, 0.0)
+          for _ in 0..<k {
+            let term = Double(a[x]) * Double(b[y])
+            sum += term
+            magnitude += abs(term)
+            x += stepA
+            y += stepB
           }
-          let error = abs(Double(got[(replica * m + i) * n + j]) - Double(alpha) * sum)
           // Rounding of k additions grows as √k; 4 covers the products' own rounding.
-          let bound =
-            4 * Double(k).squareRoot() * Double(Float.ulpOfOne) * magnitude * Double(alpha)
-          worst = max(worst, error / max(bound, .leastNormalMagnitude))
+          let bound = 4 * Double(k).squareRoot() * Double(Float.ulpOfOne) * magnitude
+          expected[index] = (Double(alpha) * sum, Double(alpha) * bound)
         }
       }
     }
-    #expect(
-      worst <= 1,
-      "\(compute.multiplier.name) \(form) \(m)×\(n)×\(k) replicas \(replicasA), \(replicasB)")
+    for compute in computes {
+      let product = try compute.product(
+        form, compute.tensor(a, replicas: replicasA, rows: rowsA, columns: columnsA),
+        compute.tensor(b, replicas: replicasB, rows: rowsB, columns: columnsB), alpha: alpha)
+      #expect(product.shape == [replicas, m, n])
+      let got = try compute.read(product)
+      #expect(
+        zip(got, expected).allSatisfy { abs(Double($0) - $1.sum) <= $1.bound },
+        """
+        \(compute.multiplier.name) width \(compute.vectorWidth) \(form) \(m)×\(n)×\(k) \
+        replicas \(replicasA), \(replicasB)
+        """)
+    }
   }
 
   @Test func replica_isBitForBitTheSoloProduct_onCPU() throws {
-    guard try Device.find(.best).supportsNativeKernels else { return }
-    let compute = try Compute(device: .find(.best), multiplier: .openblas)
-    for size in [24, 100, 200, 330] {
-      let a = values(4 * size * size, seed: 3)
-      let b = values(4 * size * size, seed: 4)
-      let group = try compute.read(
-        compute.product(
-          .nt, compute.tensor(a, replicas: 4, rows: size, columns: size),
-          compute.tensor(b, replicas: 4, rows: size, columns: size)))
-      let range = 2 * size * size..<3 * size * size
-      let solo = try compute.read(
-        compute.product(
-          .nt, compute.tensor(Array(a[range]), rows: size, columns: size),
-          compute.tensor(Array(b[range]), rows: size, columns: size)))
-      #expect(Array(group[range]) == solo)
+    for compute in try Self.computes() where compute.multiplier.name != "clblast" {
+      for form in ProductForm.allCases {
+        for (m, n, k) in [(24, 24, 24), (100, 100, 100), (64, 330, 300), (530, 90, 64)] {
+          let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
+          let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
+          let (a, b) = (values(40 * m * k, seed: 3), values(40 * k * n, seed: 4))
+          func product(_ replicas: Range<Int>) throws -> [Float] {
+            let part = { (values: [Float]) in
+              let stride = values.count / 40
+              return Array(values[replicas.lowerBound * stride..<replicas.upperBound * stride])
+            }
+            return try compute.read(
+              compute.product(
+                form,
+                compute.tensor(
+                  part(a), replicas: replicas.count, rows: rowsA, columns: columnsA),
+                compute.tensor(
+                  part(b), replicas: replicas.count, rows: rowsB, columns: columnsB)))
+          }
+          let group = try product(0..<40)
+          for replica in [0, 39] {
+            let range = replica * m * n..<(replica + 1) * m * n
+            #expect(
+              try Array(group[range]) == product(replica..<replica + 1),
+              "\(compute.multiplier.name) \(form) \(m)×\(n)×\(k)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test func ownProduct_doesNotDependOnTheNumberOfWorkers() throws {
+    let compute = try Compute(device: .find(.best), multiplier: .opencl)
+    let (m, n, k) = (531, 650, 300)
+    for form in ProductForm.allCases {
+      let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
+      let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
+      let a = try compute.tensor(values(m * k, seed: 6), rows: rowsA, columns: columnsA)
+      let b = try compute.tensor(values(k * n, seed: 7), rows: rowsB, columns: columnsB)
+      let results = try [1, 3, 64].map { workers in
+        let c = try compute.tensor(rows: m, columns: n)
+        try CPUMultiplier(workers: workers).multiply(
+          MatrixProduct(form, a, b, alpha: 1, into: c), compute: compute)
+        return try compute.read(c)
+      }
+      #expect(results[0] == results[1] && results[0] == results[2])
+    }
+  }
+
+  /// NaN behind the operands must not come in, and nothing be written behind the result.
+  @Test func ownProduct_staysWithinItsTensors() throws {
+    let guarded = 64
+    let sentinel: Float = -77
+    for compute in try Self.ownComputes() {
+      func tensor(_ rows: Int, _ columns: Int, _ fill: Float) throws -> Tensor {
+        let tensor = try Tensor(
+          replicas: 2, rows: rows, columns: columns, guarded: guarded, pool: compute.pool)
+        let own = [Float](repeating: 1, count: tensor.count)
+        try tensor.buffer.write(
+          own + [Float](repeating: fill, count: guarded), queue: compute.queue)
+        return tensor
+      }
+      for form in ProductForm.allCases {
+        for (m, n, k) in Self.shapes {
+          let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
+          let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
+          let c = try tensor(m, n, sentinel)
+          try compute.enqueue(
+            MatrixProduct(
+              form, tensor(rowsA, columnsA, .nan), tensor(rowsB, columnsB, .nan), alpha: 1,
+              into: c))
+          let got = try compute.read(c)
+          #expect(
+            got.dropLast(guarded).allSatisfy { $0 == Float(k) }
+              && got.suffix(guarded).allSatisfy { $0 == sentinel },
+            "\(form) \(m)×\(n)×\(k) width \(compute.vectorWidth)")
+        }
+      }
     }
   }
 

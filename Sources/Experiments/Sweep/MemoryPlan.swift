@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import Tensors
 import Training
 
 /// How much device memory a group of runs takes, and how many fit.
@@ -71,7 +72,9 @@ public struct MemoryPlan: Sendable {
     for rows in batches(of: settings.data.trainCount, by: settings.batchSize) {
       pool.walkStep(
         shape, rows: rows, nonlinear: settings.activation != .identity,
-        normsOfGradients: diagnosed || group.optimizer.family == .normalized)
+        normsOfGradients: diagnosed || group.optimizer.family == .normalized,
+        gradients: group.optimizer.family == .normalized
+          || settings.matrixMultiplication != "opencl" || Int(rows) > CPUMultiplier.mostUpdateRows)
     }
     for rows in batches(of: settings.data.validationCount, by: Trainer.evaluationBatch) {
       let kept = pool.walkForward(

@@ -23,8 +23,9 @@ struct PooledElements {
   /// One training step: what the trainer's forward pass and pullbacks take and give back.
   ///
   /// - normsOfGradients: whether norms are taken by the batch's two Gram matrices.
+  /// - gradients: whether a weight's gradient becomes a matrix.
   mutating func walkStep(
-    _ shape: MLPShape, rows: Double, nonlinear: Bool, normsOfGradients: Bool
+    _ shape: MLPShape, rows: Double, nonlinear: Bool, normsOfGradients: Bool, gradients: Bool
   ) {
     let sizes = ([shape.inputs] + shape.hidden + [shape.outputs]).map(Double.init)
     let kept = walkForward(shape, rows: rows, nonlinear: nonlinear)
@@ -37,8 +38,10 @@ struct PooledElements {
       let gram = normsOfGradients ? [rows * rows, rows * rows] : []
       for count in gram { take(count) }
       release(gram)
-      take(sizes[layer] * sizes[layer + 1])
-      give(sizes[layer] * sizes[layer + 1])
+      if gradients {
+        take(sizes[layer] * sizes[layer + 1])
+        give(sizes[layer] * sizes[layer + 1])
+      }
       // The output's gradient; that of the logits belongs to the loss.
       if layer < shape.hidden.count { give(rows * sizes[layer + 1]) }
     }

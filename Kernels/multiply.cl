@@ -1,0 +1,139 @@
+// Products of matrices with what a layer does to them next.
+//   C = α·op(A) op(B)                          no epilogue
+//   C = α·op(A) op(B) + b,  output = φ(C)      b and output where there are any
+//   C = (α·op(A) op(B)) ∘ φ'(z)                DERIVATIVE
+//   W ← an update by g = α·op(A) op(B)         multiply_update; g is never stored
+// left, right: the operands as tile.cl takes them; see CPUProductPlan.swift for which is which.
+// side: b [replica, n] or z [replica, m, n]. C, output, W, state, change [replica, m, n].
+// rates, active [replica]; change takes ΔW with `records`: see rules.cl, update.cl.
+// A unit is a rectangle of one replica's C; a work-item takes every get_global_size(0)-th unit.
+// global (items), local (1). scratch [items][scratchSize].
+
+#include "vector.cl"
+#include "nonlinearity.cl"
+#include "rules.cl"
+
+NONLINEARITY(vector)
+
+#define HAS_BIAS 1
+#define HAS_OUTPUT 2
+#define DERIVATIVE 4
+#define UPDATE 8
+
+#define RULE_STANDS_STILL 0
+#define RULE_SGD 1
+#define RULE_MOMENTUM 2
+#define RULE_NESTEROV 3
+#define RULE_ADAM 4
+
+// Pointers are to the unit's replica.
+typedef struct {
+  uint epilogue;
+  __global float* c;
+  __global const float* side;
+  __global float* output;
+  uint kind;
+  __global float* first;   // velocity or mean
+  __global float* second;  // square
+  __global float* change;
+  float4 rate;
+  float4 numbers;  // μ, or β₁, β₂ and their corrections
+  float schedule;
+  uint rule, records;
+} Epilogue;
+
+// Updates `count` ≤ WIDTH weights from `index` on by their gradients.
+INLINE void update(const Epilogue* e, vector gradient, size_t index, uint count) {
+  __global float *weight = e->c, *change = e->change;
+  __global float *velocity = e->first, *mean = e->first, *square = e->second;
+  float4 rate = e->rate;
+  float schedule = e->schedule, momentum = e->numbers.x;
+  float beta1 = e->numbers.x, beta2 = e->numbers.y;
+  float correction1 = e->numbers.z, correction2 = e->numbers.w;
+  bool records = e->records, nesterov = e->rule == RULE_NESTEROV;
+#define APPLY(T, LOAD_T, STORE_T, GRADIENT)       \
+  switch (e->rule) {                              \
+    case RULE_STANDS_STILL:                       \
+      STORE_T((T)(NAN), change + index);          \
+      break;                                      \
+    case RULE_SGD: {                              \
+      SGD(T, LOAD_T, STORE_T, GRADIENT)           \
+      break;                                      \
+    }                                             \
+    case RULE_ADAM: {                             \
+      ADAM(T, LOAD_T, STORE_T, GRADIENT)          \
+      break;                                      \
+    }                                             \
+    default: {                                    \
+      MOMENTUM(T, LOAD_T, STORE_T, GRADIENT)      \
+    }                                             \
+  }
+  if (count >= WIDTH) {
+    APPLY(vector, LOAD, STORE, gradient)
+  } else {
+    float some[WIDTH];
+    STORE(gradient, some);
+    for (uint i = 0; i < count; i++, index++) {
+      APPLY(float, LOAD_ONE, STORE_ONE, some[i])
+    }
+  }
+}
+
+// `count` neighbours of a product from `index` on.
+INLINE void finish(const Epilogue* e, vector v, size_t index, size_t column, uint count) {
+  if (e->epilogue & UPDATE) {
+    update(e, v, index, count);
+    return;
+  }
+  if (e->epilogue & HAS_BIAS) v += load_some(e->side + column, count);
+  if (e->epilogue & DERIVATIVE)
+    v *= derivative_vector(load_some(e->side + index, count), e->kind);
+  store_some(v, e->c + index, count);
+  if (e->epilogue & HAS_OUTPUT) store_some(activate_vector(v, e->kind), e->output + index, count);
+}
+
+// What `finish` will read of a panel's row from `index` on, into the cache.
+INLINE void expect(const Epilogue* e, size_t index) {
+  if (!(e->epilogue & UPDATE)) return;
+  AHEAD(e->c + index);
+  if (e->rule >= RULE_MOMENTUM) AHEAD(e->first + index);
+  if (e->rule == RULE_ADAM) AHEAD(e->second + index);
+}
+
+#include "tile.cl"
+
+#define UNIT                                                                               \
+  __global float* sums = c + replica * count;                                              \
+  Epilogue e = {.epilogue = epilogue, .c = sums, .side = side + replica * sideStride,      \
+                .output = output + replica * count, .kind = kind};
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void multiply(
+    __global const float* restrict left, __global const float* restrict right,
+    __global const float* restrict side, __global float* c, __global float* output,
+    __global float* scratch, float alpha, uint epilogue, uint kind, ProductSizes sizes) {
+  size_t count = sizes.rows * (size_t)sizes.columns;
+  size_t width = sizes.order & SWAPPED ? sizes.rows : sizes.columns;
+  size_t sideStride = epilogue & DERIVATIVE ? count : width;
+  FOR_EACH_UNIT(UNIT)
+}
+
+// All of k is one block. A replica that stands still is not even computed, unless to say so.
+#define UPDATED_UNIT                                                                       \
+  uint own = active[replica] == 0.0f ? RULE_STANDS_STILL : rule;                           \
+  if (own == RULE_STANDS_STILL && !records) continue;                                      \
+  size_t start = replica * count;                                                          \
+  __global float* sums = weight + start;                                                   \
+  Epilogue e = {.epilogue = UPDATE, .c = sums, .first = first + start,                     \
+                .second = second + start, .change = change + start,                        \
+                .rate = rates[replica], .numbers = (float4)(x, y, z, w),                   \
+                .schedule = schedule, .rule = own, .records = records};
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void multiply_update(
+    __global const float* restrict left, __global const float* restrict right,
+    __global const float4* restrict rates, __global const float* restrict active,
+    __global float* weight, __global float* first, __global float* second,
+    __global float* change, __global float* scratch, float alpha, float schedule, float x, float y,
+    float z, float w, uint rule, uint records, ProductSizes sizes) {
+  size_t count = sizes.rows * (size_t)sizes.columns;
+  FOR_EACH_UNIT(UPDATED_UNIT)
+}

@@ -1,0 +1,65 @@
+// What kernels of vectors share: WIDTH floats, a compile-time choice, are one `vector`.
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+typedef JOIN(float, WIDTH) vector;
+#define LOAD(p) JOIN(vload, WIDTH)(0, p)
+#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+
+// What is worth a call is not repeated: kernels of many copies take seconds to compile.
+#define INLINE inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+
+// The first `count` of WIDTH floats; 0 beyond.
+INLINE vector load_some(__global const float* p, uint count) {
+  if (count >= WIDTH) return LOAD(p);
+  float some[WIDTH];
+  for (uint i = 0; i < WIDTH; i++) some[i] = i < count ? p[i] : 0.0f;
+  return LOAD(some);
+}
+
+// The first `count` of v's floats to p, in powers of two.
+INLINE void store_some(vector v, __global float* p, uint count) {
+  if (count >= WIDTH) {
+    STORE(v, p);
+    return;
+  }
+#if WIDTH == 16
+  float8 v8 = v.lo;
+  if (count & 8) {
+    vstore8(v8, 0, p);
+    p += 8;
+    v8 = v.hi;
+  }
+#elif WIDTH == 8
+  float8 v8 = v;
+#endif
+#if WIDTH >= 8
+  float4 v4 = v8.lo;
+  if (count & 4) {
+    vstore4(v4, 0, p);
+    p += 4;
+    v4 = v8.hi;
+  }
+#else
+  float4 v4 = v;
+#endif
+  float2 v2 = v4.lo;
+  if (count & 2) {
+    vstore2(v2, 0, p);
+    p += 2;
+    v2 = v4.hi;
+  }
+  if (count & 1) *p = v2.x;
+}
+
+// The line at p, into the cache before it is needed. A hint; OpenCL's own prefetch is nothing on
+// PoCL.
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_prefetch)
+#define AHEAD(p) __builtin_prefetch(p, 0, 2)
+#endif
+#endif
+#ifndef AHEAD
+#define AHEAD(p)
+#endif

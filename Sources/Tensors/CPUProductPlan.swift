@@ -1,0 +1,97 @@
+/// How Kernels/tile.cl goes through a product: which operand is left and which right, what is packed,
+/// and the blocks. It depends on form, shape and vector width alone.
+///
+/// - NT, the forward product: where batch and fan-out are alike, X is left and W right. A wide W is
+///   streamed as left, never packed, and only X is.
+/// - NN: B is read as it lies. A is packed where it is wide: its rows are then a power of two apart
+///   as a rule, and would share a few lines of the first cache.
+/// - TN: both are packed, for the same reason; small ones lie well as they are.
+struct CPUProductPlan {
+  /// The flags of Kernels/tile.cl.
+  struct Order: OptionSet {
+    let rawValue: UInt32
+    static let packsLeftBlock = Order(rawValue: 1)
+    static let packsLeftTile = Order(rawValue: 2)
+    static let packsRightRows = Order(rawValue: 4)
+    static let packsRightColumns = Order(rawValue: 8)
+    static let swapped = Order(rawValue: 16)
+  }
+
+  let left, right: Tensor
+  /// Of left and of right; C's own, or changed over where `order` is `swapped`.
+  let rows, columns: Int
+  /// Elements between left's neighbours by row and by k, and between right's rows in memory.
+  let leftRow, leftStep, rightPitch: Int
+  let order: Order
+  let blockDepth, blockColumns: Int
+  /// Rows that a unit may have: what it packs of left must fit.
+  let mostRows: Int
+  /// Rows and columns of a tile of C.
+  let tile: (rows: Int, columns: Int)
+
+  /// Widths from which rows, a power of two apart as a rule, push one another out of the first cache:
+  /// measured, as the tiles of NN and TN differ in how often they come back to a row.
+  private static let wideNN = 512
+  private static let wideTN = 256
+
+  /// The longest block of k, but for NN, where a panel of the block is to stay in the first cache.
+  static let mostDepth = 512
+
+  init(_ product: MatrixProduct, width: Int) {
+    let (m, n, k) = (product.m, product.n, product.k)
+    let tile = Self.tile(width: width)
+    self.tile = tile
+    let depth: Int
+    switch product.form {
+    case .nt:
+      let streamsWeight =
+        Self.work(rows: n, columns: m, tile) * k + m * (k + n)
+        < Self.work(rows: m, columns: n, tile) * k + n * k
+      (left, right) = streamsWeight ? (product.b, product.a) : (product.a, product.b)
+      (rows, columns) = streamsWeight ? (n, m) : (m, n)
+      (leftRow, leftStep, rightPitch) = (k, 1, k)
+      order = streamsWeight ? [.packsRightColumns, .swapped] : .packsRightColumns
+      depth = Self.mostDepth
+    case .nn:
+      (left, right) = (product.a, product.b)
+      (rows, columns) = (m, n)
+      (leftRow, leftStep, rightPitch) = (k, 1, n)
+      order = n >= Self.wideNN ? .packsLeftBlock : []
+      depth = 256
+    case .tn:
+      (left, right) = (product.a, product.b)
+      (rows, columns) = (m, n)
+      (leftRow, leftStep, rightPitch) = (1, m, n)
+      order = max(m, n) >= Self.wideTN ? [.packsLeftTile, .packsRightRows] : []
+      depth = Self.mostDepth
+    }
+    let blocks = (k + depth - 1) / depth
+    blockDepth = (k + blocks - 1) / blocks
+    let space = CPUMultiplier.scratchSize / blockDepth
+    let packsRight = !order.isDisjoint(with: [.packsRightRows, .packsRightColumns])
+    blockColumns =
+      packsRight
+      ? (space - (order.contains(.packsLeftTile) ? tile.rows : 0)) / tile.columns * tile.columns
+      : tile.columns
+    mostRows =
+      order.contains(.packsLeftBlock)
+      ? (space - tile.columns) / tile.rows * tile.rows : rows
+  }
+
+  /// HEIGHT and PANEL of Kernels/tile.cl.
+  static func tile(width: Int) -> (rows: Int, columns: Int) {
+    switch width {
+    case 16: (12, 32)
+    case 8: (6, 16)
+    default: (4, 12)
+    }
+  }
+
+  /// Multiply-adds a step of k that tiles take for rows × columns, those that are thrown away
+  /// included; a single row takes as long as two.
+  private static func work(rows: Int, columns: Int, _ tile: (rows: Int, columns: Int)) -> Int {
+    let left = rows % tile.rows
+    let rows = rows - left + left / 4 * 4 + left % 4 * 2
+    return rows * ((columns + tile.columns - 1) / tile.columns * tile.columns)
+  }
+}

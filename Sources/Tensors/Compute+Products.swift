@@ -1,0 +1,79 @@
+/// Matrix products and what layers do to them next.
+extension Compute {
+  /// C = α·op(A)·op(B) for every replica; an operand of one replica serves all.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func product(
+    _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float = 1
+  ) throws -> Tensor {
+    try product(form, a, b, alpha: alpha) { _ in .none }
+  }
+
+  /// A dense layer's z = α·h Wᵀ + b and φ(z); one tensor where φ is the identity.
+  ///
+  /// - input: h [replica, batch, fanIn]. weight: [replica, fanOut, fanIn]. bias: [replica, 1, fanOut].
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func layer(
+    _ input: Tensor, weight: Tensor, bias: Tensor?, alpha: Float, activation: Activation
+  ) throws -> (z: Tensor, output: Tensor) {
+    var output: Tensor?
+    let z = try product(.nt, input, weight, alpha: alpha) { z in
+      if activation != .identity {
+        output = try tensor(replicas: z.replicas, rows: z.rows, columns: z.columns)
+      }
+      return .forward(bias: bias, activation: activation, output: output)
+    }
+    return (z, output ?? z)
+  }
+
+  /// α·Δ W, by the derivative of what the result is passed back to, if any.
+  ///
+  /// - delta: Δ [replica, batch, fanOut]. weight: [replica, fanOut, fanIn].
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func passBack(
+    _ delta: Tensor, weight: Tensor, alpha: Float, through derivative: ActivationDerivative?
+  ) throws -> Tensor {
+    try product(.nn, delta, weight, alpha: alpha) { _ in derivative.map { .derivative($0) } ?? .none
+    }
+  }
+
+  private func product(
+    _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float,
+    epilogue: (Tensor) throws -> ProductEpilogue
+  ) throws -> Tensor {
+    let result = try tensor(
+      replicas: max(a.replicas, b.replicas), rows: form == .tn ? a.columns : a.rows,
+      columns: form == .nt ? b.rows : b.columns)
+    try enqueue(
+      MatrixProduct(form, a, b, alpha: alpha, epilogue: epilogue(result), into: result))
+    return result
+  }
+
+  /// The product with its epilogue, by kernels of its own where the multiplier does not apply it.
+  func enqueue(_ product: MatrixProduct) throws {
+    if multiplier.fuses(product) { return try multiplier.multiply(product, compute: self) }
+    let c = product.c
+    func multiply(into result: Tensor) throws {
+      try multiplier.multiply(
+        MatrixProduct(product.form, product.a, product.b, alpha: product.alpha, into: result),
+        compute: self)
+    }
+    switch product.epilogue {
+    case .none:
+      try multiply(into: c)
+    case .forward(let bias, let activation, let output):
+      try multiply(into: c)
+      if let bias { try addBias(bias, to: c) }
+      if let output { try activate(c, activation, into: output) }
+    case .derivative(let derivative):
+      try multiply(into: c)
+      try multiplyByDerivative(c, of: derivative.activation, at: derivative.z)
+    case .update(let update, let change):
+      // The change is recorded in the gradient's memory.
+      let gradient =
+        try change ?? tensor(replicas: c.replicas, rows: c.rows, columns: c.columns)
+      try multiply(into: gradient)
+      try apply(update, to: c, gradient: gradient, recordsChange: change != nil)
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/// φ'(z), which a gradient with respect to φ(z) is multiplied by.
+public struct ActivationDerivative {
+  /// φ.
+  public let activation: Activation
+  /// Where the derivative is taken.
+  public let z: Tensor
+
+  /// The derivative of `activation` at `z`.
+  public init(of activation: Activation, at z: Tensor) {
+    self.activation = activation
+    self.z = z
+  }
+}
+
+/// What is done to a product's elements before they are stored.
+///
+///     none         C = P
+///     forward      C = P + b,  output = φ(C)
+///     derivative   C = P ∘ φ'(z)
+///     update       C ← C updated by the gradient P
+enum ProductEpilogue {
+  case none
+  /// bias: b [replica, 1, n]. output: of C's shape; nil where φ is the identity.
+  case forward(bias: Tensor?, activation: Activation, output: Tensor?)
+  case derivative(ActivationDerivative)
+  /// change: takes ΔC, of C's shape.
+  case update(WeightUpdate, change: Tensor?)
+
+  /// Traps where the tensors' shapes do not fit a product of `c`'s.
+  func check(_ c: Tensor) {
+    switch self {
+    case .none: break
+    case .forward(let bias, _, let output):
+      precondition(
+        (bias.map { $0.shape == [c.replicas, 1, c.columns] } ?? true)
+          && (output.map { $0.shape == c.shape } ?? true),
+        "bias \(bias?.shape ?? []), output \(output?.shape ?? []) for a product \(c.shape)")
+    case .derivative(let derivative):
+      precondition(
+        derivative.z.shape == c.shape, "derivative at \(derivative.z.shape) for \(c.shape)")
+    case .update(let update, let change):
+      let alike = update.direction.state + (change.map { [$0] } ?? [])
+      precondition(
+        alike.allSatisfy { $0.shape == c.shape } && update.rates.buffer.count == c.replicas
+          && update.active.count == c.replicas,
+        "update of \(c.shape) with state \(alike.map(\.shape)), "
+          + "\(update.rates.buffer.count) rates")
+    }
+  }
+}

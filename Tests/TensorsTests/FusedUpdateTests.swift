@@ -1,0 +1,100 @@
+import OpenCL
+import Testing
+
+@testable import Tensors
+
+/// Updates by a gradient's factors against the gradient as a matrix and the update after it.
+@Suite(.serialized) struct FusedUpdateTests {
+  static let shapes = [(1, 1, 1), (7, 13, 5), (64, 64, 64), (10, 300, 33), (300, 17, 64)]
+  static let replicas = 3
+  static let rules = ["sgd", "momentum", "nesterov", "adam"]
+
+  /// A weight with a rule's state, alike for one seed.
+  private struct Subject {
+    let weight: Tensor
+    let direction: UpdateDirection
+    var tensors: [Tensor] { [weight] + direction.state }
+
+    init(_ compute: Compute, _ rule: String, _ rows: Int, _ columns: Int) throws {
+      func tensor(_ seed: UInt64, absolute: Bool = false) throws -> Tensor {
+        let values = Philox.values(FusedUpdateTests.replicas * rows * columns, seed: seed)
+        return try compute.tensor(
+          values.map { absolute ? abs($0) : $0 }, replicas: FusedUpdateTests.replicas, rows: rows,
+          columns: columns)
+      }
+      weight = try tensor(1)
+      direction =
+        switch rule {
+        case "sgd": .gradient
+        case "adam":
+          .adam(
+            mean: try tensor(2), square: try tensor(3, absolute: true), beta1: 0.9, beta2: 0.99,
+            correction1: 2, correction2: 3)
+        default: .momentum(0.9, nesterov: rule == "nesterov", velocity: try tensor(2))
+        }
+    }
+  }
+
+  @Test(arguments: rules, [false, true]) func update_isThatOfTheMatrix(
+    rule: String, records: Bool
+  ) throws {
+    for compute in try MatrixProductTests.computes() {
+      // Coupled and decoupled decay; the second replica stands still.
+      let rates = try UpdateRates(
+        learningRate: [0.1, 0.02, 0.03], epsilon: [1e-3, 1e-3, 1e-2], coupledDecay: [0.2, 0.1, 0],
+        decoupledDecay: [0, 0.1, 0.05], compute: compute)
+      let active = try compute.tensor([1, 0, 1], replicas: 3, rows: 1, columns: 1)
+      for (m, n, k) in Self.shapes {
+        func factor(_ columns: Int, _ seed: UInt64) throws -> Tensor {
+          var values = Philox.values(Self.replicas * k * columns, seed: seed)
+          values[k * columns] = .nan
+          return try compute.tensor(values, replicas: Self.replicas, rows: k, columns: columns)
+        }
+        let (delta, input) = (try factor(m, 4), try factor(n, 5))
+        let (fused, plain) = (
+          try Subject(compute, rule, m, n), try Subject(compute, rule, m, n)
+        )
+        let start = try fused.tensors.map(compute.read)
+        let change = try compute.apply(
+          WeightUpdate(along: fused.direction, rates: rates, active: active, schedule: 0.5),
+          to: fused.weight, delta: delta, input: input, scale: 0.7, recordsChange: records)
+        let gradient = try compute.product(.tn, delta, input, alpha: 0.7)
+        try compute.apply(
+          WeightUpdate(along: plain.direction, rates: rates, active: active, schedule: 0.5),
+          to: plain.weight, gradient: gradient, recordsChange: records)
+        #expect((change != nil) == records)
+        let what = "\(compute.multiplier.name) \(compute.vectorWidth) \(m)×\(n)×\(k)"
+        let results = zip(fused.tensors, plain.tensors) + (change.map { [($0, gradient)] } ?? [])
+        for (index, (one, other)) in results.enumerated() {
+          let (got, want) = (try compute.read(one), try compute.read(other))
+          let still = m * n..<2 * m * n
+          if index < start.count {
+            #expect(Array(got[still]) == Array(start[index][still]), "\(what)")
+          } else {
+            #expect(got[still].allSatisfy { $0.isNaN }, "\(what)")
+          }
+          #expect(
+            zip(got, want).enumerated().allSatisfy { position, pair in
+              still.contains(position) || abs(pair.0 - pair.1) <= 2e-6 * (1 + abs(pair.1))
+            }, "\(what), tensor \(index)")
+        }
+      }
+    }
+  }
+
+  @Test func longBatches_goTheOtherWay() throws {
+    let compute = try Compute(device: .find(.best), multiplier: .opencl)
+    let rows = CPUMultiplier.mostUpdateRows + 1
+    let weight = try compute.filled(1, rows: 3, columns: 5)
+    _ = try compute.apply(
+      WeightUpdate(
+        along: .gradient,
+        rates: UpdateRates(
+          learningRate: [1], epsilon: [0], coupledDecay: [0], decoupledDecay: [0],
+          compute: compute),
+        active: compute.filled(1, rows: 1, columns: 1), schedule: 1),
+      to: weight, delta: compute.filled(1, rows: rows, columns: 3),
+      input: compute.filled(1, rows: rows, columns: 5), scale: 1)
+    #expect(try compute.read(weight).allSatisfy { $0 == 1 - Float(rows) })
+  }
+}
