@@ -13,4 +13,10 @@ import ArgumentParser
       NormsCommand.self, ScalingCommand.self, DevicesCommand.self,
     ],
     defaultSubcommand: SweepCommand.self)
+
+  /// What was given on the command line after the command's own name.
+  static func givenArguments(of command: any ParsableCommand.Type) -> [String] {
+    let given = Array(CommandLine.arguments.dropFirst())
+    return given.first == command.configuration.commandName ? Array(given.dropFirst()) : given
+  }
 }

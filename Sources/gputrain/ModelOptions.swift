@@ -47,7 +47,8 @@ struct ModelOptions: ParsableArguments {
       "Width at which every parametrization equals the standard one.", valueName: "width"))
   var baseWidth = 64
 
-  @Flag(help: "Use the rules as such, relative to no base width.")
+  @Flag(
+    inversion: .prefixedNo, help: "Use the rules as such, relative to no base width.")
   var absolute = false
 
   @Option(
@@ -66,11 +67,12 @@ struct ModelOptions: ParsableArguments {
   var zeroReadout: Bool?
 
   @Flag(
+    inversion: .prefixedNo,
     help:
       "Scale each initial weight to the spectral norm that its σ implies, σ(√fan-in + √fan-out).")
   var spectralInit = false
 
-  @Flag(help: "Give every layer a bias.")
+  @Flag(inversion: .prefixedNo, help: "Give every layer a bias.")
   var bias = false
 
   @Option(help: ArgumentHelp("After every layer but the readout.", valueName: "name"))

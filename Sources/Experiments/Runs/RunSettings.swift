@@ -104,6 +104,8 @@ public struct RunSettings: Codable, Hashable, Sendable {
   public var zeroReadout: Bool
   /// Whether weights start at the spectral norm that their σ implies; nil: as they are drawn.
   public var spectralInit: Bool?
+  /// Hash of the weights that runs start from; nil: they are drawn.
+  public var initialWeights: String?
   /// The learning rate over training.
   public var schedule: Schedule
   /// Strength and kind of weight decay; nil: none.
@@ -144,6 +146,16 @@ public struct RunSettings: Codable, Hashable, Sendable {
     self.schedule = schedule
     self.weightDecay = weightDecay
     self.matrixMultiplication = matrixMultiplication
+  }
+
+  /// Whether steps and epochs of such a run can be counted, which settings from a file may not let.
+  var isCountable: Bool {
+    let count =
+      switch length {
+      case .epochs(let count), .steps(let count): count
+      }
+    let bound = 1 << 31
+    return [batchSize, data.trainCount, count].allSatisfy { (1..<bound).contains($0) }
   }
 
   /// Widths of the hidden layers of the network called `width`, first to last.

@@ -57,6 +57,11 @@ public struct RunGroup: Sendable {
     (settings.data.trainCount + settings.batchSize - 1) / settings.batchSize
   }
 
+  /// Rows of the step after `step` others.
+  func batchSize(_ step: Int) -> Int {
+    min(settings.batchSize, settings.data.trainCount - step % stepsPerEpoch * settings.batchSize)
+  }
+
   /// Steps of a whole run.
   public var totalSteps: Int {
     switch settings.length {
