@@ -11,7 +11,8 @@ let package = Package(
       name: "GPUTrain", targets: ["OpenCL", "Tensors", "Spectral", "Training", "Experiments"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     .systemLibrary(
@@ -39,6 +40,7 @@ let package = Package(
       dependencies: [
         "Experiments", "Training", "Spectral", "Tensors", "OpenCL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
       ]),
 
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL"]),

@@ -118,7 +118,8 @@ struct DiagnosisArgument: ExpressibleByArgument {
 struct RateRuleArgument: ExpressibleByArgument {
   /// As it was given.
   let text: String
-  let rule: RateRule
+  let place, parametrization: String
+  let family: UpdateFamily?
 
   init?(argument: String) {
     text = argument
@@ -126,11 +127,25 @@ struct RateRuleArgument: ExpressibleByArgument {
     guard sides.count == 2, !sides[0].isEmpty else { return nil }
     let parts = sides[1].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     guard parts.count <= 2 else { return nil }
-    let family = parts.count == 2 ? UpdateFamily(rawValue: parts[1]) : nil
+    family = parts.count == 2 ? UpdateFamily(rawValue: parts[1]) : nil
     if parts.count == 2 && family == nil { return nil }
-    guard let rule = try? RateRule(place: sides[0], parametrization: parts[0], family: family)
+    (place, parametrization) = (sides[0], parts[0])
+  }
+}
+
+/// PLACE=FACTOR.
+struct RateMultiplierArgument: ExpressibleByArgument {
+  /// As it was given.
+  let text: String
+  let multiplier: RateMultiplier
+
+  init?(argument: String) {
+    text = argument
+    let sides = argument.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+    guard sides.count == 2, !sides[0].isEmpty, let factor = Double(sides[1]), factor > 0,
+      factor.isFinite
     else { return nil }
-    self.rule = rule
+    multiplier = RateMultiplier(place: sides[0], factor: factor)
   }
 }
 

@@ -91,6 +91,20 @@ struct ModelOptions: ParsableArguments {
   var rateRules: [RateRuleArgument] = []
 
   @Option(
+    name: .customLong("lr-multiplier"),
+    help: ArgumentHelp(
+      "Multiply the learning rate of some tensors: layers.0=2, readout=0.5. May be repeated; later "
+        + "ones win.", valueName: "place=factor"))
+  var rateMultipliers: [RateMultiplierArgument] = []
+
+  @Option(
+    name: .customLong("parametrization-file"),
+    help: ArgumentHelp(
+      "YAML file whose section parametrizations defines more of them, such as a sweep's. May be "
+        + "repeated.", valueName: "file"))
+  var parametrizationFiles: [String] = []
+
+  @Option(
     help: ArgumentHelp(
       "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the "
         + "most memory, else the CPU)", valueName: "device"))
@@ -119,17 +133,50 @@ struct ModelOptions: ParsableArguments {
       throw InvalidOption(
         "--validation-fraction must lie between 0 and 1, got \(validationFraction)")
     }
-    for rule in rateRules.map(\.rule) {
-      let last = depth ?? Self.defaultDepth
-      let tensors = (0...last).flatMap { layer in
-        ["", ".weight", ".bias"].map { "layers.\(layer)\($0)" }
-      }
-      let places = ["all"] + LayerRole.allCases.map(\.rawValue) + tensors
-      guard places.contains(rule.place) else {
+  }
+
+  /// Parametrizations of `--parametrization-file`.
+  ///
+  /// - Throws: `FileMistakes`, `DataError`.
+  func definitions() throws -> [CustomParametrization] {
+    try ParametrizationFile.read(parametrizationFiles)
+  }
+
+  /// Refuses options that make no sense together, before data and device are looked at.
+  ///
+  /// - Throws: `InvalidOption`, `UnknownParametrizationError`, `FileMistakes`.
+  func check(parametrizations names: [String], optimizers: [OptimizerKind], widest: Int) throws {
+    let definitions = try definitions()
+    for name in names {
+      _ = try Parametrizations.named(name, or: definitions)
+      let family = definitions.first { $0.name == name }?.family
+      if let family, let other = optimizers.first(where: { $0.family != family }) {
         throw InvalidOption(
-          "--rate-rule: expected all, input, hidden, readout or layers.0 … layers.\(last), "
-            + "got '\(rule.place)'")
+          "parametrization \(name) is for updates of family \(family.rawValue), got \(other.rawValue) "
+            + "of family \(other.family.rawValue)")
       }
+    }
+    _ = try rules(definitions)
+    _ = try Limits.pattern(hiddenPattern, width: max(baseWidth, widest))
+    let last = depth ?? Self.defaultDepth
+    let tensors = (0...last).flatMap { layer in
+      ["", ".weight", ".bias"].map { "layers.\(layer)\($0)" }
+    }
+    let places = ["all"] + LayerRole.allCases.map(\.rawValue) + tensors
+    let given =
+      rateRules.map { ("--rate-rule", $0.place) }
+      + rateMultipliers.map { ("--lr-multiplier", $0.multiplier.place) }
+    for (option, place) in given where !places.contains(place) {
+      throw InvalidOption(
+        "\(option): expected all, input, hidden, readout or layers.0 … layers.\(last), "
+          + "got '\(place)'")
+    }
+  }
+
+  private func rules(_ definitions: [CustomParametrization]) throws -> [RateRule] {
+    try rateRules.map {
+      try RateRule(
+        place: $0.place, parametrization: $0.parametrization, family: $0.family, or: definitions)
     }
   }
 
@@ -164,11 +211,13 @@ struct ModelOptions: ParsableArguments {
     weightDecay: WeightDecay? = nil, zeroReadoutByDefault: Bool,
     defaultDepth: Int = ModelOptions.defaultDepth, compute: Compute
   ) throws -> RunSettings {
-    RunSettings(
+    let definitions = try definitions()
+    return RunSettings(
       data: data.description, depth: depth ?? defaultDepth,
       hiddenPattern: try Limits.pattern(hiddenPattern, width: max(baseWidth, widest)), bias: bias,
       activation: activation, loss: loss, length: length, batchSize: batchSize,
-      baseWidth: absolute ? nil : baseWidth, rateRules: rateRules.map(\.rule),
+      baseWidth: absolute ? nil : baseWidth, parametrizations: definitions,
+      rateRules: try rules(definitions), rateMultipliers: rateMultipliers.map(\.multiplier),
       inputMultiplier: inputMultiplier, outputMultiplier: outputMultiplier,
       zeroReadout: zeroReadout ?? zeroReadoutByDefault, spectralInit: spectralInit,
       schedule: schedule, weightDecay: weightDecay, matrixMultiplication: compute.multiplier.name)

@@ -16,6 +16,10 @@ struct OptionEntry {
   let name: String
   let value: Value
 
+  init(_ name: String, _ value: Value) {
+    (self.name, self.value) = (name, value)
+  }
+
   init(_ name: String, _ value: String?) {
     (self.name, self.value) = (name, .text(value))
   }
@@ -31,6 +35,9 @@ struct OptionEntry {
   init(_ name: String, repeated: [String]) {
     (self.name, self.value) = (name, .repeated(repeated))
   }
+
+  /// Whether there is no value.
+  var isEmpty: Bool { arguments.isEmpty }
 
   /// The option as a command line has it; empty where it has no value.
   var arguments: [String] {
@@ -69,6 +76,8 @@ extension ModelOptions {
       OptionEntry("spectral-init", flag: spectralInit), OptionEntry("bias", flag: bias),
       OptionEntry("activation", activation.rawValue), OptionEntry("loss", loss.rawValue),
       OptionEntry("rate-rule", repeated: rateRules.map(\.text)),
+      OptionEntry("lr-multiplier", repeated: rateMultipliers.map(\.text)),
+      OptionEntry("parametrization-file", repeated: parametrizationFiles),
       OptionEntry("device", device.isEmpty ? nil : device), OptionEntry("gemm", gemm.rawValue),
       OptionEntry("memory", memory.map { "\($0.bytes)" }),
     ]

@@ -47,6 +47,7 @@ struct RunOptions: ParsableArguments {
         + "gradients, features and alignment (all).", valueName: "steps[:norms|all]"))
   var diagnose: DiagnosisArgument?
 
+  static let defaultSteps = 150
   /// Where results go by themselves.
   static let runs = URL(fileURLWithPath: "runs")
 
@@ -57,18 +58,28 @@ struct RunOptions: ParsableArguments {
     if out == "" { throw InvalidOption("--out: expected a directory, got an empty name") }
   }
 
+  /// Refuses what makes no sense together, before data and device are looked at.
+  ///
+  /// - Throws: as `ModelOptions.check`.
+  func check(_ grid: SweepGrid) throws {
+    for width in grid.widths { try Limits.check("widths", width) }
+    _ = try weightDecay.resolved(for: grid.optimizers)
+    try model.check(
+      parametrizations: grid.parametrizations, optimizers: grid.optimizers,
+      widest: grid.widths.max() ?? 1)
+  }
+
   /// The sweep of `grid` with these options, its data loaded and its store opened.
   ///
   /// - keeping: what is kept of a single run. store: where results go where `--out` does not say.
   func sweep(
     _ grid: SweepGrid, keeping: RunKeeping? = nil, store: URL? = nil
   ) throws -> Sweep {
-    for name in grid.parametrizations { _ = try Parametrizations.named(name) }
-    for width in grid.widths { try Limits.check("widths", width) }
+    try check(grid)
     let decay = try weightDecay.resolved(for: grid.optimizers)
     let (compute, data) = try model.prepare()
     var settings = try model.settings(
-      data: data, length: epochs.map(TrainingLength.epochs) ?? .steps(steps ?? 150),
+      data: data, length: epochs.map(TrainingLength.epochs) ?? .steps(steps ?? Self.defaultSteps),
       widest: grid.widths.max() ?? 1, schedule: schedule.schedule, weightDecay: decay,
       zeroReadoutByDefault: true, compute: compute)
     if grid.optimizers.contains(.adamw) && settings.weightDecay == nil {

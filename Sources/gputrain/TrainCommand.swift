@@ -99,7 +99,7 @@ struct TrainCommand: ParsableCommand {
     try outcome.exitWhereIncomplete(store: sweep.store)
   }
 
-  /// What decides the run, for a checkpoint; data by its whole path.
+  /// What decides the run, for a checkpoint; files by their whole paths.
   private var entries: [OptionEntry] {
     [
       OptionEntry("parametrization", parametrization), OptionEntry("optimizer", optimizer.rawValue),
@@ -107,8 +107,13 @@ struct TrainCommand: ParsableCommand {
       OptionEntry("seed", seed),
     ]
       + options.entries.map { entry in
-        guard entry.name == "data", let data = options.model.data else { return entry }
-        return OptionEntry("data", URL(fileURLWithPath: data).path)
+        switch (entry.name, entry.value) {
+        case ("data", .text(let path?)):
+          OptionEntry("data", URL(fileURLWithPath: path).path)
+        case ("parametrization-file", .repeated(let paths)):
+          OptionEntry(entry.name, repeated: paths.map { URL(fileURLWithPath: $0).path })
+        default: entry
+        }
       }
       + keeping.entries
   }

@@ -94,8 +94,12 @@ public struct RunSettings: Codable, Hashable, Sendable {
   public var batchSize: Int
   /// The width at which every parametrization equals the standard one; nil: absolute rules.
   public var baseWidth: Int?
+  /// Parametrizations beside the built-in ones; nil where there are none.
+  public var parametrizations: [CustomParametrization]?
   /// Learning-rate rules of single tensors; nil where there are none.
   public var rateRules: [RateRule]?
+  /// Factors on the learning rates of single tensors; nil where there are none.
+  public var rateMultipliers: [RateMultiplier]?
   /// a: the first layer's weight starts 1/√a as large, its product is multiplied by √a.
   public var inputMultiplier: Double
   /// Multiplies the logits.
@@ -117,7 +121,8 @@ public struct RunSettings: Codable, Hashable, Sendable {
   public init(
     data: DataDescription, depth: Int, hiddenPattern: [Int] = [1], bias: Bool = false,
     activation: Activation = .relu, loss: LossFunction = .crossEntropy, length: TrainingLength,
-    batchSize: Int, baseWidth: Int? = nil, rateRules: [RateRule] = [],
+    batchSize: Int, baseWidth: Int? = nil, parametrizations: [CustomParametrization] = [],
+    rateRules: [RateRule] = [], rateMultipliers: [RateMultiplier] = [],
     inputMultiplier: Double = 1, outputMultiplier: Double = 1, zeroReadout: Bool = false,
     spectralInit: Bool = false,
     schedule: Schedule = Schedule(), weightDecay: WeightDecay? = nil, matrixMultiplication: String
@@ -138,7 +143,9 @@ public struct RunSettings: Codable, Hashable, Sendable {
     self.length = length
     self.batchSize = batchSize
     self.baseWidth = baseWidth
+    self.parametrizations = parametrizations.isEmpty ? nil : parametrizations
     self.rateRules = rateRules.isEmpty ? nil : rateRules
+    self.rateMultipliers = rateMultipliers.isEmpty ? nil : rateMultipliers
     self.inputMultiplier = inputMultiplier
     self.outputMultiplier = outputMultiplier
     self.zeroReadout = zeroReadout
@@ -146,6 +153,15 @@ public struct RunSettings: Codable, Hashable, Sendable {
     self.schedule = schedule
     self.weightDecay = weightDecay
     self.matrixMultiplication = matrixMultiplication
+  }
+
+  /// The parametrization of this name, one's own or built in.
+  ///
+  /// - Throws: `UnknownParametrizationError`.
+  public func parametrization(
+    named name: String
+  ) throws(UnknownParametrizationError) -> any Parametrization {
+    try Parametrizations.named(name, or: parametrizations ?? [])
   }
 
   /// Whether steps and epochs of such a run can be counted, which settings from a file may not let.

@@ -76,6 +76,13 @@ public struct RunStore: Sendable {
     try load(RunSettings.self, settingsFile, what: "run settings")
   }
 
+  /// Keeps a text beside the runs, in place of an earlier one of this name.
+  ///
+  /// - Throws: `RunStoreError.fileFailed`.
+  public func write(_ text: String, as name: String) throws {
+    try AtomicFile.write(Data(text.utf8), to: directory.appendingPathComponent(name))
+  }
+
   // MARK: Runs
 
   /// The result of a run; nil where it has none yet.

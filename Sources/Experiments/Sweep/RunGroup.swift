@@ -29,7 +29,12 @@ public struct RunGroup: Sendable {
         shape(width: width), activation: settings.activation,
         inputMultiplier: settings.inputMultiplier, outputMultiplier: settings.outputMultiplier,
         zeroReadout: settings.zeroReadout, spectralInit: settings.spectralInit ?? false),
-      baseShape: settings.baseWidth.map(shape), rateRules: settings.rateRules ?? [],
+      baseShape: settings.baseWidth.map(shape), parametrizations: settings.parametrizations ?? [],
+      ownBaseShapes: Dictionary(
+        (settings.parametrizations ?? []).compactMap { own in
+          own.baseWidth.map { (own.name, shape(width: $0)) }
+        }, uniquingKeysWith: { first, _ in first }),
+      rateRules: settings.rateRules ?? [], rateMultipliers: settings.rateMultipliers ?? [],
       loss: settings.loss, optimizer: optimizer, weightDecay: settings.weightDecay,
       schedule: settings.schedule,
       batchSize: settings.batchSize)
@@ -42,7 +47,7 @@ public struct RunGroup: Sendable {
     try cells.map {
       Replica(
         seed: $0.seed, learningRate: $0.learningRate,
-        parametrization: try Parametrizations.named($0.parametrization))
+        parametrization: try settings.parametrization(named: $0.parametrization))
     }
   }
 
