@@ -91,6 +91,7 @@ extension RunOptions {
       OptionEntry("epochs", epochs.map(String.init)), OptionEntry("steps", steps.map(String.init)),
       OptionEntry("schedule", schedule.text), OptionEntry("weight-decay", weightDecay.text),
       OptionEntry("diagnose", diagnose?.plan.text),
+      OptionEntry("tensorboard", flag: tensorboard),
     ]
   }
 }

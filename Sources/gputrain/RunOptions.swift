@@ -47,6 +47,11 @@ struct RunOptions: ParsableArguments {
         + "gradients, features and alignment (all).", valueName: "steps[:norms|all]"))
   var diagnose: DiagnosisArgument?
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Also write each run's losses and measurements for TensorBoard, into OUT/tensorboard.")
+  var tensorboard = false
+
   static let defaultSteps = 150
   /// Where results go by themselves.
   static let runs = URL(fileURLWithPath: "runs")
@@ -99,11 +104,13 @@ struct RunOptions: ParsableArguments {
       }
     case .drawn, nil: break
     }
+    let directory =
+      try out.map { URL(fileURLWithPath: $0) } ?? store ?? directory(settings: settings, grid: grid)
     return try Sweep(
-      settings: settings, grid: grid, data: data,
-      directory: try out.map { URL(fileURLWithPath: $0) } ?? store
-        ?? directory(settings: settings, grid: grid), compute: compute,
-      memory: model.memoryPlan(compute), diagnosis: diagnose?.plan, keeping: keeping)
+      settings: settings, grid: grid, data: data, directory: directory, compute: compute,
+      memory: model.memoryPlan(compute), diagnosis: diagnose?.plan, keeping: keeping,
+      events: tensorboard
+        ? EventFolder(directory: directory.appendingPathComponent("tensorboard")) { Date() } : nil)
   }
 
   /// Where results go that have no place of their own: the newest sweep under runs/ of these

@@ -16,6 +16,7 @@ public struct Sweep {
   private let memory: MemoryPlan
   private let diagnosis: DiagnosisPlan?
   private let keeping: RunKeeping?
+  private let events: EventFolder?
 
   /// What has happened so far, for whoever watches.
   public struct Progress: Sendable {
@@ -54,11 +55,13 @@ public struct Sweep {
   /// - diagnosis: what is measured of each run as it trains; runs done before are not run again
   ///   for it.
   /// - keeping: what is kept of the run; for grids of one cell.
+  /// - events: where TensorBoard finds the grid's runs, those done before among them.
   /// - Throws: `SweepError.notEnoughMemory`, `CheckpointError.unfit`, and then nothing is written;
   ///   `RunStoreError`.
   public init(
     settings: RunSettings, grid: SweepGrid, data: TrainingData, directory: URL, compute: Compute,
-    memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil, keeping: RunKeeping? = nil
+    memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil, keeping: RunKeeping? = nil,
+    events: EventFolder? = nil
   ) throws {
     precondition(keeping == nil || grid.cells.count == 1, "keeping of \(grid.cells.count) runs")
     self.settings = settings
@@ -68,6 +71,7 @@ public struct Sweep {
     self.memory = memory
     self.diagnosis = diagnosis
     self.keeping = keeping
+    self.events = events
     for width in grid.widths {
       for optimizer in grid.optimizers {
         _ = try memory.replicas(
@@ -100,6 +104,7 @@ public struct Sweep {
     let total = grid.cells.count
     var progress = Progress(reused: total - missing.count, total: total)
     progress.best = try bestStored()
+    try writeEventsOfStored()
     var failure: String?
     var done = 0.0
     if groups.isEmpty {
@@ -210,6 +215,18 @@ public struct Sweep {
     }.min { $0.loss < $1.loss }
   }
 
+  /// Writes the events of runs that were done before there was somewhere to write them.
+  private func writeEventsOfStored() throws {
+    guard let events else { return }
+    for cell in grid.cells {
+      let configuration = RunConfiguration(settings: settings, cell: cell)
+      guard let result = try store.result(for: configuration),
+        !FileManager.default.fileExists(atPath: events.file(of: configuration).path)
+      else { continue }
+      try events.write(result, records: store.records(for: configuration), of: configuration)
+    }
+  }
+
   private func failed(_ cell: RunCell, _ error: any Error) -> FinishedRun {
     FinishedRun(
       cell: cell,
@@ -219,9 +236,9 @@ public struct Sweep {
   }
 
   private func record(_ run: FinishedRun, _ progress: inout Progress) throws {
-    try store.save(
-      run.result, records: run.records,
-      for: RunConfiguration(settings: settings, cell: run.cell))
+    let configuration = RunConfiguration(settings: settings, cell: run.cell)
+    try store.save(run.result, records: run.records, for: configuration)
+    try events?.write(run.result, records: run.records, of: configuration)
     progress.finished += 1
     switch run.result.outcome {
     case .completed: break
