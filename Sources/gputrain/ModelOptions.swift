@@ -174,10 +174,18 @@ struct ModelOptions: ParsableArguments {
   }
 
   private func rules(_ definitions: [CustomParametrization]) throws -> [RateRule] {
-    try rateRules.map {
-      try RateRule(
-        place: $0.place, parametrization: $0.parametrization, family: $0.family, or: definitions)
+    var rules: [RateRule] = []
+    for given in rateRules {
+      do {
+        rules.append(
+          try RateRule(
+            place: given.place, parametrization: given.parametrization, family: given.family,
+            or: definitions))
+      } catch {
+        throw InvalidOption("--rate-rule \(given.text): \(error)")
+      }
     }
+    return rules
   }
 
   /// The device, its computation and the data, announced on standard error.

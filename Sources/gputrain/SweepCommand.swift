@@ -74,6 +74,12 @@ struct SweepCommand: ParsableCommand {
 
   func run() throws {
     guard let file else { return try printConfig ? writeConfig() : train() }
+    let commands = Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName }
+    if !FileManager.default.fileExists(atPath: file),
+      let meant = Spelling.closest(to: file, among: commands)
+    {
+      throw InvalidOption("'\(file)' is no command and no file; did you mean '\(meant)'?")
+    }
     // The file's options, then those given now, of which the later count.
     let given = Gputrain.givenArguments(of: Self.self)
     let command = try Self.parse(

@@ -75,7 +75,7 @@ import Testing
     ("log2-lr: {start: 1, stop: 2}", ["1: log2-lr: expected a value or a list, or start"]),
     ("optimizer: lion", ["1: optimizer: expected some of sgd"]),
     ("parametrization: spectal", ["1: parametrization: expected one of", "'spectral'?"]),
-    ("rate-rule: readout=sq", ["1: parametrization: expected one of"]),
+    ("rate-rule: readout=sq", ["1: rate-rule readout=sq: parametrization: expected one of"]),
     ("lr-multiplier: {layers.9: 2}", ["1: lr-multiplier: expected all, input"]),
     ("lr-multiplier: {readout: -2}", ["1: The value 'readout=-2' is invalid for 'lr-multiplier"]),
     ("steps: 3\nepochs: 2", ["1: give epochs or steps, not both"]),

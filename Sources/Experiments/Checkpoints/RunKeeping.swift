@@ -105,7 +105,10 @@ final class RunKeeper {
   ) throws {
     let name = Checkpoint.fileName(step: trainer.step)
     guard trainer.step > 0, newest?.lastPathComponent != name else { return }
-    try AtomicFile.makeDirectory(directory)
+    if newest == nil {
+      try AtomicFile.makeDirectory(directory)
+      AtomicFile.removeTemporaries(in: directory)
+    }
     let file = directory.appendingPathComponent(name)
     try Checkpoint(
       configuration: configuration, state: try trainer.states()[0], diagnosis: diagnosis,

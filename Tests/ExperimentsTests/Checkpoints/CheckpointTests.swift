@@ -100,8 +100,14 @@ import Training
   @Test func checkpoints_areTheNewest_andTheLastStepHasOne() throws {
     try Fixture.inDirectory { directory in
       let sweep = try sweep(directory, RunKeeping(every: 5, keep: 2))
-      _ = try sweep.run()
       let folder = run(sweep).appendingPathComponent("checkpoints")
+      // One that was killed two hours ago while it wrote.
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      let left = folder.appendingPathComponent(".tmp-left")
+      try Data("x".utf8).write(to: left)
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSinceNow: -7200)], ofItemAtPath: left.path)
+      _ = try sweep.run()
       #expect(
         CheckpointSearch.files(in: folder).map(\.lastPathComponent)
           == ["step-00000020.safetensors", "step-00000022.safetensors"])
