@@ -11,7 +11,9 @@ let package = Package(
       name: "GPUTrain", targets: ["OpenCL", "Tensors", "Spectral", "Training", "Experiments"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
   ],
   targets: [
     .systemLibrary(
@@ -33,12 +35,14 @@ let package = Package(
       name: "Experiments",
       dependencies: [
         "Training", "Spectral", "Tensors", "OpenCL", "CZlib",
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     .executableTarget(
       name: "gputrain",
       dependencies: [
         "Experiments", "Training", "Spectral", "Tensors", "OpenCL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
       ]),
 
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL"]),
@@ -52,7 +56,10 @@ let package = Package(
       resources: [.copy("Golden")]),
     .testTarget(
       name: "ExperimentsTests",
-      dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"]),
+      dependencies: [
+        "Experiments", "Training", "Spectral", "Tensors", "OpenCL",
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ]),
     .testTarget(
       name: "CommandTests",
       dependencies: [

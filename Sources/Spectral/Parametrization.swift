@@ -17,6 +17,11 @@ public protocol Parametrization: Sendable {
   func scaling(
     of shape: ParameterShape, family: UpdateFamily, decay: WeightDecayKind
   ) -> WidthScaling
+  /// The rule relative to a base shape; nil for the absolute rule.
+  func scaling(
+    of shape: ParameterShape, relativeTo base: ParameterShape?, family: UpdateFamily,
+    decay: WeightDecayKind
+  ) -> WidthScaling
 }
 
 extension Parametrization {

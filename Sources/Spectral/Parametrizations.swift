@@ -11,12 +11,14 @@ public enum Parametrizations {
 
   /// The parametrization of this exact name.
   ///
+  /// - others: what there is beside the built-in ones.
   /// - Throws: `UnknownParametrizationError` with the names there are and the closest one.
-  public static func named(_ name: String) throws(UnknownParametrizationError)
-    -> any Parametrization
-  {
-    guard let match = all.first(where: { $0.name == name }) else {
-      throw UnknownParametrizationError(name: name, known: all.map(\.name))
+  public static func named(
+    _ name: String, or others: [CustomParametrization] = []
+  ) throws(UnknownParametrizationError) -> any Parametrization {
+    let known = all + others as [any Parametrization]
+    guard let match = known.first(where: { $0.name == name }) else {
+      throw UnknownParametrizationError(name: name, known: known.map(\.name))
     }
     return match
   }

@@ -14,16 +14,23 @@ public struct RateRule: Codable, Hashable, Sendable {
 
   /// A rule for the tensors at `place`.
   ///
+  /// - others: parametrizations beside the built-in ones.
   /// - Throws: `UnknownParametrizationError`.
-  public init(place: String, parametrization: String, family: UpdateFamily? = nil)
-    throws(UnknownParametrizationError)
-  {
-    _ = try Parametrizations.named(parametrization)
+  public init(
+    place: String, parametrization: String, family: UpdateFamily? = nil,
+    or others: [CustomParametrization] = []
+  ) throws(UnknownParametrizationError) {
+    _ = try Parametrizations.named(parametrization, or: others)
     (self.place, self.parametrization, self.family) = (place, parametrization, family)
   }
 
   /// Whether the rule is for the tensor of this name and role.
   public func applies(to name: String, role: LayerRole) -> Bool {
+    Self.applies(place, to: name, role: role)
+  }
+
+  /// Whether a place holds the tensor of this name and role.
+  static func applies(_ place: String, to name: String, role: LayerRole) -> Bool {
     place == "all" || place == role.rawValue || place == name || name.hasPrefix(place + ".")
   }
 }

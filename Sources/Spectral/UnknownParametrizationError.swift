@@ -14,12 +14,7 @@ public struct UnknownParametrizationError: Error, Equatable, CustomStringConvert
   ///
   /// Case does not count. nil when even that replaces more than half of the longer name.
   public var suggestion: String? {
-    let asked = name.lowercased()
-    let distances = known.map { (name: $0, distance: editDistance(asked, $0.lowercased())) }
-    guard let closest = distances.min(by: { $0.distance < $1.distance }),
-      2 * closest.distance <= max(asked.count, closest.name.count)
-    else { return nil }
-    return closest.name
+    Spelling.closest(to: name, among: known)
   }
 
   /// Operation, expected, got, and the suggestion if there is one.
@@ -27,20 +22,4 @@ public struct UnknownParametrizationError: Error, Equatable, CustomStringConvert
     let hint = suggestion.map { "; did you mean '\($0)'?" } ?? ""
     return "parametrization: expected one of \(known.joined(separator: ", ")), got '\(name)'\(hint)"
   }
-}
-
-/// Levenshtein's distance, one row of its table at a time.
-private func editDistance(_ source: String, _ target: String) -> Int {
-  let target = Array(target)
-  var row = Array(0...target.count)
-  for (i, character) in source.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for j in target.indices {
-      let substituted = diagonal + (character == target[j] ? 0 : 1)
-      diagonal = row[j + 1]
-      row[j + 1] = min(substituted, row[j] + 1, row[j + 1] + 1)
-    }
-  }
-  return row[target.count]
 }

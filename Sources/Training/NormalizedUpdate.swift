@@ -20,7 +20,7 @@ public struct NormalizedUpdate: UpdateRule {
   /// The norm that becomes 1.
   public let norm: Norm
   /// None.
-  public let stateCount = 0
+  public let stateNames: [String] = []
 
   /// Updates of norm 1.
   public init(_ norm: Norm) {

@@ -58,7 +58,7 @@ public final class Optimizer {
           coupledDecay: decay.map { coupled ? Float($0) : 0 },
           decoupledDecay: zip(rates, decay).map { coupled ? 0 : Float($0 * $1) },
           compute: compute),
-        state: try (0..<rule.stateCount).map { _ in
+        state: try rule.stateNames.map { _ in
           try compute.filled(
             0, replicas: value.replicas, rows: value.rows, columns: value.columns)
         }, learningRates: rates, epsilons: epsilons)
@@ -100,6 +100,12 @@ public final class Optimizer {
   public func epsilons(of parameter: Parameter) -> [Double] {
     slot(of: parameter).epsilons
   }
+
+  /// The rule's state of a parameter, in the order of its names.
+  func state(of parameter: Parameter) -> [Tensor] { slot(of: parameter).state }
+
+  /// Goes on as after `step` steps.
+  func resume(afterSteps step: Int) { self.step = step }
 
   private func slot(of parameter: Parameter) -> Slot {
     guard let slot = slots[ObjectIdentifier(parameter)] else {

@@ -13,16 +13,22 @@ public final class Trainer {
   /// Number of steps that the schedule is laid out for.
   public let totalSteps: Int
   /// Epochs begun.
-  public private(set) var epoch = 0
+  public internal(set) var epoch = 0
   /// Steps done.
   public var step: Int { optimizer.step }
   /// What measures the network while it trains, if anything does.
-  private var diagnostics: Diagnostics?
-  private let seeds: [UInt64]
-  private let optimizer: Optimizer
+  private(set) var diagnostics: Diagnostics?
+  let seeds: [UInt64]
+  let optimizer: Optimizer
   /// [parameter][replica].
   private let scalings: [[WidthScaling]]
-  private let compute: Compute
+  let compute: Compute
+  /// Steps done of the epoch under way; 0 between epochs.
+  var epochStep = 0
+  /// The losses that have been read.
+  var losses = StepLosses()
+  /// Rows of the steps whose losses wait in `history`.
+  private var waitingSizes: [Int] = []
   private var labels: [Int: Buffer<UInt32>] = [:]
   private var history: SumHistory?
 
@@ -96,45 +102,64 @@ public final class Trainer {
     try diagnostics?.finishStep()
   }
 
-  /// One pass over the data in an order of its own, or what of it fits `totalSteps`.
+  /// One pass over the data in an order of its own, or what of it fits `totalSteps`; the rest of the
+  /// epoch under way where `progress` ended one, or a restored state stands in one.
   ///
   /// The order depends on seed and epoch alone. The last short batch is kept.
+  /// - every: steps after whose multiples `progress` is called in any case.
   /// - progress: called every few steps, after the device has done them, with the steps done in
-  ///   all; what it throws ends the epoch.
-  /// - Returns: each step's mean loss before its update, by replica.
+  ///   all; what it throws ends the call.
+  /// - Returns: each step's mean loss before its update, by replica, of the whole epoch.
   /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
   public func trainEpoch(
-    on rows: DeviceRows, progress: (Int) throws -> Void = { _ in }
-  ) throws -> EpochLosses {
-    let orders = seeds.map { Self.order(of: rows.count, seed: $0, epoch: epoch) }
+    on rows: DeviceRows, every: Int? = nil, progress: (Int) throws -> Void = { _ in }
+  ) throws -> StepLosses {
+    if epochStep == 0 { epoch += 1 }
+    let orders = seeds.map { Self.order(of: rows.count, seed: $0, epoch: epoch - 1) }
     let order = try DeviceRows.Order(orders, compute: compute)
-    epoch += 1
     let batchSize = configuration.batchSize
-    let offsets = Array(
-      stride(from: 0, to: rows.count, by: batchSize).prefix(totalSteps - step))
-    let history = try self.history(capacity: offsets.count)
-    var sizes: [Int] = []
+    let stepsInEpoch = (rows.count + batchSize - 1) / batchSize
+    let last = min(stepsInEpoch, epochStep + totalSteps - step)
+    let history = try self.history(capacity: stepsInEpoch)
     var pace = ProgressPace()
-    var (lastProgress, nextProgress) = (0, 1)
-    for (slot, offset) in offsets.enumerated() {
-      let size = min(batchSize, rows.count - offset)
+    var (lastProgress, nextProgress) = (epochStep, epochStep + 1)
+    for place in epochStep..<max(last, epochStep) {
+      let size = min(batchSize, rows.count - place * batchSize)
       let labels = try batchLabels(size * seeds.count)
       let input = try rows.gather(
-        order, offset: offset, rows: size, labels: labels, compute: compute)
-      try step(input, labels: labels, recordingTo: history, slot: slot)
-      sizes.append(size)
-      if slot + 1 >= nextProgress {
+        order, offset: place * batchSize, rows: size, labels: labels, compute: compute)
+      try step(input, labels: labels, recordingTo: history, slot: waitingSizes.count)
+      waitingSizes.append(size)
+      epochStep = place + 1
+      // After the last step the epoch is over, and progress is called once it is.
+      guard epochStep < last else { break }
+      if epochStep >= nextProgress || every.map({ step % $0 == 0 }) == true {
         try compute.queue.finish()
         try progress(step)
-        nextProgress = slot + 1 + pace.steps(after: slot + 1 - lastProgress)
-        lastProgress = slot + 1
+        nextProgress = epochStep + pace.steps(after: epochStep - lastProgress)
+        lastProgress = epochStep
       }
     }
-    let sums = try history.read(slots: offsets.count)
+    try collectLosses()
+    let result = losses.suffix(epochStep)
+    epochStep = 0
     try progress(step)
-    return EpochLosses(
-      batchSizes: sizes,
-      losses: zip(sums, sizes).map { sums, size in sums.map { Double($0) / Double(size) } })
+    return result
+  }
+
+  /// The losses of every step of `trainEpoch` so far; waits for the device.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func allLosses() throws -> StepLosses {
+    try collectLosses()
+    return losses
+  }
+
+  /// Reads the losses that wait on the device.
+  func collectLosses() throws {
+    guard !waitingSizes.isEmpty, let history else { return }
+    losses.append(try history.read(slots: waitingSizes.count), sizes: waitingSizes)
+    waitingSizes = []
   }
 
   /// Mean loss and accuracy of every replica over all rows.
@@ -225,20 +250,6 @@ public final class Trainer {
     let made = try SumHistory(capacity: capacity, replicas: seeds.count, compute: compute)
     history = made
     return made
-  }
-}
-
-/// The losses of one epoch's steps.
-public struct EpochLosses: Sendable {
-  /// Rows of each step.
-  public let batchSizes: [Int]
-  /// [step][replica]: the batch's mean loss before the step's update.
-  public let losses: [[Double]]
-
-  /// The mean over the epoch's rows of each row's loss before its update.
-  public func mean(replica: Int) -> Double {
-    let sum = zip(batchSizes, losses).reduce(0) { $0 + Double($1.0) * $1.1[replica] }
-    return sum / Double(batchSizes.reduce(0, +))
   }
 }
 

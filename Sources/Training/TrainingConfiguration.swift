@@ -6,8 +6,14 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
   public var network: NetworkConfiguration
   /// The shape at which every parametrization equals the standard one; nil for absolute rules.
   public var baseShape: MLPShape?
+  /// Parametrizations beside the built-in ones, for `rateRules` to name.
+  public var parametrizations: [CustomParametrization]
+  /// Base shapes of single parametrizations, by name, in place of `baseShape`.
+  public var ownBaseShapes: [String: MLPShape]
   /// Learning-rate rules of single tensors in place of the parametrization's; later ones win.
   public var rateRules: [RateRule]
+  /// Factors on the learning rates of single tensors, after all rules; later ones win.
+  public var rateMultipliers: [RateMultiplier]
   /// What is minimised.
   public var loss: LossFunction
   /// The update rule.
@@ -21,7 +27,9 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
 
   /// A configuration; the defaults are plain cross-entropy at a constant rate.
   public init(
-    network: NetworkConfiguration, baseShape: MLPShape? = nil, rateRules: [RateRule] = [],
+    network: NetworkConfiguration, baseShape: MLPShape? = nil,
+    parametrizations: [CustomParametrization] = [], ownBaseShapes: [String: MLPShape] = [:],
+    rateRules: [RateRule] = [], rateMultipliers: [RateMultiplier] = [],
     loss: LossFunction = .crossEntropy, optimizer: OptimizerKind = .adam,
     weightDecay: WeightDecay? = nil,
     schedule: Schedule = Schedule(), batchSize: Int = 64
@@ -29,7 +37,10 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
     precondition(batchSize >= 1, "batch size must be ≥ 1, got \(batchSize)")
     self.network = network
     self.baseShape = baseShape
+    self.parametrizations = parametrizations
+    self.ownBaseShapes = ownBaseShapes
     self.rateRules = rateRules
+    self.rateMultipliers = rateMultipliers
     self.loss = loss
     self.optimizer = optimizer
     self.weightDecay = weightDecay
@@ -43,12 +54,17 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
       var scaling = scaling(index, under: parametrization, family: optimizer.family)
       let (name, shape) = network.shape.parameters[index]
       for rule in rateRules where rule.applies(to: name, role: shape.role) {
-        guard let other = try? Parametrizations.named(rule.parametrization) else {
+        guard
+          let other = try? Parametrizations.named(rule.parametrization, or: parametrizations)
+        else {
           preconditionFailure("a rate rule names \(rule.parametrization)")
         }
         scaling.learningRateFactor =
           self.scaling(index, under: other, family: rule.family ?? optimizer.family)
           .learningRateFactor
+      }
+      if let multiplier = rateMultipliers.last(where: { $0.applies(to: name, role: shape.role) }) {
+        scaling.learningRateFactor *= multiplier.factor
       }
       return scaling
     }
@@ -59,7 +75,8 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
   ) -> WidthScaling {
     parametrization.scaling(
       of: network.shape.parameters[index].shape,
-      relativeTo: baseShape?.parameters[index].shape, family: family,
+      relativeTo: (ownBaseShapes[parametrization.name] ?? baseShape)?.parameters[index].shape,
+      family: family,
       decay: weightDecay?.kind ?? optimizer.defaultWeightDecayKind)
   }
 }

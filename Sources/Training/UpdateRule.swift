@@ -36,8 +36,9 @@ public struct UpdateStep {
 
 /// How a gradient becomes a direction; only the optimizer knows rates and schedule.
 public protocol UpdateRule: Sendable {
-  /// Tensors of the parameter's shape that the rule keeps between steps, 0 at first.
-  var stateCount: Int { get }
+  /// Tensors of the parameter's shape that the rule keeps between steps, 0 at first, by their names
+  /// in checkpoints.
+  var stateNames: [String] { get }
   /// Updates `weight` by its gradient g, with weight decay as the step's rates say.
   ///
   /// - Returns: ΔW, where the step records it.
@@ -51,7 +52,7 @@ public protocol UpdateRule: Sendable {
 /// Direction g.
 public struct SGD: UpdateRule {
   /// None.
-  public let stateCount = 0
+  public let stateNames: [String] = []
 
   /// Plain gradient descent.
   public init() {}
@@ -74,7 +75,7 @@ public struct Momentum: UpdateRule {
   /// Whether the direction looks one step ahead.
   public let nesterov: Bool
   /// The velocity v.
-  public let stateCount = 1
+  public let stateNames = ["velocity"]
 
   /// Momentum μ; 0.9 is PyTorch's and most papers' value.
   public init(_ momentum: Float = 0.9, nesterov: Bool = false) {
@@ -104,7 +105,7 @@ public struct Adam: UpdateRule {
   /// β₂ in [0, 1).
   public let beta2: Double
   /// m and v.
-  public let stateCount = 2
+  public let stateNames = ["mean", "square"]
 
   /// The defaults are the paper's and PyTorch's.
   public init(beta1: Double = 0.9, beta2: Double = 0.999) {

@@ -61,6 +61,8 @@ enum Limits {
 
 /// λ or λ:KIND.
 struct WeightDecayArgument: ExpressibleByArgument {
+  /// As it was given.
+  let text: String
   let strength: Double
   let kind: WeightDecayKind?
 
@@ -70,6 +72,7 @@ struct WeightDecayArgument: ExpressibleByArgument {
   var defaultValueDescription: String { "0" }
 
   init?(argument: String) {
+    text = argument
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count <= 2, let strength = Double(parts[0]), strength >= 0, strength.isFinite else {
       return nil
@@ -106,33 +109,50 @@ struct DiagnosisArgument: ExpressibleByArgument {
   let plan: DiagnosisPlan
 
   init?(argument: String) {
-    let parts = argument.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count <= 2, let every = Int(parts[0]), every >= 1,
-      let contents = Diagnostics.Contents(rawValue: parts.count == 2 ? parts[1] : "all")
-    else { return nil }
-    plan = DiagnosisPlan(every: every, contents: contents)
+    guard let plan = DiagnosisPlan(text: argument) else { return nil }
+    self.plan = plan
   }
 }
 
 /// PLACE=RULE or PLACE=RULE:FAMILY.
 struct RateRuleArgument: ExpressibleByArgument {
-  let rule: RateRule
+  /// As it was given.
+  let text: String
+  let place, parametrization: String
+  let family: UpdateFamily?
 
   init?(argument: String) {
+    text = argument
     let sides = argument.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
     guard sides.count == 2, !sides[0].isEmpty else { return nil }
     let parts = sides[1].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     guard parts.count <= 2 else { return nil }
-    let family = parts.count == 2 ? UpdateFamily(rawValue: parts[1]) : nil
+    family = parts.count == 2 ? UpdateFamily(rawValue: parts[1]) : nil
     if parts.count == 2 && family == nil { return nil }
-    guard let rule = try? RateRule(place: sides[0], parametrization: parts[0], family: family)
+    (place, parametrization) = (sides[0], parts[0])
+  }
+}
+
+/// PLACE=FACTOR.
+struct RateMultiplierArgument: ExpressibleByArgument {
+  /// As it was given.
+  let text: String
+  let multiplier: RateMultiplier
+
+  init?(argument: String) {
+    text = argument
+    let sides = argument.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+    guard sides.count == 2, !sides[0].isEmpty, let factor = Double(sides[1]), factor > 0,
+      factor.isFinite
     else { return nil }
-    self.rule = rule
+    multiplier = RateMultiplier(place: sides[0], factor: factor)
   }
 }
 
 /// NAME or NAME:WARMUP.
 struct ScheduleArgument: ExpressibleByArgument {
+  /// As it was given.
+  let text: String
   let schedule: Schedule
 
   /// One rate throughout.
@@ -141,6 +161,7 @@ struct ScheduleArgument: ExpressibleByArgument {
   var defaultValueDescription: String { "constant" }
 
   init?(argument: String) {
+    text = argument
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
     let name = String(parts[0])
     // `warmup` is constant after its rise; like wsd it takes a tenth of all steps by itself.

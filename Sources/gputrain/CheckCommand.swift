@@ -61,8 +61,9 @@ struct CheckCommand: ParsableCommand {
   }
 
   func run() throws {
-    _ = try Parametrizations.named(parametrization)
     let widths = try Limits.widths(widths)
+    try model.check(
+      parametrizations: [parametrization], optimizers: [optimizer], widest: widths.max() ?? 1)
     let (compute, data) = try model.prepare()
     let settings = try model.settings(
       data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,

@@ -88,7 +88,8 @@ struct FiguresCommand: ParsableCommand {
     for batch in batches { try Limits.check("--batch-sizes", batch) }
     let names: [String] = try SweepGrid.parseList(
       parametrization, what: "--parametrization", "names a,b,c")
-    for name in names { _ = try Parametrizations.named(name) }
+    try model.check(
+      parametrizations: names, optimizers: [optimizer], widest: widths.max() ?? 1)
     let figures = try PaperFigures(directory: URL(fileURLWithPath: out))
     let (compute, data) = try model.prepare()
     let settings = try model.settings(

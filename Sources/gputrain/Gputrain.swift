@@ -18,4 +18,10 @@ import ArgumentParser
     ThreadPinning.choose()
     main(nil)
   }
+
+  /// What was given on the command line after the command's own name.
+  static func givenArguments(of command: any ParsableCommand.Type) -> [String] {
+    let given = Array(CommandLine.arguments.dropFirst())
+    return given.first == command.configuration.commandName ? Array(given.dropFirst()) : given
+  }
 }

@@ -47,7 +47,8 @@ struct ModelOptions: ParsableArguments {
       "Width at which every parametrization equals the standard one.", valueName: "width"))
   var baseWidth = 64
 
-  @Flag(help: "Use the rules as such, relative to no base width.")
+  @Flag(
+    inversion: .prefixedNo, help: "Use the rules as such, relative to no base width.")
   var absolute = false
 
   @Option(
@@ -66,11 +67,12 @@ struct ModelOptions: ParsableArguments {
   var zeroReadout: Bool?
 
   @Flag(
+    inversion: .prefixedNo,
     help:
       "Scale each initial weight to the spectral norm that its σ implies, σ(√fan-in + √fan-out).")
   var spectralInit = false
 
-  @Flag(help: "Give every layer a bias.")
+  @Flag(inversion: .prefixedNo, help: "Give every layer a bias.")
   var bias = false
 
   @Option(help: ArgumentHelp("After every layer but the readout.", valueName: "name"))
@@ -87,6 +89,20 @@ struct ModelOptions: ParsableArguments {
       "Take the learning-rate rule of some tensors from elsewhere: readout=sp, layers.1=ntp, "
         + "all=spectral:sgd. May be repeated.", valueName: "place=rule[:family]"))
   var rateRules: [RateRuleArgument] = []
+
+  @Option(
+    name: .customLong("lr-multiplier"),
+    help: ArgumentHelp(
+      "Multiply the learning rate of some tensors: layers.0=2, readout=0.5. May be repeated; later "
+        + "ones win.", valueName: "place=factor"))
+  var rateMultipliers: [RateMultiplierArgument] = []
+
+  @Option(
+    name: .customLong("parametrization-file"),
+    help: ArgumentHelp(
+      "YAML file whose section parametrizations defines more of them, such as a sweep's. May be "
+        + "repeated.", valueName: "file"))
+  var parametrizationFiles: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -117,18 +133,59 @@ struct ModelOptions: ParsableArguments {
       throw InvalidOption(
         "--validation-fraction must lie between 0 and 1, got \(validationFraction)")
     }
-    for rule in rateRules.map(\.rule) {
-      let last = depth ?? Self.defaultDepth
-      let tensors = (0...last).flatMap { layer in
-        ["", ".weight", ".bias"].map { "layers.\(layer)\($0)" }
-      }
-      let places = ["all"] + LayerRole.allCases.map(\.rawValue) + tensors
-      guard places.contains(rule.place) else {
+  }
+
+  /// Parametrizations of `--parametrization-file`.
+  ///
+  /// - Throws: `FileMistakes`, `DataError`.
+  func definitions() throws -> [CustomParametrization] {
+    try ParametrizationFile.read(parametrizationFiles)
+  }
+
+  /// Refuses options that make no sense together, before data and device are looked at.
+  ///
+  /// - Throws: `InvalidOption`, `UnknownParametrizationError`, `FileMistakes`.
+  func check(parametrizations names: [String], optimizers: [OptimizerKind], widest: Int) throws {
+    let definitions = try definitions()
+    for name in names {
+      _ = try Parametrizations.named(name, or: definitions)
+      let family = definitions.first { $0.name == name }?.family
+      if let family, let other = optimizers.first(where: { $0.family != family }) {
         throw InvalidOption(
-          "--rate-rule: expected all, input, hidden, readout or layers.0 … layers.\(last), "
-            + "got '\(rule.place)'")
+          "parametrization \(name) is for updates of family \(family.rawValue), got \(other.rawValue) "
+            + "of family \(other.family.rawValue)")
       }
     }
+    _ = try rules(definitions)
+    _ = try Limits.pattern(hiddenPattern, width: max(baseWidth, widest))
+    let last = depth ?? Self.defaultDepth
+    let tensors = (0...last).flatMap { layer in
+      ["", ".weight", ".bias"].map { "layers.\(layer)\($0)" }
+    }
+    let places = ["all"] + LayerRole.allCases.map(\.rawValue) + tensors
+    let given =
+      rateRules.map { ("--rate-rule", $0.place) }
+      + rateMultipliers.map { ("--lr-multiplier", $0.multiplier.place) }
+    for (option, place) in given where !places.contains(place) {
+      throw InvalidOption(
+        "\(option): expected all, input, hidden, readout or layers.0 … layers.\(last), "
+          + "got '\(place)'")
+    }
+  }
+
+  private func rules(_ definitions: [CustomParametrization]) throws -> [RateRule] {
+    var rules: [RateRule] = []
+    for given in rateRules {
+      do {
+        rules.append(
+          try RateRule(
+            place: given.place, parametrization: given.parametrization, family: given.family,
+            or: definitions))
+      } catch {
+        throw InvalidOption("--rate-rule \(given.text): \(error)")
+      }
+    }
+    return rules
   }
 
   /// The device, its computation and the data, announced on standard error.
@@ -162,11 +219,13 @@ struct ModelOptions: ParsableArguments {
     weightDecay: WeightDecay? = nil, zeroReadoutByDefault: Bool,
     defaultDepth: Int = ModelOptions.defaultDepth, compute: Compute
   ) throws -> RunSettings {
-    RunSettings(
+    let definitions = try definitions()
+    return RunSettings(
       data: data.description, depth: depth ?? defaultDepth,
       hiddenPattern: try Limits.pattern(hiddenPattern, width: max(baseWidth, widest)), bias: bias,
       activation: activation, loss: loss, length: length, batchSize: batchSize,
-      baseWidth: absolute ? nil : baseWidth, rateRules: rateRules.map(\.rule),
+      baseWidth: absolute ? nil : baseWidth, parametrizations: definitions,
+      rateRules: try rules(definitions), rateMultipliers: rateMultipliers.map(\.multiplier),
       inputMultiplier: inputMultiplier, outputMultiplier: outputMultiplier,
       zeroReadout: zeroReadout ?? zeroReadoutByDefault, spectralInit: spectralInit,
       schedule: schedule, weightDecay: weightDecay, matrixMultiplication: compute.multiplier.name)

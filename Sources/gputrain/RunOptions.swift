@@ -47,6 +47,15 @@ struct RunOptions: ParsableArguments {
         + "gradients, features and alignment (all).", valueName: "steps[:norms|all]"))
   var diagnose: DiagnosisArgument?
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Also write each run's losses and measurements for TensorBoard, into OUT/tensorboard.")
+  var tensorboard = false
+
+  static let defaultSteps = 150
+  /// Where results go by themselves.
+  static let runs = URL(fileURLWithPath: "runs")
+
   func validate() throws {
     if epochs != nil && steps != nil { throw InvalidOption("give --epochs or --steps, not both") }
     try Limits.check("--epochs", epochs ?? 1)
@@ -54,31 +63,61 @@ struct RunOptions: ParsableArguments {
     if out == "" { throw InvalidOption("--out: expected a directory, got an empty name") }
   }
 
-  /// The sweep of `grid` with these options, its data loaded and its store opened.
-  func sweep(_ grid: SweepGrid) throws -> Sweep {
-    for name in grid.parametrizations { _ = try Parametrizations.named(name) }
+  /// Refuses what makes no sense together, before data and device are looked at.
+  ///
+  /// - Throws: as `ModelOptions.check`.
+  func check(_ grid: SweepGrid) throws {
     for width in grid.widths { try Limits.check("widths", width) }
+    _ = try weightDecay.resolved(for: grid.optimizers)
+    try model.check(
+      parametrizations: grid.parametrizations, optimizers: grid.optimizers,
+      widest: grid.widths.max() ?? 1)
+  }
+
+  /// The sweep of `grid` with these options, its data loaded and its store opened.
+  ///
+  /// - keeping: what is kept of a single run. store: where results go where `--out` does not say.
+  func sweep(
+    _ grid: SweepGrid, keeping: RunKeeping? = nil, store: URL? = nil
+  ) throws -> Sweep {
+    try check(grid)
     let decay = try weightDecay.resolved(for: grid.optimizers)
     let (compute, data) = try model.prepare()
-    let settings = try model.settings(
-      data: data, length: epochs.map(TrainingLength.epochs) ?? .steps(steps ?? 150),
+    var settings = try model.settings(
+      data: data, length: epochs.map(TrainingLength.epochs) ?? .steps(steps ?? Self.defaultSteps),
       widest: grid.widths.max() ?? 1, schedule: schedule.schedule, weightDecay: decay,
       zeroReadoutByDefault: true, compute: compute)
     model.note(parametrizations: grid.parametrizations, widths: grid.widths, settings: settings)
     if grid.optimizers.contains(.adamw) && settings.weightDecay == nil {
       Terminal.note("adamw without --weight-decay trains as adam")
     }
+    switch keeping?.start {
+    case .weights(let weights): settings.initialWeights = weights.fingerprint
+    case .checkpoint(let checkpoint, let path):
+      settings.initialWeights = checkpoint.configuration.settings.initialWeights
+      try checkpoint.check(
+        against: RunConfiguration(settings: settings, cell: grid.cells[0]),
+        diagnosis: diagnose?.plan, path: path)
+      if checkpoint.device != compute.queue.device.name {
+        Terminal.note(
+          "the checkpoint is of another device, \(checkpoint.device): from here on numbers may "
+            + "be rounded in other ways")
+      }
+    case .drawn, nil: break
+    }
+    let directory =
+      try out.map { URL(fileURLWithPath: $0) } ?? store ?? directory(settings: settings, grid: grid)
     return try Sweep(
-      settings: settings, grid: grid, data: data,
-      directory: try directory(settings: settings, grid: grid), compute: compute,
-      memory: model.memoryPlan(compute), diagnosis: diagnose?.plan)
+      settings: settings, grid: grid, data: data, directory: directory, compute: compute,
+      memory: model.memoryPlan(compute), diagnosis: diagnose?.plan, keeping: keeping,
+      events: tensorboard
+        ? EventFolder(directory: directory.appendingPathComponent("tensorboard")) { Date() } : nil)
   }
 
-  /// Where results go: `--out`, else the newest sweep under runs/ of these settings that is not
-  /// done, else a new directory there.
+  /// Where results go that have no place of their own: the newest sweep under runs/ of these
+  /// settings that is not done, else a new directory there.
   private func directory(settings: RunSettings, grid: SweepGrid) throws -> URL {
-    if let out { return URL(fileURLWithPath: out) }
-    let runs = URL(fileURLWithPath: "runs")
+    let runs = Self.runs
     if let begun = RunStore.unfinished(under: runs, settings: settings, grid: grid) {
       Terminal.note("continuing \(begun.relativePath)")
       return begun
@@ -87,6 +126,12 @@ struct RunOptions: ParsableArguments {
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.dateFormat = "yyyyMMdd-HHmmss"
     let name = settings.data.name.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "-" }
-    return runs.appendingPathComponent("\(formatter.string(from: Date()))-\(String(name))")
+    let base = "\(formatter.string(from: Date()))-\(String(name))"
+    // Two within a second, of a script, are two directories.
+    let names = [base] + (2...99).map { "\(base)-\($0)" }
+    let free = names.first {
+      !FileManager.default.fileExists(atPath: runs.appendingPathComponent($0).path)
+    }
+    return runs.appendingPathComponent(free ?? base)
   }
 }

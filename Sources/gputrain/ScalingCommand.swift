@@ -59,6 +59,13 @@ struct ScalingCommand: ParsableCommand {
   var parametrization: String?
 
   @Option(
+    name: .customLong("parametrization-file"),
+    help: ArgumentHelp(
+      "YAML file whose section parametrizations defines more of them. May be repeated.",
+      valueName: "file"))
+  var parametrizationFiles: [String] = []
+
+  @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
       "The first weight starts 1/√a as large, its product is multiplied by √a.", valueName: "a"))
@@ -112,17 +119,25 @@ struct ScalingCommand: ParsableCommand {
     let names: [String]? = try parametrization.map {
       try SweepGrid.parseList($0, what: "--parametrization", "names a,b,c")
     }
-    let rules = try names?.map { try Parametrizations.named($0) } ?? Parametrizations.all
+    let definitions = try ParametrizationFile.read(parametrizationFiles)
+    let fitting = definitions.filter { $0.family ?? optimizer.family == optimizer.family }
+    let rules =
+      try names?.map { try Parametrizations.named($0, or: fitting) } ?? Parametrizations.all
+      + fitting
     let network = NetworkConfiguration(
       shape(width: width, pattern: pattern), inputMultiplier: inputMultiplier,
       outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
     let parameters = network.shape.parameters
-    let base = baseWidth.map { shape(width: $0, pattern: pattern).parameters }
+    func base(_ rule: any Parametrization) -> MLPShape? {
+      let own = definitions.first { $0.name == rule.name }?.baseWidth
+      return (own ?? baseWidth).map { shape(width: $0, pattern: pattern) }
+    }
     return parameters.indices.flatMap { index in
       rules.map { rule in
         let (name, shape) = parameters[index]
         let scaling = rule.scaling(
-          of: shape, relativeTo: base?[index].shape, family: optimizer.family, decay: decayKind)
+          of: shape, relativeTo: base(rule)?.parameters[index].shape, family: optimizer.family,
+          decay: decayKind)
         return Row(
           parametrization: rule.name, tensor: name, fanIn: shape.fanIn, fanOut: shape.fanOut,
           initialStd: scaling.initialStd * network.initialFactor(of: shape),

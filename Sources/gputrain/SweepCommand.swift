@@ -21,6 +21,15 @@ struct SweepCommand: ParsableCommand {
       held-out rows at the end.
       """)
 
+  @Argument(
+    help: ArgumentHelp(
+      "YAML file with options as keys and parametrizations of one's own; options given here "
+        + "override it.", valueName: "file"))
+  var file: String?
+
+  @Flag(help: "Print such a file to start from, with the options given here, and run nothing.")
+  var printConfig = false
+
   @Option(
     help: ArgumentHelp(
       "sp, ntp, mup, spectral, spectral-literal; several with commas.", valueName: "list"))
@@ -64,16 +73,26 @@ struct SweepCommand: ParsableCommand {
   }
 
   func run() throws {
+    guard let file else { return try printConfig ? writeConfig() : train() }
+    let commands = Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName }
+    if !FileManager.default.fileExists(atPath: file),
+      let meant = Spelling.closest(to: file, among: commands)
+    {
+      throw InvalidOption("'\(file)' is no command and no file; did you mean '\(meant)'?")
+    }
+    // The file's options, then those given now, of which the later count.
+    let given = Gputrain.givenArguments(of: Self.self)
+    let command = try Self.parse(
+      OptionEntry.merged(SweepFile(path: file).arguments, given))
+    try command.printConfig ? command.writeConfig() : command.train()
+  }
+
+  private func train() throws {
     let start = ContinuousClock.now
     let interrupt = Interrupt()
-    let grid = try SweepGrid(
-      parametrizations: SweepGrid.parseList(
-        parametrization, what: "--parametrization", "names a,b,c"),
-      optimizers: try SweepGrid.parseList(optimizer, what: "--optimizer", "names a,b,c").map(kind),
-      widths: SweepGrid.parseList(widths, what: "--widths", "integers a,b,c"),
-      log2LearningRates: SweepGrid.parseRates(log2LearningRates),
-      seeds: (1...seeds).map(UInt64.init))
+    let grid = try grid()
     let sweep = try options.sweep(grid)
+    try sweep.store.write(try text().resolved, as: "sweep.yaml")
     let outcome = try sweep.run(until: interrupt)
     let rows = try sweep.summarize()
     let report = TransferReport(rows: rows, objective: objective)
@@ -94,6 +113,50 @@ struct SweepCommand: ParsableCommand {
       "\(rows.count) of \(grid.cells.count) runs in \(sweep.store.summaryFile.relativePath), \(elapsed)"
     )
     try outcome.exitWhereIncomplete(store: sweep.store)
+  }
+
+  private func grid() throws -> SweepGrid {
+    try SweepGrid(
+      parametrizations: SweepGrid.parseList(
+        parametrization, what: "--parametrization", "names a,b,c"),
+      optimizers: try SweepGrid.parseList(optimizer, what: "--optimizer", "names a,b,c").map(kind),
+      widths: SweepGrid.parseList(widths, what: "--widths", "integers a,b,c"),
+      log2LearningRates: SweepGrid.parseRates(log2LearningRates),
+      seeds: (1...seeds).map(UInt64.init))
+  }
+
+  /// Refuses what makes no sense, before data and device are looked at.
+  func check() throws {
+    try options.check(try grid())
+  }
+
+  /// Every option with its value.
+  var entries: [OptionEntry] {
+    [
+      OptionEntry("parametrization", parametrization), OptionEntry("optimizer", optimizer),
+      OptionEntry("widths", widths), OptionEntry("log2-lr", log2LearningRates),
+      OptionEntry("seeds", seeds), OptionEntry("objective", objective.rawValue),
+    ] + options.entries + [
+      OptionEntry("out", options.out), OptionEntry("json", flag: options.json),
+    ]
+  }
+
+  /// The sweep as a file, defaults that depend on others filled in.
+  private func text() throws -> SweepFileText {
+    let defaults: [String: OptionEntry.Value] = [
+      "depth": .text("\(ModelOptions.defaultDepth)"), "zero-readout": .flag(true),
+      "steps": .text(options.epochs == nil ? "\(RunOptions.defaultSteps)" : nil),
+    ]
+    let own = ["out", "json", "parametrization-file"]
+    return SweepFileText(
+      entries: entries.filter { !own.contains($0.name) }.map { entry in
+        entry.isEmpty ? OptionEntry(entry.name, defaults[entry.name] ?? entry.value) : entry
+      }, parametrizations: try options.model.definitions())
+  }
+
+  private func writeConfig() throws {
+    try check()
+    print(try text().commented(helps: try OptionHelps.byName(of: Self.self)), terminator: "")
   }
 
   private func kind(_ name: String) throws -> OptimizerKind {

@@ -11,6 +11,10 @@ struct TrainCommand: ParsableCommand {
     discussion: """
       The run goes to --out as one of a sweep would, with its losses in metrics.jsonl. A rate found \
       by a sweep means the same here: both are relative to --base-width.
+
+      Ctrl-C writes a checkpoint, and --resume goes on from it bit for bit, with the options that \
+      the run was begun with. Checkpoints and weights are safetensors files with PyTorch's names and \
+      shapes: layers.0.weight [out, in], layers.0.bias [out].
       """)
 
   @Option(
@@ -33,6 +37,8 @@ struct TrainCommand: ParsableCommand {
 
   @OptionGroup var options: RunOptions
 
+  @OptionGroup(title: "Checkpoints and weights") var keeping: KeepingOptions
+
   private struct Output: Encodable {
     let directory: String
     let configuration: RunConfiguration
@@ -40,16 +46,39 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
+    guard keeping.resume != nil else { return try train(from: keeping.start()) }
+    let file = try keeping.checkpointFile()
+    let checkpoint = try Checkpoint(path: file.relativePath)
+    // Options given now come after those the run was begun with: equal ones change nothing, and
+    // others are refused by name.
+    let command = try Self.parse(
+      OptionEntry.merged(checkpoint.arguments, Gputrain.givenArguments(of: Self.self)))
+    Terminal.note("going on from \(file.relativePath), step \(checkpoint.state.step)")
+    try command.train(
+      from: .checkpoint(checkpoint, path: file.relativePath),
+      store: CheckpointSearch.store(of: file))
+  }
+
+  private func train(from start: RunKeeping.Start, store: URL? = nil) throws {
     let interrupt = Interrupt()
     let grid = try SweepGrid(
       parametrizations: [parametrization], optimizers: [optimizer], widths: [width],
       log2LearningRates: [log2LearningRate], seeds: [seed])
-    let sweep = try options.sweep(grid)
-    let outcome = try sweep.run(until: interrupt)
+    let sweep = try options.sweep(
+      grid, keeping: keeping.keeping(start: start, arguments: entries.flatMap(\.arguments)),
+      store: store)
     let configuration = RunConfiguration(settings: sweep.settings, cell: grid.cells[0])
+    let directory = sweep.store.directory(for: configuration)
+    let isDone = try sweep.store.result(for: configuration) != nil
+    if case .drawn = start, !isDone, let file = try? CheckpointSearch.newest(at: directory) {
+      Terminal.note("training from the start; --resume would go on from \(file.relativePath)")
+    }
+    let outcome = try sweep.run(until: interrupt)
     if let result = try sweep.store.result(for: configuration) {
       try sweep.summarize()
-      let directory = sweep.store.directory(for: configuration)
+      if outcome.progress.finished == 0 {
+        try keeping.saveEarlier(configuration, in: directory)
+      }
       if options.json {
         print(
           try jsonText(
@@ -60,7 +89,33 @@ struct TrainCommand: ParsableCommand {
         Terminal.note("run in \(directory.relativePath)")
       }
     }
+    if outcome.interrupted {
+      Terminal.note(
+        outcome.checkpoint.map {
+          "stopped; go on with: gputrain train --resume \($0.relativePath)"
+        } ?? "stopped before the first step")
+      throw ExitCode(130)
+    }
     try outcome.exitWhereIncomplete(store: sweep.store)
+  }
+
+  /// What decides the run, for a checkpoint; files by their whole paths.
+  private var entries: [OptionEntry] {
+    [
+      OptionEntry("parametrization", parametrization), OptionEntry("optimizer", optimizer.rawValue),
+      OptionEntry("width", width), OptionEntry("log2-lr", log2LearningRate),
+      OptionEntry("seed", seed),
+    ]
+      + options.entries.map { entry in
+        switch (entry.name, entry.value) {
+        case ("data", .text(let path?)):
+          OptionEntry("data", URL(fileURLWithPath: path).path)
+        case ("parametrization-file", .repeated(let paths)):
+          OptionEntry(entry.name, repeated: paths.map { URL(fileURLWithPath: $0).path })
+        default: entry
+        }
+      }
+      + keeping.entries
   }
 
   private func show(_ result: RunResult, records: [RunRecord]) {

@@ -16,10 +16,11 @@ enum CommandRunner {
   /// Runs a program of the package to its end.
   ///
   /// - workplace: its working directory; an empty one of its own where nil. signal: what to send
-  ///   it after how many seconds. environment: added to this process's own.
+  ///   it how many seconds after `condition` holds. environment: added to this process's own.
   static func run(
     _ arguments: [String], program: String = "gputrain", in workplace: URL? = nil,
-    signal: (number: Int32, seconds: Double)? = nil, environment: [String: String] = [:]
+    signal: (number: Int32, seconds: Double)? = nil, once condition: () -> Bool = { true },
+    environment: [String: String] = [:]
   ) throws -> CommandResult {
     try withTemporaryDirectory { directory in
       // Files, not pipes: a pipe that nobody reads fills up and stops the program.
@@ -36,6 +37,7 @@ enum CommandRunner {
       process.standardInput = FileHandle.nullDevice
       try process.run()
       if let signal {
+        while process.isRunning && !condition() { Thread.sleep(forTimeInterval: 0.005) }
         Thread.sleep(forTimeInterval: signal.seconds)
         kill(process.processIdentifier, signal.number)
       }

@@ -1,6 +1,7 @@
 import Experiments
 import Foundation
 import Testing
+import Training
 
 /// `gputrain norms` run as a user would.
 @Suite struct NormsCommandTests {

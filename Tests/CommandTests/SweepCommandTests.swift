@@ -137,6 +137,26 @@ import Testing
     }
   }
 
+  /// Runs that were done before are written too, once they are asked for.
+  @Test func tensorboard_hasEveryRun() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let out = directory.appendingPathComponent("out")
+      var fewer = Self.small
+      fewer[fewer.firstIndex(of: "-8:-4:3")!] = "-8,-6"
+      _ = try CommandRunner.run(fewer + ["--out", out.path])
+      let result = try CommandRunner.run(Self.small + ["--out", out.path, "--tensorboard"])
+      #expect(result.status == 0, "\(result.errors)")
+      let events = out.appendingPathComponent("tensorboard")
+      let names = try FileManager.default.contentsOfDirectory(atPath: events.path)
+      #expect(names.count == 12 && names.contains("spectral-adam-width16-lr-6-seed2"))
+      for name in names {
+        let files = try FileManager.default.contentsOfDirectory(
+          atPath: events.appendingPathComponent(name).path)
+        #expect(files.count == 1 && files[0].hasPrefix("events.out.tfevents."))
+      }
+    }
+  }
+
   @Test func divergedRuns_areRecorded_andTheOthersGoOn() throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let out = directory.appendingPathComponent("out")

@@ -93,7 +93,9 @@ public struct SpectralCheck {
     _ quantity: SpectralQuantity, layer: Int, isReadout: Bool, _ values: [[Double]],
     _ prediction: CheckPrediction
   ) -> CheckedQuantity? {
-    guard let rule = try? Parametrizations.named(runs.parametrization) else { return nil }
+    guard let rule = try? runs.settings.parametrization(named: runs.parametrization) else {
+      return nil
+    }
     guard let fitted = FittedExponent(widths: prediction.widths, values: values) else { return nil }
     let ideal = SpectralParametrization()
     let idealNetworks = prediction.withoutRateRules

@@ -67,7 +67,7 @@ public struct FeatureLearning: Codable, Sendable {
       guard case .steps(let steps) = runs.settings.length else {
         preconditionFailure("runs of a length in steps")
       }
-      let rule = try Parametrizations.named(runs.parametrization)
+      let rule = try runs.settings.parametrization(named: runs.parametrization)
       let prediction = runs.prediction
       let records = try runs.records(every: steps) { try progress(runs.parametrization, $0) }
       return Quantity.allCases.map { quantity in

@@ -55,6 +55,20 @@ enum AtomicFile {
     return true
   }
 
+  /// Removes what killed processes have left in a directory; what is younger than an hour may be of a
+  /// living one, and stays.
+  static func removeTemporaries(in directory: URL) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+    for name in names where name.hasPrefix(temporaryPrefix) {
+      let file = directory.appendingPathComponent(name)
+      let written = try? file.resourceValues(forKeys: [.contentModificationDateKey])
+        .contentModificationDate
+      if let written, written.timeIntervalSinceNow < -3600 {
+        try? FileManager.default.removeItem(at: file)
+      }
+    }
+  }
+
   /// Makes a directory and the parents it lacks, and syncs each parent; an existing one is fine.
   ///
   /// - Throws: `RunStoreError.notADirectory`, `.fileFailed`.

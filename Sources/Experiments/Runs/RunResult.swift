@@ -1,3 +1,5 @@
+import Foundation
+
 /// How a run ended.
 public enum RunOutcome: String, Codable, Hashable, Sendable, CaseIterable {
   /// It trained to the end.
@@ -78,6 +80,23 @@ public struct RunRecord: Codable, Hashable, Sendable {
     self.epoch = epoch
     self.step = step
     self.values = values.filter { $0.value.isFinite }
+  }
+
+  /// `records`, one JSON object a line.
+  static func lines(_ records: [RunRecord]) throws -> Data {
+    var lines = Data()
+    for record in records {
+      lines.append(try CanonicalJSON.compact(record))
+      lines.append(0x0A)
+    }
+    return lines
+  }
+
+  /// The records of such lines; nil where one does not read.
+  static func parse(lines: Data) -> [RunRecord]? {
+    try? lines.split(separator: 0x0A).map {
+      try JSONDecoder().decode(RunRecord.self, from: Data($0))
+    }
   }
 
   private struct Key: CodingKey {

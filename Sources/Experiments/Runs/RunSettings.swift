@@ -94,8 +94,12 @@ public struct RunSettings: Codable, Hashable, Sendable {
   public var batchSize: Int
   /// The width at which every parametrization equals the standard one; nil: absolute rules.
   public var baseWidth: Int?
+  /// Parametrizations beside the built-in ones; nil where there are none.
+  public var parametrizations: [CustomParametrization]?
   /// Learning-rate rules of single tensors; nil where there are none.
   public var rateRules: [RateRule]?
+  /// Factors on the learning rates of single tensors; nil where there are none.
+  public var rateMultipliers: [RateMultiplier]?
   /// a: the first layer's weight starts 1/√a as large, its product is multiplied by √a.
   public var inputMultiplier: Double
   /// Multiplies the logits.
@@ -104,6 +108,8 @@ public struct RunSettings: Codable, Hashable, Sendable {
   public var zeroReadout: Bool
   /// Whether weights start at the spectral norm that their σ implies; nil: as they are drawn.
   public var spectralInit: Bool?
+  /// Hash of the weights that runs start from; nil: they are drawn.
+  public var initialWeights: String?
   /// The learning rate over training.
   public var schedule: Schedule
   /// Strength and kind of weight decay; nil: none.
@@ -115,7 +121,8 @@ public struct RunSettings: Codable, Hashable, Sendable {
   public init(
     data: DataDescription, depth: Int, hiddenPattern: [Int] = [1], bias: Bool = false,
     activation: Activation = .relu, loss: LossFunction = .crossEntropy, length: TrainingLength,
-    batchSize: Int, baseWidth: Int? = nil, rateRules: [RateRule] = [],
+    batchSize: Int, baseWidth: Int? = nil, parametrizations: [CustomParametrization] = [],
+    rateRules: [RateRule] = [], rateMultipliers: [RateMultiplier] = [],
     inputMultiplier: Double = 1, outputMultiplier: Double = 1, zeroReadout: Bool = false,
     spectralInit: Bool = false,
     schedule: Schedule = Schedule(), weightDecay: WeightDecay? = nil, matrixMultiplication: String
@@ -136,7 +143,9 @@ public struct RunSettings: Codable, Hashable, Sendable {
     self.length = length
     self.batchSize = batchSize
     self.baseWidth = baseWidth
+    self.parametrizations = parametrizations.isEmpty ? nil : parametrizations
     self.rateRules = rateRules.isEmpty ? nil : rateRules
+    self.rateMultipliers = rateMultipliers.isEmpty ? nil : rateMultipliers
     self.inputMultiplier = inputMultiplier
     self.outputMultiplier = outputMultiplier
     self.zeroReadout = zeroReadout
@@ -144,6 +153,25 @@ public struct RunSettings: Codable, Hashable, Sendable {
     self.schedule = schedule
     self.weightDecay = weightDecay
     self.matrixMultiplication = matrixMultiplication
+  }
+
+  /// The parametrization of this name, one's own or built in.
+  ///
+  /// - Throws: `UnknownParametrizationError`.
+  public func parametrization(
+    named name: String
+  ) throws(UnknownParametrizationError) -> any Parametrization {
+    try Parametrizations.named(name, or: parametrizations ?? [])
+  }
+
+  /// Whether steps and epochs of such a run can be counted, which settings from a file may not let.
+  var isCountable: Bool {
+    let count =
+      switch length {
+      case .epochs(let count), .steps(let count): count
+      }
+    let bound = 1 << 31
+    return [batchSize, data.trainCount, count].allSatisfy { (1..<bound).contains($0) }
   }
 
   /// Widths of the hidden layers of the network called `width`, first to last.

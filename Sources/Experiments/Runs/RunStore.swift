@@ -62,17 +62,8 @@ public struct RunStore: Sendable {
       throw RunStoreError.malformed(
         file: settingsFile.path, expected: "the shared settings", got: "no file")
     }
-    // Compared as JSON, so that a setting another version knows is named too.
-    let stored = try decode(JSONValue.self, from: data, file: settingsFile, what: "JSON").leaves
-    let given = try JSONDecoder().decode(
-      JSONValue.self, from: CanonicalJSON.compact(settings)
-    ).leaves
-    let differences = Set(stored.keys).union(given.keys).sorted().compactMap { key in
-      stored[key] == given[key]
-        ? nil
-        : RunStoreError.Difference(
-          key: key, stored: (stored[key] ?? .null).text, given: (given[key] ?? .null).text)
-    }
+    let stored = try decode(JSONValue.self, from: data, file: settingsFile, what: "JSON")
+    let differences = try RunStoreError.differences(stored: stored, given: settings)
     if !differences.isEmpty {
       throw RunStoreError.otherSettings(file: settingsFile.path, differences: differences)
     }
@@ -83,6 +74,13 @@ public struct RunStore: Sendable {
   /// - Throws: `RunStoreError.malformed`, `.fileFailed`.
   public func settings() throws -> RunSettings? {
     try load(RunSettings.self, settingsFile, what: "run settings")
+  }
+
+  /// Keeps a text beside the runs, in place of an earlier one of this name.
+  ///
+  /// - Throws: `RunStoreError.fileFailed`.
+  public func write(_ text: String, as name: String) throws {
+    try AtomicFile.write(Data(text.utf8), to: directory.appendingPathComponent(name))
   }
 
   // MARK: Runs
@@ -112,12 +110,8 @@ public struct RunStore: Sendable {
     if try !AtomicFile.create(CanonicalJSON.pretty(configuration), at: file) {
       try check(configuration, in: place)
     }
-    var lines = Data()
-    for record in records {
-      lines.append(try CanonicalJSON.compact(record))
-      lines.append(0x0A)
-    }
-    try AtomicFile.write(lines, to: place.appendingPathComponent("metrics.jsonl"))
+    try AtomicFile.write(
+      RunRecord.lines(records), to: place.appendingPathComponent("metrics.jsonl"))
     try AtomicFile.write(
       CanonicalJSON.pretty(result), to: place.appendingPathComponent("result.json"))
   }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What can go wrong with a directory of runs.
 public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
   /// One setting that is not as stored; `none` stands for an absent value.
@@ -36,6 +38,23 @@ public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
       return "\(file): expected \(expected), got \(got); remove it to have it made anew"
     case .collision(let identifier, let file):
       return "\(file): another configuration has the identifier \(identifier)"
+    }
+  }
+}
+
+extension RunStoreError {
+  /// Every setting of `given` that is not as stored. Compared as JSON, so that one that another
+  /// version knows is named too.
+  static func differences(stored: JSONValue, given: some Encodable) throws -> [Difference] {
+    let stored = stored.leaves
+    let given = try JSONDecoder().decode(
+      JSONValue.self, from: CanonicalJSON.compact(given)
+    ).leaves
+    return Set(stored.keys).union(given.keys).sorted().compactMap { key in
+      stored[key] == given[key]
+        ? nil
+        : Difference(
+          key: key, stored: (stored[key] ?? .null).text, given: (given[key] ?? .null).text)
     }
   }
 }

@@ -12,6 +12,18 @@ public struct DiagnosisPlan: Hashable, Sendable {
     precondition(every >= 1, "every must be ≥ 1, got \(every)")
     (self.every, self.contents) = (every, contents)
   }
+
+  /// The plan of a text `EVERY` or `EVERY:CONTENTS`; nil where it does not read.
+  public init?(text: String) {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count <= 2, let every = Int(parts[0]), every >= 1,
+      let contents = Diagnostics.Contents(rawValue: parts.count == 2 ? parts[1] : "all")
+    else { return nil }
+    self.init(every: every, contents: contents)
+  }
+
+  /// `EVERY:CONTENTS`.
+  public var text: String { "\(every):\(contents.rawValue)" }
 }
 
 extension DiagnosticRecord {

@@ -60,7 +60,7 @@ public struct MemoryPlan: Sendable {
     let parameters = shape.parameters.map { Double($0.shape.fanIn) * Double($0.shape.fanOut) }
     var pool = PooledElements()
     for parameter in parameters {
-      for _ in 0...group.optimizer.rule.stateCount { pool.take(parameter) }
+      for _ in 0...group.optimizer.rule.stateNames.count { pool.take(parameter) }
     }
     if diagnosed {
       // The weights at the start, the updates of a step, one change since the start.

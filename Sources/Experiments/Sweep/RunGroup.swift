@@ -29,7 +29,12 @@ public struct RunGroup: Sendable {
         shape(width: width), activation: settings.activation,
         inputMultiplier: settings.inputMultiplier, outputMultiplier: settings.outputMultiplier,
         zeroReadout: settings.zeroReadout, spectralInit: settings.spectralInit ?? false),
-      baseShape: settings.baseWidth.map(shape), rateRules: settings.rateRules ?? [],
+      baseShape: settings.baseWidth.map(shape), parametrizations: settings.parametrizations ?? [],
+      ownBaseShapes: Dictionary(
+        (settings.parametrizations ?? []).compactMap { own in
+          own.baseWidth.map { (own.name, shape(width: $0)) }
+        }, uniquingKeysWith: { first, _ in first }),
+      rateRules: settings.rateRules ?? [], rateMultipliers: settings.rateMultipliers ?? [],
       loss: settings.loss, optimizer: optimizer, weightDecay: settings.weightDecay,
       schedule: settings.schedule,
       batchSize: settings.batchSize)
@@ -42,7 +47,7 @@ public struct RunGroup: Sendable {
     try cells.map {
       Replica(
         seed: $0.seed, learningRate: $0.learningRate,
-        parametrization: try Parametrizations.named($0.parametrization))
+        parametrization: try settings.parametrization(named: $0.parametrization))
     }
   }
 
@@ -55,6 +60,11 @@ public struct RunGroup: Sendable {
   /// Steps of one pass over the training rows; the last may be short.
   public var stepsPerEpoch: Int {
     (settings.data.trainCount + settings.batchSize - 1) / settings.batchSize
+  }
+
+  /// Rows of the step after `step` others.
+  func batchSize(_ step: Int) -> Int {
+    min(settings.batchSize, settings.data.trainCount - step % stepsPerEpoch * settings.batchSize)
   }
 
   /// Steps of a whole run.

@@ -15,6 +15,8 @@ public struct Sweep {
   private let compute: Compute
   private let memory: MemoryPlan
   private let diagnosis: DiagnosisPlan?
+  private let keeping: RunKeeping?
+  private let events: EventFolder?
 
   /// What has happened so far, for whoever watches.
   public struct Progress: Sendable {
@@ -44,23 +46,32 @@ public struct Sweep {
     public let interrupted: Bool
     /// The first error that stopped a group's runs, if any.
     public let failure: String?
+    /// The checkpoint of a kept run that was stopped.
+    public var checkpoint: URL?
   }
 
   /// A sweep of `grid` into the store at `directory`, which is taken for `settings`.
   ///
   /// - diagnosis: what is measured of each run as it trains; runs done before are not run again
   ///   for it.
-  /// - Throws: `SweepError.notEnoughMemory`, and then nothing is written; `RunStoreError`.
+  /// - keeping: what is kept of the run; for grids of one cell.
+  /// - events: where TensorBoard finds the grid's runs, those done before among them.
+  /// - Throws: `SweepError.notEnoughMemory`, `CheckpointError.unfit`, and then nothing is written;
+  ///   `RunStoreError`.
   public init(
     settings: RunSettings, grid: SweepGrid, data: TrainingData, directory: URL, compute: Compute,
-    memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil
+    memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil, keeping: RunKeeping? = nil,
+    events: EventFolder? = nil
   ) throws {
+    precondition(keeping == nil || grid.cells.count == 1, "keeping of \(grid.cells.count) runs")
     self.settings = settings
     self.grid = grid
     self.data = data
     self.compute = compute
     self.memory = memory
     self.diagnosis = diagnosis
+    self.keeping = keeping
+    self.events = events
     for width in grid.widths {
       for optimizer in grid.optimizers {
         _ = try memory.replicas(
@@ -72,6 +83,9 @@ public struct Sweep {
                 log2LearningRate: 0, seed: 0)
             ]), dataBytes: data.deviceBytes, diagnosed: diagnosis != nil)
       }
+    }
+    if case .weights(let weights) = keeping?.start {
+      try weights.check(against: RunGroup(settings: settings, cells: grid.cells))
     }
     store = try RunStore(directory: directory)
     try store.open(settings: settings)
@@ -90,6 +104,7 @@ public struct Sweep {
     let total = grid.cells.count
     var progress = Progress(reused: total - missing.count, total: total)
     progress.best = try bestStored()
+    try writeEventsOfStored()
     var failure: String?
     var done = 0.0
     if groups.isEmpty {
@@ -102,10 +117,11 @@ public struct Sweep {
       guard watch(progress) else {
         return Outcome(progress: progress, interrupted: true, failure: failure)
       }
+      let keeper = keeper(of: group)
       do {
         let runs = try GroupTraining(
           group: group, compute: compute, train: train, validation: validation,
-          diagnosis: diagnosis
+          diagnosis: diagnosis, keeper: keeper
         ).run { steps in
           progress.share = (done + groupWork * Double(steps) / Double(group.totalSteps)) / work
           if !watch(progress) { throw CancellationError() }
@@ -113,7 +129,8 @@ public struct Sweep {
         for run in runs { try record(run, &progress) }
         try compute.releaseUnusedMemory()
       } catch is CancellationError {
-        return Outcome(progress: progress, interrupted: true, failure: failure)
+        return Outcome(
+          progress: progress, interrupted: true, failure: failure, checkpoint: keeper?.newest)
       } catch let error where error is OpenCLError || error is CLBlastError {
         failure = failure ?? "\(error)"
         try compute.releaseUnusedMemory()
@@ -125,6 +142,15 @@ public struct Sweep {
     progress.group = nil
     _ = watch(progress)
     return Outcome(progress: progress, interrupted: false, failure: failure)
+  }
+
+  private func keeper(of group: RunGroup) -> RunKeeper? {
+    keeping.map {
+      let configuration = RunConfiguration(settings: settings, cell: group.cells[0])
+      return RunKeeper(
+        $0, configuration: configuration, directory: store.directory(for: configuration),
+        device: compute.queue.device.name)
+    }
   }
 
   /// Writes summary.csv and returns the rows of this grid, for analysis.
@@ -189,6 +215,18 @@ public struct Sweep {
     }.min { $0.loss < $1.loss }
   }
 
+  /// Writes the events of runs that were done before there was somewhere to write them.
+  private func writeEventsOfStored() throws {
+    guard let events else { return }
+    for cell in grid.cells {
+      let configuration = RunConfiguration(settings: settings, cell: cell)
+      guard let result = try store.result(for: configuration),
+        !FileManager.default.fileExists(atPath: events.file(of: configuration).path)
+      else { continue }
+      try events.write(result, records: store.records(for: configuration), of: configuration)
+    }
+  }
+
   private func failed(_ cell: RunCell, _ error: any Error) -> FinishedRun {
     FinishedRun(
       cell: cell,
@@ -198,9 +236,9 @@ public struct Sweep {
   }
 
   private func record(_ run: FinishedRun, _ progress: inout Progress) throws {
-    try store.save(
-      run.result, records: run.records,
-      for: RunConfiguration(settings: settings, cell: run.cell))
+    let configuration = RunConfiguration(settings: settings, cell: run.cell)
+    try store.save(run.result, records: run.records, for: configuration)
+    try events?.write(run.result, records: run.records, of: configuration)
     progress.finished += 1
     switch run.result.outcome {
     case .completed: break

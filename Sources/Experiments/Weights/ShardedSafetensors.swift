@@ -67,11 +67,22 @@ enum SafetensorsFile {
   ///
   /// - Throws: `DataError`.
   static func tensors(_ file: RandomAccessFile) throws -> [StoredTensor] {
-    try SafetensorsHeader(file).entries.map { entry in
+    try contents(file).tensors
+  }
+
+  /// Its tensors, in the order of their values, and its free text.
+  ///
+  /// - Throws: `DataError`.
+  static func contents(
+    _ file: RandomAccessFile
+  ) throws -> (tensors: [StoredTensor], metadata: [String: String]) {
+    let header = try SafetensorsHeader(file)
+    let tensors = header.entries.map { entry in
       StoredTensor(
         name: entry.name, shape: entry.shape, typeName: entry.typeName,
         type: SafetensorsHeader.floatFormats[entry.typeName].map { NumericType($0) },
         fortranOrder: false, source: file, offset: entry.bytes.lowerBound)
     }
+    return (tensors, header.metadata)
   }
 }

@@ -1,3 +1,5 @@
+import Training
+
 /// A tensor in a file; its values stay there until they are asked for.
 public struct StoredTensor {
   /// The tensor's name; a lone NPY file's is the file's own.
@@ -16,6 +18,27 @@ public struct StoredTensor {
 
   /// Number of values; that it fits was checked when the file was opened.
   var count: Int { shape.reduce(1, *) }
+}
+
+extension StoredTensor {
+  /// The tensor on the host, values rounded to float32.
+  ///
+  /// - path: of the file, for errors.
+  /// - Throws: `DataError.unsupported` where the values are no floating-point numbers.
+  func values(path: String) throws -> NamedValues {
+    guard let type else {
+      throw DataError.unsupported(
+        path: path, expected: "floating-point values of \(DataError.quoted(name))", found: typeName)
+    }
+    let values: [Float]
+    if let matrix = StoredMatrix(self) {
+      values = try matrix.values(0..<matrix.rows, as: Float.self)
+    } else {
+      let bytes = try source.read(offset..<offset + count * type.format.width)
+      values = try filled(count) { room in bytes.withUnsafeBytes { type.decode($0, into: room) } }
+    }
+    return NamedValues(name: name, shape: shape, values: values)
+  }
 }
 
 /// A value that is not finite, and where it is.

@@ -28,18 +28,18 @@ public final class PowerIteration {
   /// Which kernels read the matrices.
   public let form: PassForm
 
-  private let compute: Compute
-  private let plan: PassPlan
+  let compute: Compute
+  let plan: PassPlan
   private let problems: Buffer<UInt32>
   private let units: Buffer<UInt32>
   private let noise: Buffer<Float>
-  private let workspace: Buffer<Float>
+  let workspace: Buffer<Float>
   private let partials: Buffer<Float>
   private let grams: Buffer<Float>
   private let stats: Buffer<Float>
-  private let state: Buffer<Float>
+  let state: Buffer<Float>
   private let summary: Buffer<Float>
-  private var isCold = true
+  var isCold = true
 
   /// Room for matrices of `shapes`; nothing is known of them yet.
   ///

@@ -19,22 +19,22 @@ public final class Diagnostics {
   public let layers: [Dense]
   private let contents: Contents
   private let every: Int
-  private let probe: Tensor?
+  let probe: Tensor?
   private let optimizer: Optimizer
-  private let compute: Compute
+  let compute: Compute
   private let reading: DiagnosticReading
-  private let weightNorms: NormFollower
-  private let updateNorms: NormFollower
-  private let totalNorms: [NormFollower]
-  private let initialWeights: [Tensor]
+  let weightNorms: NormFollower
+  let updateNorms: NormFollower
+  let totalNorms: [NormFollower]
+  let initialWeights: [Tensor]
   private let initialStds: [[Double]]
   /// 10 ε of each layer's weight in each replica, for rules that have an ε.
   private let epsilonBounds: [Tensor]
-  private var initialFeatures: [Tensor] = []
+  var initialFeatures: [Tensor] = []
   /// This step's probe inputs of each layer, and updates as they come.
   private var inputs: [Tensor] = []
   private var changes: [Int: Tensor] = [:]
-  private var measured = false
+  var measured = false
 
   /// Diagnostics of `network`, whose layers must all be dense.
   ///
@@ -141,7 +141,8 @@ public final class Diagnostics {
     }
   }
 
-  /// All records so far, in order; waits for the device.
+  /// All records so far, in order, from the restored state on where there is one; waits for the
+  /// device.
   ///
   /// - Throws: `OpenCLError`.
   public func records() throws -> [DiagnosticRecord] {
@@ -161,25 +162,6 @@ public final class Diagnostics {
   private static let weightPasses = 1
   /// Updates are of low stable rank, and turn by less than a right angle from step to step.
   private static let updatePasses = 2
-}
-
-/// Follows the norms of matrices that change slowly: finds them at first, then keeps up.
-private final class NormFollower {
-  /// Passes from a cold start: enough for 10⁻³ on random matrices.
-  private static let coldPasses = 24
-  private let iteration: PowerIteration
-  private let passes: Int
-  private var isCold = true
-
-  init(_ shapes: [PowerIteration.Shape], passes: Int, compute: Compute) throws {
-    iteration = try PowerIteration(shapes: shapes, seed: 1, compute: compute)
-    self.passes = passes
-  }
-
-  func norms(of matrices: [Tensor]) throws -> NormTensors {
-    defer { isCold = false }
-    return try iteration.enqueue(matrices, iterations: isCold ? Self.coldPasses : passes)
-  }
 }
 
 extension Diagnostics: UpdateObserver {

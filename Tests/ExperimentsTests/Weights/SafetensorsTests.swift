@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Training
 
 @testable import Experiments
 

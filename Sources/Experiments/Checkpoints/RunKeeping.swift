@@ -1,0 +1,131 @@
+import Foundation
+import Training
+
+/// What a single run starts from, and what it leaves behind beside its result.
+public struct RunKeeping: Sendable {
+  /// Where training starts.
+  public enum Start: Sendable {
+    /// At values drawn from the seed.
+    case drawn
+    /// At the weights of a file.
+    case weights(InitialWeights)
+    /// Where a checkpoint, read from `path`, left off.
+    case checkpoint(Checkpoint, path: String)
+  }
+
+  /// Where training starts.
+  public var start: Start
+  /// Steps from one checkpoint to the next, ≥ 1; the last step has one too. nil: none but when the
+  /// run is stopped.
+  public var every: Int?
+  /// Checkpoints that stay, the newest, ≥ 1.
+  public var keep: Int
+  /// Where the final weights go.
+  public var weightsFile: URL?
+  /// The options that the run was asked for with, for whoever goes on from a checkpoint.
+  public var arguments: [String]
+
+  /// Keeping of these parts.
+  public init(
+    start: Start = .drawn, every: Int? = nil, keep: Int = RunKeeping.defaultKeep,
+    weightsFile: URL? = nil, arguments: [String] = []
+  ) {
+    precondition(keep >= 1 && every ?? 1 >= 1, "keep \(keep), every \(every ?? 1)")
+    (self.start, self.every, self.keep) = (start, every, keep)
+    (self.weightsFile, self.arguments) = (weightsFile, arguments)
+  }
+
+  /// One to go on from, and two before it should that one show the run to have gone wrong.
+  public static let defaultKeep = 3
+}
+
+/// Keeps one run: writes its checkpoints and weights where they belong.
+final class RunKeeper {
+  private let keeping: RunKeeping
+  private let configuration: RunConfiguration
+  private let directory: URL
+  private let device: String
+  /// The newest checkpoint that this run has written.
+  private(set) var newest: URL?
+
+  /// - directory: the run's, in its store.
+  init(
+    _ keeping: RunKeeping, configuration: RunConfiguration, directory: URL, device: String
+  ) {
+    self.keeping = keeping
+    self.configuration = configuration
+    self.directory = directory.appendingPathComponent(CheckpointSearch.folder)
+    self.device = device
+  }
+
+  /// Steps from one checkpoint to the next.
+  var every: Int? { keeping.every }
+
+  /// What was measured before the checkpoint that the run goes on from.
+  var measuredBefore: [RunRecord] { checkpoint?.measured ?? [] }
+
+  /// Seconds of training before it.
+  var secondsBefore: Double { checkpoint?.seconds ?? 0 }
+
+  private var checkpoint: Checkpoint? {
+    if case .checkpoint(let checkpoint, _) = keeping.start { checkpoint } else { nil }
+  }
+
+  /// Whether a checkpoint is due after `step` steps.
+  func isDue(step: Int, of total: Int) -> Bool {
+    guard let every, step > checkpoint?.state.step ?? 0 else { return false }
+    return step % every == 0 || step == total
+  }
+
+  /// Replaces drawn weights by those of a file, before anything is measured.
+  ///
+  /// - Throws: `OpenCLError`.
+  func load(into trainer: Trainer) throws {
+    guard case .weights(let weights) = keeping.start else { return }
+    try trainer.load(weights.tensors)
+  }
+
+  /// Goes on from a checkpoint.
+  ///
+  /// - Throws: `CheckpointError.unfit`, `OpenCLError`.
+  func restore(_ trainer: Trainer) throws {
+    guard case .checkpoint(let checkpoint, let path) = keeping.start else { return }
+    do {
+      try trainer.restore([checkpoint.state])
+    } catch let error as TrainingStateError {
+      throw CheckpointError.unfit(path: path, reason: "\(error)")
+    }
+  }
+
+  /// Writes a checkpoint, unless that of this step was the last, and removes what is over `keep`.
+  ///
+  /// - Throws: `RunStoreError`, `OpenCLError`.
+  func write(
+    _ trainer: Trainer, measured: [RunRecord], diagnosis: DiagnosisPlan?, seconds: Double
+  ) throws {
+    let name = Checkpoint.fileName(step: trainer.step)
+    guard trainer.step > 0, newest?.lastPathComponent != name else { return }
+    if newest == nil {
+      try AtomicFile.makeDirectory(directory)
+      AtomicFile.removeTemporaries(in: directory)
+    }
+    let file = directory.appendingPathComponent(name)
+    try Checkpoint(
+      configuration: configuration, state: try trainer.states()[0], diagnosis: diagnosis,
+      measured: measured, seconds: seconds + secondsBefore, device: device,
+      arguments: keeping.arguments
+    ).write(to: file)
+    newest = file
+    let others = CheckpointSearch.files(in: directory).filter { $0.lastPathComponent != name }
+    for old in others.dropLast(keeping.keep - 1) { try? FileManager.default.removeItem(at: old) }
+  }
+
+  /// Writes the final weights where they were asked for.
+  ///
+  /// - Throws: `RunStoreError`, `OpenCLError`.
+  func save(_ trainer: Trainer) throws {
+    guard let file = keeping.weightsFile else { return }
+    try SavedWeights.write(
+      try trainer.states()[0].parameters, configuration: configuration, to: file)
+  }
+}

@@ -1,0 +1,20 @@
+/// A factor on the learning rate of some tensors, beside their parametrization's own.
+///
+/// Weight decay that is taken times the learning rate changes with it, as with parameter groups.
+public struct RateMultiplier: Codable, Hashable, Sendable {
+  /// Which tensors, as of a `RateRule`.
+  public let place: String
+  /// The factor, > 0 and finite.
+  public let factor: Double
+
+  /// A factor for the tensors at `place`.
+  public init(place: String, factor: Double) {
+    precondition(factor > 0 && factor.isFinite, "a learning rate's factor of \(factor)")
+    (self.place, self.factor) = (place, factor)
+  }
+
+  /// Whether the factor is for the tensor of this name and role.
+  public func applies(to name: String, role: LayerRole) -> Bool {
+    RateRule.applies(place, to: name, role: role)
+  }
+}

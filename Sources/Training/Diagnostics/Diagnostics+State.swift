@@ -1,0 +1,74 @@
+import Spectral
+import Tensors
+
+/// What measurements compare with and start from, for checkpoints:
+///
+///     initial.layers.0.weight  [fanOut, fanIn]   the weights at the start, where changes are measured
+///     initial_features.0       [rows, fanOut]    the layer's output then
+///     norms.weights.0          [count]           vectors of the norm's iteration; also
+///     norms.updates.0, norms.changes.0
+extension Diagnostics {
+  /// The tensors to be restored, for each replica; norms that were not taken yet are left out.
+  func states() throws -> [[NamedValues]] {
+    var result = [[NamedValues]](repeating: [], count: layers[0].weight.value.replicas)
+    func add(_ name: String, _ shape: [Int], _ replicas: [[Float]]) {
+      for (replica, values) in replicas.enumerated() {
+        result[replica].append(NamedValues(name: name, shape: shape, values: values))
+      }
+    }
+    for (layer, weight) in zip(layers, initialWeights) {
+      add(
+        "initial.\(layer.weight.name)", layer.weight.storedShape, try compute.readReplicas(weight))
+    }
+    for (index, features) in initialFeatures.enumerated() {
+      add(
+        "initial_features.\(index)", [features.rows, features.columns],
+        try compute.readReplicas(features))
+    }
+    for (names, follower) in followers {
+      guard let memory = try follower.memory() else { continue }
+      for (name, replicas) in zip(names, memory) { add(name, [replicas[0].count], replicas) }
+    }
+    return result
+  }
+
+  /// Goes on from `states`, one for each replica.
+  ///
+  /// - Throws: `TrainingStateError`, `OpenCLError`.
+  func restore(_ states: [[NamedValues]]) throws {
+    var shelves = try states.map { try TensorShelf($0) }
+    func take(_ name: String, _ shape: [Int]) throws -> [[Float]] {
+      try shelves.indices.map { try shelves[$0].take(name, shape: shape) }
+    }
+    for (layer, weight) in zip(layers, initialWeights) {
+      let values = try take("initial.\(layer.weight.name)", layer.weight.storedShape)
+      try weight.buffer.write(values.flatMap { $0 }, queue: compute.queue)
+    }
+    initialFeatures = []
+    measured = shelves[0].holds("norms.weights.0")
+    if measured, let probe {
+      initialFeatures = try layers.enumerated().map { index, layer in
+        let fanOut = layer.weight.shape.fanOut
+        let values = try take("initial_features.\(index)", [probe.rows, fanOut])
+        return try compute.tensor(
+          values.flatMap { $0 }, replicas: states.count, rows: probe.rows, columns: fanOut)
+      }
+    }
+    for (names, follower) in followers where shelves[0].holds(names[0]) {
+      try follower.restore(
+        names.enumerated().map { index, name in
+          try take(name, [follower.iteration.memoryCount(index)])
+        })
+    }
+    for shelf in shelves { try shelf.finish() }
+  }
+
+  /// Every norm's iteration with the names of its matrices.
+  private var followers: [(names: [String], follower: NormFollower)] {
+    let places = layers.indices
+    return [
+      (places.map { "norms.weights.\($0)" }, weightNorms),
+      (places.map { "norms.updates.\($0)" }, updateNorms),
+    ] + zip(places, totalNorms).map { (["norms.changes.\($0)"], $1) }
+  }
+}

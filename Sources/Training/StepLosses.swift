@@ -1,0 +1,30 @@
+/// The losses of consecutive steps.
+public struct StepLosses: Sendable {
+  /// Rows of each step.
+  public private(set) var batchSizes: [Int] = []
+  /// [step][replica]: the loss before the step's update, summed over its rows.
+  private(set) var sums: [[Float]] = []
+
+  /// [step][replica]: the batch's mean loss before the step's update.
+  public var losses: [[Double]] {
+    zip(sums, batchSizes).map { sums, size in sums.map { Double($0) / Double(size) } }
+  }
+
+  /// The mean over the steps' rows of each row's loss before its update.
+  public func mean(replica: Int) -> Double {
+    let sum = zip(batchSizes, losses).reduce(0) { $0 + Double($1.0) * $1.1[replica] }
+    return sum / Double(batchSizes.reduce(0, +))
+  }
+
+  mutating func append(_ sums: [[Float]], sizes: [Int]) {
+    self.sums += sums
+    batchSizes += sizes
+  }
+
+  /// Those of the last `count` steps.
+  func suffix(_ count: Int) -> StepLosses {
+    var result = StepLosses()
+    result.append(Array(sums.suffix(count)), sizes: batchSizes.suffix(count))
+    return result
+  }
+}

@@ -1,0 +1,165 @@
+import Spectral
+import Tensors
+
+/// Checkpoints: where training stands, taken out and put back.
+extension Trainer {
+  /// Where each replica's training stands; waits for the device.
+  ///
+  /// Between epochs or within `trainEpoch`'s progress. A trainer of the same configuration, replica,
+  /// length and device that this is restored to goes on bit for bit as this one does.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func states() throws -> [TrainingState] {
+    try collectLosses()
+    let active = try compute.read(optimizer.active)
+    var parameters = seeds.map { _ in [NamedValues]() }
+    var optimizerState = parameters
+    func add(
+      _ tensor: Tensor, _ name: String, like parameter: Parameter, to: inout [[NamedValues]]
+    ) throws {
+      for (replica, values) in try compute.readReplicas(tensor).enumerated() {
+        to[replica].append(
+          NamedValues(name: name, shape: parameter.storedShape, values: values))
+      }
+    }
+    for parameter in network.parameters {
+      try add(parameter.value, parameter.name, like: parameter, to: &parameters)
+      for (name, tensor) in namedState(of: parameter) {
+        try add(tensor, name, like: parameter, to: &optimizerState)
+      }
+    }
+    let diagnosed = try diagnostics?.states()
+    return seeds.indices.map { replica in
+      TrainingState(
+        step: step, epoch: epoch, epochStep: epochStep, isActive: active[replica] != 0,
+        batchSizes: losses.batchSizes, lossSums: losses.sums.map { $0[replica] },
+        parameters: parameters[replica], optimizer: optimizerState[replica],
+        diagnostics: diagnosed?[replica])
+    }
+  }
+
+  /// Goes on from `states`, one for each replica, all after the same steps.
+  ///
+  /// Where something is to be measured, `diagnose` comes first.
+  /// - Throws: `TrainingStateError` where a tensor is missing, left over or of another shape, where
+  ///   there are more steps than the training's, or diagnostics on one side alone; `OpenCLError`.
+  public func restore(_ states: [TrainingState]) throws {
+    precondition(states.count == seeds.count, "\(states.count) states for \(seeds.count) replicas")
+    let first = states[0]
+    for state in states {
+      try check(state, against: first)
+    }
+    let shelves = try states.map { try TensorShelf($0.parameters) }
+    let values = try collect(shelves, network.parameters.map { ($0.name, $0.value, $0) })
+    let slots = network.parameters.flatMap { parameter in
+      namedState(of: parameter).map { ($0.name, $0.tensor, parameter) }
+    }
+    let optimizerShelves = try states.map { try TensorShelf($0.optimizer) }
+    let slotValues = try collect(optimizerShelves, slots)
+    if let diagnostics { try diagnostics.restore(states.map { $0.diagnostics ?? [] }) }
+    for (tensor, values) in values + slotValues { try write(values, to: tensor) }
+    try write(states.map { $0.isActive ? 1 : 0 }, to: optimizer.active)
+    optimizer.resume(afterSteps: first.step)
+    (epoch, epochStep) = (first.epoch, first.epochStep)
+    losses = StepLosses()
+    losses.append(
+      first.lossSums.indices.map { step in states.map { $0.lossSums[step] } },
+      sizes: first.batchSizes)
+  }
+
+  /// Starts every replica from `weights` in place of the drawn ones.
+  ///
+  /// - weights: every parameter of the network with its shape, [fanOut, fanIn] and [fanOut], finite.
+  /// - Throws: `TrainingStateError` naming the first tensor that is not so, `OpenCLError`.
+  public func load(_ weights: [NamedValues]) throws {
+    precondition(step == 0, "weights loaded after \(step) steps")
+    try configuration.network.shape.check(weights)
+    let shelf = try TensorShelf(weights)
+    let values = try collect(
+      seeds.map { _ in shelf }, network.parameters.map { ($0.name, $0.value, $0) })
+    for (tensor, values) in values { try write(values, to: tensor) }
+  }
+
+  private func check(_ state: TrainingState, against first: TrainingState) throws {
+    func expect(_ what: String, _ holds: Bool, _ expected: String, _ got: String) throws {
+      if !holds { throw TrainingStateError.mismatch(what: what, expected: expected, got: got) }
+    }
+    try expect(
+      "steps done", (0...totalSteps).contains(state.step) && state.epochStep <= state.step,
+      "at most \(totalSteps)", "\(state.step)")
+    try expect(
+      "replicas of one group",
+      state.step == first.step && state.epoch == first.epoch
+        && state.epochStep == first.epochStep && state.batchSizes == first.batchSizes,
+      "the same steps", "\(first.step) and \(state.step)")
+    try expect(
+      "losses", state.lossSums.count == state.batchSizes.count, "\(state.batchSizes.count)",
+      "\(state.lossSums.count)")
+    try expect(
+      "diagnostics", (state.diagnostics == nil) == (diagnostics == nil),
+      diagnostics == nil ? "none" : "some", state.diagnostics == nil ? "none" : "some")
+  }
+
+  /// The values of each tensor from every replica's shelf, which must hold nothing else.
+  private func collect(
+    _ shelves: [TensorShelf], _ tensors: [(name: String, tensor: Tensor, like: Parameter)]
+  ) throws -> [(Tensor, [Float])] {
+    var shelves = shelves
+    let result = try tensors.map { name, tensor, parameter in
+      (
+        tensor,
+        try shelves.indices.flatMap {
+          try shelves[$0].take(name, shape: parameter.storedShape)
+        }
+      )
+    }
+    for shelf in shelves { try shelf.finish() }
+    return result
+  }
+
+  private func namedState(of parameter: Parameter) -> [(name: String, tensor: Tensor)] {
+    zip(optimizer.rule.stateNames, optimizer.state(of: parameter)).map {
+      ("\(parameter.name).\($0)", $1)
+    }
+  }
+
+  private func write(_ values: [Float], to tensor: Tensor) throws {
+    try tensor.buffer.write(values, queue: compute.queue)
+  }
+}
+
+extension MLPShape {
+  /// Refuses weights that are not every parameter of this shape, [fanOut, fanIn] and [fanOut], all
+  /// finite.
+  ///
+  /// - Throws: `TrainingStateError` naming the first tensor that is not so.
+  public func check(_ weights: [NamedValues]) throws(TrainingStateError) {
+    var shelf = try TensorShelf(weights)
+    for (name, shape) in parameters {
+      let values = try shelf.take(name, shape: shape.stored)
+      if let index = values.firstIndex(where: { !$0.isFinite }) {
+        throw .notFinite(tensor: name, index: index, got: "\(values[index])")
+      }
+    }
+    try shelf.finish()
+  }
+}
+
+extension ParameterShape {
+  /// [fanOut, fanIn], of a bias [fanOut]: as PyTorch stores it.
+  var stored: [Int] { kind == .bias ? [fanOut] : [fanOut, fanIn] }
+}
+
+extension Parameter {
+  /// As PyTorch stores it.
+  var storedShape: [Int] { shape.stored }
+}
+
+extension Compute {
+  /// Each replica's elements; waits for the device.
+  func readReplicas(_ tensor: Tensor) throws -> [[Float]] {
+    let values = try read(tensor)
+    return (0..<tensor.replicas).map {
+      Array(values[$0 * tensor.stride..<($0 + 1) * tensor.stride])
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import ArgumentParser
+import Experiments
+import Foundation
+
+/// What `train` starts from and leaves behind.
+struct KeepingOptions: ParsableArguments {
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Write a checkpoint each so many steps and at the end, into the run's checkpoints/. Ctrl-C "
+        + "always writes one.", valueName: "steps"))
+  var checkpointEvery: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Checkpoints that stay, the newest.", valueName: "count"))
+  var keep = RunKeeping.defaultKeep
+
+  @Option(
+    defaultAsFlag: "",
+    help: ArgumentHelp(
+      "Go on from a checkpoint: a file, the directory of a run or of --out, or where left out the "
+        + "newest under runs/. Other options need not be given again; those that would make "
+        + "another run are refused.", valueName: "place"))
+  var resume: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Start from the weights of a safetensors, NPZ or checkpoint file, such as PyTorch's, in place "
+        + "of drawn ones.", valueName: "file"))
+  var initFrom: String?
+
+  @Option(
+    help: ArgumentHelp("Write the final weights to a safetensors file.", valueName: "file"))
+  var save: String?
+
+  func validate() throws {
+    try Limits.check("--checkpoint-every", checkpointEvery ?? 1)
+    try Limits.check("--keep", keep)
+    if initFrom != nil && resume != nil {
+      throw InvalidOption("give --resume or --init-from, not both")
+    }
+    if save == "" { throw InvalidOption("--save: expected a file, got an empty name") }
+  }
+
+  /// What of these options belongs to the run itself.
+  var entries: [OptionEntry] {
+    [
+      OptionEntry("checkpoint-every", checkpointEvery.map(String.init)), OptionEntry("keep", keep),
+    ]
+  }
+
+  /// Where a run that goes on from no checkpoint starts.
+  func start() throws -> RunKeeping.Start {
+    try initFrom.map { .weights(try InitialWeights(path: $0)) } ?? .drawn
+  }
+
+  /// The checkpoint that `--resume` names.
+  func checkpointFile() throws -> URL {
+    guard let resume, !resume.isEmpty else {
+      return try CheckpointSearch.newestUnfinished(under: RunOptions.runs)
+    }
+    return try CheckpointSearch.newest(at: URL(fileURLWithPath: resume))
+  }
+
+  func keeping(start: RunKeeping.Start, arguments: [String]) -> RunKeeping {
+    RunKeeping(
+      start: start, every: checkpointEvery, keep: keep,
+      weightsFile: save.map { URL(fileURLWithPath: $0) }, arguments: arguments)
+  }
+
+  /// Writes the weights of a run that was done before, from its last checkpoint.
+  func saveEarlier(_ configuration: RunConfiguration, in directory: URL) throws {
+    guard let save else { return }
+    guard let file = try? CheckpointSearch.newest(at: directory),
+      let checkpoint = try? Checkpoint(path: file.path), checkpoint.isFinal
+    else {
+      throw InvalidOption(
+        "--save: the run is done already and its weights were not kept; another --out trains it "
+          + "again")
+    }
+    try SavedWeights.write(
+      checkpoint.state.parameters, configuration: configuration, to: URL(fileURLWithPath: save))
+  }
+}

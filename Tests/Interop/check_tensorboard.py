@@ -1,0 +1,60 @@
+"""Event files of gputrain as TensorBoard's own reader sees them, against metrics.jsonl.
+
+    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install tensorboard
+    /tmp/venv/bin/python Tests/Interop/check_tensorboard.py .build/release/gputrain
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+
+program = str(pathlib.Path(sys.argv[1]).resolve())
+NAMES = {"train_loss": "loss/train", "validation_loss": "loss/validation",
+         "validation_accuracy": "accuracy/validation"}
+
+
+def run(folder, *arguments):
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+
+
+def tag(name):
+    return NAMES.get(name) or "/".join(reversed(name.split("/")))
+
+
+with tempfile.TemporaryDirectory() as place:
+    folder = pathlib.Path(place)
+    small = ["--depth", "2", "--steps", "40", "--diagnose", "10", "--tensorboard"]
+    run(folder, "sweep", "--widths", "8,16", "--log2-lr", "-6,-5", "--seeds", "1", "--out", "sweep", *small)
+    run(folder, "train", "--width", "16", "--out", "train", *small)
+    for out, count in [("sweep", 8), ("train", 1)]:
+        runs = EventMultiplexer().AddRunsFromDirectory(str(folder / out / "tensorboard"))
+        runs.Reload()
+        assert len(runs.Runs()) == count, runs.Runs()
+        print(f"{out}: {sorted(runs.Runs())[0]} and {count - 1} more")
+    compared = 0
+    for file in sorted(folder.glob("*/tensorboard/*/*tfevents*")):
+        identifier = file.name.rsplit(".", 1)[1]
+        metrics = file.parents[2] / "runs" / identifier / "metrics.jsonl"
+        expected = {}
+        for line in metrics.read_text().splitlines():
+            record = json.loads(line)
+            step = record.pop("step")
+            record.pop("epoch")
+            for name, value in record.items():
+                expected.setdefault(tag(name), []).append((step, np.float32(value)))
+        events = EventAccumulator(str(file), size_guidance={"scalars": 0})
+        events.Reload()
+        assert set(events.Tags()["scalars"]) == set(expected)
+        for name, values in expected.items():
+            found = [(event.step, np.float32(event.value)) for event in events.Scalars(name)]
+            assert found == values, (name, found, values)
+            compared += len(found)
+    print(f"{compared} scalars are those of metrics.jsonl")
+print("all well")
