@@ -24,7 +24,7 @@ struct BenchCommand: ParsableCommand {
 
     @Option(
       help: ArgumentHelp(
-        "Matrix products; auto is openblas on CPU devices, else clblast.", valueName: "name"))
+        "Matrix products; auto is opencl on CPUs, else clblast.", valueName: "name"))
     var gemm: Compute.MultiplierChoice = .automatic
 
     @Option(

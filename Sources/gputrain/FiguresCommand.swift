@@ -84,10 +84,12 @@ struct FiguresCommand: ParsableCommand {
   func run() throws {
     let widths = try Limits.widths(widths)
     let batches: [Int] = try SweepGrid.parseList(
-      batchSizes, what: "--batch-sizes", "integers a,b,c")
+      batchSizes, what: "--batch-sizes", "integers a,b,c"
+    ).uniqued()
     for batch in batches { try Limits.check("--batch-sizes", batch) }
     let names: [String] = try SweepGrid.parseList(
-      parametrization, what: "--parametrization", "names a,b,c")
+      parametrization, what: "--parametrization", "names a,b,c"
+    ).uniqued()
     try model.check(
       parametrizations: names, optimizers: [optimizer], widest: widths.max() ?? 1)
     let figures = try PaperFigures(directory: URL(fileURLWithPath: out))
@@ -95,6 +97,10 @@ struct FiguresCommand: ParsableCommand {
     let settings = try model.settings(
       data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,
       defaultDepth: 2, compute: compute)
+    if let least = batches.min(), least > settings.data.trainCount {
+      throw InvalidOption(
+        "--batch-sizes: all are above the \(settings.data.trainCount) training rows")
+    }
     model.note(parametrizations: names, widths: widths, settings: settings)
     let spectrum = try GradientSpectrum(
       settings: settings, parametrization: names[0], optimizer: optimizer, width: spectrumWidth,
@@ -112,13 +118,16 @@ struct FiguresCommand: ParsableCommand {
     }
     if Terminal.isInteractive { Terminal.rewrite("") }
     try figures.write(learning)
+    if !json { show(spectrum, learning) }
+    if !learning.hasPoints {
+      Terminal.note(
+        "networks diverge at the rate 2^\(log2LearningRate); give --log2-lr a lower one")
+    }
     let pictures = try draw(figures, spectrum, learning)
     if json {
       print(
         try jsonText(
           Output(spectrum: spectrum, learning: learning, pictures: pictures.map(\.path))))
-    } else {
-      show(spectrum, learning)
     }
     Terminal.note("data and \(pictures.count) pictures in \(figures.directory.relativePath)")
   }

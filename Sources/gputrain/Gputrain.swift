@@ -1,4 +1,6 @@
 import ArgumentParser
+import Foundation
+import Spectral
 
 /// The `gputrain` program.
 @main struct Gputrain: ParsableCommand {
@@ -14,9 +16,29 @@ import ArgumentParser
     ],
     defaultSubcommand: SweepCommand.self)
 
+  /// Runs what the command line asks for; a bad command line ends with status 64, as `sysexits.h`
+  /// has it, also where it is found out late.
   static func main() {
     ThreadPinning.choose()
-    main(nil)
+    let command: any ParsableCommand
+    do {
+      command = try parseAsRoot()
+    } catch {
+      leave(with: error, isUsage: true)
+    }
+    do {
+      var command = command
+      try command.run()
+    } catch {
+      leave(with: error, isUsage: error is InvalidOption || error is UnknownParametrizationError)
+    }
+  }
+
+  /// Prints what is to be said of `error` and exits.
+  private static func leave(with error: any Error, isUsage: Bool) -> Never {
+    guard isUsage && exitCode(for: error) == .failure else { exit(withError: error) }
+    FileHandle.standardError.write(Data((fullMessage(for: error) + "\n").utf8))
+    exit(withError: ExitCode.validationFailure)
   }
 
   /// What was given on the command line after the command's own name.

@@ -65,6 +65,11 @@ struct NormsCommand: ParsableCommand {
       try against.map {
         try WeightAudit(opened[0], against: WeightFile(path: $0), filter: matches)
       } ?? WeightAudit(opened, filter: matches)
+    if audit.count == 0 && audit.leftOut.isEmpty {
+      Terminal.note(
+        filter.map { "no tensor matches '\(printable($0))'" }
+          ?? "no tensors in \(files.joined(separator: ", "))")
+    }
     var matrices: [AuditedMatrix] = []
     if audit.count > 0 {
       let device = try Device.find(DeviceRequest(device))

@@ -108,6 +108,11 @@ struct SweepCommand: ParsableCommand {
     } else if !rows.isEmpty {
       print(report.table() + warnings.map { "\n\($0.paragraph)\n" }.joined())
     }
+    if options.diagnose != nil && outcome.progress.reused > 0 {
+      Terminal.note(
+        "\(outcome.progress.reused) runs were there before and are not measured now; another --out "
+          + "measures all")
+    }
     let elapsed = SweepDisplay.duration((ContinuousClock.now - start) / .seconds(1))
     Terminal.note(
       "\(rows.count) of \(grid.cells.count) runs in \(sweep.store.summaryFile.relativePath), \(elapsed)"

@@ -65,7 +65,9 @@ import Testing
     ] as [([String], [String])])
   func badOption_givesOneLine(arguments: [String], parts: [String]) throws {
     let result = try CommandRunner.run(Self.small + arguments)
-    #expect(result.status != 0 && result.errors.contains("Error: "))
+    // 64, told from 1, which says that the condition is broken; memory is no matter of the usage.
+    #expect(result.status == (arguments[0] == "--memory" ? 1 : 64), "\(result.errors)")
+    #expect(result.errors.contains("Error: "))
     #expect(result.output.isEmpty)
     for part in parts { #expect(result.errors.contains(part), "\(result.errors)") }
   }
@@ -143,6 +145,55 @@ import Testing
       let learning = try String(
         contentsOf: out.appendingPathComponent("feature-learning.csv"), encoding: .utf8)
       #expect(learning.split(separator: "\n").count == 1 + 2 * 3 * 2 * 2)
+    }
+  }
+
+  @Test func figuresOfDivergedNetworks_saySo_andKeepTheData() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let out = directory.appendingPathComponent("f")
+      let result = try CommandRunner.run([
+        "figures", "--widths", "16,32", "--seeds", "2", "--steps", "20", "--spectrum-width", "16",
+        "--batch-sizes", "4,1,4", "--log2-lr", "100", "--parametrization", "mup,mup", "--out",
+        out.path,
+      ])
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(result.errors.contains("networks diverge at the rate 2^100"))
+      #expect(result.output.split(separator: "\n").count { $0.contains("‖Δh₂‖") } == 1)
+      let ranks = try String(
+        contentsOf: out.appendingPathComponent("gradient-stable-rank.csv"), encoding: .utf8)
+      #expect(ranks.split(separator: "\n").count == 3)
+      let tooMany = try CommandRunner.run([
+        "figures", "--batch-sizes", "100000", "--out", out.path,
+      ])
+      #expect(tooMany.status == 64 && tooMany.errors.contains("--batch-sizes"))
+    }
+  }
+
+  @Test func checkOfDivergedNetworks_blamesTheRate() throws {
+    let result = try CommandRunner.run(Self.small + ["--log2-lr", "60"])
+    #expect(result.status == 1)
+    #expect(result.output.contains("verdict  cannot tell: networks diverge at the rate 2^60"))
+  }
+
+  /// Zero readout: before the readout has moved no other layer has a gradient, and √v ≤ 10 ε.
+  @Test func healthyRun_hasNoWarnings() throws {
+    let result = try CommandRunner.run([
+      "sweep", "--widths", "32,64", "--base-width", "64", "--log2-lr", "-7", "--seeds", "1",
+      "--parametrization", "spectral", "--steps", "60", "--diagnose", "10",
+    ])
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(!result.output.contains("warning"), "\(result.output)")
+  }
+
+  @Test func diagnoseOfRunsThatAreThere_saysThatTheyAreNot() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let sweep = [
+        "sweep", "--widths", "16", "--log2-lr", "-7", "--seeds", "1", "--steps", "5",
+        "--parametrization", "spectral", "--out", directory.appendingPathComponent("s").path,
+      ]
+      _ = try CommandRunner.run(sweep)
+      let again = try CommandRunner.run(sweep + ["--diagnose", "1"])
+      #expect(again.errors.contains("1 runs were there before and are not measured now"))
     }
   }
 

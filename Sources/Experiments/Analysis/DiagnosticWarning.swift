@@ -69,12 +69,11 @@ struct DiagnosticWarnings {
 
   private var epsilonDominance: [DiagnosticWarning] {
     warnings(.epsilonDominance, .epsilonDominance) { series in
-      let (first, last) = series
-      // The lower the worse, for one order of all stories.
-      return max(first, last) > 0.5 ? 1 - max(first, last) : nil
+      // At the end: before the first gradients every v is 0. The lower the worse, as elsewhere.
+      series.last > 0.5 ? 1 - series.last : nil
     } text: { place, worst in
       "\(place): \(ReportText.number(100 * (1 - worst), digits: 0)) % of Adam's entries have "
-        + "√v ≤ 10 ε: lower ε, or scale it with width"
+        + "√v ≤ 10 ε at the end: lower ε, or scale it with width"
     }
   }
 
@@ -85,14 +84,16 @@ struct DiagnosticWarnings {
     judge: ((first: Double, last: Double)) -> Double?, text: (String, Double) -> String
   ) -> [DiagnosticWarning] {
     let groups = Dictionary(grouping: runs) { Key($0.cell) }
-    return groups.sorted { $0.key < $1.key }.flatMap { key, runs in
-      (0...settings.depth).compactMap { layer -> DiagnosticWarning? in
-        let found = runs.compactMap { $0.quarters("layers.\(layer)/\(quantity.rawValue)") }
-          .compactMap(judge)
-        guard let worst = found.min() else { return nil }
-        let place = "\(key), layers.\(layer), \(found.count) of \(runs.count) runs"
-        return DiagnosticWarning(story: story, text: text(place, worst))
+    return groups.sorted { $0.key < $1.key }.compactMap { key, runs in
+      // [layer][run that tells it]: how bad.
+      let found = (0...settings.depth).map { layer in
+        runs.compactMap { $0.quarters("layers.\(layer)/\(quantity.rawValue)") }.compactMap(judge)
       }
+      guard let worst = found.joined().min() else { return nil }
+      let layers = found.indices.filter { !found[$0].isEmpty }.map { "layers.\($0)" }
+      let most = found.map(\.count).max() ?? 0
+      let place = "\(key), \(layers.joined(separator: " ")), up to \(most) of \(runs.count) runs"
+      return DiagnosticWarning(story: story, text: text(place, worst))
     }
   }
 

@@ -18,9 +18,9 @@ struct CheckPrediction {
       }, widths: widths)
   }
 
-  /// The wider half of the networks, two at least.
+  /// The wider half of the networks, three at least.
   var widerHalf: CheckPrediction {
-    let kept = max(2, (widths.count + 1) / 2)
+    let kept = max(3, (widths.count + 1) / 2)
     return CheckPrediction(
       configurations: configurations.suffix(kept), widths: widths.suffix(kept))
   }

@@ -34,8 +34,10 @@ public struct CheckReport: Encodable, Sendable {
   public let exponents: [CheckedQuantity]
   /// Mean |h| by layer, step and width: the coordinate check.
   public let coordinates: [Coordinate]
-  /// What diverged or could not be fitted, in words.
+  /// What could not be fitted, in words.
   public let remarks: [String]
+  /// Whether networks diverged, which leaves nothing to judge.
+  public let diverged: Bool
 
   /// The broken ones by layer from input to readout, then those that more seeds have to decide.
   public var failures: [CheckedQuantity] {
@@ -43,12 +45,13 @@ public struct CheckReport: Encodable, Sendable {
   }
 
   /// Whether the condition is met.
-  public var passes: Bool { failures.isEmpty && !exponents.isEmpty }
+  public var passes: Bool { failures.isEmpty && !exponents.isEmpty && !diverged }
 
   /// The first layer that breaks by itself: of its failures the first in the order init, update,
   /// features. A layer whose σ and rate are right and which only passes on what another does
   /// comes last.
   public var culprit: CheckedQuantity? {
+    if diverged { return nil }
     let broken = exponents.filter(\.isBroken)
     return broken.first { $0.deviatesByItself || $0.verdict == .breaksUnpredicted }
       ?? failures.first
@@ -57,7 +60,7 @@ public struct CheckReport: Encodable, Sendable {
   private enum CodingKeys: String, CodingKey {
     case verdict, failures, culprit, parametrization, optimizer, widths, seeds
     case log2LearningRate = "log2_learning_rate"
-    case step, exponents, coordinates, remarks
+    case step, exponents, coordinates, remarks, diverged
   }
 
   /// The stored values, the verdict, the failures and the culprit.
@@ -75,5 +78,6 @@ public struct CheckReport: Encodable, Sendable {
     try container.encode(exponents, forKey: .exponents)
     try container.encode(coordinates, forKey: .coordinates)
     try container.encode(remarks, forKey: .remarks)
+    try container.encode(diverged, forKey: .diverged)
   }
 }

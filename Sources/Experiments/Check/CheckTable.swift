@@ -34,7 +34,7 @@ extension CheckReport {
   private var legend: [String] {
     let seen = Set(exponents.map(\.verdict.mark))
     return [
-      ("✗", "breaks the condition"), ("?", "would, if more seeds agreed"),
+      ("✗", "breaks the condition"), ("?", "more seeds are needed to tell"),
       ("~", "off at the narrowest widths only"), ("·", "not judged"),
     ].filter { seen.contains($0.0) }.map { "\($0.0) \($0.1)" }
   }
@@ -73,7 +73,9 @@ extension CheckReport {
       let digits = magnitude >= 100 ? 0 : magnitude >= 10 ? 1 : magnitude >= 1 ? 2 : 3
       return ReportText.number(value, digits: digits)
     }
-    return String(format: "%.1e", value).replacing("-", with: "−").replacing("e−0", with: "e−")
+    return String(format: abs(log10(magnitude)) < 10 ? "%.1e" : "%.0e", value)
+      .replacing("-", with: "−").replacing("e−0", with: "e−").replacing("e+0", with: "e")
+      .replacing("e+", with: "e")
   }
 
   private var coordinateBlock: String {
@@ -92,6 +94,12 @@ extension CheckReport {
 
   /// The verdict in words: what breaks first, and whether the rule is to blame or something else.
   private var sentence: String {
+    if diverged {
+      return ReportText.wrapped(
+        "cannot tell: networks diverge at the rate 2^"
+          + "\(ReportText.number(log2LearningRate, digits: 2)); give --log2-lr a lower one",
+        after: "verdict  ", indent: 9)
+    }
     guard let culprit else {
       guard passes else { return "verdict  fails: nothing could be fitted" }
       let exception =

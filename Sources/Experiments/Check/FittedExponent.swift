@@ -6,6 +6,8 @@ struct FittedExponent {
   let exponent: Double
   /// Half of the 95 % interval, by Student's t.
   let halfWidth: Double
+  /// Of the mean.
+  private let standardError: Double
   var lower: Double { exponent - halfWidth }
   var upper: Double { exponent + halfWidth }
 
@@ -23,7 +25,13 @@ struct FittedExponent {
     let mean = slopes.reduce(0, +) / count
     let variance = slopes.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
     exponent = mean
-    halfWidth =
-      StudentT.percentile975(degreesOfFreedom: seeds - 1) * (variance / count).squareRoot()
+    standardError = (variance / count).squareRoot()
+    halfWidth = StudentT.percentile975(degreesOfFreedom: seeds - 1) * standardError
+  }
+
+  /// Whether the exponent is told from `value` ± `distance`: further than two standard errors from
+  /// both. Few seeds give the standard error itself only roughly.
+  func isWithin(_ distance: Double, of value: Double) -> Bool {
+    abs(exponent - value) + 2 * standardError < distance
   }
 }

@@ -35,11 +35,13 @@ public struct SpectralCheck {
     let layerCount = measurements[0][0].layers.count
     var exponents: [CheckedQuantity] = []
     var remarks: [String] = []
+    var diverged = false
     for layer in 0..<layerCount {
       for quantity in SpectralQuantity.allCases {
         // [width][seed]
         let values = measurements.map { self.values(quantity, layer: layer, of: $0) }
         if values.allSatisfy({ $0.allSatisfy { $0 == 0 } }) { continue }
+        diverged = diverged || !values.allSatisfy { $0.allSatisfy(\.isFinite) }
         guard
           let checked = judge(
             quantity, layer: layer, isReadout: layer == layerCount - 1, values, prediction)
@@ -65,7 +67,7 @@ public struct SpectralCheck {
       parametrization: runs.parametrization, optimizer: runs.optimizer.rawValue,
       widths: runs.widths, seeds: runs.seeds.count, log2LearningRate: runs.log2LearningRate,
       step: judgedStep + 1,
-      exponents: exponents, coordinates: coordinates, remarks: remarks)
+      exponents: exponents, coordinates: coordinates, remarks: remarks, diverged: diverged)
   }
 
   /// A quantity's value for each seed.
@@ -126,7 +128,7 @@ public struct SpectralCheck {
       if !isJudged {
         .informative
       } else if !isOff(from: condition, by: quantity.tolerance) {
-        .meets
+        fitted.isWithin(Self.mildestFault, of: condition) ? .meets : .unclear
       } else if isFaultless && fades(quantity, layer: layer, values, ideal: idealNetworks) {
         .fades
       } else if !differs(from: condition) {
@@ -154,7 +156,11 @@ public struct SpectralCheck {
         widths: wider.widths, values: values.suffix(wider.widths.count))
     else { return false }
     return abs(fitted.exponent - condition) <= quantity.tolerance
+      && fitted.isWithin(Self.mildestFault, of: condition)
   }
+
+  /// By how much the mildest known fault moves an exponent.
+  private static let mildestFault = 0.5
 
   private static func mean(_ values: [Double]) -> Double {
     values.reduce(0, +) / Double(values.count)

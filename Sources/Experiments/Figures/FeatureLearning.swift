@@ -55,6 +55,16 @@ public struct FeatureLearning: Codable, Sendable {
   /// By parametrization and quantity.
   public let curves: [Curve]
 
+  /// Whether every quantity has a value that can be drawn; none has where all networks diverged.
+  public var hasPoints: Bool {
+    Quantity.allCases.allSatisfy { quantity in
+      curves.contains { curve in
+        curve.quantity == quantity
+          && curve.values.joined().contains { $0.isFinite && $0 > 0 }
+      }
+    }
+  }
+
   /// Trains every run of `runs`, which must have the same widths, and compares start and end.
   ///
   /// - progress: called every few steps with the parametrization and width; what it throws ends

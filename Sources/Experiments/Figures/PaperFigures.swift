@@ -28,7 +28,8 @@ public struct PaperFigures {
     try write(learning.csv, to: Name.learning)
   }
 
-  /// Draws both figures; returns the pictures.
+  /// Draws the figures; returns the pictures. The second is left out where a panel has no point:
+  /// networks diverged.
   ///
   /// - Throws: `Gnuplot.Failure`.
   public func draw(
@@ -37,8 +38,11 @@ public struct PaperFigures {
   ) throws -> [URL] {
     let pictures = ["low-rank-updates", "feature-learning"].map { "\($0).\(format.rawValue)" }
     try gnuplot.run(lowRankScript(spectrum, format, pictures[0]), in: directory)
-    try gnuplot.run(learningScript(learning, format, pictures[1]), in: directory)
-    return pictures.map { directory.appendingPathComponent($0) }
+    let isDrawable = learning.hasPoints
+    if isDrawable {
+      try gnuplot.run(learningScript(learning, format, pictures[1]), in: directory)
+    }
+    return pictures.prefix(isDrawable ? 2 : 1).map { directory.appendingPathComponent($0) }
   }
 
   private enum Name {

@@ -7,12 +7,16 @@
 public enum DiagnosticQuantity: String, Codable, Hashable, Sendable, CaseIterable {
   /// ‖W‖_*, the largest singular value.
   case spectralNorm = "spectral_norm"
+  /// ‖Wᵀu − σv‖/σ for the σ reported: some singular value lies within it of σ, relatively.
+  case spectralNormResidual = "spectral_norm_residual"
   /// ‖W‖_*/√(fanOut/fanIn).
   case weightNorm = "weight_norm"
   /// ‖W‖_F.
   case frobeniusNorm = "frobenius_norm"
   /// ‖ΔW‖_*.
   case updateSpectralNorm = "update_spectral_norm"
+  /// The residual of ‖ΔW‖_*, where it was not found from the gradient's factors.
+  case updateSpectralNormResidual = "update_spectral_norm_residual"
   /// ‖ΔW‖_*/√(fanOut/fanIn).
   case updateNorm = "update_norm"
   /// ‖ΔW‖_F.

@@ -4,6 +4,7 @@ import Tensors
 enum RawQuantity: Hashable {
   case weightSpectral, weightFrobenius
   case updateSpectral, updateFrobenius
+  case weightResidual, updateResidual
   case totalSpectral, totalFrobenius
   case gradientSpectral, gradientFrobenius
   /// Sums of squares over the probe batch: of a layer's input, of W times it, of ΔW times it, of

@@ -30,6 +30,7 @@ struct DiagnosticValues {
     }
     let weight = raw[.weightSpectral]
     put(.spectralNorm, weight)
+    put(.spectralNormResidual, raw[.weightResidual])
     put(.weightNorm, weight?.map { $0 / target })
     put(.frobeniusNorm, raw[.weightFrobenius])
     let gradient = raw[.gradientSpectral]
@@ -40,6 +41,7 @@ struct DiagnosticValues {
     let update = raw[.updateSpectral] ?? both(gradient, rate, *)
     let updateFrobenius = raw[.updateFrobenius] ?? both(raw[.gradientFrobenius], rate, *)
     put(.updateSpectralNorm, update)
+    put(.updateSpectralNormResidual, raw[.updateResidual])
     put(.updateNorm, update?.map { $0 / target })
     put(.updateFrobeniusNorm, updateFrobenius)
     put(.updateStableRank, stableRank(updateFrobenius, update))

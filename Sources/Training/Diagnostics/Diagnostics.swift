@@ -9,7 +9,7 @@ import Tensors
 public final class Diagnostics {
   /// How much is measured.
   public enum Contents: String, Codable, Hashable, Sendable, CaseIterable {
-    /// Norms of W and of each step's ΔW: a few per cent of a step.
+    /// Norms of W and of each step's ΔW.
     case norms
     /// Also gradients, features, alignment and the change since the start.
     case all
@@ -33,6 +33,8 @@ public final class Diagnostics {
   var initialFeatures: [Tensor] = []
   /// This step's probe inputs of each layer, and updates as they come.
   private var inputs: [Tensor] = []
+  /// Over each matrix, of the measurement under way.
+  private var passes = 0
   private var changes: [Int: Tensor] = [:]
   var measured = false
 
@@ -61,13 +63,13 @@ public final class Diagnostics {
       } : []
     let weights = layers.map(\.weight.value)
     let shapes = weights.map { (replicas: $0.replicas, rows: $0.rows, columns: $0.columns) }
-    weightNorms = try NormFollower(shapes, passes: Self.weightPasses, compute: compute)
-    updateNorms = try NormFollower(shapes, passes: Self.updatePasses, compute: compute)
+    weightNorms = try NormFollower(shapes, compute: compute)
+    updateNorms = try NormFollower(shapes, compute: compute)
     totalNorms =
       contents == .norms
       ? []
       : try shapes.map {
-        try NormFollower([$0], passes: Self.updatePasses, compute: compute)
+        try NormFollower([$0], compute: compute)
       }
     initialWeights =
       contents == .norms ? [] : try weights.map { try compute.copy($0) }
@@ -84,16 +86,18 @@ public final class Diagnostics {
   public func measure(step: Int) throws {
     reading.begin(step: step)
     let weights = layers.map(\.weight.value)
-    let norms = try weightNorms.norms(of: weights)
+    passes = NormPasses(every: every).count(step: step)
+    let norms = try weightNorms.norms(of: weights, passes: passes)
     for layer in layers.indices {
       try reading.note(.weightSpectral, layer, norms.spectral[layer])
+      try reading.note(.weightResidual, layer, norms.residual[layer])
       try reading.note(.weightFrobenius, layer, norms.frobenius[layer])
     }
     if let probe { try measureFeatures(probe) }
     if contents == .all && measured {
       for (layer, weight) in weights.enumerated() {
         let change = try compute.difference(weight, initialWeights[layer])
-        let norms = try totalNorms[layer].norms(of: [change])
+        let norms = try totalNorms[layer].norms(of: [change], passes: passes)
         try reading.note(.totalSpectral, layer, norms.spectral[0])
         try reading.note(.totalFrobenius, layer, norms.frobenius[0])
       }
@@ -130,9 +134,10 @@ public final class Diagnostics {
     defer { (changes, inputs) = ([:], []) }
     guard changes.count == layers.count else { return }
     let updates = layers.indices.map { changes[$0]! }
-    let norms = try updateNorms.norms(of: updates)
+    let norms = try updateNorms.norms(of: updates, passes: passes)
     for (layer, update) in updates.enumerated() {
       try reading.note(.updateSpectral, layer, norms.spectral[layer])
+      try reading.note(.updateResidual, layer, norms.residual[layer])
       try reading.note(.updateFrobenius, layer, norms.frobenius[layer])
       if probe != nil {
         let product = try compute.product(.nt, inputs[layer], update)
@@ -157,11 +162,6 @@ public final class Diagnostics {
         })
     }
   }
-
-  /// A weight moves little from one measurement to the next.
-  private static let weightPasses = 1
-  /// Updates are of low stable rank, and turn by less than a right angle from step to step.
-  private static let updatePasses = 2
 }
 
 extension Diagnostics: UpdateObserver {

@@ -63,6 +63,33 @@ import Testing
     }
   }
 
+  /// Some singular value lies within the residual of σ, and the residual is that of the vectors
+  /// found: far from 0 before the iteration is done, and falling.
+  @Test(arguments: PassForm.allCases) func residual_boundsTheDistanceToASingularValue(
+    _ form: PassForm
+  ) throws {
+    let (rows, columns) = (90, 70)
+    for family in [MatrixFamily.gaussian, .decaying] {
+      let values = family.make(rows, columns, seed: 12)
+      let tensor = try compute.tensor(values, rows: rows, columns: columns)
+      let singular = referenceSingularValues(values, rows, columns)
+      var last = Double.infinity
+      for passes in [2, 3, 5, 40] {
+        let iteration = try PowerIteration(
+          shapes: [(1, rows, columns)], vectors: 2, seed: 3, form: form, compute: compute)
+        let norms = try iteration.enqueue([tensor], iterations: passes)
+        let sigma = Double(try compute.read(norms.spectral[0])[0])
+        let residual = Double(try compute.read(norms.residual[0])[0])
+        let nearest = singular.map { abs($0 - sigma) }.min() ?? .infinity
+        #expect(nearest <= (residual + 1e-5) * sigma, "\(family) after \(passes) passes")
+        if passes == 3 { #expect(residual > 1e-3, "\(family): \(residual)") }
+        #expect(residual <= 2 * last, "\(family) after \(passes) passes")
+        last = residual
+      }
+      #expect(last <= 1e-3)
+    }
+  }
+
   @Test(arguments: PassForm.allCases) func result_doesNotDependOnItsGroup(_ form: PassForm) throws {
     let values = gaussianNumbers(3 * 90 * 110, seed: 1)
     let group = try compute.tensor(values, replicas: 3, rows: 90, columns: 110)

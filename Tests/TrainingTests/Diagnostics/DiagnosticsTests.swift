@@ -109,6 +109,75 @@ import Testing
     }
   }
 
+  /// Norms keep up with weights that a high rate moves in directions of their own, from a readout of
+  /// 0, batch after batch, whether measured each step or rarely.
+  @Test(arguments: [OptimizerKind.adam, .momentum, .sgd], [1, 10, 30])
+  func norms_areFollowedAsWeightsMove(_ optimizer: OptimizerKind, _ every: Int) throws {
+    let (inputs, width, steps) = (40, 128, 61)
+    let configuration = TrainingConfiguration(
+      network: NetworkConfiguration(
+        MLPShape(inputs: inputs, hidden: [width, width], outputs: 10), zeroReadout: true),
+      baseShape: MLPShape(inputs: inputs, hidden: [32, 32], outputs: 10), optimizer: optimizer,
+      batchSize: 64)
+    let rate = optimizer == .adam ? 0.0078 : optimizer == .sgd ? 0.2 : 0.02
+    let trainer = try Trainer(
+      configuration,
+      replicas: [
+        Replica(
+          seed: 1, learningRate: rate, parametrization: try Parametrizations.named("spectral"))
+      ], totalSteps: steps, compute: compute)
+    // Rows around ten centres, another batch each step.
+    var random = Philox(seed: 8, stream: 0)
+    let centres = (0..<10 * inputs).map { _ in random.uniform(-1, 1) }
+    let batches = try (0..<7).map { _ in
+      let values = (0..<64 * inputs).map { index in
+        centres[index / inputs % 10 * inputs + index % inputs] + random.uniform(-1, 1)
+      }
+      return try DeviceRows(
+        .floats(values), labels: (0..<64).map { UInt32($0 % 10) },
+        scale: [Float](repeating: 1, count: inputs), shift: [Float](repeating: 0, count: inputs),
+        compute: compute)
+    }
+    let diagnostics = try trainer.diagnose(every: every, probe: batches[0])
+    let layers = diagnostics.layers
+    func weights() throws -> [[Double]] {
+      try layers.map { try compute.read($0.weight.value).map(Double.init) }
+    }
+    // [step]: the weights before and after it.
+    var seen: [Int: (before: [[Double]], after: [[Double]])] = [:]
+    for step in 0..<steps {
+      let isSeen = step % every == 0 && step % 6 < 2
+      let before = isSeen ? try weights() : []
+      _ = try trainer.trainEpoch(on: batches[step % batches.count])
+      if isSeen { seen[step] = (before, try weights()) }
+    }
+    var compared = 0
+    for record in try diagnostics.records() {
+      for (index, layer) in layers.enumerated() {
+        for quantity in [DiagnosticQuantity.alignment, .updateAlignment] {
+          // 0/0 of a matrix of zeros.
+          if let value = record.layers[index][quantity]?[0], value.isFinite {
+            #expect(value <= 1.01, "\(quantity) of layer \(index) at step \(record.step)")
+          }
+        }
+        guard let seen = seen[record.step] else { continue }
+        let (out, into) = (layer.weight.shape.fanOut, layer.weight.shape.fanIn)
+        let change = zip(seen.after[index], seen.before[index]).map { $0 - $1 }
+        for (quantity, matrix) in [
+          (DiagnosticQuantity.spectralNorm, seen.before[index]), (.updateSpectralNorm, change),
+        ] {
+          let want = try singularValues(matrix, out, into)[0][0]
+          let got = try #require(record.layers[index][quantity]?[0])
+          #expect(
+            abs(got - want) <= 0.02 * want,
+            "\(quantity) of layer \(index) at step \(record.step): \(got), expected \(want)")
+          compared += 1
+        }
+      }
+    }
+    #expect(compared >= 12)
+  }
+
   private func root(_ values: [Double]) -> Double {
     values.reduce(0) { $0 + $1 * $1 }.squareRoot()
   }
