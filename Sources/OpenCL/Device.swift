@@ -43,6 +43,10 @@ public struct Device {
   /// Whether `CommandQueue.enqueueNative` works: host functions in the queue.
   public let supportsNativeKernels: Bool
 
+  /// Whether the driver itself keeps compiled programs between processes, where a binary of ours
+  /// would only be read twice: PoCL, by its own account of them in the user's cache directory.
+  public var keepsPrograms: Bool { platform == "Portable Computing Language" }
+
   /// Every device of every platform, in the loader's order.
   ///
   /// - Throws: `OpenCLError.noPlatform` where none is installed; `callFailed`.

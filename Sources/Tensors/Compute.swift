@@ -25,18 +25,26 @@ public final class Compute {
 
   /// Computation on `device`.
   ///
+  /// - programCache: where compiled kernels are kept between processes, if anywhere; not used on
+  ///   devices whose driver keeps them itself.
   /// - Throws: `OpenCLError`; `unsupported` for OpenBLAS on a device without native kernels.
-  public convenience init(device: Device, multiplier choice: MultiplierChoice = .automatic) throws {
+  public convenience init(
+    device: Device, multiplier choice: MultiplierChoice = .automatic,
+    programCache: ProgramCache? = nil
+  ) throws {
     let native = device.nativeFloatWidth
     try self.init(
-      device: device, multiplier: choice,
-      vectorWidth: [4, 8, 16].contains(native) ? native : 4)
+      device: device, multiplier: choice, vectorWidth: [4, 8, 16].contains(native) ? native : 4,
+      programCache: device.keepsPrograms ? nil : programCache)
   }
 
   /// Computation with kernels of another vector width than the device's own, for tests.
-  package init(device: Device, multiplier choice: MultiplierChoice, vectorWidth: Int) throws {
+  package init(
+    device: Device, multiplier choice: MultiplierChoice, vectorWidth: Int,
+    programCache: ProgramCache? = nil
+  ) throws {
     self.vectorWidth = vectorWidth
-    queue = try CommandQueue(context: Context(device: device))
+    queue = try CommandQueue(context: Context(device: device, programCache: programCache))
     pool = BufferPool(context: queue.context)
     switch choice {
     case .openblas where !device.supportsNativeKernels:

@@ -16,16 +16,7 @@ struct BenchCommand: ParsableCommand {
 
   /// What every bench takes.
   struct Options: ParsableArguments {
-    @Option(
-      help: ArgumentHelp(
-        "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the "
-          + "most memory, else the CPU)", valueName: "device"))
-    var device = ""
-
-    @Option(
-      help: ArgumentHelp(
-        "Matrix products; auto is opencl on CPUs, else clblast.", valueName: "name"))
-    var gemm: Compute.MultiplierChoice = .automatic
+    @OptionGroup var computing: ComputeOptions
 
     @Option(
       parsing: .unconditional,
@@ -41,9 +32,7 @@ struct BenchCommand: ParsableCommand {
 
     /// Runs a bench and prints its figure.
     func print(_ bench: (Double, Compute) throws -> BenchFigure) throws {
-      let device = try Device.find(DeviceRequest(device))
-      let compute = try Compute(device: device, multiplier: gemm)
-      let figure = try bench(seconds, compute)
+      let figure = try bench(seconds, try computing.compute())
       Swift.print(json ? try jsonText(figure) : Self.text(figure))
     }
 

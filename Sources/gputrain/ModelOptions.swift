@@ -104,16 +104,7 @@ struct ModelOptions: ParsableArguments {
         + "repeated.", valueName: "file"))
   var parametrizationFiles: [String] = []
 
-  @Option(
-    help: ArgumentHelp(
-      "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the "
-        + "most memory, else the CPU)", valueName: "device"))
-  var device = ""
-
-  @Option(
-    help: ArgumentHelp(
-      "Matrix products; auto is opencl on CPU devices, else clblast.", valueName: "name"))
-  var gemm: Compute.MultiplierChoice = .automatic
+  @OptionGroup var computing: ComputeOptions
 
   @Option(
     help: ArgumentHelp(
@@ -190,8 +181,8 @@ struct ModelOptions: ParsableArguments {
 
   /// The device, its computation and the data, announced on standard error.
   func prepare() throws -> (compute: Compute, data: TrainingData) {
-    let device = try Device.find(DeviceRequest(device))
-    let compute = try Compute(device: device, multiplier: gemm)
+    let compute = try computing.compute()
+    let device = compute.queue.device
     let source = try data.map(DataSet.load) ?? LoadedData(train: .glyphs())
     let prepared = try TrainingData(
       source, validationFraction: validationFraction, normalization: normalization.normalization)

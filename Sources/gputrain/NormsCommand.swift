@@ -40,11 +40,7 @@ struct NormsCommand: ParsableCommand {
   @Option(help: "Greatest first; stable-rank smallest first.")
   var sort: AuditOrder = .ratio
 
-  @Option(
-    help: ArgumentHelp(
-      "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the "
-        + "most memory, else the CPU)", valueName: "device"))
-  var device = ""
+  @OptionGroup var on: DeviceOption
 
   @Flag(help: "Print comma-separated values.")
   var csv = false
@@ -72,8 +68,7 @@ struct NormsCommand: ParsableCommand {
     }
     var matrices: [AuditedMatrix] = []
     if audit.count > 0 {
-      let device = try Device.find(DeviceRequest(device))
-      let measure = try LanczosMeasure(compute: Compute(device: device))
+      let measure = try LanczosMeasure(compute: on.compute())
       matrices = try audit.run(measure) { index, name in
         if Terminal.isInteractive {
           Terminal.rewrite("\(index + 1) of \(audit.count): \(printable(name))")

@@ -78,7 +78,8 @@ extension ModelOptions {
       OptionEntry("rate-rule", repeated: rateRules.map(\.text)),
       OptionEntry("lr-multiplier", repeated: rateMultipliers.map(\.text)),
       OptionEntry("parametrization-file", repeated: parametrizationFiles),
-      OptionEntry("device", device.isEmpty ? nil : device), OptionEntry("gemm", gemm.rawValue),
+      OptionEntry("device", computing.on.device.isEmpty ? nil : computing.on.device),
+      OptionEntry("gemm", computing.gemm.rawValue),
       OptionEntry("memory", memory.map { "\($0.bytes)" }),
     ]
   }

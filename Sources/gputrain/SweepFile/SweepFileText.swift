@@ -25,7 +25,7 @@ struct SweepFileText {
       text += "\n" + Self.comment(helps[entry.name] ?? "")
       text += value(entry).map { "\(entry.name): \($0)\n" } ?? "# \(entry.name):\n"
     }
-    return text + (parametrizations.isEmpty ? Self.example : definitions)
+    return text + (parametrizations.isEmpty ? Self.example : "\n" + definitions)
   }
 
   /// The value in YAML; nil where there is none.
@@ -92,11 +92,13 @@ struct SweepFileText {
   }
 
   private static func text(_ law: PowerLaw) -> String {
-    var parts: [String] = []
-    if law.multiplier != 1 { parts.append("multiplier: \(law.multiplier)") }
-    if law.fanIn != 0 { parts.append("fan-in: \(law.fanIn)") }
-    if law.fanOut != 0 { parts.append("fan-out: \(law.fanOut)") }
-    return parts.isEmpty ? "1" : "{\(parts.joined(separator: ", "))}"
+    func text(_ number: Double) -> String {
+      number == number.rounded() && abs(number) < 1e9 ? "\(Int(number))" : "\(number)"
+    }
+    let exponents = [("fan-in", law.fanIn), ("fan-out", law.fanOut)].filter { $0.1 != 0 }
+    if exponents.isEmpty { return text(law.multiplier) }
+    let factor = law.multiplier == 1 ? [] : [("multiplier", law.multiplier)]
+    return "{\((factor + exponents).map { "\($0.0): \(text($0.1))" }.joined(separator: ", "))}"
   }
 
   /// A parametrization written out, to be taken out of its comment.
