@@ -42,8 +42,10 @@ typedef struct {
   uint rule, records;
 } Epilogue;
 
-// Updates `count` ≤ WIDTH weights from `index` on by their gradients.
-INLINE void update(const Epilogue* e, vector gradient, size_t index, uint count) {
+// Updates a tile of weights by their gradients α·tile; index: of its first weight. What is the same
+// for all is in registers: the compiler cannot know that weights are not part of the epilogue.
+NOINLINE void update_tile(const Epilogue* e, const float* tile, uint tilePitch, uint height,
+                          uint columns, size_t start, size_t pitch, float alpha) {
   __global float *weight = e->c, *change = e->change;
   __global float *velocity = e->first, *mean = e->first, *square = e->second;
   float4 rate = e->rate;
@@ -51,45 +53,50 @@ INLINE void update(const Epilogue* e, vector gradient, size_t index, uint count)
   float beta1 = e->numbers.x, beta2 = e->numbers.y;
   float correction1 = e->numbers.z, correction2 = e->numbers.w;
   bool records = e->records, nesterov = e->rule == RULE_NESTEROV;
-#define APPLY(T, LOAD_T, STORE_T, GRADIENT)       \
-  switch (e->rule) {                              \
-    case RULE_STANDS_STILL:                       \
-      STORE_T((T)(NAN), change + index);          \
-      break;                                      \
-    case RULE_SGD: {                              \
-      SGD(T, LOAD_T, STORE_T, GRADIENT)           \
-      break;                                      \
-    }                                             \
-    case RULE_ADAM: {                             \
-      ADAM(T, LOAD_T, STORE_T, GRADIENT)          \
-      break;                                      \
-    }                                             \
-    default: {                                    \
-      MOMENTUM(T, LOAD_T, STORE_T, GRADIENT)      \
-    }                                             \
+#define FOR_TILE(RULE)                                                \
+  for (uint row = 0; row < height; row++) {                           \
+    const float* gradient = tile + row * tilePitch;                   \
+    size_t index = start + row * pitch, end = index + columns;        \
+    for (; index + WIDTH <= end; index += WIDTH, gradient += WIDTH) { \
+      RULE(vector, LOAD, STORE, LOAD(gradient) * alpha)               \
+    }                                                                 \
+    for (; index < end; index++, gradient++) {                        \
+      RULE(float, LOAD_ONE, STORE_ONE, *gradient * alpha)             \
+    }                                                                 \
   }
-  if (count >= WIDTH) {
-    APPLY(vector, LOAD, STORE, gradient)
+#define STAND_STILL(T, LOAD_T, STORE_T, GRADIENT) STORE_T((T)(NAN), change + index);
+  if (e->rule == RULE_ADAM) {
+    FOR_TILE(ADAM)
+  } else if (e->rule == RULE_SGD) {
+    FOR_TILE(SGD)
+  } else if (e->rule == RULE_STANDS_STILL) {
+    FOR_TILE(STAND_STILL)
   } else {
-    float some[WIDTH];
-    STORE(gradient, some);
-    for (uint i = 0; i < count; i++, index++) {
-      APPLY(float, LOAD_ONE, STORE_ONE, some[i])
-    }
+    FOR_TILE(MOMENTUM)
   }
 }
 
-// `count` neighbours of a product from `index` on.
-INLINE void finish(const Epilogue* e, vector v, size_t index, size_t column, uint count) {
+// A tile of the product, to be multiplied by alpha; index, column: of its first element.
+INLINE void finish(const Epilogue* e, const float* tile, uint tilePitch, uint height, uint columns,
+                   size_t index, size_t column, size_t pitch, float alpha) {
   if (e->epilogue & UPDATE) {
-    update(e, v, index, count);
+    update_tile(e, tile, tilePitch, height, columns, index, pitch, alpha);
     return;
   }
-  if (e->epilogue & HAS_BIAS) v += load_some(e->side + column, count);
-  if (e->epilogue & DERIVATIVE)
-    v *= derivative_vector(load_some(e->side + index, count), e->kind);
-  store_some(v, e->c + index, count);
-  if (e->epilogue & HAS_OUTPUT) store_some(activate_vector(v, e->kind), e->output + index, count);
+  uint epilogue = e->epilogue, kind = e->kind;
+  __global const float* side = e->side;
+  __global float *c = e->c, *output = e->output;
+  for (uint row = 0; row < height; row++) {
+    for (uint i = 0; i < columns; i += WIDTH) {
+      vector v = LOAD(tile + row * tilePitch + i) * alpha;
+      uint count = columns - i;
+      size_t at = index + row * pitch + i;
+      if (epilogue & HAS_BIAS) v += load_some(side + column + i, count);
+      if (epilogue & DERIVATIVE) v *= derivative_vector(load_some(side + at, count), kind);
+      store_some(v, c + at, count);
+      if (epilogue & HAS_OUTPUT) store_some(activate_vector(v, kind), output + at, count);
+    }
+  }
 }
 
 // What `finish` will read of a panel's row from `index` on, into the cache.

@@ -1,6 +1,6 @@
 // Matrix products on CPUs: how the kernels of multiply.cl go through them.
 //   C(i, j) = Σ_k left(i, k)·right(k, j),  left(i, k) = left[i·leftRow + k·leftStep]
-// The includer defines `Epilogue` first, with `finish`, what becomes of WIDTH neighbours of C, and
+// The includer defines `Epilogue` first, with `finish`, what becomes of a tile of C, and
 // `expect`, which may fetch what that will read.
 //
 // A work-item computes rectangles of C, one after another, tile by tile: HEIGHT rows of left times
@@ -28,6 +28,9 @@
 #define VECTORS 3
 #endif
 #define PANEL (WIDTH * VECTORS)
+// Columns of tiles side by side that are handed over together: rows of some length, which memory
+// and what fetches ahead of it like.
+#define STRIP (PANEL * 8)
 
 // Product.order: how the operands are read.
 #define PACK_LEFT_BLOCK 1
@@ -58,7 +61,7 @@ typedef struct {
   uint rowCut, columnCut, units;
 } ProductSizes;
 
-// Every unit of the work-item. BODY makes its epilogue `e` and its sums' place `sums`, of `replica`.
+// Every unit of the work-item. BODY makes the replica's epilogue `e` and its sums' place `sums`.
 #define FOR_EACH_UNIT(BODY)                                                                   \
   uint rowCuts = (sizes.rows + sizes.rowCut - 1) / sizes.rowCut;                              \
   uint columnCuts = (sizes.columns + sizes.columnCut - 1) / sizes.columnCut;                  \
@@ -168,7 +171,7 @@ NOINLINE void pack_right(const Product* p, __global const float* from, uint colu
   }
 }
 
-// tile[row·PANEL + column] = Σ_k left(row, k)·right(k, column).
+// tile[row·STRIP + column] = Σ_k left(row, k)·right(k, column).
 #define TILE(NAME, ROWS)                                                                       \
   NOINLINE void NAME(__global const float* left, size_t row, size_t step,                      \
                    __global const float* right, size_t pitch, uint depth, float* tile) {       \
@@ -187,27 +190,27 @@ NOINLINE void pack_right(const Product* p, __global const float* from, uint colu
     }                                                                                          \
     _Pragma("unroll") for (uint i = 0; i < ROWS; i++)                                          \
       _Pragma("unroll") for (uint j = 0; j < VECTORS; j++)                                     \
-        STORE(sums[i][j], tile + i * PANEL + j * WIDTH);                                       \
+        STORE(sums[i][j], tile + i * STRIP + j * WIDTH);                                       \
   }
 
 TILE(tile_of_height, HEIGHT)
 TILE(tile_of_4, 4)
 TILE(tile_of_1, 1)
 
-// Hands over a tile whose first element is at left's row i and right's column j: added to the sums so
-// far, finished after the last block of k.
-NOINLINE void deliver(const Product* p, const Epilogue* e, const float* tile, uint height,
+// Hands over tiles side by side whose first element is at left's row i and right's column j: added
+// to the sums so far, finished after the last block of k.
+NOINLINE void deliver(const Product* p, const Epilogue* e, float* tile, uint height,
                       uint columns, size_t i, size_t j, bool first, bool last) {
-  float turned[PANEL * WIDTH] __attribute__((aligned(64)));
+  float turned[STRIP * WIDTH] __attribute__((aligned(64)));
   size_t row = i, column = j;
-  uint tilePitch = PANEL;
+  uint tilePitch = STRIP;
   if (p->order & SWAPPED) {
 #pragma unroll 1
-    for (uint v = 0; v < PANEL; v += WIDTH) {
+    for (uint v = 0; v < columns; v += WIDTH) {
       vector block[WIDTH];
 #pragma unroll
       for (uint k = 0; k < WIDTH; k++)
-        block[k] = k < HEIGHT ? LOAD(tile + k * PANEL + v) : (vector)(0.0f);
+        block[k] = k < HEIGHT ? LOAD(tile + k * STRIP + v) : (vector)(0.0f);
       transpose(block);
 #pragma unroll
       for (uint k = 0; k < WIDTH; k++) STORE(block[k], turned + (v + k) * WIDTH);
@@ -220,25 +223,29 @@ NOINLINE void deliver(const Product* p, const Epilogue* e, const float* tile, ui
     tile = turned;
     tilePitch = WIDTH;
   }
-  for (uint k = 0; k < height; k++) {
-    size_t index = (row + k) * p->pitch + column;
-    for (uint v = 0; v < columns; v += WIDTH) {
-      vector sums = LOAD(tile + k * tilePitch + v);
-      if (!first) sums += load_some(p->partial + index + v, columns - v);
-      if (last) {
-        finish(e, sums * p->alpha, index + v, column + v, columns - v);
-      } else {
-        store_some(sums, p->partial + index + v, columns - v);
+  size_t index = row * p->pitch + column, pitch = p->pitch;
+  if (!(first && last)) {
+    __global float* partial = p->partial + index;
+    for (uint k = 0; k < height; k++) {
+      for (uint v = 0; v < columns; v += WIDTH) {
+        vector sums = LOAD(tile + k * tilePitch + v);
+        if (!first) sums += load_some(partial + k * pitch + v, columns - v);
+        if (last) {
+          STORE(sums, tile + k * tilePitch + v);
+        } else {
+          store_some(sums, partial + k * pitch + v, columns - v);
+        }
       }
     }
   }
+  if (last) finish(e, tile, tilePitch, height, columns, index, column, pitch, p->alpha);
 }
 
 // The rectangle of C that rows [firstRow, lastRow) of left and columns [firstColumn, lastColumn) of
 // right make.
 INLINE void multiply_rectangle(const Product* p, const Epilogue* e, uint firstRow, uint lastRow,
                                uint firstColumn, uint lastColumn) {
-  float tile[PANEL * WIDTH] __attribute__((aligned(64)));
+  float strip[STRIP * HEIGHT] __attribute__((aligned(64)));
   for (uint k = 0; k < p->depth; k += p->blockDepth) {
     uint depth = min(p->blockDepth, p->depth - k);
     __global const float* left = p->left + k * p->leftStep;
@@ -279,6 +286,7 @@ INLINE void multiply_rectangle(const Product* p, const Epilogue* e, uint firstRo
         for (uint first = 0; first < columns; first += PANEL) {
           __global const float* panel = packs ? packedRight + first * depth : right + first;
           size_t pitch = packs ? PANEL : p->rightPitch;
+          float* tile = strip + first % STRIP;
           if (k + depth == p->depth)
             for (uint row = 0; row < height; row++)
               for (uint v = 0; v < PANEL; v += WIDTH)
@@ -297,8 +305,10 @@ INLINE void multiply_rectangle(const Product* p, const Epilogue* e, uint firstRo
               for (uint v = 0; v < PANEL; v += WIDTH)
                 AHEAD(right + next * p->rightPitch + PANEL + v);
           }
-          deliver(p, e, tile, height, min(columns - first, (uint)PANEL), i, j + first, k == 0,
-                  k + depth == p->depth);
+          uint start = first - first % STRIP, end = min(first + PANEL, columns);
+          if (end == columns || end % STRIP == 0)
+            deliver(p, e, strip, height, end - start, i, j + start, k == 0,
+                    k + depth == p->depth);
         }
         i += height;
       }
