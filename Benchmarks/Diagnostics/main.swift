@@ -1,6 +1,6 @@
 // What diagnostics add to a training step, in one run of alternating blocks:
 //   swift run -c release DiagnosticsBenchmark [--json] [rounds]
-// An MLP 3072–n–n–10, batch 64, with and without measurements at every step. Times are the least of
+// An MLP 3072–n–n–10, batch 64, with and without measurements at every step and at every tenth. Times are the least of
 // all rounds, ratios the median over rounds of neighbouring blocks.
 import Foundation
 import OpenCL
@@ -13,6 +13,8 @@ struct Figure: Codable {
   let optimizer: String
   let width: Int
   let contents: String
+  /// Steps from one measurement to the next.
+  let every: Int
   /// Milliseconds a step without and with measurements.
   let plain, measured: Double
   /// (with − without)/without.
@@ -52,12 +54,13 @@ let rows = try DeviceRows(
 var figures: [Figure] = []
 for optimizer in [OptimizerKind.sgd, .adam] {
   for width in [512, 1024, 2048, 4096] {
-    let epochs = max(1, 8192 / width / 2)
-    for contents in Diagnostics.Contents.allCases {
+    let epochs = max(5, 4096 / width / 5 * 5)
+    for (every, contents) in [(1, Diagnostics.Contents.norms), (10, .norms), (1, .all), (10, .all)]
+    {
       let (plain, measured) = (
         try trainer(optimizer, width: width), try trainer(optimizer, width: width)
       )
-      try measured.diagnose(every: 1, contents: contents, probe: rows)
+      try measured.diagnose(every: every, contents: contents, probe: rows)
       // The first blocks warm caches up and find the norms from cold.
       for trainer in [plain, measured] { _ = try block(trainer, epochs: 1) }
       let times = try (0..<rounds).map { _ in
@@ -66,7 +69,7 @@ for optimizer in [OptimizerKind.sgd, .adam] {
       let overheads = times.map { $1 / $0 - 1 }.sorted()
       figures.append(
         Figure(
-          optimizer: optimizer.rawValue, width: width, contents: contents.rawValue,
+          optimizer: optimizer.rawValue, width: width, contents: contents.rawValue, every: every,
           plain: times.map(\.0).min() ?? .nan, measured: times.map(\.1).min() ?? .nan,
           overhead: overheads[rounds / 2]))
     }
@@ -80,13 +83,14 @@ if arguments.contains("--json") {
   print(String(decoding: try encoder.encode(figures), as: UTF8.self))
 } else {
   print("\(compute.queue.device.name), \(rounds) alternating rounds, float32, batch 64")
-  print("optimizer  width  measured     plain ms   with ms  overhead")
+  print("optimizer  width  measured  every    plain ms   with ms  overhead")
   for figure in figures {
     print(
       figure.optimizer.padding(toLength: 9, withPad: " ", startingAt: 0)
         + String(format: "%7d  ", figure.width)
         + figure.contents.padding(toLength: 8, withPad: " ", startingAt: 0)
         + String(
-          format: "%13.3f%10.3f%9.1f %%", figure.plain, figure.measured, 100 * figure.overhead))
+          format: "%7d%12.3f%10.3f%9.1f %%", figure.every, figure.plain, figure.measured,
+          100 * figure.overhead))
   }
 }

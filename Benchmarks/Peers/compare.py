@@ -182,7 +182,7 @@ plot {', '.join(plots['time'])}
 unset logscale y
 set yrange [0:1]
 set key off
-set title "products over the device's measured peak of {peak:.0f} GFLOP/s"
+set title "products, as a share of the fastest in this run ({peak:.0f} GFLOP/s)"
 plot {', '.join(plots['share'])}
 """
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
@@ -216,7 +216,7 @@ def main():
     rows = []
     print("theirs/ours in time: median (least–most) over the rounds; all in fp32")
     for case in cases(only):
-        row = {**case, "ours": [], "theirs": {}, "peak_bytes": {}}
+        row = {**case, "ours": [], "theirs": {}}
         ratios = {}
         for _ in range(arguments.rounds):
             figure = ours(arguments, case)
@@ -229,7 +229,6 @@ def main():
                 if peer not in peers:
                     continue
                 median, answer = peers[peer].time({**case, "seconds": arguments.seconds})
-                row["peak_bytes"][peer] = answer["peak_bytes"]
                 if median is None:
                     row.setdefault("errors", {})[peer] = answer["error"]
                 else:

@@ -6,7 +6,6 @@ A framework's first block of a case, which compiles and allocates, is not counte
 
 import json
 import os
-import resource
 import sys
 import time
 
@@ -225,7 +224,6 @@ def main():
             answer = {"milliseconds": blocks}
         except Exception as error:  # A case that a peer cannot do leaves its column empty.
             answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
-        answer["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps(answer), flush=True)
 
 
