@@ -42,17 +42,17 @@ struct SweepCommand: ParsableCommand {
   var optimizer = "adam"
 
   @Option(help: ArgumentHelp("Widths.", valueName: "list"))
-  var widths = "64,96,128,256,512"
+  var widths = "64,96,128,256,384"
 
   @Option(
     name: .customLong("log2-lr"), parsing: .unconditional,
     help: ArgumentHelp(
       "log2 of the learning rates: START:STOP:COUNT, both ends included, or a list.",
       valueName: "rates"))
-  var log2LearningRates = "-11:-4:8"
+  var log2LearningRates = "-11:-5:7"
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N.", valueName: "n"))
-  var seeds = 4
+  var seeds = 6
 
   @Option(
     help: ArgumentHelp("The loss whose minimum is the optimum.", valueName: "loss"))
