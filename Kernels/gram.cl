@@ -11,23 +11,7 @@
 // squares have lost digits before: all results are NaN.
 
 #define ITEMS 128
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-typedef JOIN(float, WIDTH) vector;
-#define LOAD(p) JOIN(vload, WIDTH)(0, p)
-#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
-#if WIDTH == 16
-#define HALVE(v) float8 v8 = v.lo + v.hi; float4 v4 = v8.lo + v8.hi;
-#elif WIDTH == 8
-#define HALVE(v) float4 v4 = v.lo + v.hi;
-#else
-#define HALVE(v) float4 v4 = v;
-#endif
-
-inline float sum(vector v) {
-  HALVE(v)
-  return (v4.x + v4.y) + (v4.z + v4.w);
-}
+#include "vector.cl"
 
 // In (−½, ½): the start, which no structure of a batch is in step with (C. Wellons's 32-bit hash).
 inline float start(uint i) {

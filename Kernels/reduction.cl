@@ -46,11 +46,7 @@ __kernel void root_of_total(__global const float* restrict x, __global float* ro
 // global (spans rounded up to 64, replicas), local (64, 1). A work-item adds one stretch, WIDTH
 // lanes side by side, so that no lane adds more than SPAN/WIDTH terms to one float.
 #define SPAN 4096
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-typedef JOIN(float, WIDTH) vector;
-#define LOAD(p) JOIN(vload, WIDTH)(0, p)
-#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+#include "vector.cl"
 
 #define SUM_SPANS(TERM)                                           \
   size_t span = get_global_id(0), replica = get_global_id(1);     \

@@ -24,23 +24,7 @@
 #define THETA 4
 #define MOST 24  // 3k for the largest k
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-typedef JOIN(float, WIDTH) vector;
-#define LOAD(p) JOIN(vload, WIDTH)(0, p)
-#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
-#if WIDTH == 16
-#define HALVE(v) float8 v8 = v.lo + v.hi; float4 v4 = v8.lo + v8.hi;
-#elif WIDTH == 8
-#define HALVE(v) float4 v4 = v.lo + v.hi;
-#else
-#define HALVE(v) float4 v4 = v;
-#endif
-
-inline float sum(vector v) {
-  HALVE(v)
-  return (v4.x + v4.y) + (v4.z + v4.w);
-}
+#include "vector.cl"
 
 // A new call: D ← A X/θ + ε g, the power step with a little of a fixed random direction, so that a
 // matrix whose top direction has left the span of X is found again; g alone where θ is of no use.

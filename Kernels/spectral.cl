@@ -26,40 +26,7 @@
 #define ITEMS 128
 #define GPU_TILE 4
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-typedef JOIN(float, WIDTH) vector;
-#define LOAD(p) JOIN(vload, WIDTH)(0, p)
-#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
-#if WIDTH == 16
-#define FOLD(v, op) float8 v8 = op(v.lo, v.hi); float4 v4 = op(v8.lo, v8.hi);
-#elif WIDTH == 8
-#define FOLD(v, op) float4 v4 = op(v.lo, v.hi);
-#else
-#define FOLD(v, op) float4 v4 = v;
-#endif
-#define ADD(a, b) ((a) + (b))
-
-inline float sum(vector v) {
-  FOLD(v, ADD)
-  return (v4.x + v4.y) + (v4.z + v4.w);
-}
-
-inline float greatest(vector v) {
-  FOLD(v, fmax)
-  return fmax(fmax(v4.x, v4.y), fmax(v4.z, v4.w));
-}
-
-// The tile after this one, into the cache while this one is worked on. A hint; OpenCL's own
-// prefetch is nothing on PoCL.
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_prefetch)
-#define AHEAD(p) __builtin_prefetch(p, 0, 2)
-#endif
-#endif
-#ifndef AHEAD
-#define AHEAD(p)
-#endif
+#include "vector.cl"
 
 #define MATRICES                                                             \
   __global const float *m0, __global const float *m1, __global const float *m2, \

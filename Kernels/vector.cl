@@ -53,6 +53,26 @@ INLINE void store_some(vector v, __global float* p, uint count) {
   if (count & 1) *p = v2.x;
 }
 
+// A vector's floats to one, the halves with each other.
+#if WIDTH == 16
+#define FOLD(v, op) float8 v8 = op(v.lo, v.hi); float4 v4 = op(v8.lo, v8.hi);
+#elif WIDTH == 8
+#define FOLD(v, op) float4 v4 = op(v.lo, v.hi);
+#else
+#define FOLD(v, op) float4 v4 = v;
+#endif
+#define ADD(a, b) ((a) + (b))
+
+INLINE float sum(vector v) {
+  FOLD(v, ADD)
+  return (v4.x + v4.y) + (v4.z + v4.w);
+}
+
+INLINE float greatest(vector v) {
+  FOLD(v, fmax)
+  return fmax(fmax(v4.x, v4.y), fmax(v4.z, v4.w));
+}
+
 // The line at p, into the cache before it is needed. A hint; OpenCL's own prefetch is nothing on
 // PoCL.
 #if defined(__has_builtin)

@@ -25,17 +25,19 @@ public final class Program {
       (["-cl-std=CL1.2", "-cl-kernel-arg-info"]
       + definitions.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" })
       .joined(separator: " ")
+    guard let cache = context.programCache else {
+      handle = try Self.compile(source, file: file, options: options, context: context)
+      return
+    }
     let key = Self.key(source: source, options: options, device: context.device)
-    if let binary = context.programCache?.binary(for: key),
+    if let binary = cache.binary(for: key),
       let kept = Self.load(binary, options: options, context: context)
     {
       handle = kept
       return
     }
     handle = try Self.compile(source, file: file, options: options, context: context)
-    if let cache = context.programCache, let binary = Self.binary(of: handle) {
-      cache.keep(binary, for: key)
-    }
+    if let binary = Self.binary(of: handle) { cache.keep(binary, for: key) }
   }
 
   /// Everything that decides what the compiler makes.

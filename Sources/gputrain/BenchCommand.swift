@@ -83,44 +83,23 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  struct Step: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "step", abstract: "One training step: gather, forward, backward, update.")
+  typealias Step = NetworkBench<OneNetwork>
+  typealias Sweep = NetworkBench<ManyNetworks>
+
+  /// `bench step` and `bench sweep`, which differ in the sizes they begin with.
+  struct NetworkBench<Defaults: NetworkBenchDefaults>: ParsableCommand {
+    static var configuration: CommandConfiguration { Defaults.configuration }
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Inputs.", valueName: "count"))
-    var inputs = 3072
+    var inputs = Defaults.inputs
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Hidden width.", valueName: "width"))
-    var width = 1024
+    var width = Defaults.width
 
     @Option(
       parsing: .unconditional,
       help: ArgumentHelp("Networks that train together.", valueName: "count"))
-    var replicas = 1
-
-    @OptionGroup var network: Network
-    @OptionGroup var options: Options
-
-    func run() throws {
-      let bench = try network.bench(inputs: inputs, width: width, replicas: replicas)
-      try options.print(bench.run)
-    }
-  }
-
-  struct Sweep: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "sweep", abstract: "One step of many small networks that train together.")
-
-    @Option(parsing: .unconditional, help: ArgumentHelp("Inputs.", valueName: "count"))
-    var inputs = 64
-
-    @Option(parsing: .unconditional, help: ArgumentHelp("Hidden width.", valueName: "width"))
-    var width = 128
-
-    @Option(
-      parsing: .unconditional,
-      help: ArgumentHelp("Networks that train together.", valueName: "count"))
-    var replicas = 32
+    var replicas = Defaults.replicas
 
     @OptionGroup var network: Network
     @OptionGroup var options: Options
@@ -196,4 +175,26 @@ struct BenchCommand: ParsableCommand {
       try options.print(NormBench(rows: width, columns: columns, replicas: replicas).run)
     }
   }
+}
+
+/// What a bench of networks times where nothing else is asked for.
+protocol NetworkBenchDefaults {
+  static var configuration: CommandConfiguration { get }
+  static var inputs: Int { get }
+  static var width: Int { get }
+  static var replicas: Int { get }
+}
+
+/// `bench step`.
+enum OneNetwork: NetworkBenchDefaults {
+  static let configuration = CommandConfiguration(
+    commandName: "step", abstract: "One training step: gather, forward, backward, update.")
+  static let (inputs, width, replicas) = (3072, 1024, 1)
+}
+
+/// `bench sweep`.
+enum ManyNetworks: NetworkBenchDefaults {
+  static let configuration = CommandConfiguration(
+    commandName: "sweep", abstract: "One step of many small networks that train together.")
+  static let (inputs, width, replicas) = (64, 128, 32)
 }
