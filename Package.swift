@@ -8,7 +8,8 @@ let package = Package(
   products: [
     .executable(name: "gputrain", targets: ["gputrain"]),
     .library(
-      name: "GPUTrain", targets: ["OpenCL", "Tensors", "Spectral", "Training", "Experiments"]),
+      name: "GPUTrain",
+      targets: ["GPUTrain", "OpenCL", "Tensors", "Spectral", "Training", "Experiments"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -37,6 +38,11 @@ let package = Package(
         "Training", "Spectral", "Tensors", "OpenCL", "CZlib",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
+    // In a directory of another name: `Sources/gputrain` differs by case alone.
+    .target(
+      name: "GPUTrain",
+      dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
+      path: "Sources/Umbrella"),
     .executableTarget(
       name: "gputrain",
       dependencies: [
@@ -63,14 +69,19 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "gputrain", "TrainMLP", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "gputrain", "TrainMLP", "CustomParametrization", "CustomUpdateRule", "CustomLayer",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.copy("Help")]),
 
     .executableTarget(
-      name: "TrainMLP",
-      dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
-      path: "Examples/TrainMLP"),
+      name: "TrainMLP", dependencies: ["GPUTrain"], path: "Examples/TrainMLP"),
+    .executableTarget(
+      name: "CustomParametrization", dependencies: ["GPUTrain"], path: "Examples/CustomParametrization"),
+    .executableTarget(
+      name: "CustomUpdateRule", dependencies: ["GPUTrain"], path: "Examples/CustomUpdateRule"),
+    .executableTarget(
+      name: "CustomLayer", dependencies: ["GPUTrain"], path: "Examples/CustomLayer"),
     .executableTarget(
       name: "SpectralBenchmark", dependencies: ["Spectral", "Tensors", "OpenCL", "COpenBLAS"],
       path: "Benchmarks/Spectral"),
