@@ -77,7 +77,8 @@ let package = Package(
     .executableTarget(
       name: "TrainMLP", dependencies: ["GPUTrain"], path: "Examples/TrainMLP"),
     .executableTarget(
-      name: "CustomParametrization", dependencies: ["GPUTrain"], path: "Examples/CustomParametrization"),
+      name: "CustomParametrization", dependencies: ["GPUTrain"],
+      path: "Examples/CustomParametrization"),
     .executableTarget(
       name: "CustomUpdateRule", dependencies: ["GPUTrain"], path: "Examples/CustomUpdateRule"),
     .executableTarget(

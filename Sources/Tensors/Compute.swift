@@ -21,6 +21,7 @@ public final class Compute {
     case opencl
     /// OpenBLAS, on devices that run native kernels.
     case openblas
+    /// CLBlast, on any device.
     case clblast
   }
 

@@ -36,9 +36,10 @@ public struct Pullback {
   ///   gradients; called at most once, and may write over the tensor that it is given.
   public init(
     compute: Compute,
-    body: @escaping (
-      _ outputGradient: Tensor, _ wantsInput: Bool, _ receive: GradientReceiver
-    ) throws -> Tensor?
+    body:
+      @escaping (
+        _ outputGradient: Tensor, _ wantsInput: Bool, _ receive: GradientReceiver
+      ) throws -> Tensor?
   ) {
     self.init(derivative: nil, compute: compute) { delta, through, wantsInput, receive in
       let gradient = try body(delta, wantsInput, receive)
