@@ -6,7 +6,7 @@ import PackageDescription
 let package = Package(
   name: "gputrain",
   products: [
-    .executable(name: "gputrain", targets: ["gputrain"]),
+    .executable(name: "gputrain", targets: ["GPUTrainCommand"]),
     .library(
       name: "GPUTrain",
       targets: ["GPUTrain", "OpenCL", "Tensors", "Spectral", "Training", "Experiments"]),
@@ -38,18 +38,19 @@ let package = Package(
         "Training", "Spectral", "Tensors", "OpenCL", "CZlib",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
-    // In a directory of another name: `Sources/gputrain` differs by case alone.
+    // Module and directory differ from the command's by more than case, for disks that ignore it.
     .target(
       name: "GPUTrain",
       dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
       path: "Sources/Umbrella"),
     .executableTarget(
-      name: "gputrain",
+      name: "GPUTrainCommand",
       dependencies: [
         "Experiments", "Training", "Spectral", "Tensors", "OpenCL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
-      ]),
+      ],
+      path: "Sources/gputrain"),
 
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "OpenCL"]),
@@ -69,7 +70,7 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "gputrain", "TrainMLP", "CustomParametrization", "CustomUpdateRule", "CustomLayer",
+        "GPUTrainCommand", "TrainMLP", "CustomParametrization", "CustomUpdateRule", "CustomLayer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.copy("Help")]),

@@ -38,5 +38,6 @@ _ = try sweep.run()
 let report = TransferReport(rows: try sweep.summarize())
 print(report.table())
 for group in report.groups {
-  print("\(group.parametrization): \(group.verdict.text)")
+  let drift = group.drift?.octavesPerDoubling ?? .nan
+  print("\(group.parametrization): drift \(drift), \(group.verdict.outcome.rawValue)")
 }
