@@ -29,5 +29,6 @@ for module in "${modules[@]}"; do
 done
 "$swift" Scripts/undocumented.swift "${modules[@]/#/$graphs/}"
 rm -rf .build/docs
-"$docc" merge "${archives[@]}" --synthesized-landing-page-name gputrain --output-path .build/docs
+"$docc" merge "${archives[@]}" --synthesized-landing-page-name gputrain \
+  --synthesized-landing-page-topics-style list --output-path .build/docs
 echo "docs: .build/docs/documentation"

@@ -38,7 +38,6 @@ public final class Trainer {
   /// - rule: an update rule of one's own, in place of the one that the configuration names.
   /// - layers: layers of one's own: is given the dense layers from input to readout, and returns
   ///   the network's, which must have the dense layers' parameters in their order and no others.
-  ///   Such a network cannot be diagnosed.
   /// - Throws: `OpenCLError` where memory is short.
   public init(
     _ configuration: TrainingConfiguration, replicas: [Replica], totalSteps: Int,
@@ -66,9 +65,9 @@ public final class Trainer {
       weightDecay: configuration.weightDecay, compute: compute)
   }
 
-  /// Has the network measured every few steps from now on, beginning with the next one; its layers
-  /// must all be dense.
+  /// Has the network measured every few steps from now on, beginning with the next one.
   ///
+  /// - contents: `norms` alone where there are layers of one's own.
   /// - probe: its first `probeRows` rows are what features are measured on.
   /// - Throws: `OpenCLError` where memory is short.
   @discardableResult
