@@ -57,6 +57,9 @@ public protocol UpdateRule: Sendable {
   /// How the update's size depends on the gradient's, which decides the rates that a
   /// parametrization gives it.
   var family: UpdateFamily { get }
+  /// Whether the rule makes a matrix of a gradient that comes by its factors, for which room is then
+  /// planned; true where a rule does not say.
+  var formsGradient: Bool { get }
   /// Tensors of the parameter's shape that the rule keeps between steps, 0 at first, by their names
   /// in checkpoints.
   var stateNames: [String] { get }
@@ -70,12 +73,19 @@ public protocol UpdateRule: Sendable {
   ) throws -> Tensor?
 }
 
+extension UpdateRule {
+  /// True: a direction of one's own is made of the matrix.
+  public var formsGradient: Bool { true }
+}
+
 /// Direction g.
 public struct SGD: UpdateRule {
   /// None.
   public let stateNames: [String] = []
   /// Proportional to the gradient.
   public let family = UpdateFamily.sgd
+  /// False: the update is part of the gradient's product.
+  public let formsGradient = false
 
   /// Plain gradient descent.
   public init() {}
@@ -101,6 +111,8 @@ public struct Momentum: UpdateRule {
   public let stateNames = ["velocity"]
   /// Proportional to the gradient.
   public let family = UpdateFamily.sgd
+  /// False: the update is part of the gradient's product.
+  public let formsGradient = false
 
   /// Momentum μ; 0.9 is PyTorch's and most papers' value.
   public init(_ momentum: Float = 0.9, nesterov: Bool = false) {
@@ -133,6 +145,8 @@ public struct Adam: UpdateRule {
   public let stateNames = ["mean", "square"]
   /// Of entries Θ(1).
   public let family = UpdateFamily.adam
+  /// False: the update is part of the gradient's product.
+  public let formsGradient = false
 
   /// The defaults are the paper's and PyTorch's.
   public init(beta1: Double = 0.9, beta2: Double = 0.999) {

@@ -35,4 +35,21 @@ import Testing
     }
     #expect(count >= 12)
   }
+
+  /// Pages for those who carry on name files that are there.
+  @Test(arguments: ["ARCHITECTURE.md", "CONTRIBUTING.md"]) func namedFiles_exist(page: String)
+    throws
+  {
+    let folders = ["Sources", "Tests", "Kernels", "Examples", "Scripts", "Benchmarks", "Protos"]
+    let paths = try folders.flatMap { folder in
+      try files(under: folder, ending: "").map { "/" + $0.path }
+    }
+    let text = try String(
+      contentsOf: Self.root.appendingPathComponent(page), encoding: .utf8)
+    let names = text.matches(of: /`([\w\/+.]+\.(?:swift|cl|c|h|py|proto))`/).map { $0.1 }
+    #expect(names.count > 10)
+    for name in names {
+      #expect(paths.contains { $0.hasSuffix("/\(name)") }, "\(page) names \(name)")
+    }
+  }
 }

@@ -73,7 +73,7 @@ public struct MemoryPlan: Sendable {
       pool.walkStep(
         shape, rows: rows, nonlinear: settings.activation != .identity,
         normsOfGradients: diagnosed || group.optimizer.family == .normalized,
-        gradients: group.optimizer.family == .normalized
+        gradients: group.optimizer.rule.formsGradient
           || settings.matrixMultiplication != "opencl" || Int(rows) > CPUMultiplier.mostUpdateRows)
     }
     for rows in batches(of: settings.data.validationCount, by: Trainer.evaluationBatch) {
