@@ -93,7 +93,8 @@ struct MemoryFigure: Codable {
           figure.process / figure.planned)
     }
     return
-      (["rule  measured  width  planned MiB  device MiB  process MiB   device  process"] + rows).joined(
+      (["rule  measured  width  planned MiB  device MiB  process MiB   device  process"] + rows)
+      .joined(
         separator: "\n")
   }
 }

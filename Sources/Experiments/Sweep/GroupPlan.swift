@@ -36,7 +36,8 @@ public struct GroupPlan: Sendable {
   /// `alike` cut into groups of about one size: 9 runs with room for 8 are 5 and 4.
   ///
   /// - Throws: `SweepError.notEnoughMemory`, `.tensorTooLarge`.
-  public func groups(of alike: RunGroup, dataBytes: Int, measured: Diagnostics.Contents? = nil) throws
+  public func groups(of alike: RunGroup, dataBytes: Int, measured: Diagnostics.Contents? = nil)
+    throws
     -> [RunGroup]
   {
     let limit = min(

@@ -89,7 +89,8 @@ public struct MemoryPlan: Sendable {
         gradients: !keepsUpdates
           && (group.optimizer.family == .normalized
             || settings.matrixMultiplication != "opencl"
-            || Int(rows) > CPUMultiplier.mostUpdateRows))
+            || Int(rows) > CPUMultiplier.mostUpdateRows)
+      )
       if keepsUpdates { pool.release(parameters) }
     }
     for rows in batches(of: settings.data.validationCount, by: Trainer.evaluationBatch) {
