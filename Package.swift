@@ -92,6 +92,9 @@ let package = Package(
       path: "Benchmarks/Diagnostics"),
     .executableTarget(
       name: "GemmBenchmark", dependencies: ["Tensors", "OpenCL"], path: "Benchmarks/Gemm"),
+    .executableTarget(
+      name: "CostBenchmark", dependencies: ["Experiments", "Training", "Tensors", "OpenCL"],
+      path: "Benchmarks/Cost"),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,17 +1,23 @@
 // A batch by row number, normalised.
 //   x[replica, row, i] = source[rows[replica, offset + row], i]·scale[i] + shift[i]
 // order [replica, period]: row numbers; labels likewise.
-// global (inputs rounded up to 64, batch, replicas), local (64, 1, 1).
+// global (vectors of WIDTH inputs rounded up to 32, batch, replicas), local (32, 1, 1).
+#include "vector.cl"
 
 #define GATHER(NAME, TYPE)                                                                       \
   __kernel void NAME(__global const TYPE* restrict source, __global const float* restrict scale, \
                      __global const float* restrict shift, __global const uint* restrict order,  \
                      __global float* x, uint offset, uint period, uint inputs) {                 \
-    size_t i = get_global_id(0), row = get_global_id(1), replica = get_global_id(2);             \
-    if (i >= inputs) return;                                                                     \
-    size_t from = order[replica * period + offset + row];                                        \
-    x[(replica * get_global_size(1) + row) * inputs + i] =                                       \
-        source[from * inputs + i] * scale[i] + shift[i];                                         \
+    size_t first = get_global_id(0) * WIDTH, row = get_global_id(1), replica = get_global_id(2); \
+    if (first >= inputs) return;                                                                 \
+    source += order[replica * period + offset + row] * (size_t)inputs;                           \
+    x += (replica * get_global_size(1) + row) * inputs;                                          \
+    if (first + WIDTH <= inputs) {                                                               \
+      vector value = JOIN(convert_float, WIDTH)(JOIN(vload, WIDTH)(0, source + first));          \
+      STORE(value * LOAD(scale + first) + LOAD(shift + first), x + first);                       \
+    } else {                                                                                     \
+      for (size_t i = first; i < inputs; i++) x[i] = source[i] * scale[i] + shift[i];            \
+    }                                                                                            \
   }
 
 GATHER(gather_floats, float)

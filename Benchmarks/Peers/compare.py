@@ -1,6 +1,6 @@
 """gputrain beside PyTorch, JAX and tinygrad, in alternating blocks of one run.
 
-    python compare.py --gputrain PATH [--only step,gemm,sweep,spectral,start] [--peers torch,jax,tinygrad]
+    python compare.py --gputrain PATH [--only step,gemm,sweep,spectral,start,memory] [--peers torch,jax,tinygrad]
                       [--rounds 5] [--seconds 1] [--device cpu] [--out DIRECTORY]
 
 Every case is timed in rounds: gputrain, then each peer, then gputrain again, and so on; a ratio is of
@@ -75,11 +75,13 @@ class Worker:
         self.process.stdin.write(json.dumps(case) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
-        return None if "error" in answer else statistics.median(answer["milliseconds"]), answer
+        return (
+            None if "error" in answer else statistics.median(answer["milliseconds"])
+        ), answer
 
 
-def ours(arguments, case):
-    """gputrain's figure of a case, from a process of its own."""
+def command_of(arguments, case):
+    """The command line that times a case here."""
     flags = {
         "inputs": "--inputs", "width": "--width", "depth": "--depth", "batch": "--batch-size",
         "optimizer": "--optimizer", "replicas": "--replicas", "form": "--form", "m": "--m",
@@ -89,6 +91,12 @@ def ours(arguments, case):
     command += [f"{flag}={case[key]}" for key, flag in flags.items() if key in case]
     if arguments.device:
         command.append(f"--device={arguments.device}")
+    return command
+
+
+def ours(arguments, case):
+    """gputrain's figure of a case, from a process of its own."""
+    command = command_of(arguments, case)
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -138,6 +146,31 @@ def start_up(arguments):
                 result[kind].append(seconds(command, **own))
         result["torch"].append(seconds([sys.executable, "-c", script]))
     return result
+
+
+def memory(arguments, peers):
+    """Most bytes of a process that trains one network, each in a process of its own."""
+    arguments = argparse.Namespace(**{**vars(arguments), "seconds": 0.1})
+    rows = []
+    for width in [1024, 4096, 8192]:
+        case = {
+            "what": "step", "inputs": 3072, "width": width, "depth": 2, "batch": 64,
+            "optimizer": "adam", "seconds": 0.1,
+        }
+        process = subprocess.Popen(command_of(arguments, case), stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status != 0:
+            raise SystemExit(f"gputrain bench ended with {os.waitstatus_to_exitcode(status)}")
+        row = {"width": width, "gputrain": usage.ru_maxrss * 1024}
+        for peer in peers:
+            worker = Worker(peer)
+            _, answer = worker.time(case)
+            if "peak_bytes" in answer:
+                row[peer] = answer["peak_bytes"]
+            worker.process.stdin.close()
+            worker.process.wait()
+        rows.append(row)
+    return rows
 
 
 def draw(rows, peak, directory):
@@ -202,7 +235,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--gputrain", required=True)
-    parser.add_argument("--only", default="step,gemm,sweep,spectral,start")
+    parser.add_argument("--only", default="step,gemm,sweep,spectral,start,memory")
     parser.add_argument("--peers", default="torch,jax,tinygrad")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1)
@@ -252,6 +285,12 @@ def main():
         for kind, values in result["start_seconds"].items():
             label = {"torch": "PyTorch import and step"}.get(kind, f"gputrain train, {kind} kernel caches")
             print(f"{label:52} {spread(values)} s")
+    if "memory" in only:
+        result["memory_bytes"] = memory(arguments, [peer for peer in peers if peer != "tinygrad"])
+        for row in result["memory_bytes"]:
+            label = f"process of a step, Adam, 3072–{row['width']}²"
+            text = "  ".join(f"{side} {row[side] / 2**20:.0f} MiB" for side in row if side != "width")
+            print(f"{label:52} {text}")
     (directory / "results.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     peak = max((row["gflops"] for row in rows), default=1)
     draw(rows, peak, directory)

@@ -6,6 +6,7 @@ A framework's first block of a case, which compiles and allocates, is not counte
 
 import json
 import os
+import resource
 import sys
 import time
 
@@ -214,6 +215,11 @@ class Tinygrad:
         return [time / BATCHES for time in timed(epoch, seconds)]
 
 
+def peak_bytes():
+    """Most memory that this process has had; device memory is not in it."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def main():
     peer = {"torch": Torch, "jax": Jax, "tinygrad": Tinygrad}[sys.argv[1]]()
     print(json.dumps({"version": peer.version, "threads": peer.threads}), flush=True)
@@ -221,7 +227,7 @@ def main():
         case = json.loads(line)
         try:
             blocks = getattr(peer, case["what"])(case, case["seconds"])
-            answer = {"milliseconds": blocks}
+            answer = {"milliseconds": blocks, "peak_bytes": peak_bytes()}
         except Exception as error:  # A case that a peer cannot do leaves its column empty.
             answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
         print(json.dumps(answer), flush=True)

@@ -35,6 +35,8 @@ public struct Device {
   public let maximumAllocation: UInt64
   /// Local memory of a work-group, bytes.
   public let localMemory: UInt64
+  /// Bytes of the cache of global memory; a CPU's last level.
+  public let globalCache: UInt64
   /// Cores of a CPU, multiprocessors of a GPU.
   public let computeUnits: Int
   /// Floats in one native vector register; 1 on GPUs.
@@ -122,6 +124,7 @@ public struct Device {
     globalMemory = try value(CL_DEVICE_GLOBAL_MEM_SIZE)
     maximumAllocation = try value(CL_DEVICE_MAX_MEM_ALLOC_SIZE)
     localMemory = try value(CL_DEVICE_LOCAL_MEM_SIZE)
+    globalCache = try value(CL_DEVICE_GLOBAL_MEM_CACHE_SIZE)
     computeUnits = Int(try value(CL_DEVICE_MAX_COMPUTE_UNITS) as cl_uint)
     nativeFloatWidth = Int(try value(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT) as cl_uint)
     maximumWorkGroupSize = try value(CL_DEVICE_MAX_WORK_GROUP_SIZE)

@@ -83,7 +83,8 @@ public final class DeviceRows {
       offset >= 0 && offset + rows <= order.period && batchLabels.count == order.replicas * rows,
       "rows \(offset)..<\(offset + rows) of \(order.period), \(batchLabels.count) labels")
     let batch = try compute.tensor(replicas: order.replicas, rows: rows, columns: inputs)
-    let global = [compute.roundUp(inputs, 64), rows, order.replicas]
+    let vectors = (inputs + compute.vectorWidth - 1) / compute.vectorWidth
+    let global = [compute.roundUp(vectors, 32), rows, order.replicas]
     let sizes = (UInt32(offset), UInt32(order.period), UInt32(inputs))
     switch storage {
     case .bytes(let source):
@@ -91,14 +92,14 @@ public final class DeviceRows {
         .gather, "gather_bytes", Buffer<UInt8>.self, Buffer<Float>.self, Buffer<Float>.self,
         Buffer<UInt32>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self)
       try kernel(
-        compute.queue, global: global, local: [64, 1, 1], source, scale, shift, order.buffer,
+        compute.queue, global: global, local: [32, 1, 1], source, scale, shift, order.buffer,
         batch.buffer, sizes.0, sizes.1, sizes.2)
     case .floats(let source):
       let kernel = try compute.kernel(
         .gather, "gather_floats", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
         Buffer<UInt32>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self)
       try kernel(
-        compute.queue, global: global, local: [64, 1, 1], source, scale, shift, order.buffer,
+        compute.queue, global: global, local: [32, 1, 1], source, scale, shift, order.buffer,
         batch.buffer, sizes.0, sizes.1, sizes.2)
     }
     let kernel = try compute.kernel(

@@ -24,6 +24,24 @@ import Testing
     #expect(try labels.read(queue: compute.queue) == [7, 8, 8, 7])
   }
 
+  /// Vectors and the rest beyond them, rows at odd places.
+  @Test(arguments: [1, 3, 16, 37, 64, 100], [true, false])
+  func gather_takesRowsOfAnyLength(inputs: Int, bytes: Bool) throws {
+    let (count, batch) = (5, 3)
+    let values = (0..<count * inputs).map { UInt8(truncatingIfNeeded: 7 * $0) }
+    let rows = try DeviceRows(
+      bytes ? .bytes(values) : .floats(values.map(Float.init)), labels: [0, 1, 2, 3, 4],
+      scale: (0..<inputs).map { Float($0) }, shift: (0..<inputs).map { Float(-$0) },
+      compute: compute)
+    let order = try DeviceRows.Order([[4, 1, 3], [0, 2, 2]], compute: compute)
+    let labels = try Buffer<UInt32>(context: compute.queue.context, count: 2 * batch)
+    let expected = [4, 1, 3, 0, 2, 2].flatMap { row in
+      (0..<inputs).map { Float($0) * (Float(values[row * inputs + $0]) - 1) }
+    }
+    let result = try rows.gather(order, offset: 0, rows: batch, labels: labels, compute: compute)
+    #expect(try compute.read(result) == expected)
+  }
+
   @Test func history_sumsEachReplica_andFreezesWhatIsNotFinite() throws {
     let active = try compute.tensor([1, 1, 1], replicas: 3, rows: 1, columns: 1)
     let history = try SumHistory(capacity: 2, replicas: 3, compute: compute)

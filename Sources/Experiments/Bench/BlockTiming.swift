@@ -6,6 +6,8 @@ public struct BlockTiming: Sendable {
   public let milliseconds: [Double]
   /// Repetitions of a block.
   public let repetitions: Int
+  /// Share of the blocks' time in which the calling thread was at work: what enqueuing costs.
+  public let hostShare: Double
 
   /// Blocks of about a twentieth of a second are long against the wait, and short enough that a
   /// few fit between disturbances.
@@ -29,10 +31,12 @@ public struct BlockTiming: Sendable {
     let once = max(try time(1), .nanoseconds(1))
     let repetitions = max(1, Int(Self.blockLength / once))
     let end = ContinuousClock.now + .seconds(seconds)
+    let host = HostClock()
     var blocks: [Double] = []
     repeat {
       blocks.append(try time(repetitions) / .milliseconds(1) / Double(repetitions))
     } while blocks.count < Self.fewestBlocks || ContinuousClock.now < end
+    hostShare = host.share()
     (milliseconds, self.repetitions) = (blocks, repetitions)
   }
 

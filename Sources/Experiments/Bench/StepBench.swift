@@ -1,4 +1,3 @@
-import Spectral
 import Tensors
 import Training
 
@@ -32,15 +31,20 @@ public struct StepBench: Sendable {
     (self.batchSize, self.optimizer, self.replicas) = (batchSize, optimizer, replicas)
   }
 
-  /// Times steps for about `seconds`.
+  /// Times steps for about `seconds`, the networks in groups as a sweep trains them.
   ///
-  /// - Throws: `OpenCLError`, `CLBlastError`.
+  /// - Throws: `OpenCLError`, `CLBlastError`; `SweepError` where memory is short.
   public func run(seconds: Double, compute: Compute) throws -> BenchFigure {
+    let device = compute.queue.device
+    let group = group(matrixMultiplication: compute.multiplier.name)
+    let groups = try GroupPlan(device: device, memory: MemoryPlan(device: device))
+      .groups(of: group, dataBytes: dataBytes)
     let rows = try randomRows(compute)
-    let trainer = try Trainer(
-      configuration, replicas: try members(), totalSteps: 1 << 40, compute: compute)
+    let trainers = try groups.map {
+      try Trainer($0.training, replicas: $0.replicas(), totalSteps: 1 << 40, compute: compute)
+    }
     let timing = try BlockTiming(seconds: seconds, compute: compute) {
-      _ = try trainer.trainEpoch(on: rows)
+      for trainer in trainers { _ = try trainer.trainEpoch(on: rows) }
     }
     let name = optimizer.rawValue
     return BenchFigure(
@@ -49,8 +53,26 @@ public struct StepBench: Sendable {
       timing, units: Double(Self.batches), operations: operations, bytes: bytes,
       details: [
         "milliseconds_per_replica": timing.median / Double(Self.batches * replicas),
-        "parameters": parameters, "tensor_bytes": Double(compute.tensorBytes),
+        "host_share": timing.hostShare, "parameters": parameters,
+        "replicas_per_group": Double(groups[0].cells.count),
+        "tensor_bytes": Double(compute.tensorBytes),
       ], compute: compute)
+  }
+
+  /// The networks as a sweep's runs, each with a rate and a seed of its own.
+  private func group(matrixMultiplication: String) -> RunGroup {
+    RunGroup(
+      settings: RunSettings(
+        data: DataDescription(
+          name: "noise", fingerprint: "", inputs: inputs, classes: Self.outputs,
+          trainCount: batchSize * Self.batches, validationCount: 0, normalization: "none"),
+        depth: depth, length: .epochs(1), batchSize: batchSize,
+        matrixMultiplication: matrixMultiplication),
+      cells: (0..<replicas).map {
+        RunCell(
+          parametrization: "spectral", optimizer: optimizer, width: width,
+          log2LearningRate: -10 - Double($0) / 8, seed: UInt64($0 + 1))
+      })
   }
 
   private var shape: MLPShape {
@@ -58,18 +80,8 @@ public struct StepBench: Sendable {
       inputs: inputs, hidden: [Int](repeating: width, count: depth), outputs: Self.outputs)
   }
 
-  private var configuration: TrainingConfiguration {
-    TrainingConfiguration(
-      network: NetworkConfiguration(shape), optimizer: optimizer, batchSize: batchSize)
-  }
-
-  private func members() throws -> [Replica] {
-    (0..<replicas).map {
-      Replica(
-        seed: UInt64($0 + 1), learningRate: 1e-3 / Double($0 + 1),
-        parametrization: SpectralParametrization())
-    }
-  }
+  /// Of the rows and their labels.
+  private var dataBytes: Int { batchSize * Self.batches * 4 * (inputs + 1) }
 
   private func randomRows(_ compute: Compute) throws -> DeviceRows {
     var random = Philox(seed: 1, stream: 0)

@@ -97,6 +97,6 @@ public struct WidthRuns {
   /// Seeds of a width that fit into memory at once.
   private func room(for width: Int) throws -> Int {
     try memory.replicas(
-      of: group(width: width, seeds: seeds[...]), dataBytes: data.deviceBytes, diagnosed: true)
+      of: group(width: width, seeds: seeds[...]), dataBytes: data.deviceBytes, measured: .all)
   }
 }

@@ -29,10 +29,12 @@ public struct MemoryPlan: Sendable {
 
   /// Runs of `group` that can train at once beside `dataBytes` of data.
   ///
-  /// - diagnosed: whether all that `Diagnostics` keeps has to fit too.
+  /// - measured: what of the runs `Diagnostics` measures and keeps room for, if anything.
   /// - Throws: `SweepError.notEnoughMemory` where not even one fits, `.tensorTooLarge`.
-  public func replicas(of group: RunGroup, dataBytes: Int, diagnosed: Bool = false) throws -> Int {
-    let need = Self.bytesPerReplica(of: group, diagnosed: diagnosed)
+  public func replicas(
+    of group: RunGroup, dataBytes: Int, measured: Diagnostics.Contents? = nil
+  ) throws -> Int {
+    let need = Self.bytesPerReplica(of: group, measured: measured)
     let largest = max(need.largest, Double(dataBytes))
     // Kernels count a replica's elements in 32 bits.
     let limit = min(Double(largestBuffer), 4 * Double(UInt32.max))
@@ -52,8 +54,8 @@ public struct MemoryPlan: Sendable {
   ///
   /// Tensors come from a pool that keeps memory by size, so their peak is found by walking through
   /// a step and an evaluation as the trainer does. CLBlast pads or transposes operands, once each.
-  static func bytesPerReplica(
-    of group: RunGroup, diagnosed: Bool = false
+  package static func bytesPerReplica(
+    of group: RunGroup, measured: Diagnostics.Contents? = nil
   ) -> (all: Double, largest: Double) {
     let settings = group.settings
     let shape = group.training.network.shape
@@ -62,19 +64,34 @@ public struct MemoryPlan: Sendable {
     for parameter in parameters {
       for _ in 0...group.optimizer.rule.stateNames.count { pool.take(parameter) }
     }
-    if diagnosed {
-      // The weights at the start, the updates of a step, one change since the start.
-      for parameter in parameters + parameters { pool.take(parameter) }
-      if let largest = parameters.max() { pool.take(largest) }
-      let rows = Double(Trainer.probeRows)
-      for _ in 0..<2 { _ = pool.walkForward(shape, rows: rows, nonlinear: true) }
+    if measured == .all {
+      // The weights at the start, and one after the other their change since; features at the start
+      // and of this step.
+      for parameter in parameters { pool.take(parameter) }
+      for parameter in parameters {
+        pool.take(parameter)
+        pool.give(parameter)
+      }
+      for _ in 0..<2 {
+        _ = pool.walkForward(shape, rows: Double(Trainer.probeRows), nonlinear: true)
+      }
     }
+    // Plain gradient descent's are known by the gradient's factors.
+    let keepsUpdates =
+      measured != nil && !(group.optimizer == .sgd && settings.weightDecay == nil)
     for rows in batches(of: settings.data.trainCount, by: settings.batchSize) {
+      if keepsUpdates { for parameter in parameters { pool.take(parameter) } }
       pool.walkStep(
         shape, rows: rows, nonlinear: settings.activation != .identity,
-        normsOfGradients: diagnosed || group.optimizer.family == .normalized,
-        gradients: group.optimizer.rule.formsGradient
-          || settings.matrixMultiplication != "opencl" || Int(rows) > CPUMultiplier.mostUpdateRows)
+        normsOfGradients: measured == .all || measured != nil && !keepsUpdates
+          || group.optimizer.family == .normalized,
+        // An update that is kept lies where its gradient was.
+        gradients: !keepsUpdates
+          && (group.optimizer.rule.formsGradient
+            || settings.matrixMultiplication != "opencl"
+            || Int(rows) > CPUMultiplier.mostUpdateRows)
+      )
+      if keepsUpdates { pool.release(parameters) }
     }
     for rows in batches(of: settings.data.validationCount, by: Trainer.evaluationBatch) {
       let kept = pool.walkForward(

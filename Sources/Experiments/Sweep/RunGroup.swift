@@ -13,7 +13,7 @@ public struct RunGroup: Sendable {
   /// The update rule of every run.
   public var optimizer: OptimizerKind { cells[0].optimizer }
 
-  init(settings: RunSettings, cells: [RunCell]) {
+  package init(settings: RunSettings, cells: [RunCell]) {
     precondition(
       !cells.isEmpty
         && cells.allSatisfy { $0.width == cells[0].width && $0.optimizer == cells[0].optimizer },

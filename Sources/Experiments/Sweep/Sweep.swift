@@ -81,7 +81,7 @@ public struct Sweep {
               RunCell(
                 parametrization: grid.parametrizations[0], optimizer: optimizer, width: width,
                 log2LearningRate: 0, seed: 0)
-            ]), dataBytes: data.deviceBytes, diagnosed: diagnosis != nil)
+            ]), dataBytes: data.deviceBytes, measured: diagnosis?.contents)
       }
     }
     if case .weights(let weights) = keeping?.start {
@@ -179,33 +179,19 @@ public struct Sweep {
 
   /// Missing runs by width and optimizer, as many together as are good for the device.
   private func groups(of cells: [RunCell]) throws -> [RunGroup] {
+    let plan = GroupPlan(device: compute.queue.device, memory: memory)
     var groups: [RunGroup] = []
     for optimizer in grid.optimizers {
       for width in grid.widths {
         let alike = cells.filter { $0.optimizer == optimizer && $0.width == width }
         guard !alike.isEmpty else { continue }
-        let whole = RunGroup(settings: settings, cells: alike)
-        let limit = min(
-          try memory.replicas(
-            of: whole, dataBytes: data.deviceBytes, diagnosed: diagnosis != nil),
-          Self.largestGroup,
-          max(1, Int(min(Self.workPerGroup / whole.work, 1e6))))
-        // Evenly: 9 runs with room for 8 train as 5 and 4.
-        let count = (alike.count + limit - 1) / limit
-        for part in 0..<count {
-          let range = alike.count * part / count..<alike.count * (part + 1) / count
-          groups.append(RunGroup(settings: settings, cells: Array(alike[range])))
-        }
+        groups += try plan.groups(
+          of: RunGroup(settings: settings, cells: alike), dataBytes: data.deviceBytes,
+          measured: diagnosis?.contents)
       }
     }
     return groups
   }
-
-  /// Runs that train together at most: enough to fill a device with small networks.
-  private static let largestGroup = 32
-  /// Multiply-adds of a forward pass that a group may have, so that stopping a sweep loses little:
-  /// with the backward pass about a minute of two CPU cores.
-  private static let workPerGroup = 1e12
 
   /// The lowest train loss among the grid's runs in the store.
   private func bestStored() throws -> (cell: RunCell, loss: Double)? {

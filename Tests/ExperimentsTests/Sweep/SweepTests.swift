@@ -141,6 +141,34 @@ import Training
     }
   }
 
+  @Test(
+    arguments: [OptimizerKind.sgd, .momentum, .adam, .spectralNormalized],
+    [nil, Diagnostics.Contents.norms, .all])
+  func plannedMemory_isWithinATenthOfWhatARunTakes(
+    optimizer: OptimizerKind, measured: Diagnostics.Contents?
+  ) throws {
+    try Fixture.inDirectory { directory in
+      let compute = try Compute(device: .find(.best))
+      let grid = try SweepGrid(
+        parametrizations: ["spectral"], optimizers: [optimizer], widths: [200],
+        log2LearningRates: [-8], seeds: [1])
+      let settings = settings(.steps(6))
+      var most = 0
+      _ = try Sweep(
+        settings: settings, grid: grid, data: data, directory: directory, compute: compute,
+        memory: MemoryPlan(device: compute.queue.device),
+        diagnosis: measured.map { DiagnosisPlan(every: 2, contents: $0) }
+      ).run { _ in
+        most = max(most, compute.tensorBytes)
+        return true
+      }
+      let planned = MemoryPlan.bytesPerReplica(
+        of: RunGroup(settings: settings, cells: grid.cells), measured: measured
+      ).all
+      #expect(abs(Double(most) - planned) <= 0.1 * planned, "\(most) of \(planned) bytes")
+    }
+  }
+
   @Test func unfinished_findsTheNewestOfTheseSettingsThatLacksRuns() throws {
     try Fixture.inDirectory { directory in
       func place(_ name: String) -> URL { directory.appendingPathComponent(name) }

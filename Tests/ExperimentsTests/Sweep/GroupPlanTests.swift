@@ -1,0 +1,54 @@
+import Testing
+import Training
+
+@testable import Experiments
+
+@Suite struct GroupPlanTests {
+  let memory = MemoryPlan(budget: .max, largestBuffer: .max)
+
+  func group(width: Int, cells: Int, steps: Int = 10) -> RunGroup {
+    var settings = Fixture.settings
+    settings.length = .steps(steps)
+    return RunGroup(
+      settings: settings,
+      cells: (0..<cells).map {
+        RunCell(
+          parametrization: "sp", optimizer: .adam, width: width, log2LearningRate: 0,
+          seed: UInt64($0))
+      })
+  }
+
+  func sizes(_ group: RunGroup, cacheBytes: Int? = nil) throws -> [Int] {
+    let groups = try GroupPlan(memory: memory, cacheBytes: cacheBytes)
+      .groups(of: group, dataBytes: 0)
+    #expect(groups.flatMap(\.cells) == group.cells)
+    return groups.map(\.cells.count)
+  }
+
+  @Test func withoutACache_groupsAreEvenAndOfAtMost64() throws {
+    #expect(try sizes(group(width: 16, cells: 64)) == [64])
+    #expect(try sizes(group(width: 16, cells: 65)) == [32, 33])
+  }
+
+  @Test func cache_holdsAGroupsTensorsInHalfOfIt() throws {
+    let group = group(width: 64, cells: 10)
+    let bytes = MemoryPlan.bytesPerReplica(of: group).all
+    #expect(try sizes(group, cacheBytes: Int(2 * 5 * bytes) + 2) == [5, 5])
+    #expect(try sizes(group, cacheBytes: Int(2 * 4 * bytes) + 2) == [3, 3, 4])
+  }
+
+  @Test func cacheTooSmallForOne_trainsOneByOne() throws {
+    #expect(try sizes(group(width: 64, cells: 3), cacheBytes: 1000) == [1, 1, 1])
+  }
+
+  @Test func cacheThatTheDriverDoesNotKnow_isNoLimit() throws {
+    #expect(try sizes(group(width: 64, cells: 10), cacheBytes: 0) == [10])
+  }
+
+  @Test func longRuns_trainInSmallerGroups() throws {
+    // 2.1 million weights, 64 rows a step: 1.4e11 multiply-adds.
+    let long = group(width: 512, cells: 8, steps: 1000)
+    #expect(try sizes(long) == [4, 4])
+    #expect(try sizes(group(width: 512, cells: 8, steps: 10_000)).allSatisfy { $0 == 1 })
+  }
+}
