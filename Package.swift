@@ -75,15 +75,10 @@ let package = Package(
       ],
       resources: [.copy("Help")]),
 
-    .executableTarget(
-      name: "TrainMLP", dependencies: ["GPUTrain"], path: "Examples/TrainMLP"),
-    .executableTarget(
-      name: "CustomParametrization", dependencies: ["GPUTrain"],
-      path: "Examples/CustomParametrization"),
-    .executableTarget(
-      name: "CustomUpdateRule", dependencies: ["GPUTrain"], path: "Examples/CustomUpdateRule"),
-    .executableTarget(
-      name: "CustomLayer", dependencies: ["GPUTrain"], path: "Examples/CustomLayer"),
+    example("TrainMLP"),
+    example("CustomParametrization"),
+    example("CustomUpdateRule"),
+    example("CustomLayer"),
     .executableTarget(
       name: "SpectralBenchmark", dependencies: ["Spectral", "Tensors", "OpenCL", "COpenBLAS"],
       path: "Benchmarks/Spectral"),
@@ -98,3 +93,12 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+/// A program that imports the umbrella. It depends on the floors as well, as on the product, or a
+/// change in one of them would not have it compiled again: the umbrella's own module stays as it is.
+func example(_ name: String) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: ["GPUTrain", "Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
+    path: "Examples/\(name)")
+}

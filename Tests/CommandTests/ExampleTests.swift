@@ -13,7 +13,7 @@ import Testing
     for width in [64, 256] {
       let losses = output.matches(of: /width (\d+), epoch \d: loss (\S+)/)
         .filter { Int($0.1) == width }.compactMap { Double($0.2) }
-      #expect(losses.count == 5)
+      try #require(losses.count == 5)
       #expect(try #require(losses.last) < losses[0] / 3)
     }
     let accuracies = output.matches(of: /accuracy (\S+)/).compactMap { Double($0.1) }
@@ -24,7 +24,7 @@ import Testing
   @Test func customParametrization_transfersWhereRatesFallAsFanIn() throws {
     let drifts = try output(of: "CustomParametrization")
       .matches(of: /(half|full): drift (\S+),/).map { (String($0.1), Double($0.2)) }
-    #expect(drifts.map(\.0) == ["half", "full"])
+    try #require(drifts.map(\.0) == ["half", "full"])
     let (half, full) = (try #require(drifts[0].1), try #require(drifts[1].1))
     #expect(abs(full) < 0.25 && half < full - 0.15, "half \(half), full \(full)")
   }
@@ -33,7 +33,7 @@ import Testing
     let drifts = try output(of: "CustomUpdateRule")
       .matches(of: /(sp|spectral): the best rate moves (\S+) octaves/)
       .map { (String($0.1), Double($0.2)) }
-    #expect(drifts.map(\.0) == ["sp", "spectral"])
+    try #require(drifts.map(\.0) == ["sp", "spectral"])
     let (standard, spectral) = (try #require(drifts[0].1), try #require(drifts[1].1))
     #expect(standard <= -0.5 && abs(spectral) < 0.5, "sp \(standard), spectral \(spectral)")
   }
@@ -44,7 +44,7 @@ import Testing
     #expect(try #require(Double(deviation)) <= 2e-6)
     let exponents = output.matches(of: /(sp|spectral): .* grows as width\^([-.\d]+);/)
       .map { (String($0.1), Double($0.2)) }
-    #expect(exponents.map(\.0) == ["sp", "spectral"])
+    try #require(exponents.map(\.0) == ["sp", "spectral"])
     let (standard, spectral) = (try #require(exponents[0].1), try #require(exponents[1].1))
     #expect(standard > 0.4 && abs(spectral) < 0.2, "sp \(standard), spectral \(spectral)")
   }
