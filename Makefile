@@ -1,12 +1,14 @@
 # make run ARGS="…"   set up, build, run gputrain
 # make test           set up, build, run every test
-# make check          what CI runs: format, build, tests
+# make check          what CI runs: format, build, tests, documentation
+# make docs           the documentation's pages, into .build/docs; its warnings are errors
+# make test-import    import this package from others, by URL and by path
 # make format         rewrite the sources in the house's format
 
 SWIFT ?= swift
 SOURCES := Package.swift Sources Tests Examples Benchmarks
 
-.PHONY: run build test test-kernels check format lint setup
+.PHONY: run build test test-import test-kernels check docs format lint setup
 
 setup:
 	@bash Scripts/setup.sh
@@ -24,6 +26,13 @@ test: setup
 test-kernels: setup
 	POCL_WORK_GROUP_METHOD=cbs $(SWIFT) test --filter "TensorsTests|SpectralTests"
 
+# Packages made for it build all of this one, twice.
+test-import: setup
+	SWIFT=$(SWIFT) bash Tests/Interop/check_import.sh
+
+docs: setup
+	SWIFT=$(SWIFT) bash Scripts/docs.sh
+
 lint:
 	$(SWIFT) format lint --strict --recursive $(SOURCES)
 
@@ -34,3 +43,4 @@ check: setup
 	$(MAKE) lint
 	$(MAKE) test-kernels
 	$(MAKE) test
+	$(MAKE) docs

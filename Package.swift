@@ -6,9 +6,10 @@ import PackageDescription
 let package = Package(
   name: "gputrain",
   products: [
-    .executable(name: "gputrain", targets: ["gputrain"]),
+    .executable(name: "gputrain", targets: ["GPUTrainCommand"]),
     .library(
-      name: "GPUTrain", targets: ["OpenCL", "Tensors", "Spectral", "Training", "Experiments"]),
+      name: "GPUTrain",
+      targets: ["GPUTrain", "OpenCL", "Tensors", "Spectral", "Training", "Experiments"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -37,13 +38,19 @@ let package = Package(
         "Training", "Spectral", "Tensors", "OpenCL", "CZlib",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
+    // Module and directory differ from the command's by more than case, for disks that ignore it.
+    .target(
+      name: "GPUTrain",
+      dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
+      path: "Sources/Umbrella"),
     .executableTarget(
-      name: "gputrain",
+      name: "GPUTrainCommand",
       dependencies: [
         "Experiments", "Training", "Spectral", "Tensors", "OpenCL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
-      ]),
+      ],
+      path: "Sources/gputrain"),
 
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "OpenCL"]),
@@ -63,14 +70,15 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "gputrain", "TrainMLP", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "GPUTrainCommand", "TrainMLP", "CustomParametrization", "CustomUpdateRule", "CustomLayer",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.copy("Help")]),
 
-    .executableTarget(
-      name: "TrainMLP",
-      dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
-      path: "Examples/TrainMLP"),
+    example("TrainMLP"),
+    example("CustomParametrization"),
+    example("CustomUpdateRule"),
+    example("CustomLayer"),
     .executableTarget(
       name: "SpectralBenchmark", dependencies: ["Spectral", "Tensors", "OpenCL", "COpenBLAS"],
       path: "Benchmarks/Spectral"),
@@ -85,3 +93,12 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+/// A program that imports the umbrella. It depends on the floors as well, as on the product, or a
+/// change in one of them would not have it compiled again: the umbrella's own module stays as it is.
+func example(_ name: String) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: ["GPUTrain", "Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
+    path: "Examples/\(name)")
+}

@@ -1,9 +1,5 @@
 // Trains a multilayer perceptron at two widths with one learning rate, on the best OpenCL device.
-import Experiments
-import OpenCL
-import Spectral
-import Tensors
-import Training
+import GPUTrain
 
 let compute = try Compute(device: .find(.best))
 let data = try TrainingData(LoadedData(train: .glyphs()))

@@ -5,7 +5,12 @@ import Synchronization
 public struct Device {
   /// What a device computes with.
   public enum Kind: String, Sendable {
-    case cpu, gpu, accelerator
+    /// The host's own processors, as PoCL and Intel's driver offer them.
+    case cpu
+    /// A graphics processor.
+    case gpu
+    /// Anything else, such as a signal processor.
+    case accelerator
   }
 
   /// The handle that OpenCL calls take.

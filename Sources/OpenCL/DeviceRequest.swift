@@ -2,6 +2,7 @@
 public enum DeviceRequest: Hashable, Sendable {
   /// The GPU with the most memory, else the CPU with the most memory, else any device.
   case best
+  /// Any device of this kind; the one with the most memory.
   case kind(Device.Kind)
   /// Position in `Device.all()`.
   case index(Int)

@@ -121,8 +121,9 @@ extension Compute {
     return result
   }
 
-  /// `count` rounded up to a multiple of `multiple`.
-  package func roundUp(_ count: Int, _ multiple: Int) -> Int {
+  /// `count` rounded up to a multiple of `multiple`: the global size of `count` work-items in groups
+  /// of `multiple`.
+  public func roundUp(_ count: Int, _ multiple: Int) -> Int {
     (count + multiple - 1) / multiple * multiple
   }
 }

@@ -10,7 +10,8 @@ public final class Compute {
   public let multiplier: any MatrixMultiplier
   let pool: BufferPool
   private var programs: [KernelSource: Program] = [:]
-  private var kernels: [String: AnyObject] = [:]
+  private var ownPrograms: [KernelFile: Program] = [:]
+  private var kernels: [KernelKey: AnyObject] = [:]
 
   /// Which matrix multiplication to use.
   public enum MultiplierChoice: String, Sendable, CaseIterable {
@@ -20,6 +21,7 @@ public final class Compute {
     case opencl
     /// OpenBLAS, on devices that run native kernels.
     case openblas
+    /// CLBlast, on any device.
     case clblast
   }
 
@@ -105,18 +107,47 @@ public final class Compute {
   package func kernel<each Argument: KernelArgument>(
     _ source: KernelSource, _ name: String, _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
-    if let kernel = kernels[name] as? Kernel<repeat each Argument> { return kernel }
-    let program: Program
-    if let known = programs[source] {
-      program = known
-    } else {
-      program = try Program(
-        context: queue.context, file: source.file, source: source.text,
-        definitions: ["WIDTH": "\(vectorWidth)"])
+    try kernel(KernelKey(file: nil, name: name)) {
+      if let known = programs[source] { return known }
+      let program = try program(source.file, source.text)
       programs[source] = program
+      return program
     }
-    let kernel = try Kernel<repeat each Argument>(program, name)
-    kernels[name] = kernel
+  }
+
+  /// The kernel `name` of a file of one's own, compiled and checked at first use.
+  ///
+  ///     let kernel = try compute.kernel(file, "scale", Buffer<Float>.self, Float.self, UInt32.self)
+  ///     try kernel(
+  ///       compute.queue, global: [compute.roundUp(x.count, 64)], local: [64], x.buffer, 2,
+  ///       UInt32(x.count))
+  ///
+  /// Kept by the file's text, so that asking again costs next to nothing.
+  /// - Throws: `OpenCLError.buildFailed` with the compiler's log; `argumentMismatch` where the
+  ///   kernel's arguments are of other types; `callFailed` where there is no such kernel.
+  public func kernel<each Argument: KernelArgument>(
+    _ file: KernelFile, _ name: String, _: repeat (each Argument).Type
+  ) throws -> Kernel<repeat each Argument> {
+    try kernel(KernelKey(file: file, name: name)) {
+      if let known = ownPrograms[file] { return known }
+      let program = try program(file.name, file.source)
+      ownPrograms[file] = program
+      return program
+    }
+  }
+
+  private func kernel<each Argument: KernelArgument>(
+    _ key: KernelKey, of program: () throws -> Program
+  ) throws -> Kernel<repeat each Argument> {
+    if let kernel = kernels[key] as? Kernel<repeat each Argument> { return kernel }
+    let kernel = try Kernel<repeat each Argument>(program(), key.name)
+    kernels[key] = kernel
     return kernel
+  }
+
+  private func program(_ file: String, _ source: String) throws -> Program {
+    try Program(
+      context: queue.context, file: file, source: source,
+      definitions: ["WIDTH": "\(vectorWidth)"])
   }
 }

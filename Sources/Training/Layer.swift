@@ -30,6 +30,26 @@ public struct Pullback {
     self.body = body
   }
 
+  /// A pullback from the output's gradient, for layers that leave products to others.
+  ///
+  /// - body: gives the input's gradient, nil where it is not wanted, and hands over parameters'
+  ///   gradients; called at most once, and may write over the tensor that it is given.
+  public init(
+    compute: Compute,
+    body:
+      @escaping (
+        _ outputGradient: Tensor, _ wantsInput: Bool, _ receive: GradientReceiver
+      ) throws -> Tensor?
+  ) {
+    self.init(derivative: nil, compute: compute) { delta, through, wantsInput, receive in
+      let gradient = try body(delta, wantsInput, receive)
+      if let gradient, let through {
+        try compute.multiplyByDerivative(gradient, of: through.activation, at: through.z)
+      }
+      return gradient
+    }
+  }
+
   /// The input's gradient, nil where `wantsInput` is false. May reuse `outputGradient`'s memory.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`, what `receive` throws.

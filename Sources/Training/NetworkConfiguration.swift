@@ -54,8 +54,12 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
   /// A parameter's numbers depend on its place and the seed alone, so parametrizations start from
   /// the same draws, scaled.
   /// - scalings: for each parameter of `shape.parameters`, each replica's.
+  /// - layers: makes the network's layers of the dense ones, which it must keep in order.
   /// - Throws: `OpenCLError` where memory is short.
-  func build(scalings: [[WidthScaling]], seeds: [UInt64], compute: Compute) throws -> Sequential {
+  func build(
+    scalings: [[WidthScaling]], seeds: [UInt64], layers arrange: ([Dense]) throws -> [any Layer],
+    compute: Compute
+  ) throws -> Sequential {
     var parameters: [Parameter] = []
     for (index, (name, shape)) in shape.parameters.enumerated() {
       let factor = initialFactor(of: shape)
@@ -74,7 +78,7 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
       parameters.append(Parameter(name: name, shape: shape, value: value))
     }
     let perLayer = shape.bias ? 2 : 1
-    let layers = stride(from: 0, to: parameters.count, by: perLayer).map { first -> any Layer in
+    let layers = stride(from: 0, to: parameters.count, by: perLayer).map { first in
       let weight = parameters[first]
       let own = scalings[first][0].multiplier
       precondition(
@@ -85,6 +89,11 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
         activation: weight.shape.role == .readout ? .identity : activation,
         multiplier: Float(own * multiplier(of: weight.shape)))
     }
-    return Sequential(layers)
+    let network = Sequential(try arrange(layers))
+    precondition(
+      network.parameters.map(ObjectIdentifier.init) == parameters.map(ObjectIdentifier.init),
+      "layers with the parameters \(network.parameters.map(\.name)), expected those of the dense "
+        + "layers, \(parameters.map(\.name))")
+    return network
   }
 }

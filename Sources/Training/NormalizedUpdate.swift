@@ -21,6 +21,8 @@ public struct NormalizedUpdate: UpdateRule {
   public let norm: Norm
   /// None.
   public let stateNames: [String] = []
+  /// Of norm 1.
+  public let family = UpdateFamily.normalized
 
   /// Updates of norm 1.
   public init(_ norm: Norm) {

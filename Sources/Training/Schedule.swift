@@ -4,7 +4,12 @@ import Foundation
 public struct Schedule: Codable, Hashable, Sendable {
   /// The form after warm-up.
   public enum Shape: String, Codable, Hashable, Sendable, CaseIterable {
-    case constant, cosine, linear
+    /// The peak until the end.
+    case constant
+    /// Half a cosine from the peak to 0.
+    case cosine
+    /// A straight line from the peak to 0.
+    case linear
     /// Constant, then linear to 0 over the last fifth (warm-up–stable–decay).
     case warmupStableDecay = "wsd"
   }

@@ -35,12 +35,20 @@ public final class Trainer {
   /// Replicas with parameters drawn and nothing trained.
   ///
   /// - totalSteps: ≥ 1; training past it is a programmer's mistake.
+  /// - rule: an update rule of one's own, in place of the one that the configuration names.
+  /// - layers: layers of one's own: is given the dense layers from input to readout, and returns
+  ///   the network's, which must have the dense layers' parameters in their order and no others.
   /// - Throws: `OpenCLError` where memory is short.
   public init(
-    _ configuration: TrainingConfiguration, replicas: [Replica], totalSteps: Int, compute: Compute
+    _ configuration: TrainingConfiguration, replicas: [Replica], totalSteps: Int,
+    rule: (any UpdateRule)? = nil, layers: ([Dense]) throws -> [any Layer] = { $0 },
+    compute: Compute
   ) throws {
     precondition(!replicas.isEmpty && totalSteps >= 1, "no replicas or no steps")
-    let byReplica = replicas.map { configuration.scalings(under: $0.parametrization) }
+    let rule = rule ?? configuration.optimizer.rule
+    let byReplica = replicas.map {
+      configuration.scalings(under: $0.parametrization, family: rule.family)
+    }
     let scalings = configuration.network.shape.parameters.indices.map { parameter in
       byReplica.map { $0[parameter] }
     }
@@ -49,15 +57,17 @@ public final class Trainer {
     self.compute = compute
     self.scalings = scalings
     seeds = replicas.map(\.seed)
-    network = try configuration.network.build(scalings: scalings, seeds: seeds, compute: compute)
+    network = try configuration.network.build(
+      scalings: scalings, seeds: seeds, layers: layers, compute: compute)
     optimizer = try Optimizer(
-      rule: configuration.optimizer.rule, parameters: network.parameters,
+      rule: rule, parameters: network.parameters,
       learningRates: replicas.map(\.learningRate), scalings: scalings,
       weightDecay: configuration.weightDecay, compute: compute)
   }
 
   /// Has the network measured every few steps from now on, beginning with the next one.
   ///
+  /// - contents: `norms` alone where there are layers of one's own.
   /// - probe: its first `probeRows` rows are what features are measured on.
   /// - Throws: `OpenCLError` where memory is short.
   @discardableResult

@@ -49,9 +49,14 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
   }
 
   /// What `parametrization` gives each parameter of the network, in order.
-  public func scalings(under parametrization: any Parametrization) -> [WidthScaling] {
-    network.shape.parameters.indices.map { index in
-      var scaling = scaling(index, under: parametrization, family: optimizer.family)
+  ///
+  /// - family: of the update rule; nil for the optimizer's.
+  public func scalings(
+    under parametrization: any Parametrization, family: UpdateFamily? = nil
+  ) -> [WidthScaling] {
+    let family = family ?? optimizer.family
+    return network.shape.parameters.indices.map { index in
+      var scaling = scaling(index, under: parametrization, family: family)
       let (name, shape) = network.shape.parameters[index]
       for rule in rateRules where rule.applies(to: name, role: shape.role) {
         guard
@@ -60,7 +65,7 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
           preconditionFailure("a rate rule names \(rule.parametrization)")
         }
         scaling.learningRateFactor =
-          self.scaling(index, under: other, family: rule.family ?? optimizer.family)
+          self.scaling(index, under: other, family: rule.family ?? family)
           .learningRateFactor
       }
       if let multiplier = rateMultipliers.last(where: { $0.applies(to: name, role: shape.role) }) {

@@ -1,4 +1,5 @@
 import Foundation
+import Spectral
 import Tensors
 
 /// Where and how far an update goes: everything that is not the rule's own.
@@ -34,8 +35,31 @@ public struct UpdateStep {
   }
 }
 
+extension UpdateStep {
+  /// Updates `weight` along a direction d of the weight's shape, which the rule has made of the
+  /// gradient.
+  ///
+  ///     W ← (1 − s·η_l·λ)·W − s·η_l·d,   with coupled decay d + λ·W in place of d
+  ///
+  /// Replicas that stand still are left as they are.
+  /// - Returns: ΔW, where it is recorded, in the memory of `direction`.
+  /// - Throws: `OpenCLError`.
+  public func apply(direction: Tensor, to weight: Tensor, compute: Compute) throws -> Tensor? {
+    try apply(.gradient, to: weight, gradient: .whole(direction), compute: compute)
+  }
+}
+
 /// How a gradient becomes a direction; only the optimizer knows rates and schedule.
+///
+/// A rule of one's own is passed to `Trainer`; it makes its direction of the gradient and hands it
+/// to `UpdateStep.apply(direction:to:compute:)`.
 public protocol UpdateRule: Sendable {
+  /// How the update's size depends on the gradient's, which decides the rates that a
+  /// parametrization gives it.
+  var family: UpdateFamily { get }
+  /// Whether the rule makes a matrix of a gradient that comes by its factors, for which room is then
+  /// planned; true where a rule does not say.
+  var formsGradient: Bool { get }
   /// Tensors of the parameter's shape that the rule keeps between steps, 0 at first, by their names
   /// in checkpoints.
   var stateNames: [String] { get }
@@ -49,10 +73,19 @@ public protocol UpdateRule: Sendable {
   ) throws -> Tensor?
 }
 
+extension UpdateRule {
+  /// True: a direction of one's own is made of the matrix.
+  public var formsGradient: Bool { true }
+}
+
 /// Direction g.
 public struct SGD: UpdateRule {
   /// None.
   public let stateNames: [String] = []
+  /// Proportional to the gradient.
+  public let family = UpdateFamily.sgd
+  /// False: the update is part of the gradient's product.
+  public let formsGradient = false
 
   /// Plain gradient descent.
   public init() {}
@@ -76,6 +109,10 @@ public struct Momentum: UpdateRule {
   public let nesterov: Bool
   /// The velocity v.
   public let stateNames = ["velocity"]
+  /// Proportional to the gradient.
+  public let family = UpdateFamily.sgd
+  /// False: the update is part of the gradient's product.
+  public let formsGradient = false
 
   /// Momentum μ; 0.9 is PyTorch's and most papers' value.
   public init(_ momentum: Float = 0.9, nesterov: Bool = false) {
@@ -106,6 +143,10 @@ public struct Adam: UpdateRule {
   public let beta2: Double
   /// m and v.
   public let stateNames = ["mean", "square"]
+  /// Of entries Θ(1).
+  public let family = UpdateFamily.adam
+  /// False: the update is part of the gradient's product.
+  public let formsGradient = false
 
   /// The defaults are the paper's and PyTorch's.
   public init(beta1: Double = 0.9, beta2: Double = 0.999) {

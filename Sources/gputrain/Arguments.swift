@@ -11,6 +11,14 @@ extension LossFunction: ExpressibleByArgument {}
 extension Objective: ExpressibleByArgument {}
 extension Compute.MultiplierChoice: ExpressibleByArgument {}
 
+extension Parametrizations {
+  /// Every name, for help texts: "sp, ntp or mup".
+  static var choice: String {
+    let names = all.map(\.name)
+    return names.dropLast().joined(separator: ", ") + " or \(names[names.count - 1])"
+  }
+}
+
 /// An option whose value makes no sense; one line, without the usage.
 struct InvalidOption: Error, CustomStringConvertible {
   let description: String

@@ -16,7 +16,7 @@ struct CheckCommand: ParsableCommand {
       very widths. The exit status is 0 where the condition is met, 1 where it is not.
       """)
 
-  @Option(help: ArgumentHelp("sp, ntp, mup, spectral or spectral-literal.", valueName: "name"))
+  @Option(help: ArgumentHelp("\(Parametrizations.choice).", valueName: "name"))
   var parametrization = "spectral"
 
   @Option(help: ArgumentHelp("The update rule.", valueName: "name"))

@@ -32,7 +32,8 @@ struct SweepCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "sp, ntp, mup, spectral, spectral-literal; several with commas.", valueName: "list"))
+      Parametrizations.all.map(\.name).joined(separator: ", ") + "; several with commas.",
+      valueName: "list"))
   var parametrization = "sp,spectral"
 
   @Option(

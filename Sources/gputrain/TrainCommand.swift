@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import Spectral
 import Training
 
 /// `gputrain train`: one run.
@@ -18,7 +19,7 @@ struct TrainCommand: ParsableCommand {
       """)
 
   @Option(
-    help: ArgumentHelp("sp, ntp, mup, spectral or spectral-literal.", valueName: "name"))
+    help: ArgumentHelp("\(Parametrizations.choice).", valueName: "name"))
   var parametrization = "spectral"
 
   @Option(help: ArgumentHelp("The update rule.", valueName: "name"))

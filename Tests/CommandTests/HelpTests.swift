@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Testing
 
-@testable import gputrain
+@testable import GPUTrainCommand
 
 /// The help texts, exactly; the files in Help/ are what a user sees at 80 columns.
 @Suite struct HelpTests {

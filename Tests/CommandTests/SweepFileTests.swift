@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Testing
 
-@testable import gputrain
+@testable import GPUTrainCommand
 
 @Suite(.serialized) struct SweepFileTests {
   /// The arguments that a file of this text stands for.

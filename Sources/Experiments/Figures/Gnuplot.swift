@@ -4,7 +4,10 @@ import Foundation
 public struct Gnuplot {
   /// A format of pictures.
   public enum Format: String, CaseIterable, Sendable {
-    case svg, png
+    /// Scalable vector graphics.
+    case svg
+    /// Pixels.
+    case png
 
     /// The terminal that writes it, `width`×`height` in pixels.
     func terminal(width: Int, height: Int) -> String {

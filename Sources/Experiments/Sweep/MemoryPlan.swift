@@ -87,7 +87,7 @@ public struct MemoryPlan: Sendable {
           || group.optimizer.family == .normalized,
         // An update that is kept lies where its gradient was.
         gradients: !keepsUpdates
-          && (group.optimizer.family == .normalized
+          && (group.optimizer.rule.formsGradient
             || settings.matrixMultiplication != "opencl"
             || Int(rows) > CPUMultiplier.mostUpdateRows)
       )

@@ -39,6 +39,7 @@ public enum AuditOrder: String, Sendable, CaseIterable {
   case ratio
   /// ‖W‖_* or ‖ΔW‖_*; greatest first.
   case norm
+  /// The tensor's name, as text is sorted.
   case name
   /// ‖W‖_F²/‖W‖_*², or that of ΔW; smallest first.
   case stableRank = "stable-rank"

@@ -1,7 +1,7 @@
 import Spectral
 import Tensors
 
-/// Measures a network of dense layers while it trains: norms of weights and updates, features on a
+/// Measures a network's dense layers while it trains: norms of weights and updates, features on a
 /// probe batch, alignment.
 ///
 /// Everything is enqueued; sums wait in device memory and are read when their room is used up, or
@@ -15,7 +15,7 @@ public final class Diagnostics {
     case all
   }
 
-  /// The layers that are measured, from input to readout.
+  /// The dense layers, which are measured, from input to readout.
   public let layers: [Dense]
   private let contents: Contents
   private let every: Int
@@ -38,7 +38,8 @@ public final class Diagnostics {
   private var changes: [Int: Tensor] = [:]
   var measured = false
 
-  /// Diagnostics of `network`, whose layers must all be dense.
+  /// Diagnostics of `network`, whose layers must all be dense; for `norms` there may be others
+  /// between them, without weights.
   ///
   /// - initialStds: σ of each layer's weight, [layer][replica].
   /// - probe: [replica, rows, inputs]; needed for `all`, not used for `norms`.
@@ -49,9 +50,13 @@ public final class Diagnostics {
     contents: Contents, compute: Compute
   ) throws {
     layers = network.layers.compactMap { $0 as? Dense }
+    let matrices = network.parameters.filter { $0.shape.kind == .weight }
     precondition(
-      layers.count == network.layers.count && !layers.isEmpty && every >= 1
-        && (probe != nil || contents == .norms), "diagnostics of dense layers with a probe batch")
+      !layers.isEmpty && every >= 1 && layers.map(\.weight.name) == matrices.map(\.name),
+      "diagnostics of weights outside of dense layers: \(matrices.map(\.name))")
+    precondition(
+      contents == .norms || (layers.count == network.layers.count && probe != nil),
+      "diagnostics of features: dense layers alone, and a probe batch")
     (self.optimizer, self.contents, self.compute) = (optimizer, contents, compute)
     (self.every, self.probe) = (every, contents == .all ? probe : nil)
     self.initialStds = initialStds

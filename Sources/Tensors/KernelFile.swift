@@ -1,0 +1,24 @@
+import OpenCL
+
+/// OpenCL C of one's own for `Compute.kernel(_:_:_:)`.
+///
+/// The macro `WIDTH` is the number of floats that one work-item handles best at a time: a CPU's
+/// native vector, four on GPUs. Language version: OpenCL C 1.2.
+public struct KernelFile: Hashable, Sendable {
+  /// The name in compilers' messages.
+  public let name: String
+  /// The program's text.
+  public let source: String
+
+  /// A file of kernels.
+  public init(name: String, source: String) {
+    self.name = name
+    self.source = source
+  }
+}
+
+/// A kernel among those that are loaded: of a file of one's own, or of the package's where nil.
+struct KernelKey: Hashable {
+  let file: KernelFile?
+  let name: String
+}
