@@ -61,7 +61,7 @@ struct SweepCommand: ParsableCommand {
   @OptionGroup var options: RunOptions
 
   private struct Output: Encodable {
-    let out: String
+    let out, page: String
     let interrupted: Bool
     let runs, diverged, failed: Int
     let report: TransferReport
@@ -93,15 +93,17 @@ struct SweepCommand: ParsableCommand {
     let grid = try grid()
     let sweep = try options.sweep(grid)
     try sweep.store.write(try text().resolved, as: "sweep.yaml")
+    try sweep.store.note(.current(on: sweep.device, grid: grid, objective: objective))
     let outcome = try sweep.run(until: interrupt)
     let rows = try sweep.summarize()
     let report = TransferReport(rows: rows, objective: objective)
     let warnings = try sweep.warnings()
+    let page = try ReportLeaving.leave(in: sweep.store.directory)
     if options.json {
       print(
         try jsonText(
           Output(
-            out: sweep.store.directory.path, interrupted: outcome.interrupted, runs: rows.count,
+            out: sweep.store.directory.path, page: page.path, interrupted: outcome.interrupted, runs: rows.count,
             diverged: rows.count { $0.result.outcome == .diverged },
             failed: rows.count { $0.result.outcome == .failed }, report: report,
             warnings: warnings)))
