@@ -15,7 +15,8 @@ enum ReportLeaving {
     guard let gnuplot = Gnuplot(path: ProcessInfo.processInfo.environment["PATH"] ?? "") else {
       let result = try write(ReportWriter(gnuplot: nil))
       Terminal.note(
-        "no gnuplot found: the report has the data; for pictures install gnuplot-nox, then: \(again)")
+        "no gnuplot found: the report has the data; for pictures install gnuplot-nox, then: \(again)"
+      )
       return result
     }
     do {

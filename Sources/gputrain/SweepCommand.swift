@@ -103,7 +103,8 @@ struct SweepCommand: ParsableCommand {
       print(
         try jsonText(
           Output(
-            out: sweep.store.directory.path, page: page.path, interrupted: outcome.interrupted, runs: rows.count,
+            out: sweep.store.directory.path, page: page.path, interrupted: outcome.interrupted,
+            runs: rows.count,
             diverged: rows.count { $0.result.outcome == .diverged },
             failed: rows.count { $0.result.outcome == .failed }, report: report,
             warnings: warnings)))

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Draws pictures with the gnuplot that is installed, if one is.
-public struct Gnuplot {
+public struct Gnuplot: Sendable {
   /// A format of pictures.
   public enum Format: String, CaseIterable, Sendable {
     case svg, png

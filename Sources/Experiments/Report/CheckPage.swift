@@ -20,7 +20,8 @@ struct CheckPage {
     let header = HTMLNode.tag(
       "header",
       [
-        .tag("h1", "Does this scaling meet the spectral condition, and if not, which layer breaks it?"),
+        .tag(
+          "h1", "Does this scaling meet the spectral condition, and if not, which layer breaks it?"),
         ReportParts.paragraph(
           "Networks of widths \(widths) were trained for a few steps on \(file.settings.data.name) "
             + "with \(report.parametrization) under \(report.optimizer), at the rate "
@@ -50,7 +51,9 @@ struct CheckPage {
           "div", class: "card \(style)",
           [
             .tag("h3", "\(report.parametrization), \(report.optimizer)"),
-            .tag("p", class: "verdict", word), ReportParts.paragraph(report.sentence + "."),
+            .tag("p", class: "verdict", word),
+            ReportParts.paragraph(
+              report.sentence.prefix(1).uppercased() + report.sentence.dropFirst() + "."),
           ])
       ] + report.remarks.map { ReportParts.paragraph($0 + ".") })
   }
@@ -60,19 +63,22 @@ struct CheckPage {
     return ReportParts.section(
       "terms", "Words used here",
       [
-        ReportParts.terms([
-          ("width n", "number of units in each hidden layer, or what those are multiples of"),
-          ("layers.0", "the first layer; the last one, the readout, gives the logits"),
-          (
-            "‖W‖/√(out/in)",
-            "spectral norm (largest singular value) of a layer's initial weight over √(outputs/inputs)"
-          ),
-          ("‖ΔW‖/√(out/in)", "the same of the change that \(update) makes"),
-          ("rms h, rms Δh", "size of a layer's outputs at the start, and of their change by then"),
-          ("exponent", "slope of log of the quantity over log of width, with its 95 % interval"),
-          ("rule, limit", "what the parametrization predicts at these widths, and as they grow"),
-          ("needs", "what the spectral condition asks at these widths"),
-        ] + report.legend.map { (String($0.prefix(1)), String($0.dropFirst(2))) })
+        ReportParts.terms(
+          [
+            ("width n", "number of units in each hidden layer, or what those are multiples of"),
+            ("layers.0", "the first layer; the last one, the readout, gives the logits"),
+            (
+              "‖W‖/√(out/in)",
+              "spectral norm (largest singular value) of a layer's initial weight over √(outputs/inputs)"
+            ),
+            ("‖ΔW‖/√(out/in)", "the same of the change that \(update) makes"),
+            (
+              "rms h, rms Δh", "size of a layer's outputs at the start, and of their change by then"
+            ),
+            ("exponent", "slope of log of the quantity over log of width, with its 95 % interval"),
+            ("rule, limit", "what the parametrization predicts at these widths, and as they grow"),
+            ("needs", "what the spectral condition asks at these widths"),
+          ] + report.legend.map { (String($0.prefix(1)), String($0.dropFirst(2))) })
       ])
   }
 
@@ -84,7 +90,7 @@ struct CheckPage {
     let picture = try pictures.picture(of: plot)
     return .tag(
       "figure",
-      [.tag("h3", plot.title)] + (picture.map { [$0] } ?? [])
+      [.tag("h3", ReportParts.rich(plot.title))] + (picture.map { [$0] } ?? [])
         + [ReportParts.details("The numbers", isOpen: true, [table])])
   }
 
@@ -125,15 +131,14 @@ struct CheckPage {
   private func exponents(_ checked: [CheckedQuantity], of quantity: SpectralQuantity) -> HTMLNode {
     func number(_ value: Double) -> String { ReportText.number(value, digits: 2) }
     let rows = checked.map { entry in
-      [entry.layer] + entry.values.map(CheckReport.value)
-        + [
-          "\(number(entry.exponent)) ± \(number((entry.upper - entry.lower) / 2))",
-          number(entry.predicted), number(entry.predictedLimit), number(entry.condition),
-          entry.verdict.mark,
-        ]
+      [
+        entry.layer, "\(number(entry.exponent)) ± \(number((entry.upper - entry.lower) / 2))",
+        number(entry.condition), entry.verdict.mark, number(entry.predicted),
+        number(entry.predictedLimit),
+      ] + entry.values.map(CheckReport.value)
     }
     return ReportParts.table(
-      ["width"] + report.widths.map(String.init) + ["exponent", "rule", "limit", "needs", ""],
+      ["", "exponent", "needs", "", "rule", "limit"] + report.widths.map { "n\u{A0}=\u{A0}\($0)" },
       texts: rows, label: quantity.symbol)
   }
 
@@ -144,12 +149,14 @@ struct CheckPage {
       let rows = report.coordinates.filter { $0.layer == layer }
       let series = rows.enumerated().map { index, row in
         Plot.Series(
-          name: "\(row.step)", colour: .ordered(index, of: rows.count), index: index, style: .line,
+          name: "step \(row.step)", colour: .ordered(index, of: rows.count), index: index,
+          style: .line,
           points: zip(report.widths, row.meanAbsolute).map { Plot.Point(x: Double($0), y: $1) })
       }
       let plot = Plot(
         id: "coordinates-\(layer.replacing(".", with: "-"))", title: "\(layer), mean |h|",
-        description: "Mean size of the outputs of \(layer) against width, a line for each number of "
+        description:
+          "Mean size of the outputs of \(layer) against width, a line for each number of "
           + "steps done.",
         x: .widths(report.widths), y: .logarithmic("mean |h|", over: values), series: series)
       return try figure(

@@ -21,9 +21,9 @@ struct FiguresPage {
         .tag("h1", "Are updates of low rank, and who learns features as networks grow?"),
         ReportParts.paragraph(
           "The two figures of the paper A Spectral Condition for Feature Learning, with settings of "
-            + "our own: networks learned \(file.settings.data.name) under "
-            + "\(ReportParts.list(names)), at widths "
-            + "\(ReportParts.list(file.learning.widths.map(String.init))).", class: "lead"),
+            + "our own: networks of widths "
+            + "\(ReportParts.list(file.learning.widths.map(String.init))), scaled with width as "
+            + "\(ReportParts.list(names)) say, learned \(file.settings.data.name).", class: "lead"),
       ])
     return ReportPage(
       title: "The paper's two figures",

@@ -53,7 +53,9 @@ struct InlineDrawing {
       }
       let text = part[part.index(after: end)...]
       // Escaped already; spaces between elements are for people.
-      if !text.allSatisfy(\.isWhitespace) { open[open.count - 1].content.append(.markup(String(text))) }
+      if !text.allSatisfy(\.isWhitespace) {
+        open[open.count - 1].content.append(.markup(String(text)))
+      }
     }
     return open.count == 1 ? open[0].content.first : nil
   }

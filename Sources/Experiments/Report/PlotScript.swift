@@ -6,7 +6,7 @@ struct PlotScript {
   let format: Gnuplot.Format
 
   /// Of the drawing, in pixels.
-  static let (width, height) = (460, 400)
+  static let (width, height) = (440, 400)
 
   /// The script; the picture goes to the file `output` in gnuplot's directory.
   func text(output: String) -> String {
@@ -15,7 +15,8 @@ struct PlotScript {
       "set encoding utf8", "set minussign", terminal, "set output \(Self.quoted(output))",
       "set border 3 lc rgb \(colour(.ink)) lw 0.8", "set tics nomirror scale 0.6",
       "set grid lt 1 lw 0.7 lc rgb \(colour(.grid))",
-      "set key bmargin center horizontal samplen 2.6 textcolor rgb \(colour(.ink))",
+      "set key bmargin center horizontal samplen 3 height 0.5 maxcols \(keyColumns) "
+        + "textcolor rgb \(colour(.ink))",
     ]
     lines += axis("x", plot.x) + axis("y", plot.y)
     for (index, series) in used.enumerated() {
@@ -25,7 +26,7 @@ struct PlotScript {
       }
     }
     let bands = used.indices.filter { !used[$0].band.isEmpty }.map { index in
-      "$band\(index) using 1:2:3 with filledcurves fs transparent solid 0.16 noborder lc rgb "
+      "$band\(index) using 1:2:3 with filledcurves fs transparent solid 0.13 noborder lc rgb "
         + "\(colour(used[index].colour)) notitle"
     }
     let curves = used.enumerated().map { index, series in
@@ -36,11 +37,17 @@ struct PlotScript {
       .map { $0 + "\n" }.joined()
   }
 
+  /// Columns of the key that find room, by its longest name.
+  private var keyColumns: Int {
+    let longest = plot.series.compactMap { $0.name?.count }.max() ?? 0
+    return max(1, 48 / (longest + 7))
+  }
+
   private var terminal: String {
     switch format {
     case .svg:
       "set terminal svg size \(Self.width),\(Self.height) dynamic noenhanced "
-        + "font 'sans-serif,14'"
+        + "font 'sans-serif,15'"
     // Twice as many pixels, for paper and fine screens.
     case .png:
       "set terminal pngcairo size \(2 * Self.width),\(2 * Self.height) noenhanced "
@@ -49,7 +56,9 @@ struct PlotScript {
   }
 
   private func axis(_ name: String, _ axis: Plot.Axis) -> [String] {
-    var lines = ["set \(name)label \(Self.quoted(axis.label)) textcolor rgb \(colour(.ink))"]
+    var lines = [
+      "set \(name)label \(Self.quoted(axis.label)) \(name == "x" ? "offset 0,0.4 " : "")textcolor rgb \(colour(.ink))"
+    ]
     if axis.isLogarithmic { lines.append("set logscale \(name)") }
     if let range = axis.range {
       lines.append("set \(name)range [\(range.lowerBound):\(range.upperBound)]")
@@ -84,7 +93,7 @@ struct PlotScript {
     case .dotted: "lines lw 1.4 dt (2,4)"
     case .dots: "points \(marker) ps 0.45"
     case .rings: "points pt 6 ps 1.7 lw 2.4"
-    case .crosses: "points pt 2 ps 0.9 lw 2.4"
+    case .crosses: "points pt 2 ps 1.1 lw 2.4"
     }
   }
 

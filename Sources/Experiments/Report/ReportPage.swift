@@ -36,7 +36,7 @@ struct ReportPage {
 
 /// Parts that pages have in common.
 enum ReportParts {
-  /// A paragraph in which powers of two stand as such.
+  /// A paragraph in which powers stand as such.
   static func paragraph(_ text: String, class style: String? = nil) -> HTMLNode {
     .tag("p", class: style, rich(text))
   }
@@ -44,13 +44,23 @@ enum ReportParts {
   /// A text in which `2^−7` is a power.
   static func rich(_ text: String) -> [HTMLNode] {
     var nodes: [HTMLNode] = []
+    // A number and its per cent stay on one line.
+    let text = text.replacing(" %", with: "\u{A0}%")
     var rest = text[...]
-    while let match = rest.firstMatch(of: /2\^(−?[0-9]+(?:\.[0-9]+)?)/) {
-      nodes.append(.text(String(rest[..<match.range.lowerBound]) + "2"))
-      nodes.append(.tag("sup", String(match.1)))
+    while let match = rest.firstMatch(of: Self.special) {
+      nodes.append(.text(String(rest[..<match.range.lowerBound])))
+      nodes.append(
+        match.2.map {
+          .tag("span", class: "whole", [.text(String(match.0.prefix(1))), .tag("sup", String($0))])
+        } ?? .tag("span", class: "whole", String(match.0)))
       rest = rest[match.range.upperBound...]
     }
     return nodes + [.text(String(rest))]
+  }
+
+  /// A power of 2 or n, or an interval, which stays on one line.
+  private static var special: Regex<(Substring, Substring?, Substring?)> {
+    /([2n])\^(−?[0-9]+(?:\.[0-9]+)?)|(?:95\u{A0}% )?−?[0-9.]+…−?[0-9.]+/
   }
 
   /// A section with a heading that links can name.

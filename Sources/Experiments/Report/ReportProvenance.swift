@@ -36,13 +36,14 @@ struct ReportProvenance {
     let format = ISO8601DateFormatter()
     return [
       .tag("h3", history.count == 1 ? "Command" : "Commands, in their order")
-    ] + history.flatMap { entry -> [HTMLNode] in
-      [
-        .tag("pre", [.tag("code", entry.commandLine)]),
-        ReportParts.paragraph(
-          "begun \(format.string(from: entry.began)) in \(entry.directory)", class: "soft"),
-      ]
-    }
+    ]
+      + history.flatMap { entry -> [HTMLNode] in
+        [
+          .tag("pre", [.tag("code", entry.commandLine)]),
+          ReportParts.paragraph(
+            "begun \(format.string(from: entry.began)) in \(entry.directory)", class: "soft"),
+        ]
+      }
   }
 
   private var machine: [(String, String)] {
@@ -70,7 +71,8 @@ struct ReportProvenance {
       let seconds = rows.reduce(0) { $0 + $1.result.seconds }
       facts.append(
         (
-          "time", "\(DecimalText.fixed(seconds, digits: seconds < 100 ? 1 : 0)) s of training in "
+          "time",
+          "\(DecimalText.fixed(seconds, digits: seconds < 100 ? 1 : 0)) s of training in "
             + ReportParts.count(rows.count, "run")
         ))
     }
@@ -103,7 +105,8 @@ struct ReportProvenance {
         "\(length) of \(settings.batchSize) rows, \(settings.loss.rawValue), rate "
           + "\(settings.schedule.shape.rawValue)"
           + (settings.schedule.warmup > 0
-            ? ", warm-up over \(DecimalText.trimmed(settings.schedule.warmup, digits: 3)) of it" : "")
+            ? ", warm-up over \(DecimalText.trimmed(settings.schedule.warmup, digits: 3)) of it"
+            : "")
           + (settings.weightDecay.map { ", weight decay \($0.strength) \($0.kind.rawValue)" } ?? "")
       ),
       (
@@ -115,10 +118,7 @@ struct ReportProvenance {
   }
 
   private var stored: [(String, String)] {
-    guard let data = try? CanonicalJSON.compact(settings),
-      let value = try? JSONDecoder().decode(JSONValue.self, from: data)
-    else { return [] }
-    return value.leaves.sorted { $0.key < $1.key }.map { ($0.key, $0.value.text) }
+    settings.leaves.sorted { $0.key < $1.key }.map { ($0.key, $0.value.text) }
   }
 
   private var runs: [HTMLNode] {

@@ -25,7 +25,7 @@ enum ReportStyle {
     a { color: var(--link); }
     .soft, figcaption, footer { color: var(--soft); font-size: .9rem; }
     .cards { display: grid; gap: 1rem; margin: 1rem 0;
-      grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
+      grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
     .card { background: var(--box); border: 1px solid var(--line);
       border-left: .4rem solid var(--soft); border-radius: .3rem; padding: .75rem 1rem; }
     .card.yes { border-left-color: var(--yes); } .card.no { border-left-color: var(--no); }
@@ -39,7 +39,9 @@ enum ReportStyle {
     figure { margin: 1rem 0; min-width: 0; max-width: 40rem; }
     figure.wide { max-width: none; overflow-x: auto; } figure.wide svg { min-width: 42rem; }
     figure h3 { margin: 0 0 .25rem; }
-    svg, figure img { display: block; width: 100%; height: auto; }
+    svg, figure img { display: block; width: 100%; max-width: 34rem; height: auto; }
+    figure.wide svg, figure.wide img { max-width: none; }
+    .whole { white-space: nowrap; }
     figure img { background: #ffffff; }
     dl { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: .4rem 1.25rem; }
     dt { font-weight: 600; } dd { margin: 0; }
@@ -48,7 +50,8 @@ enum ReportStyle {
     table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
     th, td { padding: .25rem .75rem .25rem 0; text-align: right; white-space: nowrap;
       border-bottom: 1px solid var(--line); vertical-align: top; }
-    th:first-child { text-align: left; } thead th { border-bottom: 2px solid var(--line); }
+    th:first-child { text-align: left; }
+    thead th { border-bottom: 2px solid var(--line); white-space: normal; vertical-align: bottom; }
     .facts table { width: 100%; } .facts td { text-align: left; white-space: normal; width: 100%; }
     .facts th { font-weight: 600; } .facts thead { display: none; }
     pre { background: var(--box); border: 1px solid var(--line); border-radius: .3rem;

@@ -75,7 +75,7 @@ struct SpectralPlots {
     let runs = measured[measured.count - 1].runs
     let series = layers.map { layer in
       Plot.Series(
-        name: "layer \(layer)", colour: .ordered(layer, of: layers.count), index: layer,
+        name: "layers.\(layer)", colour: .ordered(layer, of: layers.count), index: layer,
         style: .line,
         points: Self.means(runs, layer: layer, name).filter { $0.value > 0 }.map {
           Plot.Point(x: Double($0.step), y: $0.value)
@@ -179,7 +179,7 @@ struct SlopeLine {
     let colour = PlotColour.ordered(layer, of: count)
     var result = [
       Plot.Series(
-        name: "layer \(layer)", colour: colour, index: layer, style: .line,
+        name: "layers.\(layer)", colour: colour, index: layer, style: .line,
         points: zip(widths, values).map { Plot.Point(x: Double($0), y: $1) })
     ]
     for (slope, style) in [(predicted, Plot.Series.Style.dashed), (needed, .dotted)] {
@@ -205,10 +205,10 @@ struct SlopeLine {
     let slopes = lines.map { line in
       let fitted = ScalingExponent.slope(widths: line.widths.map(Double.init), values: line.values)
       func number(_ value: Double?) -> String {
-        value.map { ReportText.number($0, digits: 2) } ?? "none"
+        value.map { ReportText.number($0, digits: 2) } ?? "nothing"
       }
-      return "layer \(line.layer) \(number(fitted)), predicted \(number(line.predicted))"
+      return "layers.\(line.layer): \(number(fitted)) (predicted \(number(line.predicted)))"
     }
-    return "\(quantity.symbol) against width. Slopes: \(slopes.joined(separator: "; "))."
+    return "\(quantity.symbol) against width. Slopes: \(slopes.joined(separator: ", "))."
   }
 }

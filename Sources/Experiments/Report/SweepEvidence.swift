@@ -14,7 +14,7 @@ struct SweepEvidence {
     let picture = try page.pictures.picture(of: plot)
     return .tag(
       "figure",
-      [.tag("h3", plot.title)] + (picture.map { [$0] } ?? [])
+      [.tag("h3", ReportParts.rich(plot.title))] + (picture.map { [$0] } ?? [])
         + (caption.isEmpty ? [] : [.tag("figcaption", ReportParts.rich(caption))])
         + (data.isEmpty
           ? [] : [ReportParts.details("The numbers", isOpen: picture == nil, data)]))
@@ -31,7 +31,8 @@ struct SweepEvidence {
       + "parabola. Rings one above the other mean that the best rate stays put; rings that wander "
       + "mean that it does not."
     if diverged > 0 {
-      words += " × at the top: \(ReportParts.count(diverged, "run")) diverged there, in the colour of "
+      words +=
+        " × at the top: \(ReportParts.count(diverged, "run")) diverged there, in the colour of "
         + "the width; the curve has a gap."
     }
     if plots.leavesOutLosses {
@@ -41,7 +42,7 @@ struct SweepEvidence {
       try figure(
         plots.lossPanel(
           entry.group, in: entry.record, id: "\(entry.id)-loss", title: entry.name),
-        caption: "", data: [lossTable(entry), optimumTable(entry)])
+        caption: "", data: [lossTable(entry)])
     }
     return ReportParts.section(
       "loss", "Loss against learning rate",
@@ -85,13 +86,13 @@ struct SweepEvidence {
         (rate ?? (width.diverged > 0 ? "all diverge" : "–")) + (width.onEdge ? " *" : ""),
         ReportText.loss(width.loss),
         width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate),
-        "\(width.runs)", "\(width.diverged)",
+        "\(width.diverged) of \(width.runs)",
       ]
     }
     return ReportParts.table(
       [
-        "", "best rate", "best loss", narrow.map { "loss at width \($0)'s rate" } ?? "loss", "runs",
-        "diverged",
+        "", "best rate", "best loss", narrow.map { "loss at width \($0)'s rate" } ?? "loss",
+        "diverged runs",
       ], texts: rows, label: "\(entry.name): the best rate of each width")
   }
 
@@ -104,7 +105,8 @@ struct SweepEvidence {
       id: "optimum", groups: entries.map { ($0.record, $0.group, $0.name) })
     var caption = "Lines: from the mean over the seeds. Small points: each seed's own best rate."
     if entries.contains(where: { $0.group.widths.contains(where: \.onEdge) }) {
-      caption += " × and, in tables, *: the best rate is the lowest or highest tried, so that the "
+      caption +=
+        " × and, in tables, *: the best rate is the lowest or highest tried, so that the "
         + "true one may lie beyond."
     }
     let sentences = entries.map { entry -> HTMLNode in
@@ -114,7 +116,8 @@ struct SweepEvidence {
         "\(ReportText.number($0.octavesPerDoubling, digits: 2)) octaves a doubling of width"
           + (interval ?? ", without an interval")
       }
-      return .tag("li", ReportParts.rich("\(entry.name): \(moved ?? "no drift can be given").")
+      return .tag(
+        "li", ReportParts.rich("\(entry.name): \(moved ?? "no drift can be given").")
       )
     }
     return ReportParts.section(
@@ -124,7 +127,10 @@ struct SweepEvidence {
           "A level line carries over. The drift is the slope of the line: octaves of learning rate "
             + "for each doubling of width."),
         .tag("ul", sentences),
-        try figure(plot, caption: caption, data: entries.map(optimumTable)),
+        ReportParts.panels([
+          try figure(plot, caption: caption, data: []),
+          .tag("div", entries.flatMap { [HTMLNode.tag("h3", $0.name), optimumTable($0)] }),
+        ]),
       ])
   }
 
@@ -144,9 +150,9 @@ struct SweepEvidence {
       "training", "Wider is better, or not",
       [
         ReportParts.paragraph(
-          "Training with the rate that is best at the narrowest width: means over the seeds, and of "
-            + "the steps since the point before. Scaled rightly, each wider network is below the "
-            + "narrower ones all the way.")
+          "Training with the rate that is best at the narrowest width: means over the seeds and over "
+            + "the steps between two points. Scaled rightly, each wider network is below the "
+            + "narrower ones, all the way but for noise.")
       ] + [ReportParts.panels(figures)])
   }
 
@@ -165,8 +171,9 @@ struct SweepEvidence {
     let what = entry.record.report.objective.title
     return worse.isEmpty
       ? "Each wider network has the lower \(what)."
-      : worse.map { "Width \($1.width) has a higher \(what) than width \($0.width)" }
-        .joined(separator: "; ") + "."
+      : "Not all wider networks do better: "
+        + ReportParts.list(
+          worse.map { "width \($1.width) has a higher \(what) than width \($0.width)" }) + "."
   }
 
   private static func trainingTable(_ plot: Plot) -> HTMLNode {
@@ -179,7 +186,7 @@ struct SweepEvidence {
         }
     }
     return ReportParts.table(
-      ["step"] + curves.map { "width \($0.name ?? "")" }, texts: rows,
+      ["step"] + curves.map { $0.name ?? "" }, texts: rows,
       label: "\(plot.title): training loss")
   }
 
@@ -221,14 +228,15 @@ struct SweepEvidence {
             "The spectral condition: features are learned at every width where the spectral norms "
               + "of each layer's weight, ‖W‖, and update, ‖ΔW‖, scale with width like √(out/in), out "
               + "and in being the numbers of its outputs and inputs. Over that, they are the same at "
-              + "every width, and so are the features, rms h, and their change, rms Δh. Layer 0 is "
+              + "every width, and so are the features, rms h, and their change, rms Δh. layers.0 is "
               + "the first, the last one gives the logits. Over widths, dashed lines have the slope "
               + "that the parametrization predicts for the first steps.")
-        ] + (groups.isEmpty
-          ? [
-            ReportParts.paragraph(
-              "No run at the rate that is best at the narrowest width was measured.")
-          ] : groups.flatMap { $0 }))
+        ]
+          + (groups.isEmpty
+            ? [
+              ReportParts.paragraph(
+                "No run at the rate that is best at the narrowest width was measured.")
+            ] : groups.flatMap { $0 }))
     ]
   }
 

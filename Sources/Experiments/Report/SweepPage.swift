@@ -40,7 +40,7 @@ struct SweepPage {
   }
 
   /// A for the first sweep, B for the second; after Z numbers.
-  private func letter(_ place: Int) -> String {
+  func letter(_ place: Int) -> String {
     place < 26 ? String(UnicodeScalar(UInt8(65 + place))) : "\(place + 1)"
   }
 
@@ -51,7 +51,8 @@ struct SweepPage {
     let header = HTMLNode.tag(
       "header",
       [.tag("h1", "Does the best learning rate carry over to wide networks?")]
-        + records.enumerated().map { ReportParts.paragraph(question($1, $0), class: "lead") })
+        + records.enumerated().map { ReportParts.paragraph(question($1, $0), class: "lead") }
+        + [ReportParts.paragraph(Self.reading(records), class: "lead")])
     return ReportPage(
       title: records.map(\.name).joined(separator: ", ") + ": does the learning rate carry over?",
       content: [header, answer, terms] + (try evidence())
@@ -65,21 +66,32 @@ struct SweepPage {
     let asked = rows.map(\.width) + record.missing.map(\.width)
     let rates = Set(rows.map(\.log2LearningRate) + record.missing.map(\.log2LearningRate)).sorted()
     let seeds = Set(rows.map(\.seed) + record.missing.map(\.seed)).count
-    let groups = (rows.map { "\($0.parametrization) under \($0.optimizer.rawValue)" }
-      + record.missing.map { "\($0.parametrization) under \($0.optimizer.rawValue)" }).uniqued()
+    let rules = (rows.map(\.parametrization) + record.missing.map(\.parametrization)).uniqued()
+    let optimizers =
+      (rows.map(\.optimizer.rawValue) + record.missing.map(\.optimizer.rawValue)).uniqued()
     let widths = Set(asked).sorted().map(String.init)
     let range =
       rates.count > 1
       ? "\(rates.count) learning rates from \(ReportParts.power(rates[0])) to "
         + ReportParts.power(rates[rates.count - 1])
       : rates.first.map { "the learning rate \(ReportParts.power($0))" } ?? "no learning rate"
-    let lead = records.count > 1 ? "\(letter(place)), \(record.name): networks" : "Networks"
-    return "\(lead) of \(widths.count == 1 ? "width" : "widths") \(ReportParts.list(widths)) were "
-      + "trained on \(record.settings.data.name) at \(range), each with "
-      + "\(ReportParts.count(seeds, "seed")), scaled with width in "
-      + "\(groups.count == 1 ? "one way" : "\(groups.count) ways"): \(ReportParts.list(groups)). "
-      + "The best rate of a width is that of the lowest \(record.report.objective.title). Where it "
-      + "stays the same as width grows, the rate found on a narrow network serves the wide one."
+    let lead = records.count > 1 ? "\(letter(place)) is \(record.name): networks" : "Networks"
+    let data = record.settings.data
+    let ways = rules.count == 1 ? "one way" : "\(rules.count) ways"
+    return "\(lead) of \(ReportParts.count(record.settings.depth, "hidden layer")) and "
+      + "\(widths.count == 1 ? "width" : "widths") \(ReportParts.list(widths)) were trained on "
+      + "\(data.name) (\(data.trainCount) rows of \(data.inputs) numbers, \(data.classes) classes) "
+      + "with the optimizer \(ReportParts.list(optimizers)) at \(range), each with "
+      + "\(ReportParts.count(seeds, "seed")). Initial weights and rates of the layers follow width "
+      + "in \(ways): \(ReportParts.list(rules)), of which more below."
+  }
+
+  /// What answers the question.
+  private static func reading(_ records: [SweepRecord]) -> String {
+    let objectives = ReportParts.list(records.map(\.report.objective.title).uniqued())
+    return
+      "The best rate of a width is that of the lowest \(objectives). Where it stays the same as "
+      + "width grows, the rate found on a narrow network serves the wide one."
   }
 
   private var answer: HTMLNode {
@@ -90,7 +102,7 @@ struct SweepPage {
       (cards.isEmpty
         ? [ReportParts.paragraph("No run has finished yet, so there is no answer.")]
         : [.tag("div", class: "cards", cards)]) + incomplete
-        + (records.count > 1 && !cards.isEmpty ? [comparison] : []))
+        + (records.count > 1 && !cards.isEmpty ? comparison : []))
   }
 
   private func card(_ entry: Entry) -> HTMLNode {
@@ -103,7 +115,7 @@ struct SweepPage {
       }
     var content: [HTMLNode] = [
       .tag("h3", entry.name), .tag("p", class: "verdict", word),
-      ReportParts.paragraph(group.verdict.text),
+      ReportParts.paragraph(reason(group.verdict)),
     ]
     let optima = group.widths.filter { $0.log2LearningRate != nil }
     if let first = optima.first, let last = optima.last, first.width != last.width,
@@ -116,8 +128,27 @@ struct SweepPage {
     }
     if let regret = group.regret {
       content.append(ReportParts.paragraph("Regret: \(regret.sentence)."))
+      if group.verdict.outcome == .transfers {
+        content.append(
+          ReportParts.paragraph(
+            "So a rate tuned at width \(regret.narrowWidth) serves at width \(regret.wideWidth)."))
+      }
+      if group.verdict.outcome == .doesNotTransfer {
+        content.append(
+          ReportParts.paragraph(
+            "So a rate tuned at width \(regret.narrowWidth) is wrong at width "
+              + "\(regret.wideWidth), and the more so the wider."))
+      }
     }
     return .tag("div", class: "card \(style)", content)
+  }
+
+  /// The verdict's sentence without the word that it begins with.
+  private func reason(_ verdict: TransferVerdict) -> String {
+    let prefix = "\(verdict.outcome.rawValue): "
+    let reason =
+      verdict.text.hasPrefix(prefix) ? verdict.text.dropFirst(prefix.count) : verdict.text[...]
+    return reason.prefix(1).uppercased() + reason.dropFirst() + "."
   }
 
   /// What was asked for and is not there.
@@ -145,28 +176,12 @@ struct SweepPage {
     return .tag("div", class: "notice", content)
   }
 
-  private var comparison: HTMLNode {
-    let rows = entries.map { entry -> [String] in
-      let drift = entry.group.drift
-      return [
-        entry.name, entry.group.verdict.outcome.rawValue,
-        drift.map { ReportText.number($0.octavesPerDoubling, digits: 2) } ?? "–",
-        drift?.interval.map {
-          "\(ReportText.number($0.lower, digits: 2))…\(ReportText.number($0.upper, digits: 2))"
-        } ?? "–",
-        entry.group.widths.last.flatMap(\.loss).map { ReportText.loss($0) } ?? "–",
-        entry.group.regret?.absolute.map { ReportText.loss($0) } ?? "–",
-      ]
-    }
-    return ReportParts.table(
-      ["sweep", "verdict", "drift", "95 % interval", "best loss, widest", "regret"], texts: rows,
-      label: "The sweeps compared")
-  }
-
   // MARK: Words
 
   private var terms: HTMLNode {
-    let narrow = entries.first?.group.widths.first { $0.log2LearningRate != nil }?.width
+    let narrowest = Set(
+      entries.compactMap { $0.group.widths.first { $0.log2LearningRate != nil }?.width })
+    let narrow = narrowest.count == 1 ? narrowest.first : nil
     let names = entries.map(\.group.parametrization).uniqued()
     let rules = names.map { name -> (String, String) in
       let rule = records.lazy.compactMap { try? $0.settings.parametrization(named: name) }.first
@@ -181,25 +196,30 @@ struct SweepPage {
             ("learning rate", "given as log₂: −7 is 2^−7 = 1/128"),
             ("octave", "a factor of two in learning rate, so 1 on the log₂ scale"),
             (
-              "drift", "octaves by which the best rate moves each time the width doubles; it "
+              "drift",
+              "octaves by which the best rate moves each time the width doubles; it "
                 + "carries over where the whole interval lies within ±"
                 + "\(DecimalText.trimmed(TransferVerdict.tolerance, digits: 2))"
             ),
             (
-              "regret", "loss that is given away at the greatest width by training it with the "
-                + "best rate of \(narrow.map { "width \($0)" } ?? "the least")"
+              "regret",
+              "loss that is given away at the greatest width by training it with the "
+                + "best rate of \(narrow.map { "width \($0)" } ?? "the least width")"
             ),
             (
-              "seed", "start of the random numbers: another draw of initial weights and another "
+              "seed",
+              "start of the random numbers: another draw of initial weights and another "
                 + "order of the data"
             ),
             (
               "95 % interval", "what the seeds, and the steps between the rates tried, leave open"
             ),
             (
-              "parametrization", "how initial weights and learning rates of the layers change "
+              "parametrization",
+              "how initial weights and learning rates of the layers change "
                 + "with width"
             ),
+            ("fan-in, fan-out", "numbers of a layer's inputs and of its outputs"),
             ("diverged", "the loss left the finite numbers, because the rate is too high"),
           ] + rules)
       ])

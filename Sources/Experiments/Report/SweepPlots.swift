@@ -82,7 +82,7 @@ struct SweepPlots {
       let curve = LossCurve((byWidth[width] ?? [:]).mapValues(Self.mean))
       series.append(
         Plot.Series(
-          name: "\(width)", colour: colour(width), index: index(width), style: .line,
+          name: "width \(width)", colour: colour(width), index: index(width), style: .line,
           points: found.map { rate, losses in
             let mean = Self.mean(losses)
             return Plot.Point(x: rate, y: mean.isFinite ? mean : nil)
@@ -93,7 +93,7 @@ struct SweepPlots {
       if let optimum = curve.optimum(), let loss = curve.loss(at: optimum.rate) {
         rings.append(
           Plot.Series(
-            name: nil, colour: .ink, style: .rings,
+            name: nil, colour: colour(width), style: .rings,
             points: [Plot.Point(x: optimum.rate, y: loss)]))
       }
       let diverged = found.filter { $0.value.contains(.infinity) }.map(\.key)
@@ -185,7 +185,7 @@ struct SweepPlots {
     let curves = try trainingCurves(group, in: record)
     let series = curves.map { curve in
       Plot.Series(
-        name: "\(curve.width)", colour: colour(curve.width), index: index(curve.width),
+        name: "width \(curve.width)", colour: colour(curve.width), index: index(curve.width),
         style: .plainLine, points: curve.points)
     }
     let ends = curves.filter(\.diverges).map { curve in
@@ -232,14 +232,15 @@ struct SweepPlots {
           if let loss = line.values["train_loss"] { byStep[line.step, default: []].append(loss) }
         }
       }
-      let complete = byStep.filter { $0.value.count == rows.count }
-      return (
-        width,
-        complete.sorted { $0.key < $1.key }.map {
-          Plot.Point(x: Double($0.key), y: Self.mean($0.value))
-        },
-        rows.contains { $0.result.outcome == .diverged }
-      )
+      var points = byStep.filter { $0.value.count == rows.count }.sorted { $0.key < $1.key }
+        .map { Plot.Point(x: Double($0.key), y: Self.mean($0.value)) }
+      let diverges = rows.contains { $0.result.outcome == .diverged }
+      // A last point of fewer steps than the others is no mean like theirs.
+      let count = points.count
+      if !diverges, count > 2, points[count - 1].x - points[count - 2].x < points[0].x {
+        points.removeLast()
+      }
+      return (width, points, diverges)
     }
   }
 }

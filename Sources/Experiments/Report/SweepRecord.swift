@@ -67,7 +67,8 @@ struct SweepRecord {
     report = TransferReport(
       rows: rows, objective: history.last { $0.objective != nil }?.objective ?? .trainLoss)
     let done = Set(runs.filter { $0.result.outcome != .failed }.map(\.configuration.cell))
-    missing = history.compactMap(\.grid).flatMap(\.cells).uniqued().filter { !done.contains($0) }
+    let asked = history.compactMap(\.grid).flatMap(\.cells).uniqued()
+    missing = (asked.isEmpty ? Self.crossed(rows) : asked).filter { !done.contains($0) }
     let store = store
     let diagnosed = try runs.map {
       DiagnosticWarnings.Run(
@@ -75,6 +76,25 @@ struct SweepRecord {
     }
     warnings = DiagnosticWarnings(settings: settings, runs: diagnosed).all
     isDiagnosed = diagnosed.contains(where: \.isDiagnosed)
+  }
+
+  /// Where it is not known what was asked for: every combination of a group's widths, rates and
+  /// seeds.
+  private static func crossed(_ rows: [SummaryRow]) -> [RunCell] {
+    let groups = Dictionary(grouping: rows) { "\($0.parametrization) \($0.optimizer.rawValue)" }
+    return groups.sorted { $0.key < $1.key }.flatMap { _, rows -> [RunCell] in
+      let rates = rows.map(\.log2LearningRate).uniqued()
+      let seeds = rows.map(\.seed).uniqued()
+      return rows.map(\.width).uniqued().flatMap { width in
+        rates.flatMap { rate in
+          seeds.map {
+            RunCell(
+              parametrization: rows[0].parametrization, optimizer: rows[0].optimizer,
+              width: width, log2LearningRate: rate, seed: $0)
+          }
+        }
+      }
+    }
   }
 
   /// What the page calls it: its directory's name.
