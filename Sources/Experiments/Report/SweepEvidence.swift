@@ -102,7 +102,7 @@ struct SweepEvidence {
   func optima() throws -> HTMLNode {
     let entries = page.entries
     let plot = plots.optimumPlot(
-      id: "optimum", groups: entries.map { ($0.record, $0.group, $0.name) })
+      id: "optimum-plot", groups: entries.map { ($0.record, $0.group, $0.name) })
     var caption = "Lines: from the mean over the seeds. Small points: each seed's own best rate."
     if entries.contains(where: { $0.group.widths.contains(where: \.onEdge) }) {
       caption +=
