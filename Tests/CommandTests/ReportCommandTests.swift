@@ -86,11 +86,14 @@ import Testing
   @Test func checkAndFigures_leavePages_thatReportMakesAnew() throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let check = try CommandRunner.run(
-        ["check", "--widths", "32,64", "--seeds", "2", "--depth", "2", "--rate-rule", "readout=sp"],
-        in: directory)
+        [
+          "check", "--widths", "32,64,128", "--seeds", "3", "--depth", "2", "--rate-rule",
+          "readout=sp",
+        ], in: directory)
       let runs = directory.appendingPathComponent("runs")
       let name = try #require(try FileManager.default.contentsOfDirectory(atPath: runs.path).first)
-      #expect(name.hasSuffix("-check") && check.errors.contains("report in runs/\(name)/report.html"))
+      #expect(
+        name.hasSuffix("-check") && check.errors.contains("report in runs/\(name)/report.html"))
       #expect(try page(runs.appendingPathComponent(name)).contains("It breaks the condition"))
       let figures = try CommandRunner.run(
         [
@@ -105,6 +108,20 @@ import Testing
         #expect(again.status == 0, "\(again.errors)")
         #expect(try page(place) == before)
       }
+    }
+  }
+
+  /// Values that are not finite are kept too.
+  @Test func divergedNetworks_haveAPage() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let check = try CommandRunner.run(
+        [
+          "check", "--widths", "16,32", "--seeds", "2", "--depth", "2", "--log2-lr", "60", "--out",
+          "c",
+        ], in: directory)
+      #expect(check.status == 1 && check.errors.contains("report in c/report.html"))
+      #expect(try page(directory, "c/report.html").contains("? Cannot tell"))
+      #expect(try CommandRunner.run(["report", "c"], in: directory).status == 0)
     }
   }
 

@@ -114,7 +114,8 @@ extension Invocation {
   }
 }
 
-/// Values kept as JSON files, with dates that people can read.
+/// Values kept as JSON files, with dates that people can read; numbers of diverged networks, which
+/// are not finite, stand as the texts `inf`, `-inf` and `nan`.
 enum KeptFile {
   /// The value at `file`; nil where there is no such file.
   static func read<Value: Decodable>(
@@ -123,6 +124,8 @@ enum KeptFile {
     guard let data = try AtomicFile.read(file) else { return nil }
     let decoder = JSONDecoder()
     decoder.dateDecodingStrategy = .iso8601
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     do {
       return try decoder.decode(type, from: data)
     } catch {
@@ -136,6 +139,8 @@ enum KeptFile {
   static func write(_ value: some Encodable, at file: URL) throws {
     let encoder = JSONEncoder()
     encoder.dateEncodingStrategy = .iso8601
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     try AtomicFile.write(try encoder.encode(value) + Data([0x0A]), to: file)
   }

@@ -73,7 +73,10 @@ enum ReportParts {
   /// - rows: of cells; the first cell of a row names it.
   static func table(_ header: [String], _ rows: [[HTMLNode]], label: String) -> HTMLNode {
     let head = HTMLNode.tag(
-      "tr", header.map { HTMLNode.tag("th", rich($0)).with("scope", "col") })
+      "tr",
+      header.map { name in
+        HTMLNode.tag("th", class: name.count > 14 ? "long" : nil, rich(name)).with("scope", "col")
+      })
     let body = rows.map { row in
       HTMLNode.tag(
         "tr",

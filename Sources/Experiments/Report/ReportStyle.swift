@@ -52,6 +52,7 @@ enum ReportStyle {
       border-bottom: 1px solid var(--line); vertical-align: top; }
     th:first-child { text-align: left; }
     thead th { border-bottom: 2px solid var(--line); white-space: normal; vertical-align: bottom; }
+    th.long { min-width: 7rem; }
     .facts table { width: 100%; } .facts td { text-align: left; white-space: normal; width: 100%; }
     .facts th { font-weight: 600; } .facts thead { display: none; }
     pre { background: var(--box); border: 1px solid var(--line); border-radius: .3rem;
