@@ -28,17 +28,18 @@ enum ReportLeaving {
     }
   }
 
+  /// The page of what lies in `directory`.
+  static func page(in directory: URL) -> URL {
+    directory.appendingPathComponent(ReportWriter.fileName)
+  }
+
   /// Writes the page of what lies in `directory`, into it, and says where it is.
-  ///
-  /// - Returns: the page.
-  @discardableResult
-  static func leave(in directory: URL, format: Gnuplot.Format = .svg) throws -> URL {
-    let page = directory.appendingPathComponent(ReportWriter.fileName)
+  static func leave(in directory: URL, format: Gnuplot.Format = .svg) throws {
+    let page = page(in: directory)
     _ = try with(format: format, again: "gputrain report \(directory.relativePath)") {
       try $0.write([directory], to: page, mayBeEmpty: true)
     }
     Terminal.note("report in \(page.relativePath)")
-    return page
   }
 }
 

@@ -98,12 +98,13 @@ struct SweepCommand: ParsableCommand {
     let rows = try sweep.summarize()
     let report = TransferReport(rows: rows, objective: objective)
     let warnings = try sweep.warnings()
-    let page = try ReportLeaving.leave(in: sweep.store.directory)
     if options.json {
       print(
         try jsonText(
           Output(
-            out: sweep.store.directory.path, page: page.path, interrupted: outcome.interrupted,
+            out: sweep.store.directory.path,
+            page: ReportLeaving.page(in: sweep.store.directory).path,
+            interrupted: outcome.interrupted,
             runs: rows.count,
             diverged: rows.count { $0.result.outcome == .diverged },
             failed: rows.count { $0.result.outcome == .failed }, report: report,
@@ -111,6 +112,8 @@ struct SweepCommand: ParsableCommand {
     } else if !rows.isEmpty {
       print(report.table() + warnings.map { "\n\($0.paragraph)\n" }.joined())
     }
+    // After the table: whatever keeps the page from being written has not kept the answer.
+    try ReportLeaving.leave(in: sweep.store.directory)
     if options.diagnose != nil && outcome.progress.reused > 0 {
       Terminal.note(
         "\(outcome.progress.reused) runs were there before and are not measured now; another --out "

@@ -12,7 +12,9 @@ struct PlotScript {
   func text(output: String) -> String {
     let used = plot.series.filter { !$0.points.isEmpty }
     var lines = [
-      "set encoding utf8", "set minussign", terminal, "set output \(Self.quoted(output))",
+      // Room under the key, whose last line gnuplot puts half outside.
+      "set origin 0,0.02", "set size 1,0.98", "set encoding utf8", "set minussign",
+      terminal, "set output \(Self.quoted(output))",
       "set border 3 lc rgb \(colour(.ink)) lw 0.8", "set tics nomirror scale 0.6",
       "set grid lt 1 lw 0.7 lc rgb \(colour(.grid))",
       "set key bmargin center horizontal samplen 3 height 0.5 maxcols \(keyColumns) "

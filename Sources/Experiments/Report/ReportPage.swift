@@ -114,7 +114,7 @@ enum ReportParts {
       "div", class: "notice",
       [
         paragraph(
-          "There are no pictures, as gnuplot was not found; the numbers are here. For pictures "
+          "There are no pictures, as gnuplot was not found or failed; the numbers are here. For pictures "
             + "install it (Debian, Ubuntu: apt-get install gnuplot-nox; macOS: brew install "
             + "gnuplot), then run gputrain report on this directory.")
       ])

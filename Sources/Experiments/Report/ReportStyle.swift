@@ -52,7 +52,7 @@ enum ReportStyle {
       border-bottom: 1px solid var(--line); vertical-align: top; }
     th:first-child { text-align: left; }
     thead th { border-bottom: 2px solid var(--line); white-space: normal; vertical-align: bottom; }
-    th.long { min-width: 7rem; }
+    th.long { min-width: 5.5rem; }
     .facts table { width: 100%; } .facts td { text-align: left; white-space: normal; width: 100%; }
     .facts th { font-weight: 600; } .facts thead { display: none; }
     pre { background: var(--box); border: 1px solid var(--line); border-radius: .3rem;
@@ -61,7 +61,7 @@ enum ReportStyle {
     sup { line-height: 0; }
     @media (max-width: 34rem) { dl { display: block; } dd { margin: 0 0 .6rem; } }
     @media print { body { font-size: 10pt; } a { color: inherit; } main { max-width: none; }
-      figure, .card, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
+      .panels, .cards { grid-template-columns: 1fr 1fr; } figure, .card, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
       .scroll, .scroll.tall { overflow: visible; max-height: none; } details:not([open]) {
       display: none; } }
     """

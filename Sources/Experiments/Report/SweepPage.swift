@@ -178,6 +178,19 @@ struct SweepPage {
 
   // MARK: Words
 
+  /// The built-in parametrizations for readers who know none.
+  private static let plainWords = [
+    "sp": "standard parametrization: initial weights of size 1/√fan-in, one learning rate for all "
+      + "layers; updates of hidden layers then act the more the wider they are",
+    "ntp": "neural tangent parametrization: so scaled that wide networks stop to learn features",
+    "mup": "maximal update parametrization: rates and initial sizes by layer, so that features are "
+      + "learned at every width",
+    "spectral": "rates and initial sizes by layer, so that the spectral norm (largest singular "
+      + "value) of weights and of updates follows √(fan-out/fan-in) and features are learned at "
+      + "every width",
+    "spectral-literal": "the same by the formula as printed, also in the first and the last layer",
+  ]
+
   private var terms: HTMLNode {
     let narrowest = Set(
       entries.compactMap { $0.group.widths.first { $0.log2LearningRate != nil }?.width })
@@ -185,7 +198,7 @@ struct SweepPage {
     let names = entries.map(\.group.parametrization).uniqued()
     let rules = names.map { name -> (String, String) in
       let rule = records.lazy.compactMap { try? $0.settings.parametrization(named: name) }.first
-      return (name, rule.map { "a parametrization; \($0.summary)" } ?? "a parametrization")
+      return (name, Self.plainWords[name] ?? rule?.summary ?? "a parametrization")
     }
     return ReportParts.section(
       "terms", "Words used here",
