@@ -38,8 +38,12 @@ frame.onload = () => {
   }).map(node => node.outerHTML.slice(0, 80));
   document.getElementById("found").textContent = JSON.stringify({
     limit, scroll: page.documentElement.scrollWidth, height: page.documentElement.scrollHeight, wide,
-    loaded: view.performance.getEntriesByType("resource").map(entry => entry.name)
+    // What was loaded, and what is named to be: a load from disk that fails is no entry.
+    loaded: [...view.performance.getEntriesByType("resource").map(entry => entry.name),
+      ...[...page.querySelectorAll("[src]")].map(node => node.src),
+      ...[...page.querySelectorAll("link")].map(node => node.href)]
       .filter(name => !name.startsWith("data:")),
+    broken: [...page.images].filter(image => !image.naturalWidth).map(image => image.alt),
     background: view.getComputedStyle(page.body).backgroundColor,
     headings: [...page.querySelectorAll("h1, h2")].map(node => node.textContent),
     drawings: [...page.querySelectorAll("svg")].map(node => node.getBoundingClientRect().height),
@@ -77,6 +81,7 @@ def look(folder, page, width, dark, shot):
     assert found["limit"] == width, f"{place}: measured at {found['limit']}"
     assert found["scroll"] <= width and not found["wide"], f"{place}: too wide: {found['wide']}"
     assert not found["loaded"], f"{place}: loads {found['loaded']}"
+    assert not found["broken"], f"{place}: pictures that do not show: {found['broken']}"
     assert not found["strokes"], f"{place}: colours without a value: {found['strokes'][:3]}"
     assert all(size > 100 for size in found["drawings"]), f"{place}: {found['drawings']}"
     if shots:
