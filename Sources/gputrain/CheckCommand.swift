@@ -43,6 +43,11 @@ struct CheckCommand: ParsableCommand {
   @Flag(help: "Show mean |h| by layer, step and width: the coordinate check.")
   var coordinates = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Where report.html and check.json go. (default: runs/<time>-check)", valueName: "directory"))
+  var out: String?
+
   @OptionGroup var model: ModelOptions
 
   @Flag(help: "Print one JSON object in place of the tables.")
@@ -55,6 +60,7 @@ struct CheckCommand: ParsableCommand {
     if steps < 2 && model.zeroReadout == true {
       throw InvalidOption("--steps must be at least 2 where the readout starts at 0, got \(steps)")
     }
+    if out == "" { throw InvalidOption("--out: expected a directory, got an empty name") }
     if let log2LearningRate, !log2LearningRate.isFinite {
       throw InvalidOption("--log2-lr must be finite, got \(log2LearningRate)")
     }
@@ -65,6 +71,7 @@ struct CheckCommand: ParsableCommand {
     try model.check(
       parametrizations: [parametrization], optimizers: [optimizer], widest: widths.max() ?? 1)
     let (compute, data) = try model.prepare()
+    let invocation = Invocation.current(on: compute.queue.device)
     let settings = try model.settings(
       data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,
       compute: compute)
@@ -81,6 +88,10 @@ struct CheckCommand: ParsableCommand {
     print(
       json ? try jsonText(report) : report.table(coordinates: coordinates),
       terminator: json ? "\n" : "")
+    let directory = out.map { URL(fileURLWithPath: $0) } ?? RunDirectory.new(named: "check")
+    try CheckFile(report: report, settings: settings, invocation: invocation)
+      .write(in: directory)
+    try ReportLeaving.leave(in: directory)
     if !report.passes { throw ExitCode.failure }
   }
 }

@@ -94,6 +94,7 @@ struct FiguresCommand: ParsableCommand {
       parametrizations: names, optimizers: [optimizer], widest: widths.max() ?? 1)
     let figures = try PaperFigures(directory: URL(fileURLWithPath: out))
     let (compute, data) = try model.prepare()
+    let invocation = Invocation.current(on: compute.queue.device)
     let settings = try model.settings(
       data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,
       defaultDepth: 2, compute: compute)
@@ -124,6 +125,10 @@ struct FiguresCommand: ParsableCommand {
         "networks diverge at the rate 2^\(log2LearningRate); give --log2-lr a lower one")
     }
     let pictures = try draw(figures, spectrum, learning)
+    try FiguresFile(
+      spectrum: spectrum, learning: learning, settings: settings, invocation: invocation
+    ).write(in: figures.directory)
+    try ReportLeaving.leave(in: figures.directory, format: format)
     if json {
       print(
         try jsonText(

@@ -122,16 +122,6 @@ struct RunOptions: ParsableArguments {
       Terminal.note("continuing \(begun.relativePath)")
       return begun
     }
-    let formatter = DateFormatter()
-    formatter.locale = Locale(identifier: "en_US_POSIX")
-    formatter.dateFormat = "yyyyMMdd-HHmmss"
-    let name = settings.data.name.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "-" }
-    let base = "\(formatter.string(from: Date()))-\(String(name))"
-    // Two within a second, of a script, are two directories.
-    let names = [base] + (2...99).map { "\(base)-\($0)" }
-    let free = names.first {
-      !FileManager.default.fileExists(atPath: runs.appendingPathComponent($0).path)
-    }
-    return runs.appendingPathComponent(free ?? base)
+    return RunDirectory.new(named: settings.data.name)
   }
 }

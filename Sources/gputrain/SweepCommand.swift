@@ -62,7 +62,7 @@ struct SweepCommand: ParsableCommand {
   @OptionGroup var options: RunOptions
 
   private struct Output: Encodable {
-    let out: String
+    let out, page: String
     let interrupted: Bool
     let runs, diverged, failed: Int
     let report: TransferReport
@@ -94,6 +94,7 @@ struct SweepCommand: ParsableCommand {
     let grid = try grid()
     let sweep = try options.sweep(grid)
     try sweep.store.write(try text().resolved, as: "sweep.yaml")
+    try sweep.store.note(.current(on: sweep.device, grid: grid, objective: objective))
     let outcome = try sweep.run(until: interrupt)
     let rows = try sweep.summarize()
     let report = TransferReport(rows: rows, objective: objective)
@@ -102,13 +103,18 @@ struct SweepCommand: ParsableCommand {
       print(
         try jsonText(
           Output(
-            out: sweep.store.directory.path, interrupted: outcome.interrupted, runs: rows.count,
+            out: sweep.store.directory.path,
+            page: ReportLeaving.page(in: sweep.store.directory).path,
+            interrupted: outcome.interrupted,
+            runs: rows.count,
             diverged: rows.count { $0.result.outcome == .diverged },
             failed: rows.count { $0.result.outcome == .failed }, report: report,
             warnings: warnings)))
     } else if !rows.isEmpty {
       print(report.table() + warnings.map { "\n\($0.paragraph)\n" }.joined())
     }
+    // After the table: whatever keeps the page from being written has not kept the answer.
+    try ReportLeaving.leave(in: sweep.store.directory)
     if options.diagnose != nil && outcome.progress.reused > 0 {
       Terminal.note(
         "\(outcome.progress.reused) runs were there before and are not measured now; another --out "

@@ -9,6 +9,7 @@ import Testing
   static let commands: [(String, any ParsableCommand.Type)] = [
     ("gputrain", Gputrain.self), ("sweep", SweepCommand.self), ("train", TrainCommand.self),
     ("check", CheckCommand.self), ("figures", FiguresCommand.self),
+    ("report", ReportCommand.self),
     ("scaling", ScalingCommand.self), ("norms", NormsCommand.self),
     ("devices", DevicesCommand.self), ("bench", BenchCommand.self),
     ("bench-step", BenchCommand.Step.self), ("bench-sweep", BenchCommand.Sweep.self),

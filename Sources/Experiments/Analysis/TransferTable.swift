@@ -114,7 +114,8 @@ extension TransferGroup {
 }
 
 extension Regret {
-  fileprivate var sentence: String {
+  /// What it costs, in words.
+  var sentence: String {
     let rate = "width \(narrowWidth)'s rate 2^\(ReportText.number(log2LearningRate, digits: 2))"
     if diverges { return "width \(wideWidth) diverges at \(rate)" }
     guard let absolute else { return "width \(wideWidth) was not run at \(rate)" }

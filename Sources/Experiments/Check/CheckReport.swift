@@ -2,9 +2,9 @@ import Spectral
 import Training
 
 /// What a check found: exponents, and which of them break the spectral condition.
-public struct CheckReport: Encodable, Sendable {
+public struct CheckReport: Codable, Sendable {
   /// A layer's mean |h| over the probe batch after a number of steps, at each width.
-  public struct Coordinate: Encodable, Sendable {
+  public struct Coordinate: Codable, Sendable {
     /// `layers.1`; of the readout, the logits.
     public let layer: String
     /// Steps done.
@@ -61,6 +61,39 @@ public struct CheckReport: Encodable, Sendable {
     case verdict, failures, culprit, parametrization, optimizer, widths, seeds
     case log2LearningRate = "log2_learning_rate"
     case step, exponents, coordinates, remarks, diverged
+  }
+
+  /// A report of values measured before.
+  init(
+    parametrization: String, optimizer: String, widths: [Int], seeds: Int,
+    log2LearningRate: Double, step: Int, exponents: [CheckedQuantity], coordinates: [Coordinate],
+    remarks: [String], diverged: Bool
+  ) {
+    self.parametrization = parametrization
+    self.optimizer = optimizer
+    self.widths = widths
+    self.seeds = seeds
+    self.log2LearningRate = log2LearningRate
+    self.step = step
+    self.exponents = exponents
+    self.coordinates = coordinates
+    self.remarks = remarks
+    self.diverged = diverged
+  }
+
+  /// Reads the stored values, from which the others follow.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    parametrization = try container.decode(String.self, forKey: .parametrization)
+    optimizer = try container.decode(String.self, forKey: .optimizer)
+    widths = try container.decode([Int].self, forKey: .widths)
+    seeds = try container.decode(Int.self, forKey: .seeds)
+    log2LearningRate = try container.decode(Double.self, forKey: .log2LearningRate)
+    step = try container.decode(Int.self, forKey: .step)
+    exponents = try container.decode([CheckedQuantity].self, forKey: .exponents)
+    coordinates = try container.decode([Coordinate].self, forKey: .coordinates)
+    remarks = try container.decode([String].self, forKey: .remarks)
+    diverged = try container.decode(Bool.self, forKey: .diverged)
   }
 
   /// The stored values, the verdict, the failures and the culprit.

@@ -26,12 +26,12 @@ extension CheckReport {
         ] + legend).joined(separator: "; ") + ".", indent: 0))
     if showsCoordinates { blocks.append(coordinateBlock) }
     blocks += remarks
-    blocks.append(sentence)
+    blocks.append(ReportText.wrapped(sentence, after: "verdict  ", indent: 9))
     return blocks.joined(separator: "\n\n") + "\n"
   }
 
   /// What the marks mean that are in the table.
-  private var legend: [String] {
+  var legend: [String] {
     let seen = Set(exponents.map(\.verdict.mark))
     return [
       ("✗", "breaks the condition"), ("?", "more seeds are needed to tell"),
@@ -67,7 +67,7 @@ extension CheckReport {
   }
 
   /// Three significant digits.
-  private static func value(_ value: Double) -> String {
+  static func value(_ value: Double) -> String {
     let magnitude = abs(value)
     if magnitude >= 0.01 && magnitude < 1000 {
       let digits = magnitude >= 100 ? 0 : magnitude >= 10 ? 1 : magnitude >= 1 ? 2 : 3
@@ -93,20 +93,16 @@ extension CheckReport {
   }
 
   /// The verdict in words: what breaks first, and whether the rule is to blame or something else.
-  private var sentence: String {
+  var sentence: String {
+    let rate = "2^\(ReportText.number(log2LearningRate, digits: 2))"
     if diverged {
-      return ReportText.wrapped(
-        "cannot tell: networks diverge at the rate 2^"
-          + "\(ReportText.number(log2LearningRate, digits: 2)); give --log2-lr a lower one",
-        after: "verdict  ", indent: 9)
+      return "cannot tell: networks diverge at the rate \(rate); give --log2-lr a lower one"
     }
     guard let culprit else {
-      guard passes else { return "verdict  fails: nothing could be fitted" }
+      guard passes else { return "fails: nothing could be fitted" }
       let exception =
         exponents.contains { $0.verdict == .fades } ? ", but for what fades with width" : ""
-      return ReportText.wrapped(
-        "meets the spectral condition: every exponent is what it should be\(exception)",
-        after: "verdict  ", indent: 9)
+      return "meets the spectral condition: every exponent is what it should be\(exception)"
     }
     let exponent = ReportText.number(culprit.exponent, digits: 2)
     let needed = ReportText.number(culprit.condition, digits: 2)
@@ -116,10 +112,8 @@ extension CheckReport {
     case .breaksUnpredicted:
       blame = "The rule predicts \(predicted): this is not the rule's doing"
     case .unclear:
-      return ReportText.wrapped(
-        "cannot tell: \(culprit.layer), \(culprit.quantity.symbol), grows as n^\(exponent) where "
-          + "n^\(needed) is needed, within the spread of \(seeds) seeds; give it more",
-        after: "verdict  ", indent: 9)
+      return "cannot tell: \(culprit.layer), \(culprit.quantity.symbol), grows as n^\(exponent) "
+        + "where n^\(needed) is needed, within the spread of \(seeds) seeds; give it more"
     case .breaksAsPredicted, .meets, .fades, .informative:
       blame =
         "The rule predicts \(predicted): it does what it says, and what it says breaks the "
@@ -131,10 +125,9 @@ extension CheckReport {
         + ReportText.number(culprit.ownDeviation, digits: 2) : ""
     let others = failures.filter { $0.layer != culprit.layer }.map(\.layer)
     let rest = others.isEmpty ? "" : ". Others: \(Set(others).sorted().joined(separator: ", "))"
-    return ReportText.wrapped(
-      "breaks the spectral condition, first in \(culprit.layer): \(culprit.quantity.symbol) "
-        + "grows as n^\(exponent) where n^\(needed) is needed. \(blame)\(own)\(rest)",
-      after: "verdict  ", indent: 9)
+    return "breaks the spectral condition, first in \(culprit.layer): "
+      + "\(culprit.quantity.symbol) grows as n^\(exponent) where n^\(needed) is needed. "
+      + "\(blame)\(own)\(rest)"
   }
 }
 
@@ -150,7 +143,7 @@ extension CheckedQuantity {
 
 extension CheckedQuantity.Verdict {
   /// What stands behind a line of the table.
-  fileprivate var mark: String {
+  var mark: String {
     switch self {
     case .meets: ""
     case .informative: "·"

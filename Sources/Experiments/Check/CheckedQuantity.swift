@@ -1,7 +1,7 @@
 import Spectral
 
 /// One quantity of one layer over the widths, as measured and as predicted.
-public struct CheckedQuantity: Encodable, Sendable {
+public struct CheckedQuantity: Codable, Sendable {
   /// `layers.1`.
   public let layer: String
   /// What was measured.

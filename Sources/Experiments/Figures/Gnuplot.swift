@@ -1,7 +1,7 @@
 import Foundation
 
 /// Draws pictures with the gnuplot that is installed, if one is.
-public struct Gnuplot {
+public struct Gnuplot: Sendable {
   /// A format of pictures.
   public enum Format: String, CaseIterable, Sendable {
     /// Scalable vector graphics.
@@ -42,13 +42,21 @@ public struct Gnuplot {
 
   /// Runs `script` in `directory`.
   ///
-  /// - Throws: `Failure` with gnuplot's words.
+  /// gnuplot reads it from a file there, which is removed afterwards: a program that ends early
+  /// would break a pipe.
+  ///
+  /// - Throws: `Failure` with gnuplot's words; `RunStoreError.fileFailed`.
   func run(_ script: String, in directory: URL) throws {
+    let file = directory.appendingPathComponent(
+      "\(AtomicFile.temporaryPrefix)\(UUID().uuidString).gp")
+    try AtomicFile.write(Data(script.utf8), to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
     let process = Process()
     process.executableURL = executable
+    process.arguments = [file.lastPathComponent]
     process.currentDirectoryURL = directory
-    let (input, errors) = (Pipe(), Pipe())
-    process.standardInput = input
+    let errors = Pipe()
+    process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
     process.standardError = errors
     do {
@@ -56,8 +64,6 @@ public struct Gnuplot {
     } catch {
       throw Failure(description: "gnuplot does not start: \(error.localizedDescription)")
     }
-    input.fileHandleForWriting.write(Data(script.utf8))
-    try? input.fileHandleForWriting.close()
     let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     guard process.terminationStatus == 0 else {

@@ -243,7 +243,7 @@ public struct RunStore: Sendable {
     }
   }
 
-  private static func text(of error: DecodingError) -> String {
+  static func text(of error: DecodingError) -> String {
     func path(_ keys: [any CodingKey]) -> String {
       keys.map(\.stringValue).joined(separator: ".")
     }

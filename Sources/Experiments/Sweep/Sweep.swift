@@ -91,6 +91,9 @@ public struct Sweep {
     try store.open(settings: settings)
   }
 
+  /// What the runs compute on.
+  public var device: Device { compute.queue.device }
+
   /// Trains what is missing; every group's results are in the store before the next begins.
   ///
   /// - watch: called often, with the state of things; returning false stops the sweep, keeping

@@ -1,0 +1,196 @@
+import Foundation
+import Spectral
+
+/// The page of a check: which layer breaks the spectral condition, and how one sees it.
+struct CheckPage {
+  let file: CheckFile
+  /// Where the check lies.
+  let source: URL
+  let pictures: PictureMaker
+  /// Where the page lies.
+  let directory: URL
+
+  private var report: CheckReport { file.report }
+
+  /// The page.
+  ///
+  /// - Throws: `Gnuplot.Failure`, `RunStoreError`.
+  func page() throws -> ReportPage {
+    let widths = ReportParts.list(report.widths.map(String.init))
+    let header = HTMLNode.tag(
+      "header",
+      [
+        .tag(
+          "h1", "Does this scaling meet the spectral condition, and if not, which layer breaks it?"),
+        ReportParts.paragraph(
+          "Networks of widths \(widths) were trained for a few steps on \(file.settings.data.name) "
+            + "with \(report.parametrization) under \(report.optimizer), at the rate "
+            + "\(ReportParts.power(report.log2LearningRate)), with "
+            + "\(ReportParts.count(report.seeds, "seed")). For every layer it was fitted how norms "
+            + "and features grow with width n: as n to which exponent? Exponents that are not what "
+            + "the condition needs mean that the best learning rate moves with width.",
+          class: "lead"),
+      ])
+    return ReportPage(
+      title: "\(report.parametrization), \(report.optimizer): the spectral condition, checked",
+      content: [header, answer, terms, try growth()] + [try coordinates(), provenance])
+  }
+
+  private var answer: HTMLNode {
+    let isUnclear =
+      report.diverged || report.exponents.isEmpty
+      || (report.culprit.map { !$0.isBroken } ?? false)
+    let (style, word) =
+      report.passes
+      ? ("yes", "✓ It meets the condition")
+      : isUnclear ? ("open", "? Cannot tell") : ("no", "✗ It breaks the condition")
+    return ReportParts.section(
+      "answer", "Answer",
+      [
+        .tag(
+          "div", class: "card \(style)",
+          [
+            .tag("h3", "\(report.parametrization), \(report.optimizer)"),
+            .tag("p", class: "verdict", word),
+            ReportParts.paragraph(
+              report.sentence.prefix(1).uppercased() + report.sentence.dropFirst() + "."),
+          ])
+      ] + report.remarks.map { ReportParts.paragraph($0 + ".") })
+  }
+
+  private var terms: HTMLNode {
+    let update = report.step == 1 ? "the first step" : "the second step, as the readout starts at 0"
+    return ReportParts.section(
+      "terms", "Words used here",
+      [
+        ReportParts.terms(
+          [
+            ("width n", "number of units in each hidden layer, or what those are multiples of"),
+            ("layers.0", "the first layer; the last one, the readout, gives the logits"),
+            (
+              "‖W‖/√(out/in)",
+              "spectral norm (largest singular value) of a layer's initial weight over √(outputs/inputs)"
+            ),
+            ("‖ΔW‖/√(out/in)", "the same of the change that \(update) makes"),
+            (
+              "rms h, rms Δh", "size of a layer's outputs at the start, and of their change by then"
+            ),
+            ("exponent", "slope of log of the quantity over log of width, with its 95 % interval"),
+            ("rule, limit", "what the parametrization predicts at these widths, and as they grow"),
+            ("needs", "what the spectral condition asks at these widths"),
+          ] + report.legend.map { (String($0.prefix(1)), String($0.dropFirst(2))) })
+      ])
+  }
+
+  // MARK: Evidence
+
+  private var layerCount: Int { file.settings.depth + 1 }
+
+  private func figure(_ plot: Plot, _ table: HTMLNode) throws -> HTMLNode {
+    let picture = try pictures.picture(of: plot)
+    return .tag(
+      "figure",
+      [.tag("h3", ReportParts.rich(plot.title))] + (picture.map { [$0] } ?? [])
+        + [ReportParts.details("The numbers", isOpen: true, [table])])
+  }
+
+  private func growth() throws -> HTMLNode {
+    let figures = try SpectralQuantity.allCases.compactMap { quantity -> HTMLNode? in
+      let checked = report.exponents.filter { $0.quantity == quantity }
+      guard !checked.isEmpty else { return nil }
+      let lines = checked.map { entry in
+        SlopeLine(
+          layer: Int(entry.layer.split(separator: ".").last ?? "0") ?? 0, of: layerCount,
+          widths: report.widths, values: entry.values, predicted: entry.predicted,
+          needed: entry.condition)
+      }
+      let isJudged = checked.contains { $0.verdict != .informative }
+      let plot = Plot(
+        id: "growth-\(quantity.rawValue.replacing("_", with: "-"))",
+        title: quantity.symbol + (isJudged ? "" : " (not judged)"),
+        description: SlopeLine.description(lines, of: quantity),
+        x: .widths(report.widths),
+        y: .logarithmic(quantity.symbol, over: checked.flatMap(\.values)),
+        series: lines.flatMap(\.series))
+      return try figure(plot, exponents(checked, of: quantity))
+    }
+    return ReportParts.section(
+      "growth", "How each layer grows with width",
+      [
+        ReportParts.paragraph(
+          "Lines with points are measured, means over the seeds. Dashed lines have the slope that "
+            + "the parametrization predicts, dotted ones that which the condition needs: where a "
+            + "layer follows the dotted line it meets the condition.")
+      ] + [missingPictures].compactMap { $0 } + [ReportParts.panels(figures)])
+  }
+
+  private var missingPictures: HTMLNode? {
+    pictures.gnuplot == nil ? ReportParts.noPictures : nil
+  }
+
+  private func exponents(_ checked: [CheckedQuantity], of quantity: SpectralQuantity) -> HTMLNode {
+    func number(_ value: Double) -> String { ReportText.number(value, digits: 2) }
+    let rows = checked.map { entry in
+      [
+        entry.layer, "\(number(entry.exponent)) ± \(number((entry.upper - entry.lower) / 2))",
+        number(entry.condition), entry.verdict.mark, number(entry.predicted),
+        number(entry.predictedLimit),
+      ] + entry.values.map(CheckReport.value)
+    }
+    return ReportParts.table(
+      ["", "exponent", "needs", "", "rule", "limit"] + report.widths.map { "n\u{A0}=\u{A0}\($0)" },
+      texts: rows, label: quantity.symbol)
+  }
+
+  private func coordinates() throws -> HTMLNode {
+    let layers = report.coordinates.map(\.layer).uniqued()
+    let values = report.coordinates.flatMap(\.meanAbsolute)
+    let figures = try layers.map { layer -> HTMLNode in
+      let rows = report.coordinates.filter { $0.layer == layer }
+      let series = rows.enumerated().map { index, row in
+        Plot.Series(
+          name: "step \(row.step)", colour: .ordered(index, of: rows.count), index: index,
+          style: .line,
+          points: zip(report.widths, row.meanAbsolute).map { Plot.Point(x: Double($0), y: $1) })
+      }
+      let plot = Plot(
+        id: "coordinates-\(layer.replacing(".", with: "-"))", title: "\(layer), mean |h|",
+        description:
+          "Mean size of the outputs of \(layer) against width, a line for each number of "
+          + "steps done.",
+        x: .widths(report.widths), y: .logarithmic("mean |h|", over: values), series: series)
+      return try figure(
+        plot,
+        ReportParts.table(
+          ["step"] + report.widths.map { "width \($0)" },
+          texts: rows.map { ["\($0.step)"] + $0.meanAbsolute.map(CheckReport.value) },
+          label: plot.title))
+    }
+    return ReportParts.section(
+      "coordinates", "Coordinate check",
+      [
+        ReportParts.paragraph(
+          "Mean |h| of each layer's outputs after 0, 1, 2 … steps: lines that stay level as width "
+            + "grows are what is wanted. A layer at fault shows here only as far as it reaches the "
+            + "features.")
+      ] + [ReportParts.panels(figures)])
+  }
+
+  private var provenance: HTMLNode {
+    ReportParts.section(
+      "runs", "How it was run",
+      ReportProvenance(
+        history: [file.invocation], settings: file.settings, rows: [], directory: source,
+        page: directory
+      ).content + [
+        .tag(
+          "p",
+          [
+            .text("All numbers: "),
+            .link(
+              ReportParts.address(
+                of: source.appendingPathComponent("check.json"), from: directory), "check.json"),
+          ])
+      ])
+  }
+}

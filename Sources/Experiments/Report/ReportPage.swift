@@ -1,0 +1,157 @@
+import Foundation
+
+/// A page that stands by itself: opened from disk it loads nothing else.
+struct ReportPage {
+  /// The browser's title.
+  let title: String
+  /// What is between `<main>` and `</main>`.
+  let content: [HTMLNode]
+
+  /// The file's text.
+  var html: String {
+    let head: [HTMLNode] = [
+      .element("meta", [("charset", "utf-8")], []),
+      .element(
+        "meta", [("name", "viewport"), ("content", "width=device-width, initial-scale=1")], []),
+      .element("meta", [("name", "color-scheme"), ("content", "light dark")], []),
+      // An icon of its own, or browsers look for one.
+      .element("link", [("rel", "icon"), ("href", "data:,")], []),
+      .tag("title", title),
+      .element("style", [], [.markup(ReportStyle.css)]),
+    ]
+    let page: HTMLNode = .element(
+      "html", [("lang", "en")],
+      [.tag("head", head), .tag("body", [.tag("main", content), Self.footer])])
+    return "<!DOCTYPE html>\n" + page.rendered + "\n"
+  }
+
+  private static let footer: HTMLNode = .tag(
+    "footer",
+    [
+      .text("Made by gputrain. The theory: Yang, Simon, Bernstein, "),
+      .link("https://arxiv.org/abs/2310.17813", "A Spectral Condition for Feature Learning"),
+      .text(", arXiv:2310.17813."),
+    ])
+}
+
+/// Parts that pages have in common.
+enum ReportParts {
+  /// A paragraph in which powers stand as such.
+  static func paragraph(_ text: String, class style: String? = nil) -> HTMLNode {
+    .tag("p", class: style, rich(text))
+  }
+
+  /// A text in which `2^−7` is a power.
+  static func rich(_ text: String) -> [HTMLNode] {
+    var nodes: [HTMLNode] = []
+    // A number and its per cent stay on one line.
+    let text = text.replacing(" %", with: "\u{A0}%")
+    var rest = text[...]
+    while let match = rest.firstMatch(of: Self.special) {
+      nodes.append(.text(String(rest[..<match.range.lowerBound])))
+      nodes.append(
+        match.2.map {
+          .tag("span", class: "whole", [.text(String(match.0.prefix(1))), .tag("sup", String($0))])
+        } ?? .tag("span", class: "whole", String(match.0)))
+      rest = rest[match.range.upperBound...]
+    }
+    return nodes + [.text(String(rest))]
+  }
+
+  /// A power of 2 or n, or an interval, which stays on one line.
+  private static var special: Regex<(Substring, Substring?, Substring?)> {
+    /([2n])\^(−?[0-9]+(?:\.[0-9]+)?)|(?:95\u{A0}% )?−?[0-9.]+…−?[0-9.]+/
+  }
+
+  /// A section with a heading that links can name.
+  static func section(_ id: String, _ title: String, _ content: [HTMLNode]) -> HTMLNode {
+    .element("section", [("id", id)], [.tag("h2", title)] + content)
+  }
+
+  /// A table in a box that scrolls where it is wider than the page.
+  ///
+  /// - rows: of cells; the first cell of a row names it.
+  static func table(_ header: [String], _ rows: [[HTMLNode]], label: String) -> HTMLNode {
+    let head = HTMLNode.tag(
+      "tr",
+      header.map { name in
+        HTMLNode.tag("th", class: name.count > 14 ? "long" : nil, rich(name)).with("scope", "col")
+      })
+    let body = rows.map { row in
+      HTMLNode.tag(
+        "tr",
+        row.enumerated().map { index, cell in
+          index == 0
+            ? HTMLNode.tag("th", [cell]).with("scope", "row") : HTMLNode.tag("td", [cell])
+        })
+    }
+    return .element(
+      "div", [("class", "scroll"), ("role", "region"), ("aria-label", label), ("tabindex", "0")],
+      [.tag("table", [.tag("thead", [head]), .tag("tbody", body)])])
+  }
+
+  /// The same of texts.
+  static func table(_ header: [String], texts: [[String]], label: String) -> HTMLNode {
+    table(header, texts.map { $0.map { HTMLNode.tag("span", rich($0)) } }, label: label)
+  }
+
+  /// What can be opened; open from the start where nothing else shows it.
+  static func details(_ summary: String, isOpen: Bool = false, _ content: [HTMLNode]) -> HTMLNode {
+    .element("details", isOpen ? [("open", "open")] : [], [.tag("summary", summary)] + content)
+  }
+
+  /// Terms with what they mean.
+  static func terms(_ terms: [(String, String)]) -> HTMLNode {
+    .tag("dl", terms.flatMap { [HTMLNode.tag("dt", $0.0), HTMLNode.tag("dd", rich($0.1))] })
+  }
+
+  /// Panels side by side where there is room.
+  static func panels(_ figures: [HTMLNode]) -> HTMLNode { .tag("div", class: "panels", figures) }
+
+  /// What a page says where nothing draws.
+  static var noPictures: HTMLNode {
+    .tag(
+      "div", class: "notice",
+      [
+        paragraph(
+          "There are no pictures, as gnuplot was not found or failed; the numbers are here. For pictures "
+            + "install it (Debian, Ubuntu: apt-get install gnuplot-nox; macOS: brew install "
+            + "gnuplot), then run gputrain report on this directory.")
+      ])
+  }
+
+  /// A list of values by name.
+  static func facts(_ facts: [(String, String)], label: String) -> HTMLNode {
+    table(["", ""], texts: facts.map { [$0.0, $0.1] }, label: label)
+  }
+
+  /// `a, b and c`.
+  static func list(_ words: [String]) -> String {
+    guard let last = words.last, words.count > 1 else { return words.joined() }
+    return words.dropLast().joined(separator: ", ") + " and " + last
+  }
+
+  /// `1 run`, `2 runs`.
+  static func count(_ number: Int, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 ? "" : "s")"
+  }
+
+  /// A rate as a power of two.
+  static func power(_ log2: Double, digits: Int = 2) -> String {
+    "2^\(DecimalText.trimmed(log2, digits: digits).replacing("-", with: "−"))"
+  }
+
+  /// The address of `file` from a page in `directory`.
+  static func address(of file: URL, from directory: URL) -> String {
+    let target = file.standardizedFileURL.pathComponents
+    let base = directory.standardizedFileURL.pathComponents
+    var common = 0
+    while common < min(target.count, base.count), target[common] == base[common] { common += 1 }
+    let parts = Array(repeating: "..", count: base.count - common) + target[common...]
+    let allowed = CharacterSet.urlPathAllowed.subtracting(CharacterSet(charactersIn: ":/"))
+    return parts.isEmpty
+      ? "."
+      : parts.map { $0.addingPercentEncoding(withAllowedCharacters: allowed) ?? $0 }
+        .joined(separator: "/")
+  }
+}

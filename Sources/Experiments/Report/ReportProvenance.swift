@@ -1,0 +1,154 @@
+import Foundation
+import Training
+
+/// How results came about: command, device, versions, settings, and where the runs lie.
+struct ReportProvenance {
+  /// The commands, oldest first.
+  let history: [Invocation]
+  let settings: RunSettings
+  /// The runs; none where they are no directories of their own.
+  let rows: [SummaryRow]
+  /// Where results lie.
+  let directory: URL
+  /// Where the page lies.
+  let page: URL
+
+  /// Runs that the page lists; more make it slow to open.
+  private static let mostRows = 2000
+
+  /// What the section holds.
+  var content: [HTMLNode] {
+    commands + [
+      .tag("h3", "Device and versions"), Self.facts(machine, label: "Device and versions"),
+      .tag("h3", "Settings"), Self.facts(settingFacts, label: "Settings"),
+      ReportParts.details("Every setting as it is stored", [Self.facts(stored, label: "Settings")]),
+    ] + runs
+  }
+
+  private static func facts(_ facts: [(String, String)], label: String) -> HTMLNode {
+    .tag("div", class: "facts", [ReportParts.facts(facts, label: label)])
+  }
+
+  private var commands: [HTMLNode] {
+    guard !history.isEmpty else {
+      return [ReportParts.paragraph("The command was not kept: an earlier version ran it.")]
+    }
+    let format = ISO8601DateFormatter()
+    return [
+      .tag("h3", history.count == 1 ? "Command" : "Commands, in their order")
+    ]
+      + history.flatMap { entry -> [HTMLNode] in
+        [
+          .tag("pre", [.tag("code", entry.commandLine)]),
+          ReportParts.paragraph(
+            "begun \(format.string(from: entry.began)) in \(entry.directory)", class: "soft"),
+        ]
+      }
+  }
+
+  private var machine: [(String, String)] {
+    let devices = history.map(\.hardware).uniqued()
+    var facts: [(String, String)] = devices.map { device in
+      (
+        "device",
+        "\(device.name), \(device.kind), \(device.computeUnits) "
+          + "\(device.kind == "cpu" ? "cores" : "compute units"), "
+          + "\(String(format: "%.1f", Double(device.memory) / 1e9)) GB, \(device.vendor)"
+      )
+    }
+    facts += devices.map {
+      ("OpenCL", "\($0.version), platform \($0.platform), driver \($0.driver)")
+    }
+    let named = Set(devices.map(\.name))
+    facts += rows.map(\.result.device).uniqued().filter { !named.contains($0) }
+      .map { ("device", $0) }
+    facts.append(("matrix products", settings.matrixMultiplication))
+    facts += history.map(\.system).uniqued().map { ("system", $0) }
+    facts += history.compactMap(\.built).uniqued().map {
+      ("gputrain", "built \(ISO8601DateFormatter().string(from: $0))")
+    }
+    if !rows.isEmpty {
+      let seconds = rows.reduce(0) { $0 + $1.result.seconds }
+      facts.append(
+        (
+          "time",
+          "\(DecimalText.fixed(seconds, digits: seconds < 100 ? 1 : 0)) s of training in "
+            + ReportParts.count(rows.count, "run")
+        ))
+    }
+    return facts
+  }
+
+  private var settingFacts: [(String, String)] {
+    let data = settings.data
+    let length =
+      switch settings.length {
+      case .epochs(let count): ReportParts.count(count, "epoch")
+      case .steps(let count): ReportParts.count(count, "step")
+      }
+    let pattern = settings.hiddenPattern.map(String.init).joined(separator: ":")
+    return [
+      (
+        "data",
+        "\(data.name): \(data.trainCount) training and \(data.validationCount) validation rows of "
+          + "\(data.inputs) inputs, \(data.classes) classes; \(data.normalization)"
+      ),
+      (
+        "network",
+        "\(ReportParts.count(settings.depth, "hidden layer")) of the width"
+          + (pattern == "1" ? "" : " times \(pattern)")
+          + ", \(settings.activation.rawValue), \(settings.bias ? "with" : "no") biases, readout "
+          + (settings.zeroReadout ? "starts at 0" : "starts at random")
+      ),
+      (
+        "training",
+        "\(length) of \(settings.batchSize) rows, \(settings.loss.rawValue), rate "
+          + "\(settings.schedule.shape.rawValue)"
+          + (settings.schedule.warmup > 0
+            ? ", warm-up over \(DecimalText.trimmed(settings.schedule.warmup, digits: 3)) of it"
+            : "")
+          + (settings.weightDecay.map { ", weight decay \($0.strength) \($0.kind.rawValue)" } ?? "")
+      ),
+      (
+        "base width",
+        settings.baseWidth.map { "\($0): there every parametrization equals the standard one" }
+          ?? "none: the rules as such"
+      ),
+    ]
+  }
+
+  private var stored: [(String, String)] {
+    settings.leaves.sorted { $0.key < $1.key }.map { ($0.key, $0.value.text) }
+  }
+
+  private var runs: [HTMLNode] {
+    guard !rows.isEmpty else { return [] }
+    func link(_ path: String, _ text: String) -> HTMLNode {
+      .link(
+        ReportParts.address(of: directory.appendingPathComponent(path), from: page), text)
+    }
+    let shown = rows.prefix(Self.mostRows)
+    let table = ReportParts.table(
+      ["run", "parametrization", "optimizer", "width", "rate", "seed", "outcome", "loss"],
+      shown.map { row in
+        [link("runs/\(row.run)/", row.run)]
+          + [
+            row.parametrization, row.optimizer.rawValue, "\(row.width)",
+            ReportParts.power(row.log2LearningRate, digits: 6), "\(row.seed)",
+            row.result.outcome.rawValue, ReportText.loss(row.result.trainLoss),
+          ].map { HTMLNode.tag("span", ReportParts.rich($0)) }
+      }, label: "Runs"
+    ).with("data-rows", "\(shown.count)")
+    let rest = rows.count - shown.count
+    return [
+      .tag("h3", "Runs"),
+      .tag(
+        "p",
+        [
+          .text("All results: "), link("summary.csv", "summary.csv"), .text("; settings: "),
+          link("sweep.json", "sweep.json"), .text("; the directory of every run:"),
+        ]),
+      ReportParts.details(ReportParts.count(rows.count, "run"), [table]),
+    ] + (rest > 0 ? [ReportParts.paragraph("\(rest) more are in summary.csv.")] : [])
+  }
+}

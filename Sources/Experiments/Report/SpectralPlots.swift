@@ -1,0 +1,214 @@
+import Foundation
+import Spectral
+import Training
+
+/// What a sweep measured of each layer, at the rate that is best at the narrowest width.
+struct SpectralPlots {
+  /// A quantity's plots.
+  struct Panels {
+    let quantity: SpectralQuantity
+    /// Over steps, at the widest width measured.
+    let overSteps: Plot
+    /// Over widths, after some steps.
+    let overWidths: Plot?
+  }
+
+  private let record: SweepRecord
+  private let group: TransferGroup
+  /// width → records of its seeds.
+  private let measured: [(width: Int, runs: [[RunRecord]])]
+
+  /// The measurements of a group; nil where there are none at that rate.
+  ///
+  /// - Throws: `RunStoreError`.
+  init?(_ group: TransferGroup, in record: SweepRecord) throws {
+    guard let rate = group.narrowRate else { return nil }
+    (self.record, self.group) = (record, group)
+    let rows = record.rows(of: group).filter { $0.log2LearningRate == rate }
+    measured = try Dictionary(grouping: rows, by: \.width).sorted { $0.key < $1.key }.compactMap {
+      width, rows in
+      let runs = try rows.map { try record.records(of: $0) }
+        .map { $0.filter { $0.values.keys.contains { $0.contains("/") } } }
+        .filter { !$0.isEmpty }
+      return runs.isEmpty ? nil : (width, runs)
+    }
+    if measured.isEmpty { return nil }
+  }
+
+  /// The width that is shown over steps.
+  var widest: Int { measured[measured.count - 1].width }
+
+  private static let quantities: [(SpectralQuantity, DiagnosticQuantity)] = [
+    (.weightNorm, .weightNorm), (.updateNorm, .updateNorm), (.featureSize, .featureSize),
+    (.featureChange, .featureChange),
+  ]
+
+  private var layers: Range<Int> { 0..<record.settings.depth + 1 }
+
+  /// Plots of every quantity that was measured.
+  func panels(id: String) -> [Panels] {
+    Self.quantities.compactMap { quantity, name in
+      guard let overSteps = overSteps(quantity, name, id: id) else { return nil }
+      return Panels(
+        quantity: quantity, overSteps: overSteps,
+        overWidths: overWidths(quantity, name, id: id))
+    }
+  }
+
+  /// Mean over runs of a layer's quantity by step.
+  private static func means(
+    _ runs: [[RunRecord]], layer: Int, _ name: DiagnosticQuantity
+  ) -> [(step: Int, value: Double)] {
+    var byStep: [Int: [Double]] = [:]
+    for record in runs.joined() {
+      if let value = record.values["layers.\(layer)/\(name.rawValue)"] {
+        byStep[record.step, default: []].append(value)
+      }
+    }
+    return byStep.filter { $0.value.count == runs.count }.sorted { $0.key < $1.key }
+      .map { ($0.key, SweepPlots.mean($0.value)) }
+  }
+
+  private func overSteps(
+    _ quantity: SpectralQuantity, _ name: DiagnosticQuantity, id: String
+  ) -> Plot? {
+    let runs = measured[measured.count - 1].runs
+    let series = layers.map { layer in
+      Plot.Series(
+        name: "layers.\(layer)", colour: .ordered(layer, of: layers.count), index: layer,
+        style: .line,
+        points: Self.means(runs, layer: layer, name).filter { $0.value > 0 }.map {
+          Plot.Point(x: Double($0.step), y: $0.value)
+        })
+    }
+    let values = series.flatMap { $0.points.compactMap(\.y) }
+    guard !values.isEmpty else { return nil }
+    return Plot(
+      id: "\(id)-steps-\(quantity.rawValue.replacing("_", with: "-"))",
+      title: "\(quantity.symbol) over steps, width \(widest)",
+      description: "\(quantity.symbol) of every layer over training, at width \(widest).",
+      x: Plot.Axis(label: "step"), y: .logarithmic(quantity.symbol, over: values), series: series)
+  }
+
+  /// Steps done where a quantity is compared over widths: of W and h the start, else the first
+  /// measurement after which every layer has moved.
+  private func comparedStep(_ quantity: SpectralQuantity, layer: Int, _ name: DiagnosticQuantity)
+    -> Int?
+  {
+    let least =
+      switch quantity {
+      case .weightNorm, .featureSize: 0
+      default: record.settings.zeroReadout || quantity == .featureChange ? 1 : 0
+      }
+    return Self.means(measured[0].runs, layer: layer, name)
+      .first { $0.step >= least && $0.value > 0 }?.step
+  }
+
+  private func overWidths(
+    _ quantity: SpectralQuantity, _ name: DiagnosticQuantity, id: String
+  ) -> Plot? {
+    guard measured.count >= 2 else { return nil }
+    let widths = measured.map(\.width)
+    var lines: [SlopeLine] = []
+    var steps: Set<Int> = []
+    for layer in layers {
+      guard let step = comparedStep(quantity, layer: layer, name) else { continue }
+      let values = measured.compactMap { entry in
+        Self.means(entry.runs, layer: layer, name).first { $0.step == step && $0.value > 0 }?.value
+      }
+      guard values.count == widths.count else { continue }
+      steps.insert(step)
+      lines.append(
+        SlopeLine(
+          layer: layer, of: layers.count, widths: widths, values: values,
+          predicted: predicted(quantity, layer: layer), needed: nil))
+    }
+    guard !lines.isEmpty else { return nil }
+    let when = steps.sorted().map(String.init).joined(separator: " and ")
+    return Plot(
+      id: "\(id)-widths-\(quantity.rawValue.replacing("_", with: "-"))",
+      title: "\(quantity.symbol) over widths, after \(when) step\(when == "1" ? "" : "s")",
+      description: SlopeLine.description(lines, of: quantity),
+      x: .widths(widths),
+      y: .logarithmic(quantity.symbol, over: lines.flatMap(\.values)),
+      series: lines.flatMap(\.series))
+  }
+
+  /// The slope that the rule predicts over the widths measured.
+  private func predicted(_ quantity: SpectralQuantity, layer: Int) -> Double? {
+    guard let rule = try? record.settings.parametrization(named: group.parametrization) else {
+      return nil
+    }
+    let prediction = CheckPrediction(
+      configurations: measured.map { entry in
+        RunGroup(
+          settings: record.settings,
+          cells: [
+            RunCell(
+              parametrization: group.parametrization, optimizer: group.optimizer,
+              width: entry.width, log2LearningRate: group.narrowRate ?? 0, seed: 0)
+          ]
+        ).training
+      }, widths: measured.map { Double($0.width) })
+    return prediction.exponent(quantity, layer: layer, under: rule)
+  }
+}
+
+/// A layer's quantity over the widths, with the slopes that it should have.
+struct SlopeLine {
+  let layer: Int
+  /// Number of layers, which decides the colour.
+  let count: Int
+  let widths: [Int]
+  let values: [Double]
+  /// The slope that the rule in use predicts.
+  let predicted: Double?
+  /// The slope that the spectral condition needs, where it is shown.
+  let needed: Double?
+
+  init(
+    layer: Int, of count: Int, widths: [Int], values: [Double], predicted: Double?,
+    needed: Double?
+  ) {
+    (self.layer, self.count, self.widths, self.values) = (layer, count, widths, values)
+    (self.predicted, self.needed) = (predicted, needed)
+  }
+
+  /// The measured line and, dashed through its middle, the predicted one; dotted the needed one.
+  var series: [Plot.Series] {
+    let colour = PlotColour.ordered(layer, of: count)
+    var result = [
+      Plot.Series(
+        name: "layers.\(layer)", colour: colour, index: layer, style: .line,
+        points: zip(widths, values).map { Plot.Point(x: Double($0), y: $1) })
+    ]
+    for (slope, style) in [(predicted, Plot.Series.Style.dashed), (needed, .dotted)] {
+      guard let slope else { continue }
+      result.append(
+        Plot.Series(name: nil, colour: colour, style: style, points: line(of: slope)))
+    }
+    return result
+  }
+
+  /// The line of a slope through the middle of the values.
+  private func line(of slope: Double) -> [Plot.Point] {
+    let x = widths.map { log2(Double($0)) }
+    let y = values.map { log2($0) }
+    let (centerX, centerY) = (
+      x.reduce(0, +) / Double(x.count), y.reduce(0, +) / Double(y.count)
+    )
+    return x.map { Plot.Point(x: exp2($0), y: exp2(centerY + slope * ($0 - centerX))) }
+  }
+
+  /// Measured and predicted slopes in words.
+  static func description(_ lines: [SlopeLine], of quantity: SpectralQuantity) -> String {
+    let slopes = lines.map { line in
+      let fitted = ScalingExponent.slope(widths: line.widths.map(Double.init), values: line.values)
+      func number(_ value: Double?) -> String {
+        value.map { ReportText.number($0, digits: 2) } ?? "nothing"
+      }
+      return "layers.\(line.layer): \(number(fitted)) (predicted \(number(line.predicted)))"
+    }
+    return "\(quantity.symbol) against width. Slopes: \(slopes.joined(separator: ", "))."
+  }
+}

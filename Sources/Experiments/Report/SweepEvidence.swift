@@ -1,0 +1,274 @@
+import Foundation
+import Spectral
+import Training
+
+/// The figures of a sweep's page, each with its data.
+struct SweepEvidence {
+  let page: SweepPage
+  let plots: SweepPlots
+
+  private typealias Entry = SweepPage.Entry
+
+  /// A plot with what it shows in words and as numbers; without gnuplot the numbers alone.
+  private func figure(_ plot: Plot, caption: String, data: [HTMLNode]) throws -> HTMLNode {
+    let picture = try page.pictures.picture(of: plot)
+    return .tag(
+      "figure",
+      [.tag("h3", ReportParts.rich(plot.title))] + (picture.map { [$0] } ?? [])
+        + (caption.isEmpty ? [] : [.tag("figcaption", ReportParts.rich(caption))])
+        + (data.isEmpty
+          ? [] : [ReportParts.details("The numbers", isOpen: picture == nil, data)]))
+  }
+
+  // MARK: Loss against rate
+
+  /// Loss against rate, a panel a group.
+  func losses() throws -> HTMLNode {
+    let diverged = page.records.flatMap(\.rows).count { $0.result.outcome == .diverged }
+    var words =
+      "Each point is the mean over the seeds, and the band behind it reaches from the lowest to the "
+      + "highest seed. A ring marks the lowest point of a curve, found between the rates tried by a "
+      + "parabola. Rings one above the other mean that the best rate stays put; rings that wander "
+      + "mean that it does not."
+    if diverged > 0 {
+      words +=
+        " × at the top: \(ReportParts.count(diverged, "run")) diverged there, in the colour of "
+        + "the width; the curve has a gap."
+    }
+    if plots.leavesOutLosses {
+      words += " Losses above the scale are not drawn; the numbers have them."
+    }
+    let figures = try page.entries.map { entry in
+      try figure(
+        plots.lossPanel(
+          entry.group, in: entry.record, id: "\(entry.id)-loss", title: entry.name),
+        caption: "", data: [lossTable(entry)])
+    }
+    return ReportParts.section(
+      "loss", "Loss against learning rate",
+      [ReportParts.paragraph(words)] + [missingPictures].compactMap { $0 }
+        + [ReportParts.panels(figures)])
+  }
+
+  private var missingPictures: HTMLNode? {
+    page.pictures.gnuplot == nil ? ReportParts.noPictures : nil
+  }
+
+  private func lossTable(_ entry: Entry) -> HTMLNode {
+    let byWidth = SweepPlots.losses(of: entry.group, in: entry.record)
+    let widths = byWidth.keys.sorted()
+    let rates = Set(byWidth.values.flatMap(\.keys)).sorted()
+    let rows = rates.map { rate in
+      [ReportParts.power(rate, digits: 6)]
+        + widths.map { width in Self.cell(byWidth[width]?[rate] ?? []) }
+    }
+    return ReportParts.table(
+      ["rate"] + widths.map { "width \($0)" }, texts: rows,
+      label: "\(entry.name): mean loss, lowest and highest seed")
+  }
+
+  /// Mean, lowest and highest; how many diverged where some did.
+  private static func cell(_ losses: [Double]) -> String {
+    guard !losses.isEmpty else { return "–" }
+    let diverged = losses.count { !$0.isFinite }
+    if diverged > 0 { return "\(diverged) of \(losses.count) diverged" }
+    let mean = ReportText.loss(SweepPlots.mean(losses))
+    guard losses.count > 1 else { return mean }
+    return "\(mean) (\(ReportText.loss(losses.min()))…\(ReportText.loss(losses.max())))"
+  }
+
+  private func optimumTable(_ entry: Entry) -> HTMLNode {
+    let narrow = entry.group.widths.first { $0.log2LearningRate != nil }?.width
+    let rows = entry.group.widths.map { width -> [String] in
+      let rate = width.log2LearningRate.map { "2^\(ReportText.number($0, digits: 2))" }
+      return [
+        "width \(width.width)",
+        (rate ?? (width.diverged > 0 ? "all diverge" : "–")) + (width.onEdge ? " *" : ""),
+        ReportText.loss(width.loss),
+        width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate),
+        "\(width.diverged) of \(width.runs)",
+      ]
+    }
+    return ReportParts.table(
+      [
+        "", "best rate", "best loss", narrow.map { "loss at width \($0)'s rate" } ?? "loss",
+        "diverged runs",
+      ], texts: rows, label: "\(entry.name): the best rate of each width")
+  }
+
+  // MARK: Optimum against width
+
+  /// The best rate against width, all groups in one panel.
+  func optima() throws -> HTMLNode {
+    let entries = page.entries
+    let plot = plots.optimumPlot(
+      id: "optimum-plot", groups: entries.map { ($0.record, $0.group, $0.name) })
+    var caption = "Lines: from the mean over the seeds. Small points: each seed's own best rate."
+    if entries.contains(where: { $0.group.widths.contains(where: \.onEdge) }) {
+      caption +=
+        " × and, in tables, *: the best rate is the lowest or highest tried, so that the "
+        + "true one may lie beyond."
+    }
+    let sentences = entries.map { entry -> HTMLNode in
+      let drift = entry.group.drift
+      let interval = drift?.interval.map { " (\(ReportText.interval($0)))" }
+      let moved = drift.map {
+        "\(ReportText.number($0.octavesPerDoubling, digits: 2)) octaves a doubling of width"
+          + (interval ?? ", without an interval")
+      }
+      return .tag(
+        "li", ReportParts.rich("\(entry.name): \(moved ?? "no drift can be given").")
+      )
+    }
+    return ReportParts.section(
+      "optimum", "Best learning rate against width",
+      [
+        ReportParts.paragraph(
+          "A level line carries over. The drift is the slope of the line: octaves of learning rate "
+            + "for each doubling of width."),
+        .tag("ul", sentences),
+        ReportParts.panels([
+          try figure(plot, caption: caption, data: []),
+          .tag("div", entries.flatMap { [HTMLNode.tag("h3", $0.name), optimumTable($0)] }),
+        ]),
+      ])
+  }
+
+  // MARK: Wider is better
+
+  /// Training at the narrow width's rate, a panel a group.
+  func training() throws -> HTMLNode {
+    let scale = try plots.trainingScale()
+    let figures = try page.entries.compactMap { entry -> HTMLNode? in
+      guard let rate = entry.group.narrowRate else { return nil }
+      let plot = try plots.trainingPanel(
+        entry.group, in: entry.record, id: "\(entry.id)-training",
+        title: "\(entry.name), rate 2^\(ReportText.number(rate, digits: 2))", scale: scale)
+      return try figure(plot, caption: ordering(entry), data: [Self.trainingTable(plot)])
+    }
+    return ReportParts.section(
+      "training", "Wider is better, or not",
+      [
+        ReportParts.paragraph(
+          "Training with the rate that is best at the narrowest width: means over the seeds and over "
+            + "the steps between two points. Scaled rightly, each wider network is below the "
+            + "narrower ones, all the way but for noise.")
+      ] + [ReportParts.panels(figures)])
+  }
+
+  /// Whether each wider network ends below the narrower one, in words.
+  private func ordering(_ entry: Entry) -> String {
+    let widths = entry.group.widths
+    let diverged = widths.filter(\.divergesAtNarrowRate).map { "\($0.width)" }
+    if !diverged.isEmpty {
+      return "At this rate width \(ReportParts.list(diverged)) diverges (×)."
+    }
+    let known = widths.compactMap { width in
+      width.lossAtNarrowRate.map { (width: width.width, loss: $0) }
+    }
+    let worse = zip(known, known.dropFirst()).filter { $1.loss > $0.loss }
+    guard known.count >= 2 else { return "" }
+    let what = entry.record.report.objective.title
+    return worse.isEmpty
+      ? "Each wider network has the lower \(what)."
+      : "Not all wider networks do better: "
+        + ReportParts.list(
+          worse.map { "width \($1.width) has a higher \(what) than width \($0.width)" }) + "."
+  }
+
+  private static func trainingTable(_ plot: Plot) -> HTMLNode {
+    let curves = plot.series.filter { $0.name != nil }
+    let steps = Set(curves.flatMap { $0.points.map(\.x) }).sorted()
+    let rows = steps.map { step in
+      ["\(Int(step))"]
+        + curves.map { curve in
+          ReportText.loss(curve.points.first { $0.x == step }?.y)
+        }
+    }
+    return ReportParts.table(
+      ["step"] + curves.map { $0.name ?? "" }, texts: rows,
+      label: "\(plot.title): training loss")
+  }
+
+  // MARK: Spectral quantities
+
+  /// What was measured of the layers, a section a group; or how to have it measured.
+  func spectral() throws -> [HTMLNode] {
+    let heading = "Inside the layers"
+    guard page.records.contains(where: \.isDiagnosed) else {
+      return [
+        ReportParts.section(
+          "layers", heading,
+          [
+            ReportParts.paragraph(
+              "Norms of weights and updates, and the size of features, were not measured. The same "
+                + "command with --diagnose 10 and another --out measures them every ten steps.")
+          ])
+      ]
+    }
+    let groups = try page.entries.compactMap { entry -> [HTMLNode]? in
+      guard let measured = try SpectralPlots(entry.group, in: entry.record) else { return nil }
+      let panels = measured.panels(id: "\(entry.id)-layers")
+      guard !panels.isEmpty else { return nil }
+      return [.tag("h3", "\(entry.name), at the rate that is best at the narrowest width")]
+        + [
+          ReportParts.panels(
+            try panels.flatMap { panel in
+              try [panel.overSteps, panel.overWidths].compactMap { $0 }.map { plot in
+                try figure(plot, caption: slopes(plot), data: [Self.seriesTable(plot)])
+              }
+            })
+        ]
+    }
+    return [
+      ReportParts.section(
+        "layers", heading,
+        [
+          ReportParts.paragraph(
+            "The spectral condition: features are learned at every width where the spectral norms "
+              + "of each layer's weight, ‖W‖, and update, ‖ΔW‖, scale with width like √(out/in), out "
+              + "and in being the numbers of its outputs and inputs. Over that, they are the same at "
+              + "every width, and so are the features, rms h, and their change, rms Δh. layers.0 is "
+              + "the first, the last one gives the logits. Over widths, dashed lines have the slope "
+              + "that the parametrization predicts for the first steps.")
+        ]
+          + (groups.isEmpty
+            ? [
+              ReportParts.paragraph(
+                "No run at the rate that is best at the narrowest width was measured.")
+            ] : groups.flatMap { $0 }))
+    ]
+  }
+
+  /// The sentence of the slopes, for plots over widths.
+  private func slopes(_ plot: Plot) -> String {
+    guard let start = plot.description.range(of: "Slopes: ") else { return "" }
+    return String(plot.description[start.lowerBound...])
+  }
+
+  private static func seriesTable(_ plot: Plot) -> HTMLNode {
+    let curves = plot.series.filter { $0.name != nil }
+    let places = Set(curves.flatMap { $0.points.map(\.x) }).sorted()
+    let rows = places.map { place in
+      [DecimalText.trimmed(place, digits: 2)]
+        + curves.map { curve in
+          curve.points.first { $0.x == place }?.y.map(CheckReport.value) ?? "–"
+        }
+    }
+    return ReportParts.table(
+      [plot.x.isLogarithmic ? "width" : "step"] + curves.map { $0.name ?? "" }, texts: rows,
+      label: plot.title)
+  }
+
+  /// Failure stories that the measurements tell.
+  var warnings: HTMLNode? {
+    let told = page.records.flatMap(\.warnings)
+    guard !told.isEmpty else { return nil }
+    return ReportParts.section(
+      "warnings", "Warnings",
+      [
+        ReportParts.paragraph("What was measured tells known stories of how training goes wrong:"),
+        .tag("ul", told.map { .tag("li", $0.text) }),
+      ])
+  }
+}

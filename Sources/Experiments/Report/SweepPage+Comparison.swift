@@ -1,0 +1,52 @@
+import Foundation
+
+/// Several sweeps side by side.
+extension SweepPage {
+  /// Verdicts, and settings that differ, side by side.
+  var comparison: [HTMLNode] {
+    let rows = entries.map { entry -> [String] in
+      let drift = entry.group.drift
+      return [
+        entry.name, entry.group.verdict.outcome.rawValue,
+        drift.map { ReportText.number($0.octavesPerDoubling, digits: 2) } ?? "–",
+        drift?.interval.map {
+          "\(ReportText.number($0.lower, digits: 2))…\(ReportText.number($0.upper, digits: 2))"
+        } ?? "–",
+        entry.group.widths.last.flatMap(\.loss).map { ReportText.loss($0) } ?? "–",
+        entry.group.regret?.absolute.map { ReportText.loss($0) } ?? "–",
+      ]
+    }
+    let verdicts = ReportParts.table(
+      ["sweep", "verdict", "drift", "95 % interval", "best loss, widest", "regret"], texts: rows,
+      label: "The sweeps compared")
+    return [verdicts] + differences
+  }
+
+  /// The settings in which the sweeps differ.
+  private var differences: [HTMLNode] {
+    let settings = records.map(\.settings.leaves)
+    let keys = Set(settings.flatMap(\.keys)).sorted().filter { key in
+      Set(settings.map { $0[key] ?? .null }).count > 1
+    }
+    guard !keys.isEmpty else {
+      return [ReportParts.paragraph("The settings of their runs are the same.")]
+    }
+    return [
+      .tag("h3", "Settings that differ"),
+      ReportParts.table(
+        [""] + records.indices.map(letter),
+        texts: keys.map { key in [key] + settings.map { ($0[key] ?? .null).text } },
+        label: "Settings that differ"),
+    ]
+  }
+}
+
+extension RunSettings {
+  /// Every setting by its dotted path in `sweep.json`.
+  var leaves: [String: JSONValue] {
+    guard let data = try? CanonicalJSON.compact(self),
+      let value = try? JSONDecoder().decode(JSONValue.self, from: data)
+    else { return [:] }
+    return value.leaves
+  }
+}

@@ -1,0 +1,246 @@
+import Foundation
+import Training
+
+/// The plots of one or several sweeps, on shared scales.
+struct SweepPlots {
+  let records: [SweepRecord]
+  /// Every width, ascending; it decides colours, so that a width looks the same in every panel.
+  private let widths: [Int]
+  private let rates: Plot.Axis
+  private let losses: Plot.Axis
+  /// Whether losses were found that the scale leaves out.
+  let leavesOutLosses: Bool
+
+  /// How far above the least loss the scale ends, as a factor: beyond it the minima would be flat.
+  private static let lossSpan = 100.0
+
+  init(_ records: [SweepRecord]) {
+    self.records = records
+    let rows = records.flatMap(\.rows)
+    widths = Set(rows.map(\.width)).sorted()
+    let rateValues = rows.map(\.log2LearningRate)
+    let low = rateValues.min() ?? 0
+    let high = rateValues.max() ?? 0
+    let room = max(0.04 * (high - low), 0.2)
+    rates = Plot.Axis(label: "log₂ learning rate", range: low - room...high + room)
+    let found = records.flatMap { record in
+      record.rows.compactMap { record.report.objective.loss(of: $0.result) }
+    }.filter { $0.isFinite && $0 > 0 }
+    let limit = (found.min() ?? 1) * Self.lossSpan
+    leavesOutLosses = found.contains { $0 > limit }
+    let objectives = records.map(\.report.objective.title).uniqued()
+    let fitted = Plot.Axis.logarithmic(
+      objectives.joined(separator: " or "), over: found.map { min($0, limit) })
+    // Above the curves a strip for what diverged.
+    let diverges = rows.contains { $0.result.outcome == .diverged }
+    let range = fitted.range.map { range in
+      range.lowerBound...range.upperBound
+        * (diverges ? pow(range.upperBound / range.lowerBound, 0.12) : 1)
+    }
+    losses = Plot.Axis(
+      label: fitted.label, isLogarithmic: true, range: range,
+      ticks: fitted.range.map(Plot.Axis.roundNumbers))
+  }
+
+  private func colour(_ width: Int) -> PlotColour {
+    .ordered(widths.firstIndex(of: width) ?? 0, of: widths.count)
+  }
+
+  private func index(_ width: Int) -> Int { widths.firstIndex(of: width) ?? 0 }
+
+  /// Width → rate → losses of the seeds, +∞ where one diverged.
+  static func losses(
+    of group: TransferGroup, in record: SweepRecord
+  ) -> [Int: [Double: [Double]]] {
+    var result: [Int: [Double: [Double]]] = [:]
+    for row in record.rows(of: group) {
+      guard let loss = record.report.objective.loss(of: row.result) else { continue }
+      result[row.width, default: [:]][row.log2LearningRate, default: []].append(loss)
+    }
+    return result
+  }
+
+  /// The mean of losses, in the order of size as `TransferReport` takes it.
+  static func mean(_ values: [Double]) -> Double {
+    values.sorted().reduce(0, +) / Double(values.count)
+  }
+
+  // MARK: Loss against rate
+
+  /// Loss against log2 of the rate, a curve a width: mean, band from the lowest to the highest
+  /// seed, minima ringed, diverged runs as × in a strip at the top.
+  func lossPanel(_ group: TransferGroup, in record: SweepRecord, id: String, title: String) -> Plot
+  {
+    let byWidth = Self.losses(of: group, in: record)
+    let present = byWidth.keys.sorted()
+    var series: [Plot.Series] = []
+    var rings: [Plot.Series] = []
+    var crosses: [Plot.Series] = []
+    for (place, width) in present.enumerated() {
+      let found = (byWidth[width] ?? [:]).sorted { $0.key < $1.key }
+      let finite = found.filter { $0.value.allSatisfy(\.isFinite) }
+      let curve = LossCurve((byWidth[width] ?? [:]).mapValues(Self.mean))
+      series.append(
+        Plot.Series(
+          name: "width \(width)", colour: colour(width), index: index(width), style: .line,
+          points: found.map { rate, losses in
+            let mean = Self.mean(losses)
+            return Plot.Point(x: rate, y: mean.isFinite ? mean : nil)
+          },
+          band: finite.allSatisfy { $0.value.count < 2 }
+            ? []
+            : finite.map { (x: $0.key, low: $0.value.min() ?? 0, high: $0.value.max() ?? 0) }))
+      if let optimum = curve.optimum(), let loss = curve.loss(at: optimum.rate) {
+        rings.append(
+          Plot.Series(
+            name: nil, colour: colour(width), style: .rings,
+            points: [Plot.Point(x: optimum.rate, y: loss)]))
+      }
+      let diverged = found.filter { $0.value.contains(.infinity) }.map(\.key)
+      if !diverged.isEmpty, let range = losses.range {
+        // Side by side, so that widths do not hide one another.
+        let shift = 0.11 * (Double(place) - Double(present.count - 1) / 2)
+        let height = range.upperBound / pow(range.upperBound / range.lowerBound, 0.045)
+        crosses.append(
+          Plot.Series(
+            name: nil, colour: colour(width), style: .crosses,
+            points: diverged.map { Plot.Point(x: $0 + shift, y: height) }))
+      }
+    }
+    let optima = group.widths.compactMap { width in
+      width.log2LearningRate.map {
+        "width \(width.width): 2^\(ReportText.number($0, digits: 2))"
+      }
+    }
+    return Plot(
+      id: id, title: title,
+      description: "Loss against log2 of the learning rate, a curve for each width. Lowest at "
+        + (optima.isEmpty ? "no rate" : optima.joined(separator: ", ")) + ".",
+      x: rates, y: losses, series: series + rings + crosses)
+  }
+
+  // MARK: Optimum against width
+
+  /// log2 of the best rate against width, a line a group, with each seed's own as small dots.
+  func optimumPlot(id: String, groups: [(record: SweepRecord, group: TransferGroup, name: String)])
+    -> Plot
+  {
+    var series: [Plot.Series] = []
+    var values: [Double] = []
+    for (index, entry) in groups.enumerated() {
+      let colour = PlotColour.kind(index)
+      let optima = entry.group.widths.map {
+        Plot.Point(x: Double($0.width), y: $0.log2LearningRate)
+      }
+      let seeds = Self.seedOptima(of: entry.group, in: entry.record)
+      values += optima.compactMap(\.y) + seeds.compactMap(\.y)
+      series.append(
+        Plot.Series(name: nil, colour: colour, index: index, style: .dots, points: seeds))
+      series.append(
+        Plot.Series(
+          name: entry.name, colour: colour, index: index, style: .line, points: optima))
+      let edges = entry.group.widths.filter(\.onEdge).map {
+        Plot.Point(x: Double($0.width), y: $0.log2LearningRate)
+      }
+      series.append(Plot.Series(name: nil, colour: .ink, style: .crosses, points: edges))
+    }
+    let room = max(0.08 * ((values.max() ?? 0) - (values.min() ?? 0)), 0.3)
+    return Plot(
+      id: id, title: "Best learning rate against width",
+      description: groups.map { entry in
+        let drift = entry.group.drift.map {
+          "moves \(ReportText.number($0.octavesPerDoubling, digits: 2)) octaves a doubling"
+        }
+        return "\(entry.name): \(drift ?? "no drift known")"
+      }.joined(separator: "; ") + ".",
+      x: .widths(widths),
+      y: Plot.Axis(
+        label: "log₂ of the best learning rate",
+        range: (values.min() ?? -1) - room...(values.max() ?? 1) + room),
+      series: series)
+  }
+
+  private static func seedOptima(of group: TransferGroup, in record: SweepRecord) -> [Plot.Point] {
+    let rows = record.rows(of: group)
+    let bySeed = Dictionary(grouping: rows) { [UInt64($0.width), $0.seed] }
+    return bySeed.compactMap { key, rows -> Plot.Point? in
+      let curve = LossCurve(
+        Dictionary(
+          rows.compactMap { row in
+            record.report.objective.loss(of: row.result).map { (row.log2LearningRate, $0) }
+          }, uniquingKeysWith: { $1 }))
+      return curve.optimum().map { Plot.Point(x: Double(key[0]), y: $0.rate) }
+    }.sorted { ($0.x, $0.y ?? 0) < ($1.x, $1.y ?? 0) }
+  }
+
+  // MARK: Wider is better
+
+  /// Training loss over training at the rate that is best at the narrowest width, a curve a width,
+  /// each the mean over seeds; × where a seed diverges.
+  ///
+  /// - Throws: `RunStoreError`.
+  func trainingPanel(
+    _ group: TransferGroup, in record: SweepRecord, id: String, title: String, scale: Plot.Axis
+  ) throws -> Plot {
+    let curves = try trainingCurves(group, in: record)
+    let series = curves.map { curve in
+      Plot.Series(
+        name: "width \(curve.width)", colour: colour(curve.width), index: index(curve.width),
+        style: .plainLine, points: curve.points)
+    }
+    let ends = curves.filter(\.diverges).map { curve in
+      Plot.Series(
+        name: nil, colour: colour(curve.width), style: .crosses,
+        points: Array(curve.points.suffix(1)))
+    }
+    let last = curves.compactMap { curve in
+      curve.points.last?.y.map { "width \(curve.width): \(ReportText.loss($0))" }
+    }
+    return Plot(
+      id: id, title: title,
+      description: "Training loss over training steps, a curve for each width. At the end "
+        + last.joined(separator: ", ") + ".",
+      x: Plot.Axis(label: "step"), y: scale, series: series + ends)
+  }
+
+  /// The scale that all training panels share.
+  ///
+  /// - Throws: `RunStoreError`.
+  func trainingScale() throws -> Plot.Axis {
+    let values = try records.flatMap { record in
+      try record.report.groups.flatMap { group in
+        try trainingCurves(group, in: record).flatMap { $0.points.compactMap(\.y) }
+      }
+    }
+    let limit = (values.min() ?? 1) * Self.lossSpan
+    return .logarithmic("training loss", over: values.map { min($0, limit) })
+  }
+
+  /// A width's mean training loss by step, up to the first that some seed lacks.
+  private func trainingCurves(
+    _ group: TransferGroup, in record: SweepRecord
+  ) throws -> [(width: Int, points: [Plot.Point], diverges: Bool)] {
+    guard let rate = group.narrowRate else { return [] }
+    let rows = record.rows(of: group).filter {
+      $0.log2LearningRate == rate && $0.result.outcome != .failed
+    }
+    return try Dictionary(grouping: rows, by: \.width).sorted { $0.key < $1.key }.map {
+      width, rows in
+      var byStep: [Int: [Double]] = [:]
+      for row in rows {
+        for line in try record.records(of: row) {
+          if let loss = line.values["train_loss"] { byStep[line.step, default: []].append(loss) }
+        }
+      }
+      var points = byStep.filter { $0.value.count == rows.count }.sorted { $0.key < $1.key }
+        .map { Plot.Point(x: Double($0.key), y: Self.mean($0.value)) }
+      let diverges = rows.contains { $0.result.outcome == .diverged }
+      // A last point of fewer steps than the others is no mean like theirs.
+      let count = points.count
+      if !diverges, count > 2, points[count - 1].x - points[count - 2].x < points[0].x {
+        points.removeLast()
+      }
+      return (width, points, diverges)
+    }
+  }
+}

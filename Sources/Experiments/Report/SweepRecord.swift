@@ -1,0 +1,125 @@
+import Foundation
+import Training
+
+/// What can go wrong with a request for a report.
+public enum ReportError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// There is no such directory.
+  case noDirectory(path: String)
+  /// The directory holds nothing of ours.
+  case nothingThere(path: String)
+  /// The directory holds a sweep, and no finished run of it.
+  case noRuns(path: String)
+  /// Several directories, one of which is no sweep.
+  case notComparable(path: String, kind: String)
+
+  /// One line.
+  public var description: String {
+    switch self {
+    case .noDirectory(let path): "report: expected a directory, found none at \(path)"
+    case .nothingThere(let path):
+      "report \(path): expected sweep.json, check.json or figures.json, found none; give the "
+        + "directory that --out named"
+    case .noRuns(let path):
+      "report \(path): the sweep has no finished run yet; the command that began it goes on"
+    case .notComparable(let path, let kind):
+      "report \(path): sweeps are compared, and this is a \(kind); give it alone"
+    }
+  }
+}
+
+/// A sweep's directory, read.
+struct SweepRecord {
+  /// Where it lies.
+  let directory: URL
+  let store: RunStore
+  let settings: RunSettings
+  /// The commands that filled it, oldest first.
+  let history: [Invocation]
+  /// Every run that has a result.
+  let rows: [SummaryRow]
+  /// What follows from them.
+  let report: TransferReport
+  /// Cells that were asked for and have no result, or a failed one.
+  let missing: [RunCell]
+  /// Failure stories that diagnostics tell.
+  let warnings: [DiagnosticWarning]
+  /// Whether layers were measured in some run.
+  let isDiagnosed: Bool
+
+  /// Reads the sweep at `directory`; it may have no finished run.
+  ///
+  /// - Throws: `ReportError.noDirectory`, `.nothingThere`; `RunStoreError`.
+  init(directory: URL) throws {
+    guard try ReportFolder.kind(of: directory) == .sweep else {
+      throw ReportError.nothingThere(path: directory.relativePath)
+    }
+    self.directory = directory
+    store = try RunStore(directory: directory)
+    guard let settings = try store.settings() else {
+      throw ReportError.nothingThere(path: directory.relativePath)
+    }
+    self.settings = settings
+    history = try store.history()
+    let runs = try store.runs(settings: settings)
+    rows = SummaryRow.sorted(
+      runs.map(SummaryRow.init),
+      parametrizations: history.compactMap(\.grid).flatMap(\.parametrizations).uniqued())
+    report = TransferReport(
+      rows: rows, objective: history.last { $0.objective != nil }?.objective ?? .trainLoss)
+    let done = Set(runs.filter { $0.result.outcome != .failed }.map(\.configuration.cell))
+    let asked = history.compactMap(\.grid).flatMap(\.cells).uniqued()
+    missing = (asked.isEmpty ? Self.crossed(rows) : asked).filter { !done.contains($0) }
+    let store = store
+    let diagnosed = try runs.map {
+      DiagnosticWarnings.Run(
+        cell: $0.configuration.cell, records: try store.records(for: $0.configuration))
+    }
+    warnings = DiagnosticWarnings(settings: settings, runs: diagnosed).all
+    isDiagnosed = diagnosed.contains(where: \.isDiagnosed)
+  }
+
+  /// Where it is not known what was asked for: every combination of a group's widths, rates and
+  /// seeds.
+  private static func crossed(_ rows: [SummaryRow]) -> [RunCell] {
+    let groups = Dictionary(grouping: rows) { "\($0.parametrization) \($0.optimizer.rawValue)" }
+    return groups.sorted { $0.key < $1.key }.flatMap { _, rows -> [RunCell] in
+      let rates = rows.map(\.log2LearningRate).uniqued()
+      let seeds = rows.map(\.seed).uniqued()
+      return rows.map(\.width).uniqued().flatMap { width in
+        rates.flatMap { rate in
+          seeds.map {
+            RunCell(
+              parametrization: rows[0].parametrization, optimizer: rows[0].optimizer,
+              width: width, log2LearningRate: rate, seed: $0)
+          }
+        }
+      }
+    }
+  }
+
+  /// What the page calls it: its directory's name.
+  var name: String { directory.standardizedFileURL.lastPathComponent }
+
+  /// Rows of a group.
+  func rows(of group: TransferGroup) -> [SummaryRow] {
+    rows.filter { $0.parametrization == group.parametrization && $0.optimizer == group.optimizer }
+  }
+
+  /// The records of a row's run.
+  func records(of row: SummaryRow) throws -> [RunRecord] {
+    try store.records(
+      for: RunConfiguration(
+        settings: settings,
+        cell: RunCell(
+          parametrization: row.parametrization, optimizer: row.optimizer, width: row.width,
+          log2LearningRate: row.log2LearningRate, seed: row.seed)))
+  }
+}
+
+extension TransferGroup {
+  /// Parametrization and update rule.
+  var title: String { "\(parametrization), \(optimizer.rawValue)" }
+
+  /// The rate that tuning on the narrowest network finds, as log2; nil where none trained.
+  var narrowRate: Double? { widths.first { $0.gridLog2LearningRate != nil }?.gridLog2LearningRate }
+}

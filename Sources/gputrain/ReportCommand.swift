@@ -1,0 +1,69 @@
+import ArgumentParser
+import Experiments
+import Foundation
+
+/// `gputrain report`: pages of results that are there.
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report",
+    abstract: "Make report.html anew from results that are there; compare several sweeps.",
+    discussion: """
+      sweep, check and figures leave such a page by themselves. It stands by itself: it opens from \
+      disk, loads nothing, and says the question, the answer, the evidence, and how it was found. \
+      Several sweeps are set beside one another on one scale. Pictures need gnuplot; without it the \
+      page has the data.
+      """)
+
+  @Argument(
+    help: ArgumentHelp(
+      "Directories that --out of sweep, check or figures named.", valueName: "directory"))
+  var directories: [String]
+
+  @Option(
+    help: ArgumentHelp(
+      "The page. (default: report.html in the directory, of several in the current one)",
+      valueName: "file"))
+  var out: String?
+
+  @Option(help: ArgumentHelp("Of the pictures: svg or png.", valueName: "format"))
+  var format: Gnuplot.Format = .svg
+
+  @Flag(help: "Print one JSON object: the page and the verdicts.")
+  var json = false
+
+  func validate() throws {
+    if let out {
+      var isDirectory: ObjCBool = false
+      let exists = FileManager.default.fileExists(atPath: out, isDirectory: &isDirectory)
+      if out.isEmpty || out.hasSuffix("/") || (exists && isDirectory.boolValue) {
+        throw InvalidOption("--out: expected a file such as report.html, got '\(out)'")
+      }
+    }
+    if directories.contains("") {
+      throw InvalidOption("expected a directory, got an empty name")
+    }
+  }
+
+  func run() throws {
+    var seen: Set<String> = []
+    let places = directories.map { URL(fileURLWithPath: $0) }
+      .filter { seen.insert($0.standardizedFileURL.path).inserted }
+    let page =
+      out.map { URL(fileURLWithPath: $0) }
+      ?? (places.count == 1
+        ? places[0].appendingPathComponent(ReportWriter.fileName)
+        : URL(fileURLWithPath: ReportWriter.fileName))
+    let written = try ReportLeaving.with(format: format, again: "the same command") {
+      try $0.write(places, to: page)
+    }
+    if json {
+      print(try jsonText(written))
+    } else {
+      for verdict in written.verdicts {
+        print("\(verdict.parametrization), \(verdict.optimizer): \(verdict.text)")
+        if verdict.missing > 0 { print("  \(verdict.missing) runs missing") }
+      }
+    }
+    Terminal.note("report in \(page.relativePath)")
+  }
+}

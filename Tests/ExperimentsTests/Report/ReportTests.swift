@@ -1,0 +1,266 @@
+import Foundation
+import Testing
+import Training
+
+@testable import Experiments
+
+@Suite struct ReportTests {
+  /// A page that a browser opens from disk: well-formed, with every name once, and with nothing
+  /// that it would have to fetch.
+  func checkPage(_ html: String) throws -> ParsedPage {
+    let page = ParsedPage(html)
+    #expect(page.problem == nil)
+    let ids = page.values("id")
+    #expect(
+      Set(ids).count == ids.count, "repeated: \(ids.filter { id in ids.count { $0 == id } > 1 })")
+    for (name, attributes) in page.elements {
+      #expect(name != "script" && name != "iframe")
+      for attribute in ["src", "href", "xlink:href", "action", "data"] {
+        guard let value = attributes[attribute] else { continue }
+        if value.hasPrefix("#") {
+          #expect(ids.contains(String(value.dropFirst())), "\(value)")
+        } else if name == "a" {
+          #expect(value == "https://arxiv.org/abs/2310.17813" || !value.contains(":"), "\(value)")
+        } else {
+          #expect(value.hasPrefix("data:"), "\(name) loads \(value)")
+        }
+      }
+      for id in (attributes["aria-labelledby"] ?? "").split(separator: " ") {
+        #expect(ids.contains(String(id)))
+      }
+    }
+    #expect(!html.contains("@import") && !html.contains("url("))
+    return page
+  }
+
+  @Test func page_hasQuestionAnswerAndEvidence_inThatOrder() throws {
+    try Fixture.inDirectory { directory in
+      try ReportFixture.fill(directory, diagnosed: true)
+      let html = try ReportFixture.page([directory])
+      let page = try checkPage(html)
+      let places = [
+        "<h1>", "id=\"answer\"", "id=\"terms\"", "id=\"loss\"", "id=\"optimum\"",
+        "id=\"training\"", "id=\"layers\"", "id=\"runs1\"",
+      ].map { html.range(of: $0)?.lowerBound }
+      #expect(!places.contains(nil))
+      #expect(places.compactMap { $0 } == places.compactMap { $0 }.sorted())
+      #expect(page.text.contains("No, it does not carry over"))
+      #expect(page.text.contains("Yes, it carries over"))
+      for term in ["drift", "regret", "octave", "seed", "95 % interval", "parametrization"] {
+        #expect(page.texts["dt"]?.contains(term) == true, "\(term)")
+      }
+      #expect(page.text.contains("gputrain sweep --x 'a b'"))
+      #expect(page.text.contains("<cpu> & co, cpu, 2 cores, 8.0 GB"))
+      // Diverged runs are counted and marked.
+      #expect(page.text.contains("2 runs diverged there"))
+      #expect(page.text.contains("2 of 2 diverged"))
+      let pictures = page.elements.filter { $0.name == "svg" }
+      if ReportFixture.installed != nil {
+        // Two losses, the optimum, two trainings; of each group four quantities twice.
+        #expect(pictures.count == 5 + 2 * 8)
+        #expect(pictures.allSatisfy { $0.attributes["role"] == "img" })
+      }
+    }
+  }
+
+  @Test func numbers_areThoseOfTheTransferReport() throws {
+    try Fixture.inDirectory { directory in
+      try ReportFixture.fill(directory)
+      let record = try SweepRecord(directory: directory)
+      #expect(record.report == TransferReport(rows: record.rows))
+      #expect(record.report.groups.map(\.verdict.outcome) == [.doesNotTransfer, .transfers])
+      let page = ParsedPage(try ReportFixture.page([directory], gnuplot: nil))
+      let cells = page.texts["td"] ?? []
+      for group in record.report.groups {
+        let drift = try #require(group.drift)
+        let number = ReportText.number(drift.octavesPerDoubling, digits: 2)
+        let interval = ReportText.interval(try #require(drift.interval))
+          .replacing(" %", with: "\u{A0}%")
+        #expect(
+          page.text.contains("\(group.title): \(number) octaves a doubling of width (\(interval))"))
+        for width in group.widths {
+          let rate = "2" + ReportText.number(try #require(width.log2LearningRate), digits: 2)
+          #expect(cells.contains(rate), "\(rate)")
+          #expect(cells.contains(ReportText.loss(width.loss)))
+        }
+        #expect(
+          page.text.contains(
+            ReportText.loss(try #require(group.regret?.absolute)) == "0.0000"
+              ? "Regret: 0 (" : "Regret: \(ReportText.loss(group.regret?.absolute)) ("))
+      }
+      // Losses by rate and width: the mean and both ends.
+      let losses = (1...2).compactMap { seed in
+        ReportFixture.loss(
+          RunCell(
+            parametrization: "sp", optimizer: .adam, width: 128, log2LearningRate: -8,
+            seed: UInt64(seed)))
+      }
+      let cell =
+        "\(ReportText.loss(losses.reduce(0, +) / 2)) (\(ReportText.loss(losses.min()))…"
+        + "\(ReportText.loss(losses.max())))"
+      #expect(cells.contains(cell), "\(cell)")
+    }
+  }
+
+  @Test func everyRun_isLinkedToItsDirectory() throws {
+    try Fixture.inDirectory { directory in
+      let odd = directory.appendingPathComponent("a #1 & 50%")
+      try ReportFixture.fill(odd)
+      let file = directory.appendingPathComponent("pages/page.html")
+      try ReportWriter(gnuplot: nil).write([odd], to: file)
+      let page = try checkPage(String(contentsOf: file, encoding: .utf8))
+      let links = page.elements.filter { $0.name == "a" }.compactMap { $0.attributes["href"] }
+        .filter { $0.contains("/runs/") }
+      #expect(links.count == 60)
+      for link in links {
+        let place = try #require(
+          URL(string: link, relativeTo: file.deletingLastPathComponent().appendingPathComponent(""))
+        )
+        #expect(
+          FileManager.default.fileExists(atPath: place.appendingPathComponent("result.json").path),
+          "\(link)")
+      }
+    }
+  }
+
+  @Test func hostileNames_areTextAndNothingElse() throws {
+    try Fixture.inDirectory { directory in
+      var settings = ReportFixture.settings
+      settings.data.name = ReportFixture.hostile
+      settings.data.normalization = "</style></svg>"
+      let place = directory.appendingPathComponent("<b>'\"&")
+      try ReportFixture.fill(place, settings: settings)
+      let store = try RunStore(directory: place)
+      try store.note(ReportFixture.invocation(["gputrain", ReportFixture.hostile]))
+      let html = try ReportFixture.page([place])
+      let page = try checkPage(html)
+      #expect(!html.contains("<script") && !html.contains("<b>"))
+      #expect(page.text.contains("a\"b<script>alert('x')</script>&amp;%41\u{FFFD}"))
+      #expect(page.text.contains("</style></svg>"))
+    }
+  }
+
+  @Test func stoppedSweep_saysWhatIsMissing() throws {
+    try Fixture.inDirectory { directory in
+      try ReportFixture.fill(directory) { $0.width < 256 && $0.seed < 2 }
+      let page = try checkPage(ReportFixture.page([directory]))
+      #expect(
+        page.text.contains(
+          "20 runs are done and 40 missing (width 64: 10, width 128: 10 and width 256: 20)"))
+    }
+  }
+
+  @Test func withoutHistory_missingAreTheGapsOfTheGrid() throws {
+    try Fixture.inDirectory { directory in
+      try ReportFixture.fill(directory, history: false) { $0.width < 256 || $0.seed == 1 }
+      let page = try checkPage(ReportFixture.page([directory], gnuplot: nil))
+      #expect(page.text.contains("50 runs are done and 10 missing (width 256: 10)"))
+      #expect(page.text.contains("The command was not kept"))
+    }
+  }
+
+  @Test func sweepWithoutRuns_hasAPageOnlyWhereAsked() throws {
+    try Fixture.inDirectory { directory in
+      try ReportFixture.fill(directory) { _ in false }
+      #expect(throws: ReportError.noRuns(path: directory.relativePath)) {
+        try ReportFixture.page([directory])
+      }
+      let page = try checkPage(ReportFixture.page([directory], mayBeEmpty: true))
+      #expect(page.text.contains("No run has finished yet"))
+      #expect(page.text.contains("0 runs are done and 60 missing"))
+    }
+  }
+
+  @Test func withoutGnuplot_numbersAreOpen_andALineSaysHow() throws {
+    try Fixture.inDirectory { directory in
+      try ReportFixture.fill(directory, diagnosed: true)
+      #expect(Gnuplot(path: directory.path) == nil)
+      let page = try checkPage(
+        ReportFixture.page([directory], gnuplot: Gnuplot(path: directory.path)))
+      #expect(!page.elements.contains { $0.name == "svg" || $0.name == "img" })
+      #expect(page.text.contains("apt-get install gnuplot-nox"))
+      let inFigures = page.elements.filter { $0.name == "details" && $0.attributes["open"] != nil }
+      #expect(inFigures.count >= 4)
+    }
+  }
+
+  @Test func gnuplotThatFails_isAFailureInItsWords_andLeavesNoFiles() throws {
+    try Fixture.inDirectory { directory in
+      let store = directory.appendingPathComponent("store")
+      try ReportFixture.fill(store)
+      let program = directory.appendingPathComponent("gnuplot")
+      try Data("#!/bin/sh\necho no fonts here >&2\nexit 3\n".utf8).write(to: program)
+      try FileManager.default.setAttributes(
+        [.posixPermissions: 0o755], ofItemAtPath: program.path)
+      let broken = try #require(Gnuplot(path: directory.path))
+      let failure = #expect(throws: Gnuplot.Failure.self) {
+        try ReportFixture.page([store], gnuplot: broken)
+      }
+      #expect(failure?.description == "gnuplot failed: no fonts here")
+      let left = try FileManager.default.contentsOfDirectory(atPath: store.path)
+      #expect(!left.contains { $0.hasPrefix(".tmp-") || $0 == "page.html" })
+    }
+  }
+
+  @Test func severalSweeps_standSideBySide() throws {
+    try Fixture.inDirectory { directory in
+      let (first, second) = (
+        directory.appendingPathComponent("first"), directory.appendingPathComponent("second")
+      )
+      var other = ReportFixture.settings
+      other.batchSize = 32
+      try ReportFixture.fill(first)
+      try ReportFixture.fill(second, settings: other)
+      let page = try checkPage(ReportFixture.page([first, second]))
+      #expect(page.text.contains("A: sp, adam") && page.text.contains("B: spectral, adam"))
+      #expect(page.text.contains("Settings that differ"))
+      #expect(page.texts["th"]?.contains("batchSize") == true)
+      #expect(page.texts["th"]?.contains("depth") == true)  // in every setting
+      let output = try ReportWriter(gnuplot: nil).write(
+        [first, second], to: directory.appendingPathComponent("c.html"))
+      #expect(
+        output.verdicts.map(\.outcome) == [
+          "does not transfer", "transfers", "does not transfer", "transfers",
+        ])
+      #expect(output.verdicts.map(\.missing) == [0, 0, 0, 0] && !output.hasPictures)
+    }
+  }
+
+  @Test func otherDirectories_areRefusedByName() throws {
+    try Fixture.inDirectory { directory in
+      let absent = directory.appendingPathComponent("absent")
+      #expect(throws: ReportError.noDirectory(path: absent.relativePath)) {
+        try ReportWriter(gnuplot: nil).write([absent], to: directory.appendingPathComponent("r"))
+      }
+      #expect(throws: ReportError.nothingThere(path: directory.relativePath)) {
+        try ReportWriter(gnuplot: nil).write([directory], to: directory.appendingPathComponent("r"))
+      }
+      try Data("{}".utf8).write(to: directory.appendingPathComponent("check.json"))
+      let sweep = directory.appendingPathComponent("sweep")
+      try ReportFixture.fill(sweep) { $0.seed == 1 && $0.width == 64 }
+      #expect(throws: ReportError.notComparable(path: directory.relativePath, kind: "check")) {
+        try ReportWriter(gnuplot: nil).write(
+          [sweep, directory], to: directory.appendingPathComponent("r"))
+      }
+      #expect(throws: RunStoreError.self) {
+        try ReportWriter(gnuplot: nil).write([directory], to: directory.appendingPathComponent("r"))
+      }
+      #expect(!FileManager.default.fileExists(atPath: directory.appendingPathComponent("r").path))
+    }
+  }
+
+  @Test func history_keepsOneEntryForOneRequest_andNoHashChanges() throws {
+    try Fixture.inDirectory { directory in
+      let store = try RunStore(directory: directory)
+      try store.open(settings: ReportFixture.settings)
+      for _ in 0..<3 { try store.note(ReportFixture.invocation()) }
+      try store.note(ReportFixture.invocation(["gputrain", "sweep", "--widths", "8"]))
+      let history = try store.history()
+      #expect(history.map(\.command.count) == [4, 4])
+      #expect(history[0].commandLine == "gputrain sweep --x 'a b'")
+      #expect(try store.settings() == ReportFixture.settings)
+      try Data("{".utf8).write(to: directory.appendingPathComponent("history.json"))
+      #expect(throws: RunStoreError.self) { try store.history() }
+    }
+  }
+}

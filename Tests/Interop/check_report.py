@@ -1,0 +1,125 @@
+"""Pages that gputrain leaves, in a real browser: opened from disk, at the width of a desk and of a
+telephone, in the light and in the dark. No Python package is needed; Chromium is.
+
+    apt-get install chromium
+    python3 Tests/Interop/check_report.py .build/release/gputrain [FOLDER FOR SCREENSHOTS]
+"""
+
+import html
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "chrome"]
+browser = next((path for path in map(shutil.which, BROWSERS) if path), None)
+if browser is None:
+    print(f"skipped: none of {', '.join(BROWSERS)} is installed")
+    sys.exit(0)
+program = str(pathlib.Path(sys.argv[1]).resolve())
+shots = pathlib.Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else None
+
+# The page lies in a frame of the width asked for, as browsers refuse windows so narrow. The frame
+# is measured from outside: what it is wide, what it loaded, what its pictures are.
+OUTSIDE = """<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,">
+<body style="margin:0"><iframe style="border:0;width:WIDTHpx;height:HEIGHTpx"></iframe>
+<pre id="found"></pre><script>
+const frame = document.querySelector("iframe");
+frame.onload = () => {
+  const page = frame.contentDocument, view = frame.contentWindow;
+  const limit = page.documentElement.clientWidth;
+  const wide = [...page.querySelectorAll("body *")].filter(node => {
+    if (node.closest(".scroll, figure.wide, svg") && !node.matches(".scroll, figure.wide")) return false;
+    return node.getBoundingClientRect().right > limit + 1;
+  }).map(node => node.outerHTML.slice(0, 80));
+  document.getElementById("found").textContent = JSON.stringify({
+    limit, scroll: page.documentElement.scrollWidth, height: page.documentElement.scrollHeight, wide,
+    // What was loaded, and what is named to be: a load from disk that fails is no entry.
+    loaded: [...view.performance.getEntriesByType("resource").map(entry => entry.name),
+      ...[...page.querySelectorAll("[src]")].map(node => node.src),
+      ...[...page.querySelectorAll("link")].map(node => node.href)]
+      .filter(name => !name.startsWith("data:")),
+    broken: [...page.images].filter(image => !image.naturalWidth).map(image => image.alt),
+    background: view.getComputedStyle(page.body).backgroundColor,
+    headings: [...page.querySelectorAll("h1, h2")].map(node => node.textContent),
+    drawings: [...page.querySelectorAll("svg")].map(node => node.getBoundingClientRect().height),
+    strokes: [...page.querySelectorAll("svg path")].map(node => view.getComputedStyle(node).stroke)
+      .filter(stroke => /^rgb\\((254, [12]|253, [123]), /.test(stroke)),
+  });
+};
+frame.src = "PAGE";
+</script></body>"""
+
+
+def chromium(folder, *arguments):
+    return subprocess.run(
+        [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+         "--allow-file-access-from-files", "--enable-logging=stderr", "--no-first-run",
+         "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder}/profile", *arguments],
+        capture_output=True, text=True, timeout=120)
+
+
+def look(folder, page, width, dark, shot):
+    height = 900
+    theme = [f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
+    outside = folder / "outside.html"
+    outside.write_text(OUTSIDE.replace("WIDTH", str(width)).replace("HEIGHT", str(height))
+                       .replace("PAGE", page.as_uri()))
+    window = f"--window-size={max(width, 500)},{height}"
+    done = chromium(folder, *theme, window, "--virtual-time-budget=5000", "--dump-dom",
+                    outside.as_uri())
+    match = re.search(r'<pre id="found">(.+?)</pre>', done.stdout, re.S)
+    assert match, f"{page}: not loaded\n{done.stderr}"
+    found = json.loads(html.unescape(match.group(1)))
+    problems = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+    place = f"{page.name} at {width} px, {'dark' if dark else 'light'}"
+    assert not problems, f"{place}: {problems}"
+    assert found["limit"] == width, f"{place}: measured at {found['limit']}"
+    assert found["scroll"] <= width and not found["wide"], f"{place}: too wide: {found['wide']}"
+    assert not found["loaded"], f"{place}: loads {found['loaded']}"
+    assert not found["broken"], f"{place}: pictures that do not show: {found['broken']}"
+    assert not found["strokes"], f"{place}: colours without a value: {found['strokes'][:3]}"
+    assert all(size > 100 for size in found["drawings"]), f"{place}: {found['drawings']}"
+    if shots:
+        outside.write_text(outside.read_text().replace(f"{height}px", f"{found['height']}px"))
+        name = f"{page.parent.name}-{page.stem}-{width}-{'dark' if dark else 'light'}.png"
+        chromium(folder, *theme, f"--window-size={max(width, 500)},{found['height']}",
+                 f"--screenshot={shots / name}", outside.as_uri())
+    return found
+
+
+def run(folder, *arguments, status=0, **more):
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, cwd=folder, **more)
+    assert done.returncode == status, done.stderr
+
+
+with tempfile.TemporaryDirectory() as place:
+    folder = pathlib.Path(place)
+    if shots:
+        shots.mkdir(parents=True, exist_ok=True)
+    small = ["--depth", "2", "--steps", "40", "--seeds", "2", "--base-width", "16"]
+    run(folder, "sweep", "--widths", "16,32,64", "--log2-lr=-9:-5:5", "--diagnose", "10", "--out",
+        "sweep", *small)
+    run(folder, "sweep", "--widths", "16,32", "--log2-lr=-2:12:8", "--optimizer", "sgd", "--out",
+        "diverging", *small)
+    run(folder, "report", "sweep", "diverging", "--out", "both/report.html")
+    run(folder, "report", "sweep", "--format", "png", "--out", "png/report.html")
+    run(folder, "report", "sweep", "--out", "plain/report.html", env={**os.environ, "PATH": place})
+    run(folder, "check", "--widths", "32,64,128", "--rate-rule", "readout=sp", "--out", "check",
+        status=1)
+    run(folder, "figures", "--widths", "16,32,64", "--steps", "5", "--seeds", "2",
+        "--spectrum-width", "32", "--batch-sizes", "1,8,64", "--out", "figures")
+    for name in ["sweep", "diverging", "both", "png", "plain", "check", "figures"]:
+        page = folder / name / "report.html"
+        backgrounds = set()
+        for width in [1280, 390]:
+            for dark in [False, True]:
+                found = look(folder, page, width, dark, shots)
+                backgrounds.add(found["background"])
+        assert len(backgrounds) == 2, f"{name}: the same in the dark: {backgrounds}"
+        print(f"{name}: {len(found['headings'])} headings, {len(found['drawings'])} drawings")
+print("all well")
