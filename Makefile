@@ -1,12 +1,14 @@
 # make run ARGS="…"   set up, build, run gputrain
 # make test           set up, build, run every test
 # make check          what CI runs: format, build, tests
+# make dist           a folder to run on machines that have only a GPU's driver, or nothing
+# make dist-test      tries that folder on a bare root
 # make format         rewrite the sources in the house's format
 
 SWIFT ?= swift
 SOURCES := Package.swift Sources Tests Examples Benchmarks
 
-.PHONY: run build test test-kernels check format lint setup
+.PHONY: run build test test-kernels check format lint setup dist dist-test
 
 setup:
 	@bash Scripts/setup.sh
@@ -34,3 +36,10 @@ check: setup
 	$(MAKE) lint
 	$(MAKE) test-kernels
 	$(MAKE) test
+
+dist:
+	@bash Scripts/setup.sh dist
+	@bash Scripts/dist.sh
+
+dist-test:
+	@bash Scripts/dist-test.sh
