@@ -15,7 +15,7 @@ fi
 
 # Tools and what they need; of libraries only the C library's and the shell's.
 root=$(mktemp -d)
-trap 'umount -lR "$root"; rmdir "$root"' EXIT
+trap 'umount -lR "$root" 2>/dev/null || :; rmdir "$root" 2>/dev/null || :' EXIT
 mount -t tmpfs none "$root"
 mkdir -p "$root"/{bin,proc,sys,dev,tmp,home/user,"opt/a folder",etc/OpenCL,lib64,usr}
 tools=(sh bash env ls cat id mkdir mktemp mv readlink cksum tr getconf)
