@@ -12,6 +12,7 @@ public struct CLBlastTasks {
   public let steps: [(family: String, shapeClass: String)]
   private let kernels: [CLBlastKernel]
   private let shapes: [TuningShape]
+  private let blockLength: Duration
   private let compute: Compute
 
   /// Switch points that send every product to one kernel.
@@ -19,7 +20,12 @@ public struct CLBlastTasks {
 
   /// Tasks for layers of these shapes on `compute`'s device.
   public init(shapes: [TuningShape], compute: Compute) {
-    (self.shapes, self.compute) = (shapes, compute)
+    self.init(shapes: shapes, blockLength: .milliseconds(10), compute: compute)
+  }
+
+  /// Tasks whose timings repeat a product for `blockLength`, short against the search.
+  init(shapes: [TuningShape], blockLength: Duration, compute: Compute) {
+    (self.shapes, self.blockLength, self.compute) = (shapes, blockLength, compute)
     kernels = [.indirect, .transpose, .pad, .direct, .routine].filter { kernel in
       kernel == .routine || shapes.contains { $0.isSmall == (kernel == .direct) }
     }
@@ -50,7 +56,8 @@ public struct CLBlastTasks {
       settings = try Self.sending(
         to: kernel, settings, works: shapes.map(\.work) + ProductCheck.works, device: device)
     }
-    let timing = try ProductTiming(shapes.flatMap(\.products), compute: compute)
+    let timing = try ProductTiming(
+      shapes.flatMap(\.products), blockLength: blockLength, compute: compute)
     let limits = CLBlastKernel.Limits(device)
     // What an earlier search found has to hold again.
     let earlier = tuning.parameters(family: kernel.family, shapeClass: kernel.shapeClass)

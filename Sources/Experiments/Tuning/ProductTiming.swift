@@ -10,12 +10,12 @@ final class ProductTiming {
   /// Repetitions of each product, found at the first timing: the same for all multipliers.
   private var repetitions: [Int] = []
 
-  /// Long against the wait at its end, short against the search.
-  private static let blockLength = Duration.milliseconds(10)
+  private let blockLength: Duration
 
+  /// - blockLength: how long a product is repeated, long against the wait at the end.
   /// - Throws: `OpenCLError` where memory is short.
-  init(_ products: [ProductBench], compute: Compute) throws {
-    (self.products, self.compute) = (products, compute)
+  init(_ products: [ProductBench], blockLength: Duration, compute: Compute) throws {
+    (self.products, self.blockLength, self.compute) = (products, blockLength, compute)
     operands = try products.map { product in
       let (a, b) = try product.operands(compute)
       return (
@@ -41,7 +41,7 @@ final class ProductTiming {
       }
       _ = try time(1)
       if index == repetitions.count {
-        repetitions.append(min(max(1, Int(Self.blockLength / (try time(1)))), 1000))
+        repetitions.append(min(max(1, Int(blockLength / (try time(1)))), 1000))
       }
       return try time(repetitions[index]) / .milliseconds(1) / Double(repetitions[index])
     }
