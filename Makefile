@@ -3,12 +3,14 @@
 # make check          what CI runs: format, build, tests, documentation
 # make docs           the documentation's pages, into .build/docs; its warnings are errors
 # make test-import    import this package from others, by URL and by path
+# make dist           a folder to run on machines that have only a GPU's driver, or nothing
+# make dist-test      tries that folder on a bare root
 # make format         rewrite the sources in the house's format
 
 SWIFT ?= swift
 SOURCES := Package.swift Sources Tests Examples Benchmarks
 
-.PHONY: run build test test-import test-kernels check docs format lint setup
+.PHONY: run build test test-import test-kernels check docs dist dist-test format lint setup
 
 setup:
 	@bash Scripts/setup.sh
@@ -44,3 +46,10 @@ check: setup
 	$(MAKE) test-kernels
 	$(MAKE) test
 	$(MAKE) docs
+
+dist:
+	@bash Scripts/setup.sh dist
+	@bash Scripts/dist.sh
+
+dist-test:
+	@bash Scripts/dist-test.sh

@@ -25,11 +25,14 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels"),
+    .target(name: "CLBlastParameters", dependencies: ["COpenCL", "CCLBlast"]),
 
     .target(name: "OpenCL", dependencies: ["COpenCL"]),
     .target(
       name: "Tensors",
-      dependencies: ["OpenCL", "COpenCL", "CCLBlast", "COpenBLAS", "CKernels"]),
+      dependencies: [
+        "OpenCL", "COpenCL", "CCLBlast", "CLBlastParameters", "COpenBLAS", "CKernels",
+      ]),
     .target(name: "Spectral", dependencies: ["Tensors", "OpenCL", "COpenBLAS"]),
     .target(name: "Training", dependencies: ["Spectral", "Tensors", "OpenCL"]),
     .target(
@@ -71,6 +74,7 @@ let package = Package(
       name: "CommandTests",
       dependencies: [
         "GPUTrainCommand", "TrainMLP", "CustomParametrization", "CustomUpdateRule", "CustomLayer",
+        "Tensors", "OpenCL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.copy("Help")]),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what gputrain needs beside Swift, and only what is missing.
+# Installs what gputrain needs beside Swift, and only what is missing; with `dist`, also what
+# Scripts/dist.sh needs.
 set -euo pipefail
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -25,6 +26,13 @@ packages=(
   pkg-config          # where the libraries lie
   gnuplot-nox         # pictures; without it their data is written
 )
+
+if [ "${1:-}" = dist ]; then
+  packages+=(
+    binutils  # strip, objdump, and the linker that is carried along
+    patchelf  # where the libraries look for one another
+  )
+fi
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   say "this is no Debian or Ubuntu: install what these packages hold, then run make again:"

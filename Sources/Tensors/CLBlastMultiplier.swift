@@ -4,12 +4,13 @@ import OpenCL
 
 /// A CLBlast routine's failure.
 public struct CLBlastError: Error, CustomStringConvertible {
+  let call: String
   let code: Int32
-  let product: String
+  let subject: String
 
-  /// The routine, the status code and the product's shape.
+  /// The routine, the status code and what it was for: the product's shape, or the kernel.
   public var description: String {
-    "CLBlastSgemmStridedBatched failed with \(Self.name(ofStatus: code)) for \(product)"
+    "\(call) failed with \(Self.name(ofStatus: code)) for \(subject)"
   }
 
   /// CLBlast passes OpenCL's codes on and adds its own (clblast_c.h).
@@ -45,23 +46,32 @@ public struct CLBlastError: Error, CustomStringConvertible {
 public struct CLBlastMultiplier: MatrixMultiplier {
   /// `clblast`.
   public let name = "clblast"
+  /// Parameters of CLBlast's kernels.
+  let settings: CLBlastSettings
 
-  /// Enqueues the product.
+  package init(settings: CLBlastSettings = .own) {
+    self.settings = settings
+  }
+
+  /// Enqueues the product, as Cᵀ = op(B)ᵀ op(A)ᵀ in column-major order: CLBlast's kernels write C that
+  /// way, and would transpose a row-major one in a pass of its own.
   ///
   /// - Throws: `CLBlastError`.
   public func multiply(_ product: MatrixProduct, compute: Compute) throws {
     var handle: cl_command_queue? = compute.queue.handle
     let transposeA = product.form == .tn ? CLBlastTransposeYes : CLBlastTransposeNo
     let transposeB = product.form == .nt ? CLBlastTransposeYes : CLBlastTransposeNo
-    let status = CLBlastSgemmStridedBatched(
-      CLBlastLayoutRowMajor, transposeA, transposeB, product.m, product.n, product.k,
-      product.alpha, product.a.buffer.handle, 0, product.a.columns, product.strideA,
-      product.b.buffer.handle, 0, product.b.columns, product.strideB, 0,
-      product.c.buffer.handle, 0, product.n, product.c.stride, product.replicas, &handle, nil)
+    let status = try settings.use(on: compute.queue.device) {
+      CLBlastSgemmStridedBatched(
+        CLBlastLayoutColMajor, transposeB, transposeA, product.n, product.m, product.k,
+        product.alpha, product.b.buffer.handle, 0, product.b.columns, product.strideB,
+        product.a.buffer.handle, 0, product.a.columns, product.strideA, 0,
+        product.c.buffer.handle, 0, product.n, product.c.stride, product.replicas, &handle, nil)
+    }
     guard status == CLBlastSuccess else {
       throw CLBlastError(
-        code: Int32(status.rawValue),
-        product: "\(product.form.rawValue) \(product.m)×\(product.n)×\(product.k)")
+        call: "CLBlastSgemmStridedBatched", code: Int32(status.rawValue),
+        subject: "\(product.form.rawValue) \(product.m)×\(product.n)×\(product.k)")
     }
   }
 }

@@ -37,6 +37,16 @@ extension Compute {
     }
   }
 
+  /// C = op(A)·op(B) by another multiplier than the computation's own.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  package func multiply(
+    _ form: ProductForm, _ a: Tensor, _ b: Tensor, into c: Tensor,
+    by multiplier: any MatrixMultiplier
+  ) throws {
+    try multiplier.multiply(MatrixProduct(form, a, b, alpha: 1, into: c), compute: self)
+  }
+
   private func product(
     _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float,
     epilogue: (Tensor) throws -> ProductEpilogue

@@ -8,6 +8,8 @@ public final class Compute {
   public let queue: CommandQueue
   /// How matrices are multiplied.
   public let multiplier: any MatrixMultiplier
+  /// Kernel parameters measured on this device, if any; multipliers that have some take theirs.
+  public let tuning: DeviceTuning?
   let pool: BufferPool
   private var programs: [KernelSource: Program] = [:]
   private var ownPrograms: [KernelFile: Program] = [:]
@@ -29,22 +31,27 @@ public final class Compute {
   ///
   /// - programCache: where compiled kernels are kept between processes, if anywhere; not used on
   ///   devices whose driver keeps them itself.
+  /// - tuning: kernel parameters for this very device; they may change how results are rounded.
   /// - Throws: `OpenCLError`; `unsupported` for OpenBLAS on a device without native kernels.
   public convenience init(
     device: Device, multiplier choice: MultiplierChoice = .automatic,
-    programCache: ProgramCache? = nil
+    programCache: ProgramCache? = nil, tuning: DeviceTuning? = nil
   ) throws {
     let native = device.nativeFloatWidth
     try self.init(
       device: device, multiplier: choice, vectorWidth: [4, 8, 16].contains(native) ? native : 4,
-      programCache: device.keepsPrograms ? nil : programCache)
+      programCache: device.keepsPrograms ? nil : programCache, tuning: tuning)
   }
 
   /// Computation with kernels of another vector width than the device's own, for tests.
   package init(
     device: Device, multiplier choice: MultiplierChoice, vectorWidth: Int,
-    programCache: ProgramCache? = nil
+    programCache: ProgramCache? = nil, tuning: DeviceTuning? = nil
   ) throws {
+    precondition(
+      tuning.map { $0.key == DeviceTuning.Key(device) } ?? true,
+      "a tuning of \(tuning?.key.device ?? "") for \(device.name)")
+    self.tuning = tuning
     self.vectorWidth = vectorWidth
     queue = try CommandQueue(context: Context(device: device, programCache: programCache))
     pool = BufferPool(context: queue.context)
@@ -52,9 +59,27 @@ public final class Compute {
     case .openblas where !device.supportsNativeKernels:
       throw OpenCLError.unsupported(operation: "OpenBLAS", device: device.name)
     case .openblas: multiplier = OpenBLASMultiplier()
-    case .automatic where device.kind != .cpu, .clblast: multiplier = CLBlastMultiplier()
+    case .automatic where device.kind != .cpu, .clblast:
+      multiplier = CLBlastMultiplier(
+        settings: tuning.map { CLBlastSettings($0, device: device) } ?? .own)
     case .opencl, .automatic: multiplier = CPUMultiplier(device: device)
     }
+  }
+
+  /// The device's name and, where products take parameters of a tuning, which: both decide how
+  /// results are rounded.
+  public var deviceDescription: String {
+    let name = queue.device.name
+    return productTuning.map { "\(name), tuning \($0.fingerprint)" } ?? name
+  }
+
+  /// The part of the tuning that matrix products take their parameters from; nil where there is none.
+  public var productTuning: DeviceTuning? {
+    let kernels = (tuning?.kernels ?? []).filter {
+      $0.family.hasPrefix(multiplier.name + "/")
+    }
+    return kernels.isEmpty
+      ? nil : tuning.map { DeviceTuning(key: $0.key, date: $0.date, kernels: kernels) }
   }
 
   /// Buffers made so far; it stands still once a repeated computation has been through once.

@@ -15,18 +15,49 @@ struct DeviceOption: ParsableArguments {
   ///
   /// - Throws: `OpenCLError` where there is none.
   func compute(multiplier: Compute.MultiplierChoice = .automatic) throws -> Compute {
-    try Compute(
-      device: .find(DeviceRequest(device)), multiplier: multiplier,
-      programCache: Self.programCache())
+    let device = try find()
+    return try Compute(
+      device: device, multiplier: multiplier, programCache: CacheFolder.programs,
+      tuning: CacheFolder.tunings?.usable(for: device))
   }
 
-  /// `gputrain/programs` in the user's cache directory, as the XDG base directory specification has
-  /// it; nil where there is none.
-  private static func programCache() -> ProgramCache? {
+  /// The device asked for.
+  ///
+  /// - Throws: `OpenCLError` where there is none.
+  func find() throws -> Device { try .find(DeviceRequest(device)) }
+}
+
+/// What is kept in `gputrain` in the user's cache directory, as the XDG base directory specification
+/// has it; nil where there is none.
+enum CacheFolder {
+  /// Compiled programs.
+  static var programs: ProgramCache? { folder("programs").map(ProgramCache.init(directory:)) }
+
+  /// Tuned kernel parameters.
+  static var tunings: TuningStore? { folder("tunings").map(TuningStore.init(directory:)) }
+
+  private static func folder(_ name: String) -> URL? {
     let environment = ProcessInfo.processInfo.environment
     let own = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-    guard let cache = own ?? environment["HOME"].map({ "\($0)/.cache" }) else { return nil }
-    return ProgramCache(directory: URL(fileURLWithPath: "\(cache)/gputrain/programs"))
+    return (own ?? environment["HOME"].map { "\($0)/.cache" })
+      .map { URL(fileURLWithPath: "\($0)/gputrain/\(name)") }
+  }
+}
+
+extension TuningStore {
+  /// What is kept for `device`; what is of no use is said on standard error and left alone.
+  func usable(for device: Device) -> DeviceTuning? {
+    switch entry(for: DeviceTuning.Key(device)) {
+    case .none: return nil
+    case .unusable(let file, let reason):
+      Terminal.note("the tuning in \(file) is not used: \(reason)")
+      return nil
+    case .tuning(let tuning):
+      for kernel in tuning.kernelsRefused(by: device) {
+        Terminal.note("the tuning of \(kernel.family) is not used: \(device.name) cannot run it")
+      }
+      return tuning
+    }
   }
 }
 

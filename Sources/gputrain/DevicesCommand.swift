@@ -1,5 +1,6 @@
 import ArgumentParser
 import OpenCL
+import Tensors
 
 /// `gputrain devices`: what OpenCL offers on this machine.
 struct DevicesCommand: ParsableCommand {
@@ -18,6 +19,7 @@ struct DevicesCommand: ParsableCommand {
     let computeUnits, nativeFloatWidth, maximumWorkGroupSize: Int
     let maximumWorkItemSizes: [Int]
     let extensions: [String]
+    let tuning: DeviceTuning?
   }
 
   func run() throws {
@@ -41,6 +43,7 @@ struct DevicesCommand: ParsableCommand {
            compute units   \(device.computeUnits), native float vector \(device.nativeFloatWidth)
            work-group      at most \(device.maximumWorkGroupSize) work-items, \
         \(device.maximumWorkItemSizes.map(String.init).joined(separator: " × "))
+           tuned           \(tuningText(of: device))
         """)
     }
   }
@@ -54,7 +57,17 @@ struct DevicesCommand: ParsableCommand {
       computeUnits: device.computeUnits, nativeFloatWidth: device.nativeFloatWidth,
       maximumWorkGroupSize: device.maximumWorkGroupSize,
       maximumWorkItemSizes: device.maximumWorkItemSizes,
-      extensions: device.extensions)
+      extensions: device.extensions, tuning: CacheFolder.tunings?.usable(for: device))
+  }
+
+  /// When and with what gain; how to, where not.
+  private func tuningText(of device: Device) -> String {
+    guard let tuning = CacheFolder.tunings?.usable(for: device) else {
+      return "no (gputrain tune)"
+    }
+    let gains = tuning.kernels.map { "\($0.family) \(TuneDisplay.gain($0.gain))" }
+    return ([tuning.day] + (gains.isEmpty ? ["nothing faster found"] : gains))
+      .joined(separator: ", ")
   }
 
   /// `bytes` in GiB with one decimal.

@@ -188,7 +188,8 @@ struct ModelOptions: ParsableArguments {
       source, validationFraction: validationFraction, normalization: normalization.normalization)
     Terminal.note(
       "device: \(device.index) \(device.name) (\(device.kind.rawValue)), "
-        + "matrix products by \(compute.multiplier.name)")
+        + "matrix products by \(compute.multiplier.name)"
+        + (compute.productTuning.map { ", tuned \($0.day)" } ?? ""))
     Terminal.note(
       "data: \(prepared.description.name), \(prepared.description.trainCount) training and "
         + "\(prepared.description.validationCount) validation rows of "

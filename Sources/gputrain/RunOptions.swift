@@ -98,7 +98,7 @@ struct RunOptions: ParsableArguments {
       try checkpoint.check(
         against: RunConfiguration(settings: settings, cell: grid.cells[0]),
         diagnosis: diagnose?.plan, path: path)
-      if checkpoint.device != compute.queue.device.name {
+      if checkpoint.device != compute.deviceDescription {
         Terminal.note(
           "the checkpoint is of another device, \(checkpoint.device): from here on numbers may "
             + "be rounded in other ways")

@@ -45,7 +45,7 @@ public struct BenchFigure: Encodable, Sendable {
     (blocks, repetitions) = (timing.milliseconds.count, timing.repetitions)
     gflops = operations / milliseconds / 1e6
     gigabytesPerSecond = bytes / milliseconds / 1e6
-    device = compute.queue.device.name
+    device = compute.deviceDescription
     gemm = compute.multiplier.name
     self.details = details
   }

@@ -19,13 +19,7 @@ public struct ProductBench: Sendable {
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func run(seconds: Double, compute: Compute) throws -> BenchFigure {
-    func random(_ stream: UInt32, rows: Int, columns: Int) throws -> Tensor {
-      try compute.normal(
-        seeds: (0..<replicas).map(UInt64.init), std: [Float](repeating: 1, count: replicas),
-        stream: stream, rows: rows, columns: columns)
-    }
-    let a = try random(0, rows: form == .tn ? k : m, columns: form == .tn ? m : k)
-    let b = try random(1, rows: form == .nt ? n : k, columns: form == .nt ? k : n)
+    let (a, b) = try operands(compute)
     let timing = try BlockTiming(seconds: seconds, compute: compute) {
       _ = try compute.product(form, a, b)
     }
@@ -35,5 +29,20 @@ public struct ProductBench: Sendable {
         + (replicas == 1 ? "" : ", \(replicas) replicas"), timing,
       operations: 2 * m * n * k * Double(replicas),
       bytes: 4 * (m * k + k * n + m * n) * Double(replicas), compute: compute)
+  }
+
+  /// A and B of standard normal numbers, the same at every call.
+  ///
+  /// - Throws: `OpenCLError`.
+  func operands(_ compute: Compute) throws -> (a: Tensor, b: Tensor) {
+    func random(_ stream: UInt32, rows: Int, columns: Int) throws -> Tensor {
+      try compute.normal(
+        seeds: (0..<replicas).map(UInt64.init), std: [Float](repeating: 1, count: replicas),
+        stream: stream, rows: rows, columns: columns)
+    }
+    return (
+      try random(0, rows: form == .tn ? k : m, columns: form == .tn ? m : k),
+      try random(1, rows: form == .nt ? n : k, columns: form == .nt ? k : n)
+    )
   }
 }

@@ -35,7 +35,7 @@ public struct RunResult: Codable, Hashable, Sendable {
   public let message: String?
   /// Wall-clock time of this run's share of the work, in seconds.
   public let seconds: Double
-  /// Name of the device.
+  /// Name of the device, and which tuning its products had, if any.
   public let device: String
 
   /// A result; non-finite losses and accuracies become nil.

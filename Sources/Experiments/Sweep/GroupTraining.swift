@@ -101,7 +101,7 @@ struct GroupTraining {
       validationLoss: diverged ? nil : evaluation.loss,
       validationAccuracy: diverged ? nil : evaluation.accuracy,
       outcome: diverged ? .diverged : .completed, divergedAtStep: divergedAt, seconds: seconds,
-      device: compute.queue.device.name)
+      device: compute.deviceDescription)
     let records = records(replica: replica, losses: losses, sizes: sizes, result: result)
     return FinishedRun(
       cell: group.cells[replica], result: result,

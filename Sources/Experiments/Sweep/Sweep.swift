@@ -152,7 +152,7 @@ public struct Sweep {
       let configuration = RunConfiguration(settings: settings, cell: group.cells[0])
       return RunKeeper(
         $0, configuration: configuration, directory: store.directory(for: configuration),
-        device: compute.queue.device.name)
+        device: compute.deviceDescription)
     }
   }
 
@@ -221,7 +221,7 @@ public struct Sweep {
       cell: cell,
       result: RunResult(
         epochs: 0, steps: 0, outcome: .failed, message: "\(error)", seconds: 0,
-        device: compute.queue.device.name), records: [])
+        device: compute.deviceDescription), records: [])
   }
 
   private func record(_ run: FinishedRun, _ progress: inout Progress) throws {

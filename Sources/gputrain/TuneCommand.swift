@@ -1,0 +1,174 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import OpenCL
+import Tensors
+
+/// `gputrain tune`: faster kernel parameters for this device, found once and used from then on.
+struct TuneCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tune",
+    abstract: "Find faster kernel parameters for a device and keep them.",
+    discussion: """
+      CLBlast, which multiplies matrices on GPUs, knows good parameters for some devices and weak \
+      ones for the rest. This tries others: each has to give the same products and to be faster, \
+      in timings taken in turn, than noise explains. What is found is kept in the user's cache \
+      directory for this device and driver, and every command uses it; results may round \
+      otherwise. Ctrl-C keeps what is found. On CPU devices our own kernels multiply, which have \
+      nothing to tune; with --gemm clblast CLBlast is tuned there too.
+      """)
+
+  @OptionGroup var computing: ComputeOptions
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How long to search for each class of shapes, small and large.", valueName: "seconds"))
+  var seconds = 60.0
+
+  @Option(
+    help: ArgumentHelp(
+      "Layers to be fast on, a list of [REPLICAS*]BATCHxOUTPUTSxINPUTS. (default: six, from "
+        + "32*64x128x128 to 64x4096x4096 and 512x2048x2048)",
+      valueName: "layers"))
+  var shapes: String?
+
+  @Flag(help: "Print what is kept for the device, and search for nothing.")
+  var show = false
+
+  @Option(
+    name: .customLong("import"),
+    help: ArgumentHelp(
+      "Keep the tuning in this file, made with --json on a device of the same name, once its "
+        + "products have been found right here.", valueName: "file"))
+  var importedFile: String?
+
+  @Flag(help: "Forget what is kept for the device.")
+  var forget = false
+
+  @Flag(help: "Forget what is kept for any device.")
+  var reset = false
+
+  @Flag(help: "Print the tuning as an object, for --import.")
+  var json = false
+
+  func validate() throws {
+    try Limits.check("--seconds", positive: seconds)
+    _ = try layers()
+    let actions = [
+      (show, "--show"), (importedFile != nil, "--import"), (forget, "--forget"), (reset, "--reset"),
+    ].filter(\.0).map(\.1)
+    if actions.count > 1 {
+      throw InvalidOption("give one of \(actions.joined(separator: ", "))")
+    }
+    if json && (forget || reset) { throw InvalidOption("\(actions[0]) leaves nothing to print") }
+  }
+
+  func run() throws {
+    guard let store = CacheFolder.tunings else {
+      throw TuningStore.Failure(
+        description: "there is no cache directory to keep tunings in: set HOME or XDG_CACHE_HOME")
+    }
+    if reset { return note("\(try store.forgetAll()) tunings forgotten") }
+    let device = try computing.on.find()
+    let key = DeviceTuning.Key(device)
+    if forget {
+      let had = try store.forget(key)
+      return note(had ? "forgotten: \(device.name)" : "nothing is kept for \(device.name)")
+    }
+    if show { return try print(store.usable(for: device), device) }
+    let compute = try Compute(
+      device: device, multiplier: computing.gemm, programCache: CacheFolder.programs)
+    if let importedFile {
+      let tuning = try imported(importedFile, compute)
+      try store.keep(tuning)
+      return try print(tuning, device)
+    }
+    guard compute.multiplier.name == "clblast" else {
+      return note(
+        "on \(device.name) products are by \(compute.multiplier.name), which has nothing to tune; "
+          + "--gemm clblast tunes CLBlast there")
+    }
+    try tune(compute, store)
+  }
+
+  /// The layers asked for.
+  ///
+  /// - Throws: `InvalidOption`.
+  private func layers() throws -> [TuningShape] {
+    guard let shapes else { return TuningShape.usual }
+    return try shapes.split(separator: ",", omittingEmptySubsequences: false).map { text in
+      guard let shape = TuningShape(text: String(text), atMost: Limits.size) else {
+        throw InvalidOption(
+          "--shapes: expected BATCHxOUTPUTSxINPUTS or REPLICAS*BATCHxOUTPUTSxINPUTS with sizes "
+            + "from 1 to \(Limits.size), got '\(printable(String(text)))'")
+      }
+      return shape
+    }
+  }
+
+  private func tune(_ compute: Compute, _ store: TuningStore) throws {
+    let device = compute.queue.device
+    let interrupt = Interrupt()
+    let tasks = CLBlastTasks(shapes: try layers(), compute: compute)
+    var tuning =
+      store.usable(for: device) ?? DeviceTuning(key: .init(device), date: "", kernels: [])
+    note("device: \(device.index) \(device.name) (\(device.kind.rawValue)), clblast")
+    for (step, name) in tasks.steps.enumerated() where !interrupt.isRequested {
+      let display = TuneDisplay("\(name.family), \(name.shapeClass)")
+      let task = try tasks.task(of: step, found: tuning.kernels)
+      let tuner = KernelTuner(
+        seconds: seconds * tasks.share(of: step), isStopped: { interrupt.isRequested },
+        report: display.show)
+      let outcome = try tuner.run(task)
+      display.finish(outcome)
+      // A search that was cut short says nothing against what an earlier one found.
+      if outcome.kernel == nil && interrupt.isRequested { break }
+      tuning = tuning.replacing(
+        tried: [name], by: outcome.kernel.map { [$0] } ?? [], date: Date.now.ISO8601Format())
+      try store.keep(tuning)
+    }
+    try print(tuning, device)
+    if interrupt.isRequested { throw ExitCode(130) }
+  }
+
+  /// Somebody's tuning as one of this very device and driver.
+  ///
+  /// - Throws: `TuningStore.Failure`, `InvalidOption` where it is of another device or not right here.
+  private func imported(_ path: String, _ compute: Compute) throws -> DeviceTuning {
+    let device = compute.queue.device
+    let theirs = try TuningStore.tuning(inFile: path)
+    let key = DeviceTuning.Key(device)
+    guard (theirs.key.platform, theirs.key.device) == (key.platform, key.device) else {
+      throw TuningStore.Failure(
+        description: "\(path) is for \(printable(theirs.key.device)) on "
+          + "\(printable(theirs.key.platform)), this is \(device.name) on \(device.platform)")
+    }
+    if theirs.key.driver != key.driver {
+      note("measured with driver \(printable(theirs.key.driver)), here it is \(key.driver)")
+    }
+    let tuning = DeviceTuning(key: key, date: theirs.date, kernels: theirs.kernels)
+    if let refused = tuning.kernelsRefused(by: device).first {
+      throw TuningStore.Failure(
+        description: "\(path): \(device.name) cannot run its parameters of \(refused.family)")
+    }
+    guard try CLBlastTasks.isRight(tuning, compute: compute) else {
+      throw TuningStore.Failure(
+        description: "\(path): with its parameters products are wrong on \(device.name)")
+    }
+    return tuning
+  }
+
+  private func print(_ tuning: DeviceTuning?, _ device: Device) throws {
+    if json {
+      let text = try tuning.map { String(decoding: try $0.json(), as: UTF8.self) } ?? "null\n"
+      Swift.print(text, terminator: "")
+    } else if let tuning {
+      Swift.print(TuneDisplay.text(tuning))
+    } else {
+      Swift.print("\(device.name) is not tuned")
+    }
+  }
+
+  private func note(_ text: String) { Terminal.note(text) }
+}
