@@ -58,6 +58,12 @@ public final class Compute {
   /// Buffers made so far; it stands still once a repeated computation has been through once.
   public var allocations: Int { pool.allocations }
 
+  /// Files of kernels compiled, or taken from where they are kept, so far.
+  public var programCount: Int { programs.count }
+
+  /// How long that took; PoCL compiles each kernel further when it runs first.
+  public private(set) var buildTime = Duration.zero
+
   /// Bytes of all tensors, those kept for reuse among them.
   public var tensorBytes: Int { pool.bytes }
 
@@ -110,9 +116,11 @@ public final class Compute {
     if let known = programs[source] {
       program = known
     } else {
+      let start = ContinuousClock.now
       program = try Program(
         context: queue.context, file: source.file, source: source.text,
         definitions: ["WIDTH": "\(vectorWidth)"])
+      buildTime += ContinuousClock.now - start
       programs[source] = program
     }
     let kernel = try Kernel<repeat each Argument>(program, name)
