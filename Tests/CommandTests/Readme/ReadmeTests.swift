@@ -10,6 +10,7 @@ import Testing
   /// Commands that are not run, by how they begin, and why.
   static let leftOut: [(start: String, why: String)] = [
     ("make test", "it is what runs this"),
+    ("make install", "it builds anew; ManualTests and CompletionTests see what it copies"),
     ("swift run TrainMLP", "ExampleTests runs it"),
     ("tensorboard ", "a server in Python; Tests/Interop/check_tensorboard.py reads the files"),
     ("Benchmarks/Peers/run.sh", "it makes an environment of 5 GB"),
