@@ -40,17 +40,21 @@ public struct EventFolder: Sendable {
       .appendingPathComponent("events.out.tfevents.\(configuration.identifier)")
   }
 
-  /// Writes the events of a run, in place of others; nothing where they are there already.
+  /// Writes the events of a run that is done. What a file holds of them already stays as it is, for
+  /// whoever has it open, and the rest is added; a file that holds others is replaced.
   ///
   /// - Throws: `RunStoreError`.
   func write(
     _ result: RunResult, records: [RunRecord], of configuration: RunConfiguration
   ) throws {
     let file = file(of: configuration)
-    if let data = try AtomicFile.read(file), let stored = EventFile.contents(of: data),
-      stored.isWhole, stored.points == EventFile.points(scalars(records) { _ in 0 })
-    {
-      return
+    if let data = try AtomicFile.read(file), let stored = EventFile.contents(of: data) {
+      // What a failed run has recorded until then is all that there is of it.
+      if result.outcome == .failed { return }
+      let points = EventFile.points(scalars(records) { _ in 0 })
+      if stored.isWhole && stored.points.allSatisfy({ points[$0.key] == $0.value }) {
+        return try append(records, except: Set(stored.points.keys), of: configuration)
+      }
     }
     try AtomicFile.makeDirectory(file.deletingLastPathComponent())
     let start = now().timeIntervalSince1970 - result.seconds

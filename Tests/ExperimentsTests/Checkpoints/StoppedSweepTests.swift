@@ -219,6 +219,7 @@ import Training
       let whole = try sweep(
         directory.appendingPathComponent("whole"), grid, diagnosis: plan, events: folder("a"))
       var seen: [Int: Int] = [:]
+      var last: (file: URL, bytes: Data)?
       _ = try whole.run { progress in
         guard progress.groupNumber == 1, let cell = progress.group?.cells[0],
           progress.groupStep > 0, let live = try? points(folder("a"), whole, cell)
@@ -226,10 +227,17 @@ import Training
         #expect(live.isWhole)
         #expect(live.points.keys.allSatisfy { $0.step <= progress.groupStep })
         seen[progress.groupStep] = live.points.count
+        let file = folder("a").file(
+          of: RunConfiguration(settings: whole.settings, cell: cell))
+        last = (try? Data(contentsOf: file)).map { (file, $0) }
         return true
       }
       let counts = seen.sorted { $0.key < $1.key }.map(\.value)
       #expect(counts == counts.sorted() && Set(counts).count > 2, "\(seen)")
+      // A reader that has the file open only ever sees it grow.
+      let (file, bytes) = try #require(last)
+      let final = try Data(contentsOf: file)
+      #expect(final.starts(with: bytes) && final.count > bytes.count)
       let part = try sweep(
         directory.appendingPathComponent("part"), grid, diagnosis: plan, every: 4,
         events: folder("b"))
