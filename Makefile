@@ -6,11 +6,19 @@
 # make dist           a folder to run on machines that have only a GPU's driver, or nothing
 # make dist-test      tries that folder on a bare root
 # make format         rewrite the sources in the house's format
+# make install        build and copy program, manual page and completions to PREFIX, ~/.local by itself
+# make man            write the manual page
+# make completions    write the completions of bash, zsh and fish
 
 SWIFT ?= swift
 SOURCES := Package.swift Sources Tests Examples Benchmarks
 
-.PHONY: run build test test-import test-kernels check docs dist dist-test format lint setup
+PREFIX ?= $(HOME)/.local
+PROGRAM ?= .build/release/gputrain
+# Laid out as under PREFIX.
+SHARE := .build/share
+
+.PHONY: run build test test-import test-kernels check docs dist dist-test format lint setup man completions install
 
 setup:
 	@bash Scripts/setup.sh
@@ -53,3 +61,20 @@ dist:
 
 dist-test:
 	@bash Scripts/dist-test.sh
+
+man: build
+	@mkdir -p $(SHARE)/man/man1
+	@command -v python3 >/dev/null || { echo "python3 is needed to write the manual page" >&2; exit 1; }
+	$(PROGRAM) --experimental-dump-help | python3 Scripts/manual.py > $(SHARE)/man/man1/gputrain.1
+
+completions: build
+	@mkdir -p $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions \
+	  $(SHARE)/fish/vendor_completions.d
+	$(PROGRAM) --generate-completion-script bash > $(SHARE)/bash-completion/completions/gputrain
+	$(PROGRAM) --generate-completion-script zsh > $(SHARE)/zsh/site-functions/_gputrain
+	$(PROGRAM) --generate-completion-script fish > $(SHARE)/fish/vendor_completions.d/gputrain.fish
+
+install: man completions
+	mkdir -p $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/gputrain
+	cp -R $(SHARE) $(DESTDIR)$(PREFIX)/

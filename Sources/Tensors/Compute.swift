@@ -85,6 +85,12 @@ public final class Compute {
   /// Buffers made so far; it stands still once a repeated computation has been through once.
   public var allocations: Int { pool.allocations }
 
+  /// Files of kernels compiled, or taken from where they are kept, so far.
+  public var programCount: Int { programs.count }
+
+  /// How long that took; PoCL compiles each kernel further when it runs first.
+  public private(set) var buildTime = Duration.zero
+
   /// Bytes of all tensors, those kept for reuse among them.
   public var tensorBytes: Int { pool.bytes }
 
@@ -171,7 +177,9 @@ public final class Compute {
   }
 
   private func program(_ file: String, _ source: String) throws -> Program {
-    try Program(
+    let start = ContinuousClock.now
+    defer { buildTime += ContinuousClock.now - start }
+    return try Program(
       context: queue.context, file: file, source: source,
       definitions: ["WIDTH": "\(vectorWidth)"])
   }

@@ -16,6 +16,18 @@ public struct StepLosses: Sendable {
     return sum / Double(batchSizes.reduce(0, +))
   }
 
+  /// The same over a range of the steps.
+  public func mean(replica: Int, over steps: Range<Int>) -> Double {
+    let sum = steps.reduce(0.0) {
+      let size = Double(batchSizes[$1])
+      return $0 + Double(sums[$1][replica]) / size * size
+    }
+    return sum / Double(batchSizes[steps].reduce(0, +))
+  }
+
+  /// The first step whose loss is not a finite number; nil where all are.
+  public func firstNotFinite(replica: Int) -> Int? { sums.firstIndex { !$0[replica].isFinite } }
+
   mutating func append(_ sums: [[Float]], sizes: [Int]) {
     self.sums += sums
     batchSizes += sizes

@@ -9,31 +9,35 @@ extension Trainer {
   /// length and device that this is restored to goes on bit for bit as this one does.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func states() throws -> [TrainingState] {
+    var states: [TrainingState] = []
+    try forEachState { states.append($1) }
+    return states
+  }
+
+  /// Hands over each replica's state, in order, of which one at a time takes memory of the host (but
+  /// for what diagnostics keep).
+  ///
+  /// - Throws: as `states`, and what `body` throws.
+  public func forEachState(_ body: (_ replica: Int, TrainingState) throws -> Void) throws {
     try collectLosses()
     let active = try compute.read(optimizer.active)
-    var parameters = seeds.map { _ in [NamedValues]() }
-    var optimizerState = parameters
-    func add(
-      _ tensor: Tensor, _ name: String, like parameter: Parameter, to: inout [[NamedValues]]
-    ) throws {
-      for (replica, values) in try compute.readReplicas(tensor).enumerated() {
-        to[replica].append(
-          NamedValues(name: name, shape: parameter.storedShape, values: values))
-      }
-    }
-    for parameter in network.parameters {
-      try add(parameter.value, parameter.name, like: parameter, to: &parameters)
-      for (name, tensor) in namedState(of: parameter) {
-        try add(tensor, name, like: parameter, to: &optimizerState)
-      }
-    }
     let diagnosed = try diagnostics?.states()
-    return seeds.indices.map { replica in
-      TrainingState(
-        step: step, epoch: epoch, epochStep: epochStep, isActive: active[replica] != 0,
-        batchSizes: losses.batchSizes, lossSums: losses.sums.map { $0[replica] },
-        parameters: parameters[replica], optimizer: optimizerState[replica],
-        diagnostics: diagnosed?[replica])
+    for replica in seeds.indices {
+      func values(_ tensor: Tensor, _ name: String, _ parameter: Parameter) throws -> NamedValues {
+        let range = replica * tensor.stride..<(replica + 1) * tensor.stride
+        return NamedValues(
+          name: name, shape: parameter.storedShape,
+          values: try tensor.buffer.read(range, queue: compute.queue))
+      }
+      try body(
+        replica,
+        TrainingState(
+          step: step, epoch: epoch, epochStep: epochStep, isActive: active[replica] != 0,
+          batchSizes: losses.batchSizes, lossSums: losses.sums.map { $0[replica] },
+          parameters: network.parameters.map { try values($0.value, $0.name, $0) },
+          optimizer: network.parameters.flatMap { parameter in
+            try namedState(of: parameter).map { try values($0.tensor, $0.name, parameter) }
+          }, diagnostics: diagnosed?[replica]))
     }
   }
 

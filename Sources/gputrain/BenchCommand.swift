@@ -23,8 +23,7 @@ struct BenchCommand: ParsableCommand {
       help: ArgumentHelp("How long to time, after warming up.", valueName: "seconds"))
     var seconds = 2.0
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @OptionGroup var output: OutputOptions
 
     func validate() throws {
       try Limits.check("--seconds", positive: seconds)
@@ -33,7 +32,7 @@ struct BenchCommand: ParsableCommand {
     /// Runs a bench and prints its figure.
     func print(_ bench: (Double, Compute) throws -> BenchFigure) throws {
       let figure = try bench(seconds, try computing.compute())
-      Swift.print(json ? try jsonText(figure) : Self.text(figure))
+      Swift.print(output.json ? try jsonText(figure) : Self.text(figure))
     }
 
     private static func text(_ figure: BenchFigure) -> String {
@@ -45,8 +44,8 @@ struct BenchCommand: ParsableCommand {
         ([
           figure.what,
           "  median                    \(number(figure.milliseconds)) ms, from "
-            + "\(number(figure.leastMilliseconds)) to \(number(figure.mostMilliseconds)) in "
-            + "\(figure.blocks) blocks of \(figure.repetitions)",
+            + "\(number(figure.leastMilliseconds)) to \(number(figure.mostMilliseconds))",
+          "  timed                     \(figure.blocks) blocks of \(figure.repetitions)",
           "  products                  \(number(figure.gflops)) GFLOP/s, \(figure.precision)",
           "  memory                    \(number(figure.gigabytesPerSecond)) GB/s",
           "  device                    \(figure.device), \(figure.gemm)",
@@ -87,7 +86,7 @@ struct BenchCommand: ParsableCommand {
   typealias Sweep = NetworkBench<ManyNetworks>
 
   /// `bench step` and `bench sweep`, which differ in the sizes they begin with.
-  struct NetworkBench<Defaults: NetworkBenchDefaults>: ParsableCommand {
+  struct NetworkBench<Defaults: NetworkBenchDefaults>: PrintingCommand {
     static var configuration: CommandConfiguration { Defaults.configuration }
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Inputs.", valueName: "count"))
@@ -104,13 +103,15 @@ struct BenchCommand: ParsableCommand {
     @OptionGroup var network: Network
     @OptionGroup var options: Options
 
+    var output: OutputOptions { options.output }
+
     func run() throws {
       let bench = try network.bench(inputs: inputs, width: width, replicas: replicas)
       try options.print(bench.run)
     }
   }
 
-  struct Product: ParsableCommand {
+  struct Product: PrintingCommand {
     static let configuration = CommandConfiguration(
       commandName: "gemm", abstract: "One matrix product, C [m, n] of inner length k.")
 
@@ -137,6 +138,8 @@ struct BenchCommand: ParsableCommand {
 
     @OptionGroup var options: Options
 
+    var output: OutputOptions { options.output }
+
     func run() throws {
       for (name, value) in [("--m", m), ("--n", n), ("--k", k), ("--replicas", replicas)] {
         try Limits.check(name, value)
@@ -146,7 +149,7 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  struct Norm: ParsableCommand {
+  struct Norm: PrintingCommand {
     static let configuration = CommandConfiguration(
       commandName: "spectral", abstract: "The spectral norm of a random matrix, to 1e-3.")
 
@@ -166,6 +169,8 @@ struct BenchCommand: ParsableCommand {
     var replicas = 1
 
     @OptionGroup var options: Options
+
+    var output: OutputOptions { options.output }
 
     func run() throws {
       let columns = inputs ?? width

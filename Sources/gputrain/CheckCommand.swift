@@ -5,7 +5,7 @@ import Spectral
 import Training
 
 /// `gputrain check`: does the scaling meet the spectral condition, and if not, which layer breaks it?
-struct CheckCommand: ParsableCommand {
+struct CheckCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
     abstract: "Measure how norms and features grow with width: which layer breaks the condition?",
@@ -16,7 +16,9 @@ struct CheckCommand: ParsableCommand {
       very widths. The exit status is 0 where the condition is met, 1 where it is not.
       """)
 
-  @Option(help: ArgumentHelp("\(Parametrizations.choice).", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("\(Parametrizations.choice).", valueName: "name"),
+    completion: Completions.parametrization)
   var parametrization = "spectral"
 
   @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
@@ -50,8 +52,7 @@ struct CheckCommand: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
 
-  @Flag(help: "Print one JSON object in place of the tables.")
-  var json = false
+  @OptionGroup var output: OutputOptions
 
   func validate() throws {
     try Limits.check("--seeds", seeds, atMost: 10_000)
@@ -81,13 +82,15 @@ struct CheckCommand: ParsableCommand {
       log2LearningRate: log2LearningRate ?? (optimizer.family == .adam ? -12 : -6),
       seeds: (1...seeds).map(UInt64.init), data: data, compute: compute,
       memory: model.memoryPlan(compute))
-    let report = try SpectralCheck(runs).run { width in
-      if Terminal.isInteractive { Terminal.rewrite("width \(width) …") }
-    }
-    if Terminal.isInteractive { Terminal.rewrite("") }
+    let display = WidthDisplay()
+    let report = try SpectralCheck(runs).run(progress: display.show)
+    display.end()
     print(
-      json ? try jsonText(report) : report.table(coordinates: coordinates),
-      terminator: json ? "\n" : "")
+      output.json
+        ? try jsonText(report)
+        : report.table(coordinates: coordinates, emphasis: Colours.output.paint),
+      terminator: output.json ? "\n" : "")
+    compute.tellBuildTime()
     let directory = out.map { URL(fileURLWithPath: $0) } ?? RunDirectory.new(named: "check")
     try CheckFile(report: report, settings: settings, invocation: invocation)
       .write(in: directory)

@@ -8,7 +8,7 @@ struct DeviceOption: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the "
-        + "most memory, else the CPU)", valueName: "device"))
+        + "most memory, else the CPU)", valueName: "device"), completion: Completions.devices)
   var device = ""
 
   /// The device asked for, with what computes on it.
@@ -16,9 +16,23 @@ struct DeviceOption: ParsableArguments {
   /// - Throws: `OpenCLError` where there is none.
   func compute(multiplier: Compute.MultiplierChoice = .automatic) throws -> Compute {
     let device = try find()
-    return try Compute(
-      device: device, multiplier: multiplier, programCache: CacheFolder.programs,
-      tuning: CacheFolder.tunings?.usable(for: device))
+    let (cache, tunings) = (CacheFolder.programs, CacheFolder.tunings)
+    let compute = try Compute(
+      device: device, multiplier: multiplier, programCache: cache,
+      tuning: tunings?.usable(for: device))
+    Terminal.detail(
+      "device \(device.index): \(device.name); \(device.platform), \(device.version), driver "
+        + "\(device.driverVersion); \(device.computeUnits) compute units, float vectors of "
+        + "\(compute.vectorWidth); \(compute.multiplier.name)")
+    Terminal.detail(
+      device.keepsPrograms
+        ? "compiled kernels: kept by the driver"
+        : "compiled kernels: \(cache.map { "kept in \($0.directory.path)" } ?? "not kept")")
+    let variables = ProcessInfo.processInfo.environment
+      .filter { $0.key.hasPrefix("POCL_") || $0.key.hasPrefix("OCL_") }
+      .sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+    if !variables.isEmpty { Terminal.detail("environment: \(variables.joined(separator: ", "))") }
+    return compute
   }
 
   /// The device asked for.
@@ -58,6 +72,16 @@ extension TuningStore {
       }
       return tuning
     }
+  }
+}
+
+extension Compute {
+  /// Says with --verbose how long kernels took to compile.
+  func tellBuildTime() {
+    Terminal.detail(
+      String(
+        format: "compiled or loaded %d files of kernels in %.2f s", programCount,
+        buildTime / .seconds(1)))
   }
 }
 

@@ -3,13 +3,12 @@ import OpenCL
 import Tensors
 
 /// `gputrain devices`: what OpenCL offers on this machine.
-struct DevicesCommand: ParsableCommand {
+struct DevicesCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "devices",
     abstract: "List the OpenCL devices and mark the one that is used by default.")
 
-  @Flag(help: "Print an array of objects.")
-  var json = false
+  @OptionGroup var output: OutputOptions
 
   private struct Row: Encodable {
     let index: Int
@@ -25,7 +24,10 @@ struct DevicesCommand: ParsableCommand {
   func run() throws {
     let preferred = try Device.find(.best).index
     let devices = try Device.all()
-    if json {
+    for device in devices {
+      Terminal.detail("\(device.index)  \(device.extensions.joined(separator: " "))")
+    }
+    if output.json {
       print(try jsonText(devices.map { row(of: $0, isDefault: $0.index == preferred) }))
       return
     }

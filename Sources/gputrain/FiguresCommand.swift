@@ -7,7 +7,7 @@ import Training
 extension Gnuplot.Format: ExpressibleByArgument {}
 
 /// `gputrain figures`: the two figures of the paper, with settings of ours.
-struct FiguresCommand: ParsableCommand {
+struct FiguresCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "figures",
     abstract: "Draw the paper's two figures: low-rank updates; who learns features as width grows.",
@@ -19,7 +19,9 @@ struct FiguresCommand: ParsableCommand {
       Pictures need gnuplot; the data is written without it too.
       """)
 
-  @Option(help: ArgumentHelp("Parametrizations of the second figure.", valueName: "list"))
+  @Option(
+    help: ArgumentHelp("Parametrizations of the second figure.", valueName: "list"),
+    completion: Completions.parametrizations)
   var parametrization = "mup,ntp"
 
   @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
@@ -50,13 +52,14 @@ struct FiguresCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Of the pictures: svg or png.", valueName: "format"))
   var format: Gnuplot.Format = .svg
 
-  @Option(help: ArgumentHelp("Where data and pictures go.", valueName: "directory"))
+  @Option(
+    help: ArgumentHelp("Where data and pictures go.", valueName: "directory"),
+    completion: .directory)
   var out = "figures"
 
   @OptionGroup var model: ModelOptions
 
-  @Flag(help: "Print one JSON object in place of the tables.")
-  var json = false
+  @OptionGroup var output: OutputOptions
 
   private struct Output: Encodable {
     let spectrum: GradientSpectrum
@@ -107,21 +110,19 @@ struct FiguresCommand: ParsableCommand {
       settings: settings, parametrization: names[0], optimizer: optimizer, width: spectrumWidth,
       batchSizes: batches, data: data, compute: compute)
     try figures.write(spectrum)
+    let display = WidthDisplay()
     let learning = try FeatureLearning(
       names.map {
         try WidthRuns(
           settings: settings, parametrization: $0, optimizer: optimizer, widths: widths,
           log2LearningRate: log2LearningRate, seeds: (1...seeds).map(UInt64.init), data: data,
           compute: compute, memory: model.memoryPlan(compute))
-      }
-    ) { name, width in
-      if Terminal.isInteractive { Terminal.rewrite("\(name), width \(width) …") }
-    }
-    if Terminal.isInteractive { Terminal.rewrite("") }
+      }, progress: display.show)
+    display.end()
     try figures.write(learning)
-    if !json { show(spectrum, learning) }
+    if !output.json { show(spectrum, learning) }
     if !learning.hasPoints {
-      Terminal.note(
+      Terminal.problem(
         "networks diverge at the rate 2^\(log2LearningRate); give --log2-lr a lower one")
     }
     let pictures = try draw(figures, spectrum, learning)
@@ -129,11 +130,12 @@ struct FiguresCommand: ParsableCommand {
       spectrum: spectrum, learning: learning, settings: settings, invocation: invocation
     ).write(in: figures.directory)
     try ReportLeaving.leave(in: figures.directory, format: format)
-    if json {
+    if output.json {
       print(
         try jsonText(
           Output(spectrum: spectrum, learning: learning, pictures: pictures.map(\.path))))
     }
+    compute.tellBuildTime()
     Terminal.note("data and \(pictures.count) pictures in \(figures.directory.relativePath)")
   }
 

@@ -27,6 +27,7 @@ import Spectral
     } catch {
       leave(with: error, isUsage: true)
     }
+    Terminal.verbosity = (command as? any PrintingCommand)?.output.verbosity
     do {
       var command = command
       try command.run()

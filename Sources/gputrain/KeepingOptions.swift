@@ -21,17 +21,18 @@ struct KeepingOptions: ParsableArguments {
     help: ArgumentHelp(
       "Go on from a checkpoint: a file, the directory of a run or of --out, or where left out the "
         + "newest under runs/. Other options need not be given again; those that would make "
-        + "another run are refused.", valueName: "place"))
+        + "another run are refused.", valueName: "place"), completion: .file())
   var resume: String?
 
   @Option(
     help: ArgumentHelp(
       "Start from the weights of a safetensors, NPZ or checkpoint file, such as PyTorch's, in place "
-        + "of drawn ones.", valueName: "file"))
+        + "of drawn ones.", valueName: "file"), completion: Completions.weights)
   var initFrom: String?
 
   @Option(
-    help: ArgumentHelp("Write the final weights to a safetensors file.", valueName: "file"))
+    help: ArgumentHelp("Write the final weights to a safetensors file.", valueName: "file"),
+    completion: .file(extensions: ["safetensors"]))
   var save: String?
 
   func validate() throws {

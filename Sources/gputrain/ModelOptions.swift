@@ -11,7 +11,7 @@ struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "CIFAR-10 binary, IDX (.gz too), NPY pair or CSV; built-in glyphs where left out.",
-      valueName: "path"))
+      valueName: "path"), completion: .file())
   var data: String?
 
   @Option(
@@ -101,7 +101,7 @@ struct ModelOptions: ParsableArguments {
     name: .customLong("parametrization-file"),
     help: ArgumentHelp(
       "YAML file whose section parametrizations defines more of them, such as a sweep's. May be "
-        + "repeated.", valueName: "file"))
+        + "repeated.", valueName: "file"), completion: Completions.yaml)
   var parametrizationFiles: [String] = []
 
   @OptionGroup var computing: ComputeOptions
@@ -199,7 +199,10 @@ struct ModelOptions: ParsableArguments {
 
   /// How much device memory may be taken.
   func memoryPlan(_ compute: Compute) -> MemoryPlan {
-    MemoryPlan(device: compute.queue.device, budget: memory?.bytes)
+    let plan = MemoryPlan(device: compute.queue.device, budget: memory?.bytes)
+    let origin = memory == nil ? "by itself" : "by --memory"
+    Terminal.detail("memory: \(plan.budget / (1 << 20)) MiB for runs, \(origin)")
+    return plan
   }
 
   /// What runs of these options share.

@@ -7,7 +7,7 @@ import Tensors
 extension AuditOrder: ExpressibleByArgument {}
 
 /// `gputrain norms`: the spectral norms of weights from anywhere.
-struct NormsCommand: ParsableCommand {
+struct NormsCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "norms",
     abstract: "Print the spectral norm of every matrix in weight files.",
@@ -22,13 +22,14 @@ struct NormsCommand: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "Weight files; a directory stands for the safetensors model in it.", valueName: "file"))
+      "Weight files; a directory stands for the safetensors model in it.", valueName: "file"),
+    completion: Completions.weights)
   var files: [String]
 
   @Option(
     help: ArgumentHelp(
       "An earlier checkpoint of the same tensors: adds the norms of ΔW, file less other.",
-      valueName: "other"))
+      valueName: "other"), completion: Completions.weights)
   var against: String?
 
   @Option(
@@ -45,11 +46,10 @@ struct NormsCommand: ParsableCommand {
   @Flag(help: "Print comma-separated values.")
   var csv = false
 
-  @Flag(help: "Print an array of objects.")
-  var json = false
+  @OptionGroup var output: OutputOptions
 
   func validate() throws {
-    if csv && json { throw InvalidOption("give --csv or --json, not both") }
+    if csv && output.json { throw InvalidOption("give --csv or --json, not both") }
     if against != nil && files.count != 1 {
       throw InvalidOption("--against compares with one file, got \(files.count)")
     }
@@ -69,27 +69,33 @@ struct NormsCommand: ParsableCommand {
     var matrices: [AuditedMatrix] = []
     if audit.count > 0 {
       let measure = try LanczosMeasure(compute: on.compute())
+      let display = ProgressDisplay()
       matrices = try audit.run(measure) { index, name in
-        if Terminal.isInteractive {
-          Terminal.rewrite("\(index + 1) of \(audit.count): \(printable(name))")
+        display.show(key: nil, share: Double(index) / Double(audit.count)) {
+          [.init("\(index + 1)/\(audit.count) matrices"), .init(printable(name))]
         }
       }
-      if Terminal.isInteractive { Terminal.rewrite("") }
+      display.end()
     }
-    show(WeightAudit.sorted(matrices, by: sort), leftOut: audit.leftOut)
+    try show(WeightAudit.sorted(matrices, by: sort), leftOut: audit.leftOut)
     if matrices.contains(where: { $0.problem != nil }) { throw ExitCode.failure }
   }
 
-  private func show(_ matrices: [AuditedMatrix], leftOut: [String]) {
+  private func show(_ matrices: [AuditedMatrix], leftOut: [String]) throws {
     let table = NormsTable(
       matrices, showsFiles: files.count > 1, showsUpdates: against != nil)
     let notes = table.notes + leftOut.map { "left out: \(printable($0))" }
-    if json || csv {
-      if let text = try? json ? jsonText(table.records) : table.csv { print(text) }
-      for note in notes { Terminal.note(note) }
-    } else {
-      if !matrices.isEmpty { print(table.text) }
-      if !notes.isEmpty { print((matrices.isEmpty ? "" : "\n") + notes.joined(separator: "\n")) }
+    if output.json || csv {
+      print(output.json ? try jsonText(table.records) : table.csv)
+    } else if !matrices.isEmpty {
+      print(table.text)
+    }
+    if output.json || csv || output.verbosity == .quiet {
+      table.problems.forEach(Terminal.problem)
+      notes.forEach(Terminal.note)
+    } else if !(table.problems + notes).isEmpty {
+      let problems = table.problems.map { Colours.output.paint($0, .bad) }
+      print((matrices.isEmpty ? "" : "\n") + (problems + notes).joined(separator: "\n"))
     }
   }
 

@@ -54,15 +54,18 @@ struct NormsTable {
     matrices.map { Record(matrix: $0, showsFile: showsFiles, showsUpdate: showsUpdates) }
   }
 
-  /// What is to be said beside the numbers, a line each.
-  var notes: [String] {
-    let problems = matrices.compactMap { matrix in
+  /// What could not be measured, a line each.
+  var problems: [String] {
+    matrices.compactMap { matrix in
       matrix.problem.map { "not finite: \(name(matrix)): \($0)" }
     }
+  }
+
+  /// What else is to be said beside the numbers, a line each.
+  var notes: [String] {
     let flattened = matrices.filter { $0.shape.count > 2 }.count
-    return problems
-      + (flattened == 0
-        ? [] : ["flattened: \(flattened) of more dimensions, [out, in, k, …] as out × in·k·…"])
+    return flattened == 0
+      ? [] : ["flattened: \(flattened) of more dimensions, [out, in, k, …] as out × in·k·…"]
   }
 
   /// Columns set to the right but for the name and the shape.

@@ -3,7 +3,7 @@ import Experiments
 import Foundation
 
 /// `gputrain report`: pages of results that are there.
-struct ReportCommand: ParsableCommand {
+struct ReportCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
     abstract: "Make report.html anew from results that are there; compare several sweeps.",
@@ -28,8 +28,7 @@ struct ReportCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Of the pictures: svg or png.", valueName: "format"))
   var format: Gnuplot.Format = .svg
 
-  @Flag(help: "Print one JSON object: the page and the verdicts.")
-  var json = false
+  @OptionGroup var output: OutputOptions
 
   func validate() throws {
     if let out {
@@ -56,7 +55,7 @@ struct ReportCommand: ParsableCommand {
     let written = try ReportLeaving.with(format: format, again: "the same command") {
       try $0.write(places, to: page)
     }
-    if json {
+    if output.json {
       print(try jsonText(written))
     } else {
       for verdict in written.verdicts {

@@ -22,7 +22,7 @@ struct RunOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "constant, warmup, cosine, linear or wsd, with the warm-up's share of all steps: cosine:0.1.",
-      valueName: "name[:warmup]"))
+      valueName: "name[:warmup]"), completion: Completions.schedules)
   var schedule = ScheduleArgument.constant
 
   @Option(
@@ -35,11 +35,8 @@ struct RunOptions: ParsableArguments {
     help: ArgumentHelp(
       "Where results go; the same command again runs only what is missing. (default: the newest "
         + "unfinished sweep of these settings under runs/, else runs/<time>-<data>)",
-      valueName: "directory"))
+      valueName: "directory"), completion: .directory)
   var out: String?
-
-  @Flag(help: "Print one JSON object in place of the table.")
-  var json = false
 
   @Option(
     help: ArgumentHelp(
@@ -76,9 +73,10 @@ struct RunOptions: ParsableArguments {
 
   /// The sweep of `grid` with these options, its data loaded and its store opened.
   ///
-  /// - keeping: what is kept of a single run. store: where results go where `--out` does not say.
+  /// - keeping: what is kept of a single run. checkpointEvery: steps after which those of a sweep are
+  ///   kept. store: where results go where `--out` does not say.
   func sweep(
-    _ grid: SweepGrid, keeping: RunKeeping? = nil, store: URL? = nil
+    _ grid: SweepGrid, keeping: RunKeeping? = nil, checkpointEvery: Int? = nil, store: URL? = nil
   ) throws -> Sweep {
     try check(grid)
     let decay = try weightDecay.resolved(for: grid.optimizers)
@@ -110,6 +108,7 @@ struct RunOptions: ParsableArguments {
     return try Sweep(
       settings: settings, grid: grid, data: data, directory: directory, compute: compute,
       memory: model.memoryPlan(compute), diagnosis: diagnose?.plan, keeping: keeping,
+      checkpointEvery: checkpointEvery,
       events: tensorboard
         ? EventFolder(directory: directory.appendingPathComponent("tensorboard")) { Date() } : nil)
   }

@@ -5,7 +5,7 @@ import Spectral
 import Training
 
 /// `gputrain scaling`: what every parametrization gives every tensor; touches no device.
-struct ScalingCommand: ParsableCommand {
+struct ScalingCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "scaling",
     abstract: "Print σ, η, ε, decay and multiplier of every tensor under each parametrization.",
@@ -55,14 +55,16 @@ struct ScalingCommand: ParsableCommand {
       valueName: "λ[:kind]"))
   var weightDecay = WeightDecayArgument.none
 
-  @Option(help: ArgumentHelp("Names with commas; all where left out.", valueName: "list"))
+  @Option(
+    help: ArgumentHelp("Names with commas; all where left out.", valueName: "list"),
+    completion: Completions.parametrizations)
   var parametrization: String?
 
   @Option(
     name: .customLong("parametrization-file"),
     help: ArgumentHelp(
       "YAML file whose section parametrizations defines more of them. May be repeated.",
-      valueName: "file"))
+      valueName: "file"), completion: Completions.yaml)
   var parametrizationFiles: [String] = []
 
   @Option(
@@ -81,8 +83,7 @@ struct ScalingCommand: ParsableCommand {
   @Flag(help: "Show biases.")
   var bias = false
 
-  @Flag(help: "Print an array of objects.")
-  var json = false
+  @OptionGroup var output: OutputOptions
 
   private struct Row: Encodable {
     let parametrization, tensor: String
@@ -106,7 +107,7 @@ struct ScalingCommand: ParsableCommand {
 
   func run() throws {
     let rows = try rows()
-    if json {
+    if output.json {
       print(try jsonText(rows))
     } else {
       print(table(rows))
@@ -128,6 +129,9 @@ struct ScalingCommand: ParsableCommand {
       shape(width: width, pattern: pattern), inputMultiplier: inputMultiplier,
       outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
     let parameters = network.shape.parameters
+    Terminal.detail(
+      "network: \(([inputs] + network.shape.hidden + [outputs]).map(String.init).joined(separator: "–"))"
+        + ", rules: \(rules.map(\.name).joined(separator: ", "))")
     func base(_ rule: any Parametrization) -> MLPShape? {
       let own = definitions.first { $0.name == rule.name }?.baseWidth
       return (own ?? baseWidth).map { shape(width: $0, pattern: pattern) }

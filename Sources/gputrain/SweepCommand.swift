@@ -5,13 +5,14 @@ import Spectral
 import Training
 
 /// `gputrain sweep`: learning rates × widths × seeds × parametrizations × optimizers.
-struct SweepCommand: ParsableCommand {
+struct SweepCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "sweep",
     abstract: "Train over widths and learning rates: does the optimum stay put?",
     discussion: """
       Without options: standard against spectral parametrization under Adam, on built-in data. \
-      Ctrl-C keeps what is done; the same command again runs only what is missing.
+      Ctrl-C keeps what is done, and the runs under way as they stand; the same command again goes \
+      on from there.
 
       Parametrizations: \(Parametrizations.all.map { "\($0.name), \($0.summary)" }
         .joined(separator: "; ")).
@@ -24,7 +25,7 @@ struct SweepCommand: ParsableCommand {
   @Argument(
     help: ArgumentHelp(
       "YAML file with options as keys and parametrizations of one's own; options given here "
-        + "override it.", valueName: "file"))
+        + "override it.", valueName: "file"), completion: Completions.yaml)
   var file: String?
 
   @Flag(help: "Print such a file to start from, with the options given here, and run nothing.")
@@ -33,13 +34,13 @@ struct SweepCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       Parametrizations.all.map(\.name).joined(separator: ", ") + "; several with commas.",
-      valueName: "list"))
+      valueName: "list"), completion: Completions.parametrizations)
   var parametrization = "sp,spectral"
 
   @Option(
     help: ArgumentHelp(
       OptimizerKind.allCases.map(\.rawValue).joined(separator: ", ") + "; several with commas.",
-      valueName: "list"))
+      valueName: "list"), completion: Completions.optimizers)
   var optimizer = "adam"
 
   @Option(help: ArgumentHelp("Widths.", valueName: "list"))
@@ -59,7 +60,16 @@ struct SweepCommand: ParsableCommand {
     help: ArgumentHelp("The loss whose minimum is the optimum.", valueName: "loss"))
   var objective: Objective = .trainLoss
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Keep the runs under way each so many steps, for a sweep that is killed to go on from; Ctrl-C "
+        + "always keeps them.", valueName: "steps"))
+  var checkpointEvery: Int?
+
   @OptionGroup var options: RunOptions
+
+  @OptionGroup var output: OutputOptions
 
   private struct Output: Encodable {
     let out, page: String
@@ -71,6 +81,7 @@ struct SweepCommand: ParsableCommand {
 
   func validate() throws {
     try Limits.check("--seeds", seeds, atMost: 100_000)
+    try Limits.check("--checkpoint-every", checkpointEvery ?? 1)
   }
 
   func run() throws {
@@ -85,6 +96,7 @@ struct SweepCommand: ParsableCommand {
     let given = Gputrain.givenArguments(of: Self.self)
     let command = try Self.parse(
       OptionEntry.merged(SweepFile(path: file).arguments, given))
+    Terminal.verbosity = command.output.verbosity
     try command.printConfig ? command.writeConfig() : command.train()
   }
 
@@ -92,14 +104,14 @@ struct SweepCommand: ParsableCommand {
     let start = ContinuousClock.now
     let interrupt = Interrupt()
     let grid = try grid()
-    let sweep = try options.sweep(grid)
+    let sweep = try options.sweep(grid, checkpointEvery: checkpointEvery)
     try sweep.store.write(try text().resolved, as: "sweep.yaml")
     try sweep.store.note(.current(on: sweep.device, grid: grid, objective: objective))
     let outcome = try sweep.run(until: interrupt)
     let rows = try sweep.summarize()
     let report = TransferReport(rows: rows, objective: objective)
     let warnings = try sweep.warnings()
-    if options.json {
+    if output.json {
       print(
         try jsonText(
           Output(
@@ -111,7 +123,8 @@ struct SweepCommand: ParsableCommand {
             failed: rows.count { $0.result.outcome == .failed }, report: report,
             warnings: warnings)))
     } else if !rows.isEmpty {
-      print(report.table() + warnings.map { "\n\($0.paragraph)\n" }.joined())
+      let told = warnings.map { "\n" + Colours.output.paint($0.paragraph, .unsure) + "\n" }
+      print(report.table(emphasis: Colours.output.paint) + told.joined())
     }
     // After the table: whatever keeps the page from being written has not kept the answer.
     try ReportLeaving.leave(in: sweep.store.directory)
@@ -120,7 +133,12 @@ struct SweepCommand: ParsableCommand {
         "\(outcome.progress.reused) runs were there before and are not measured now; another --out "
           + "measures all")
     }
-    let elapsed = SweepDisplay.duration((ContinuousClock.now - start) / .seconds(1))
+    sweep.compute.tellBuildTime()
+    Terminal.detail(
+      "files: sweep.json, sweep.yaml, summary.csv, \(outcome.progress.finished) new runs in runs/"
+        + (options.tensorboard ? ", events in tensorboard/" : "") + ", all under "
+        + sweep.store.directory.path)
+    let elapsed = ProgressDisplay.duration((ContinuousClock.now - start) / .seconds(1))
     Terminal.note(
       "\(rows.count) of \(grid.cells.count) runs in \(sweep.store.summaryFile.relativePath), \(elapsed)"
     )
@@ -148,8 +166,9 @@ struct SweepCommand: ParsableCommand {
       OptionEntry("parametrization", parametrization), OptionEntry("optimizer", optimizer),
       OptionEntry("widths", widths), OptionEntry("log2-lr", log2LearningRates),
       OptionEntry("seeds", seeds), OptionEntry("objective", objective.rawValue),
+      OptionEntry("checkpoint-every", checkpointEvery.map(String.init)),
     ] + options.entries + [
-      OptionEntry("out", options.out), OptionEntry("json", flag: options.json),
+      OptionEntry("out", options.out), OptionEntry("json", flag: output.json),
     ]
   }
 
@@ -184,17 +203,20 @@ extension Sweep {
   /// Runs the sweep with its progress on standard error, until done or Ctrl-C.
   func run(until interrupt: Interrupt) throws -> Outcome {
     let display = SweepDisplay()
+    defer { display.end() }
     var announced = false
     let outcome = try run { progress in
       if !announced, progress.reused > 0 {
         Terminal.note(
           "\(progress.reused) of \(progress.total) runs are there already; running the others")
       }
+      if !announced, progress.resumed > 0, progress.total > 1 {
+        Terminal.note("\(progress.resumed) runs go on from where they were stopped")
+      }
       announced = true
       display.show(progress)
       return !interrupt.isRequested
     }
-    if Terminal.isInteractive { Terminal.rewrite("") }
     if outcome.progress.reused == outcome.progress.total {
       Terminal.note("all \(outcome.progress.total) runs are there already; nothing to run")
     }
@@ -206,13 +228,14 @@ extension Sweep.Outcome {
   /// Ends the program with a status that tells scripts: 130 stopped, 1 runs failed.
   func exitWhereIncomplete(store: RunStore) throws {
     if interrupted {
-      Terminal.note(
-        "stopped; what is done is kept in \(store.directory.relativePath). The same command again "
-          + "runs the rest")
+      Terminal.problem(
+        "stopped; what is done is kept in \(store.directory.relativePath)"
+          + (keptStep.map { ", and the runs under way at step \($0)" } ?? "")
+          + ". The same command again runs the rest")
       throw ExitCode(130)
     }
     if let failure {
-      Terminal.note("\(progress.failed) runs failed: \(failure)")
+      Terminal.problem("\(progress.failed) runs failed: \(failure)")
       throw ExitCode.failure
     }
   }

@@ -1,52 +1,58 @@
 import Experiments
 import Foundation
 
-/// Shows a sweep's progress: a line that is rewritten on a terminal, else a line a group.
+/// Shows a sweep's, or one run's, progress.
 final class SweepDisplay {
-  private let start = ContinuousClock.now
-  private var lastShown: ContinuousClock.Instant?
-  private var lastGroup: (width: Int, finished: Int)?
+  private let display = ProgressDisplay()
+  private var pace = Pace()
+  private var lastGroup: Int?
 
   /// Takes note of `progress`, and shows it where it is time to.
   func show(_ progress: Sweep.Progress) {
-    if Terminal.isInteractive {
-      let now = ContinuousClock.now
-      if let lastShown, now - lastShown < .milliseconds(100), progress.group != nil { return }
-      lastShown = now
-      Terminal.rewrite(progress.group == nil ? "" : line(progress))
-    } else if let group = progress.group {
-      if lastGroup?.width == group.width && lastGroup?.finished == progress.finished { return }
-      lastGroup = (group.width, progress.finished)
-      Terminal.note(line(progress))
+    pace.mark(progress.steps, at: display.elapsed)
+    guard let group = progress.group else { return display.end() }
+    if lastGroup != progress.groupNumber {
+      lastGroup = progress.groupNumber
+      Terminal.detail(text(of: group, progress))
+    }
+    display.show(key: "\(progress.groupNumber) \(progress.finished)", share: progress.share) {
+      progress.total == 1 ? run(progress, group) : runs(progress, group)
     }
   }
 
-  private func line(_ progress: Sweep.Progress) -> String {
-    var parts = [
-      "\(Int(progress.share * 100)) %",
-      "\(progress.reused + progress.finished)/\(progress.total) runs",
-    ]
-    if let group = progress.group { parts.append("width \(group.width)") }
-    if progress.diverged > 0 { parts.append("\(progress.diverged) diverged") }
-    if progress.failed > 0 { parts.append("\(progress.failed) failed") }
+  /// Takes the line away.
+  func end() { display.end() }
+
+  private func text(of group: RunGroup, _ progress: Sweep.Progress) -> String {
+    let size = progress.bytesPerRun / 0x1p20
+    let from = progress.groupStep > 0 ? ", from step \(progress.groupStep)" : ""
+    return
+      "group \(progress.groupNumber) of \(progress.groupCount): width \(group.width), "
+      + "\(group.optimizer.rawValue), \(group.cells.count) runs of \(group.totalSteps) steps "
+      + String(format: "and %.1f MiB", size) + from
+  }
+
+  private func runs(_ progress: Sweep.Progress, _ group: RunGroup) -> [ProgressLine.Part] {
+    var parts = [ProgressLine.Part("\(progress.reused + progress.finished)/\(progress.total) runs")]
+    if progress.failed > 0 { parts.append(.init("\(progress.failed) failed", .bad)) }
+    if progress.diverged > 0 { parts.append(.init("\(progress.diverged) diverged", .unsure)) }
+    if let best = progress.best { parts.append(.init(String(format: "best %.4g", best.loss))) }
+    parts.append(.init("width \(group.width)"))
+    parts += speed
     if let best = progress.best {
-      parts.append(
-        String(
-          format: "best %.4g (%@, 2^%.4g, width %d)", best.loss, best.cell.parametrization,
-          best.cell.log2LearningRate, best.cell.width))
+      let rate = String(format: "2^%.4g", best.cell.log2LearningRate)
+      parts.append(.init("(best: \(best.cell.parametrization), \(rate), \(best.cell.width) wide)"))
     }
-    let elapsed = (ContinuousClock.now - start) / .seconds(1)
-    if progress.share > 0.02 {
-      parts.append(Self.duration(elapsed * (1 / progress.share - 1)) + " left")
-    }
-    return parts.joined(separator: "  ")
+    return parts
   }
 
-  /// Seconds as 42 s, 3:05 or 1:02:03.
-  static func duration(_ seconds: Double) -> String {
-    let whole = Int(seconds.rounded())
-    if whole < 60 { return "\(whole) s" }
-    let text = String(format: "%02d:%02d", whole / 60 % 60, whole % 60)
-    return whole < 3600 ? text : "\(whole / 3600):\(text)"
+  private func run(_ progress: Sweep.Progress, _ group: RunGroup) -> [ProgressLine.Part] {
+    let epochs = (group.totalSteps + group.stepsPerEpoch - 1) / group.stepsPerEpoch
+    let epoch = max(1, (progress.groupStep + group.stepsPerEpoch - 1) / group.stepsPerEpoch)
+    let loss = progress.loss.map { [ProgressLine.Part(String(format: "loss %.4g", $0))] } ?? []
+    return [.init("step \(progress.groupStep)/\(group.totalSteps)")] + loss + speed
+      + [.init("epoch \(epoch)/\(epochs)")]
   }
+
+  private var speed: [ProgressLine.Part] { pace.text.map { [.init("\($0) steps/s")] } ?? [] }
 }

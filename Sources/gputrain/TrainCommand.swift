@@ -5,7 +5,7 @@ import Spectral
 import Training
 
 /// `gputrain train`: one run.
-struct TrainCommand: ParsableCommand {
+struct TrainCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
     abstract: "Train one network.",
@@ -19,7 +19,8 @@ struct TrainCommand: ParsableCommand {
       """)
 
   @Option(
-    help: ArgumentHelp("\(Parametrizations.choice).", valueName: "name"))
+    help: ArgumentHelp("\(Parametrizations.choice).", valueName: "name"),
+    completion: Completions.parametrization)
   var parametrization = "spectral"
 
   @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
@@ -39,6 +40,8 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup var options: RunOptions
 
   @OptionGroup(title: "Checkpoints and weights") var keeping: KeepingOptions
+
+  @OptionGroup var output: OutputOptions
 
   private struct Output: Encodable {
     let directory: String
@@ -80,18 +83,25 @@ struct TrainCommand: ParsableCommand {
       if outcome.progress.finished == 0 {
         try keeping.saveEarlier(configuration, in: directory)
       }
-      if options.json {
+      if output.json {
         print(
           try jsonText(
             Output(directory: directory.path, configuration: configuration, result: result)))
       } else {
         show(result, records: try sweep.store.records(for: configuration))
-        for warning in try sweep.warnings() { print(warning.paragraph) }
+        for warning in try sweep.warnings() {
+          print(Colours.output.paint(warning.paragraph, .unsure))
+        }
         Terminal.note("run in \(directory.relativePath)")
       }
+      sweep.compute.tellBuildTime()
+      let files = try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted()
+      Terminal.detail(
+        "files: \(files.joined(separator: ", ")) in \(directory.path)"
+          + (keeping.save.map { "; weights in \($0)" } ?? ""))
     }
     if outcome.interrupted {
-      Terminal.note(
+      Terminal.problem(
         outcome.checkpoint.map {
           "stopped; go on with: gputrain train --resume \($0.relativePath)"
         } ?? "stopped before the first step")
@@ -132,9 +142,10 @@ struct TrainCommand: ParsableCommand {
           format: "validation loss %.4f, accuracy %.2f %%, %.1f s", result.validationLoss ?? .nan,
           100 * (result.validationAccuracy ?? .nan), result.seconds))
     case .diverged:
-      print("diverged at step \(result.divergedAtStep.map { "\($0)" } ?? "the last")")
+      let step = result.divergedAtStep.map { "\($0)" } ?? "the last"
+      print(Colours.output.paint("diverged at step \(step)", .unsure))
     case .failed:
-      print("failed: \(result.message ?? "no reason known")")
+      print(Colours.output.paint("failed: \(result.message ?? "no reason known")", .bad))
     }
   }
 }

@@ -5,7 +5,7 @@ import OpenCL
 import Tensors
 
 /// `gputrain tune`: faster kernel parameters for this device, found once and used from then on.
-struct TuneCommand: ParsableCommand {
+struct TuneCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "tune",
     abstract: "Find faster kernel parameters for a device and keep them.",
@@ -14,7 +14,7 @@ struct TuneCommand: ParsableCommand {
       ones for the rest. This tries others: each has to give the same products and to be faster, \
       in timings taken in turn, than noise explains. What is found is kept in the user's cache \
       directory for this device and driver, and every command uses it; results may round \
-      otherwise. Ctrl-C keeps what is found. On CPU devices our own kernels multiply, which have \
+      otherwise. Ctrl-C keeps what is found. What --json prints is what --import takes. On CPU devices our own kernels multiply, which have \
       nothing to tune; with --gemm clblast CLBlast is tuned there too.
       """)
 
@@ -49,8 +49,7 @@ struct TuneCommand: ParsableCommand {
   @Flag(help: "Forget what is kept for any device.")
   var reset = false
 
-  @Flag(help: "Print the tuning as an object, for --import.")
-  var json = false
+  @OptionGroup var output: OutputOptions
 
   func validate() throws {
     try Limits.check("--seconds", positive: seconds)
@@ -61,7 +60,9 @@ struct TuneCommand: ParsableCommand {
     if actions.count > 1 {
       throw InvalidOption("give one of \(actions.joined(separator: ", "))")
     }
-    if json && (forget || reset) { throw InvalidOption("\(actions[0]) leaves nothing to print") }
+    if output.json && (forget || reset) {
+      throw InvalidOption("\(actions[0]) leaves nothing to print")
+    }
   }
 
   func run() throws {
@@ -160,7 +161,7 @@ struct TuneCommand: ParsableCommand {
   }
 
   private func print(_ tuning: DeviceTuning?, _ device: Device) throws {
-    if json {
+    if output.json {
       let text = try tuning.map { String(decoding: try $0.json(), as: UTF8.self) } ?? "null\n"
       Swift.print(text, terminator: "")
     } else if let tuning {

@@ -10,15 +10,16 @@ struct CommandResult {
 /// The built programs, run as a user would.
 enum CommandRunner {
   /// Where the package's executables are: beside the test bundle.
-  private static let products = URL(fileURLWithPath: CommandLine.arguments[0])
+  static let products = URL(fileURLWithPath: CommandLine.arguments[0])
     .resolvingSymlinksInPath().deletingLastPathComponent()
 
-  /// Runs a program of the package to its end.
+  /// Runs a program of the package, or another `executable`, to its end.
   ///
   /// - workplace: its working directory; an empty one of its own where nil. signal: what to send
   ///   it how many seconds after `condition` holds. environment: added to this process's own.
   static func run(
-    _ arguments: [String], program: String = "gputrain", in workplace: URL? = nil,
+    _ arguments: [String], program: String = "gputrain", executable: URL? = nil,
+    in workplace: URL? = nil,
     signal: (number: Int32, seconds: Double)? = nil, once condition: () -> Bool = { true },
     environment: [String: String] = [:]
   ) throws -> CommandResult {
@@ -28,7 +29,7 @@ enum CommandRunner {
       let errors = directory.appendingPathComponent("errors")
       for file in [output, errors] { try Data().write(to: file) }
       let process = Process()
-      process.executableURL = products.appendingPathComponent(program)
+      process.executableURL = executable ?? products.appendingPathComponent(program)
       process.arguments = arguments
       process.currentDirectoryURL = workplace ?? directory
       process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
@@ -47,6 +48,43 @@ enum CommandRunner {
         output: try String(contentsOf: output, encoding: .utf8),
         errors: try String(contentsOf: errors, encoding: .utf8))
     }
+  }
+
+  /// What a terminal would show of a program of the package: both streams as it gets them.
+  ///
+  /// - columns: the terminal's width. environment: added to this process's own, less NO_COLOR.
+  static func runOnTerminal(
+    _ arguments: [String], columns: UInt16, environment: [String: String] = [:]
+  ) throws -> String {
+    var (terminal, inner): (Int32, Int32) = (-1, -1)
+    var size = winsize(ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+    guard openpty(&terminal, &inner, nil, nil, &size) == 0 else {
+      throw POSIXError(.init(rawValue: errno) ?? .EIO)
+    }
+    let process = Process()
+    process.executableURL = products.appendingPathComponent("gputrain")
+    process.arguments = arguments
+    process.currentDirectoryURL = FileManager.default.temporaryDirectory
+    var variables = ProcessInfo.processInfo.environment
+    variables["NO_COLOR"] = nil
+    variables["TERM"] = "xterm"
+    process.environment = variables.merging(environment) { $1 }
+    process.standardOutput = FileHandle(fileDescriptor: inner)
+    process.standardError = FileHandle(fileDescriptor: inner)
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    close(inner)
+    // A terminal whose other end is closed gives an error in place of an end.
+    var data = Data()
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let count = read(terminal, &bytes, bytes.count)
+      if count <= 0 { break }
+      data.append(contentsOf: bytes[..<count])
+    }
+    close(terminal)
+    process.waitUntilExit()
+    return String(decoding: data, as: UTF8.self)
   }
 
   /// Calls `body` with a directory that is gone afterwards.

@@ -21,6 +21,22 @@ import Testing
     try summary(directory).map { $0.enumerated().filter { $0.offset != 13 }.map(\.element) }
   }
 
+  /// What the runs leave, with their records; checkpoints are gone.
+  func files(_ directory: URL) throws -> [String: Data] {
+    let runs = directory.appendingPathComponent("runs")
+    var files: [String: Data] = [:]
+    for run in try FileManager.default.contentsOfDirectory(atPath: runs.path) {
+      let place = runs.appendingPathComponent(run)
+      for name in try FileManager.default.contentsOfDirectory(atPath: place.path)
+      where !name.hasPrefix(".") {
+        files["\(run)/\(name)"] =
+          name == "metrics.jsonl"
+          ? try Data(contentsOf: place.appendingPathComponent(name)) : Data()
+      }
+    }
+    return files
+  }
+
   @Test func sweep_writesTheStore_andPrintsTheVerdict() throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let out = directory.appendingPathComponent("out")
@@ -70,6 +86,7 @@ import Testing
     var longer = Self.small
     longer[longer.firstIndex(of: "16,32")!] = "16,32,48,64,80,96"
     longer[longer.firstIndex(of: "40")!] = "200"
+    longer += ["--checkpoint-every", "20"]
     try CommandRunner.withTemporaryDirectory { directory in
       let whole = directory.appendingPathComponent("whole")
       let start = ContinuousClock.now
@@ -87,8 +104,26 @@ import Testing
         let rest = try CommandRunner.run(longer + ["--out", broken.path])
         #expect(rest.status == 0, "after \(moment) s: \(rest.errors)")
         #expect(try results(broken) == results(whole), "after \(moment) s")
+        #expect(try files(broken) == files(whole), "after \(moment) s")
       }
       #expect(cut > 0)
+    }
+  }
+
+  /// Stopped before any run was done, the same command finds the place and goes on in it.
+  @Test func stoppedInItsFirstGroup_goesOnFromThere() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      var long = Self.small
+      long[long.firstIndex(of: "40")!] = "1500"
+      let runs = directory.appendingPathComponent("runs")
+      // Once the store is there training is about to begin.
+      let stopped = try CommandRunner.run(
+        long, in: directory, signal: (SIGINT, 1.5),
+        once: { FileManager.default.fileExists(atPath: runs.path) })
+      #expect(stopped.status == 130 && stopped.errors.contains("runs under way at step"))
+      let rest = try CommandRunner.run(long, in: directory)
+      #expect(rest.status == 0 && rest.errors.contains("continuing runs/"), "\(rest.errors)")
+      #expect(rest.errors.contains("6 runs go on from where they were stopped"), "\(rest.errors)")
     }
   }
 

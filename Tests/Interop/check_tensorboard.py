@@ -9,6 +9,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -57,4 +58,25 @@ with tempfile.TemporaryDirectory() as place:
             assert found == values, (name, found, values)
             compared += len(found)
     print(f"{compared} scalars are those of metrics.jsonl")
+
+    # While a run trains: a reader that has the file open sees it grow, and nothing twice.
+    command = [program, "train", "--width", "64", "--steps", "4000", "--diagnose", "100:norms",
+               "--tensorboard", "--out", "live"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as training:
+        file, live, counts = None, None, []
+        while training.poll() is None:
+            time.sleep(0.3)
+            file = file or next(folder.glob("live/tensorboard/*/*tfevents*"), None)
+            if file:
+                live = live or EventAccumulator(str(file), size_guidance={"scalars": 0})
+                live.Reload()
+                if "loss/train" in live.Tags()["scalars"]:
+                    counts.append(len(live.Scalars("loss/train")))
+        assert training.returncode == 0
+    live.Reload()
+    steps = [event.step for event in live.Scalars("loss/train")]
+    assert steps == [200 * i for i in range(1, 21)], steps
+    assert counts == sorted(counts) and len(set(counts)) > 2, counts
+    print(f"while a run trained, its reader saw {sorted(set(counts))} of {len(steps)} losses")
 print("all well")

@@ -60,9 +60,11 @@ extension TransferReport {
   /// A block for each parametrization and optimizer: a line a width with the best log2 learning
   /// rate, the loss at the best rate tried and the loss at the narrowest width's best rate; then
   /// drift, regret and verdict. `*` marks a best rate at an end of the grid.
-  public func table() -> String {
+  ///
+  /// - emphasis: sets verdicts off.
+  public func table(emphasis: Emphasis = { passage, _ in passage }) -> String {
     if groups.isEmpty { return "No runs with a result.\n" }
-    var blocks = groups.map { $0.block(objective) }
+    var blocks = groups.map { $0.block(objective, emphasis) }
     if groups.contains(where: { $0.widths.contains(where: \.onEdge) }) {
       blocks.append("* at the edge of the rates tried: the optimum may lie beyond")
     }
@@ -71,7 +73,7 @@ extension TransferReport {
 }
 
 extension TransferGroup {
-  fileprivate func block(_ objective: Objective) -> String {
+  fileprivate func block(_ objective: Objective, _ emphasis: Emphasis) -> String {
     let count = "\(seeds.count) seed\(seeds.count == 1 ? "" : "s")"
     var lines = [
       ReportText.wrapped(
@@ -100,7 +102,10 @@ extension TransferGroup {
     if let regret {
       lines.append(ReportText.wrapped(regret.sentence, after: "  regret   ", indent: 11))
     }
-    lines.append(ReportText.wrapped(verdict.text, after: "  verdict  ", indent: 11))
+    lines.append(
+      ReportText.emphasized(
+        ReportText.wrapped(verdict.text, after: "  verdict  ", indent: 11), verdict.outcome.tone,
+        by: emphasis))
     return lines.joined(separator: "\n")
   }
 
@@ -110,6 +115,16 @@ extension TransferGroup {
   ) -> String {
     "  " + ReportText.right(width, 7) + ReportText.right(rate, 17) + mark
       + ReportText.right(loss, 12) + "  " + ReportText.right(atNarrow, last)
+  }
+}
+
+extension TransferVerdict.Outcome {
+  fileprivate var tone: Tone {
+    switch self {
+    case .transfers: .good
+    case .doesNotTransfer: .bad
+    case .inconclusive: .unsure
+    }
   }
 }
 

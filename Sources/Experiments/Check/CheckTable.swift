@@ -2,11 +2,15 @@ import Foundation
 import Spectral
 
 extension CheckReport {
-  /// The report as plain text: a block a quantity with a line a layer, then the coordinate check,
-  /// then the verdict in words. 80 columns for up to five widths.
+  /// The report as plain text of at most 80 columns: a block a quantity with a line a layer, then
+  /// the coordinate check, then the verdict in words. Of more than five widths five are shown, the
+  /// narrowest and the widest among them; exponents are of all.
   ///
   /// - coordinates: whether mean |h| by layer, step and width is shown.
-  public func table(coordinates showsCoordinates: Bool = false) -> String {
+  /// - emphasis: sets off the verdict and the lines that it rests on.
+  public func table(
+    coordinates showsCoordinates: Bool = false, emphasis: Emphasis = { passage, _ in passage }
+  ) -> String {
     let place = step == 1 ? "first step" : "second step, as the readout starts at 0"
     var blocks = [
       ReportText.wrapped(
@@ -16,7 +20,10 @@ extension CheckReport {
     ]
     for quantity in SpectralQuantity.allCases {
       let rows = exponents.filter { $0.quantity == quantity }
-      if !rows.isEmpty { blocks.append(block(quantity, rows)) }
+      if !rows.isEmpty { blocks.append(block(quantity, rows, emphasis)) }
+    }
+    if shown.count < widths.count {
+      blocks.append("values at \(shown.count) of \(widths.count) widths; exponents are of all")
     }
     blocks.append(
       ReportText.wrapped(
@@ -26,7 +33,9 @@ extension CheckReport {
         ] + legend).joined(separator: "; ") + ".", indent: 0))
     if showsCoordinates { blocks.append(coordinateBlock) }
     blocks += remarks
-    blocks.append(ReportText.wrapped(sentence, after: "verdict  ", indent: 9))
+    let tone: Tone = passes ? .good : culprit?.isBroken == true ? .bad : .unsure
+    let verdict = ReportText.wrapped(sentence, after: "verdict  ", indent: 9)
+    blocks.append(ReportText.emphasized(verdict, tone, by: emphasis))
     return blocks.joined(separator: "\n\n") + "\n"
   }
 
@@ -39,18 +48,29 @@ extension CheckReport {
     ].filter { seen.contains($0.0) }.map { "\($0.0) \($0.1)" }
   }
 
+  /// Indices of the widths that there is room for, evenly chosen.
+  private var shown: [Int] {
+    let most = min(widths.count, 5)
+    return (0..<most).map { most == 1 ? 0 : $0 * (widths.count - 1) / (most - 1) }
+  }
+
   /// Columns of a layer's name and of a value: with five widths a line has 79.
   private static let (nameWidth, valueWidth) = (13, 7)
 
-  private func block(_ quantity: SpectralQuantity, _ rows: [CheckedQuantity]) -> String {
+  private func block(
+    _ quantity: SpectralQuantity, _ rows: [CheckedQuantity], _ emphasis: Emphasis
+  ) -> String {
     // The quantity's symbol reaches into the first width's column.
     let first = "\(widths[0])"
     let header =
       ReportText.left(quantity.symbol, Self.nameWidth + Self.valueWidth - first.count) + first
-      + widths.dropFirst().map { ReportText.right("\($0)", Self.valueWidth) }.joined()
+      + shown.dropFirst().map { ReportText.right("\(widths[$0])", Self.valueWidth) }.joined()
       + ReportText.right("exponent", 12) + ReportText.right("rule", 6)
       + ReportText.right("limit", 6) + ReportText.right("needs", 6)
-    return ([header] + rows.map(row)).joined(separator: "\n")
+    let lines = rows.map { checked in
+      checked.verdict.tone.map { emphasis(row(checked), $0) } ?? row(checked)
+    }
+    return ([header] + lines).joined(separator: "\n")
   }
 
   private func row(_ checked: CheckedQuantity) -> String {
@@ -61,7 +81,7 @@ extension CheckReport {
     let fitted =
       "\(ReportText.number(checked.exponent, digits: 2))±\(ReportText.number(half, digits: 2))"
     return ReportText.left("  \(checked.layer)", Self.nameWidth)
-      + checked.values.map { ReportText.right(Self.value($0), Self.valueWidth) }.joined()
+      + shown.map { ReportText.right(Self.value(checked.values[$0]), Self.valueWidth) }.joined()
       + ReportText.right(fitted, 12) + exponent(checked.predicted)
       + exponent(checked.predictedLimit) + exponent(checked.condition) + checked.verdict.mark
   }
@@ -81,12 +101,12 @@ extension CheckReport {
   private var coordinateBlock: String {
     let header =
       ReportText.left("mean |h|   step", 15)
-      + widths.map { ReportText.right("\($0)", Self.valueWidth + 2) }.joined()
+      + shown.map { ReportText.right("\(widths[$0])", Self.valueWidth + 2) }.joined()
     let rows = coordinates.map { coordinate in
       ReportText.left("  \(coordinate.layer)", 11)
         + ReportText.right("\(coordinate.step)", 4)
-        + coordinate.meanAbsolute.map {
-          ReportText.right(Self.value($0), Self.valueWidth + 2)
+        + shown.map {
+          ReportText.right(Self.value(coordinate.meanAbsolute[$0]), Self.valueWidth + 2)
         }.joined()
     }
     return ([header] + rows).joined(separator: "\n")
@@ -142,6 +162,15 @@ extension CheckedQuantity {
 }
 
 extension CheckedQuantity.Verdict {
+  /// How a line of the table strikes; nil where it is nothing to stop at.
+  fileprivate var tone: Tone? {
+    switch self {
+    case .meets, .informative: nil
+    case .unclear, .fades: .unsure
+    case .breaksAsPredicted, .breaksUnpredicted: .bad
+    }
+  }
+
   /// What stands behind a line of the table.
   var mark: String {
     switch self {

@@ -20,10 +20,9 @@ public struct SpectralCheck {
 
   /// Trains every width and seed and reports.
   ///
-  /// - progress: called with each width as it begins, and every few steps; what it throws ends
-  ///   the check.
+  /// - progress: called as each width begins, and every few steps; what it throws ends the check.
   /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
-  public func run(progress: (Int) throws -> Void = { _ in }) throws -> CheckReport {
+  public func run(progress: (WidthProgress) throws -> Void = { _ in }) throws -> CheckReport {
     report(try runs.records(every: 1, progress: progress))
   }
 

@@ -2,6 +2,16 @@ import Spectral
 import Tensors
 import Training
 
+/// How far networks of several widths are, for whoever watches.
+public struct WidthProgress: Sendable {
+  /// Name of the parametrization in training.
+  public let parametrization: String
+  /// The width in training.
+  public let width: Int
+  /// Share of the work that is done, in [0, 1].
+  public let share: Double
+}
+
 /// Networks of several widths and seeds under one parametrization, trained and measured.
 public struct WidthRuns {
   /// What all networks share; of a length in steps.
@@ -50,19 +60,28 @@ public struct WidthRuns {
   /// network and has no update.
   ///
   /// - every: steps from one record to the next.
-  /// - progress: called with each width as it begins, and every few steps; what it throws ends
-  ///   the training.
+  /// - progress: called as each width begins, and every few steps; what it throws ends the
+  ///   training.
   /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
-  func records(every: Int, progress: (Int) throws -> Void) throws -> [[DiagnosticRecord]] {
+  func records(
+    every: Int, progress: (WidthProgress) throws -> Void
+  ) throws -> [[DiagnosticRecord]] {
     let (train, _) = try data.upload(to: compute)
+    let all = work
+    var done = 0.0
     return try widths.map { width in
       let room = try room(for: width)
       var records: [DiagnosticRecord] = []
       for start in stride(from: 0, to: seeds.count, by: room) {
-        let part = try self.records(
-          group(width: width, seeds: seeds[start..<min(start + room, seeds.count)]), train: train,
-          every: every, progress: progress)
+        let group = group(width: width, seeds: seeds[start..<min(start + room, seeds.count)])
+        let groupWork = group.work * Double(group.cells.count)
+        let part = try self.records(group, train: train, every: every) { steps in
+          let now = done + groupWork * Double(steps) / Double(group.totalSteps)
+          try progress(
+            WidthProgress(parametrization: parametrization, width: width, share: now / all))
+        }
         records = records.isEmpty ? part : zip(records, part).map { $0.joined(with: $1) }
+        done += groupWork
       }
       try compute.releaseUnusedMemory()
       return records
@@ -72,16 +91,21 @@ public struct WidthRuns {
   private func records(
     _ group: RunGroup, train: DeviceRows, every: Int, progress: (Int) throws -> Void
   ) throws -> [DiagnosticRecord] {
-    try progress(group.width)
+    try progress(0)
     let trainer = try Trainer(
       group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
       compute: compute)
     let diagnostics = try trainer.diagnose(every: every, probe: train)
     while trainer.step < group.totalSteps {
-      _ = try trainer.trainEpoch(on: train) { _ in try progress(group.width) }
+      _ = try trainer.trainEpoch(on: train) { try progress($0) }
     }
     try diagnostics.measure(step: trainer.step)
     return try diagnostics.records()
+  }
+
+  /// Multiply-adds of all networks, for sharing out progress.
+  var work: Double {
+    widths.reduce(0) { $0 + group(width: $1, seeds: seeds[...]).work * Double(seeds.count) }
   }
 
   private func group(width: Int, seeds: ArraySlice<UInt64>) -> RunGroup {

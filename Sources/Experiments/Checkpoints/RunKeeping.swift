@@ -40,7 +40,7 @@ public struct RunKeeping: Sendable {
 }
 
 /// Keeps one run: writes its checkpoints and weights where they belong.
-final class RunKeeper {
+final class RunKeeper: TrainingKeeper {
   private let keeping: RunKeeping
   private let configuration: RunConfiguration
   private let directory: URL
@@ -58,36 +58,27 @@ final class RunKeeper {
     self.device = device
   }
 
-  /// Steps from one checkpoint to the next.
   var every: Int? { keeping.every }
 
-  /// What was measured before the checkpoint that the run goes on from.
-  var measuredBefore: [RunRecord] { checkpoint?.measured ?? [] }
+  func measuredBefore(_ replica: Int) -> [RunRecord] { checkpoint?.measured ?? [] }
 
-  /// Seconds of training before it.
-  var secondsBefore: Double { checkpoint?.seconds ?? 0 }
+  func secondsBefore(_ replica: Int) -> Double { checkpoint?.seconds ?? 0 }
 
   private var checkpoint: Checkpoint? {
     if case .checkpoint(let checkpoint, _) = keeping.start { checkpoint } else { nil }
   }
 
-  /// Whether a checkpoint is due after `step` steps.
+  /// After the last step too.
   func isDue(step: Int, of total: Int) -> Bool {
     guard let every, step > checkpoint?.state.step ?? 0 else { return false }
     return step % every == 0 || step == total
   }
 
-  /// Replaces drawn weights by those of a file, before anything is measured.
-  ///
-  /// - Throws: `OpenCLError`.
   func load(into trainer: Trainer) throws {
     guard case .weights(let weights) = keeping.start else { return }
     try trainer.load(weights.tensors)
   }
 
-  /// Goes on from a checkpoint.
-  ///
-  /// - Throws: `CheckpointError.unfit`, `OpenCLError`.
   func restore(_ trainer: Trainer) throws {
     guard case .checkpoint(let checkpoint, let path) = keeping.start else { return }
     do {
@@ -97,11 +88,9 @@ final class RunKeeper {
     }
   }
 
-  /// Writes a checkpoint, unless that of this step was the last, and removes what is over `keep`.
-  ///
-  /// - Throws: `RunStoreError`, `OpenCLError`.
+  /// Also removes what is over `keep`.
   func write(
-    _ trainer: Trainer, measured: [RunRecord], diagnosis: DiagnosisPlan?, seconds: Double
+    _ trainer: Trainer, diagnosis: DiagnosisPlan?, measured: [[RunRecord]], seconds: [Double]
   ) throws {
     let name = Checkpoint.fileName(step: trainer.step)
     guard trainer.step > 0, newest?.lastPathComponent != name else { return }
@@ -112,7 +101,7 @@ final class RunKeeper {
     let file = directory.appendingPathComponent(name)
     try Checkpoint(
       configuration: configuration, state: try trainer.states()[0], diagnosis: diagnosis,
-      measured: measured, seconds: seconds + secondsBefore, device: device,
+      measured: measured[0], seconds: seconds[0], device: device,
       arguments: keeping.arguments
     ).write(to: file)
     newest = file
@@ -120,9 +109,7 @@ final class RunKeeper {
     for old in others.dropLast(keeping.keep - 1) { try? FileManager.default.removeItem(at: old) }
   }
 
-  /// Writes the final weights where they were asked for.
-  ///
-  /// - Throws: `RunStoreError`, `OpenCLError`.
+  /// The final weights, where they were asked for.
   func save(_ trainer: Trainer) throws {
     guard let file = keeping.weightsFile else { return }
     try SavedWeights.write(

@@ -67,19 +67,26 @@ public struct FeatureLearning: Codable, Sendable {
 
   /// Trains every run of `runs`, which must have the same widths, and compares start and end.
   ///
-  /// - progress: called every few steps with the parametrization and width; what it throws ends
-  ///   the training.
+  /// - progress: called every few steps; what it throws ends the training.
   /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
-  public init(_ runs: [WidthRuns], progress: (String, Int) throws -> Void = { _, _ in }) throws {
+  public init(_ runs: [WidthRuns], progress: (WidthProgress) throws -> Void = { _ in }) throws {
     widths = runs[0].widths
     precondition(runs.allSatisfy { $0.widths == runs[0].widths }, "runs of different widths")
+    let work = runs.reduce(0) { $0 + $1.work }
+    var done = 0.0
     curves = try runs.flatMap { runs in
       guard case .steps(let steps) = runs.settings.length else {
         preconditionFailure("runs of a length in steps")
       }
       let rule = try runs.settings.parametrization(named: runs.parametrization)
       let prediction = runs.prediction
-      let records = try runs.records(every: steps) { try progress(runs.parametrization, $0) }
+      let records = try runs.records(every: steps) { own in
+        try progress(
+          WidthProgress(
+            parametrization: own.parametrization, width: own.width,
+            share: (done + own.share * runs.work) / work))
+      }
+      done += runs.work
       return Quantity.allCases.map { quantity in
         let values = records.map { Self.values(quantity, $0) }
         let fitted = FittedExponent(widths: prediction.widths, values: values)

@@ -33,6 +33,15 @@ enum AtomicFile {
     try sync(directory: url.deletingLastPathComponent())
   }
 
+  /// Adds `data` at the end of `url`, an existing file, in one call; a killed process leaves it
+  /// whole, or at worst a part of `data` at the end.
+  static func append(_ data: Data, to url: URL) throws {
+    let descriptor = open(url.path, O_WRONLY | O_APPEND | O_CLOEXEC)
+    if descriptor < 0 { throw failure("add to", url) }
+    defer { close(descriptor) }
+    try write(data, to: descriptor, of: url)
+  }
+
   /// Makes `data` the content of `url` unless it is there already; of several processes one wins.
   ///
   /// - Returns: whether this call made the file.
@@ -116,22 +125,26 @@ enum AtomicFile {
     if descriptor < 0 { throw failure("write", url) }
     do {
       defer { close(descriptor) }
-      try data.withUnsafeBytes { bytes in
-        var offset = 0
-        while offset < bytes.count {
-          let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
-          let count = systemWrite(descriptor, rest.baseAddress, rest.count)
-          if count < 0 && errno == EINTR { continue }
-          if count <= 0 { throw failure("write", url) }
-          offset += count
-        }
-      }
+      try write(data, to: descriptor, of: url)
       if fsync(descriptor) != 0 { throw failure("sync", url) }
     } catch {
       unlink(temporary.path)
       throw error
     }
     return temporary
+  }
+
+  private static func write(_ data: Data, to descriptor: Int32, of url: URL) throws {
+    try data.withUnsafeBytes { bytes in
+      var offset = 0
+      while offset < bytes.count {
+        let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+        let count = systemWrite(descriptor, rest.baseAddress, rest.count)
+        if count < 0 && errno == EINTR { continue }
+        if count <= 0 { throw failure("write", url) }
+        offset += count
+      }
+    }
   }
 
   private static func sync(directory: URL) throws {

@@ -20,6 +20,7 @@ public struct StoredRun: Hashable, Sendable {
 ///     runs/<identifier>/config.json   the run's configuration
 ///     runs/<identifier>/metrics.jsonl its records, one JSON object a line
 ///     runs/<identifier>/result.json   its result, written last
+///     runs/<identifier>/stopped.safetensors   where a sweep was stopped in it; gone with its result
 ///     summary.csv                     one row a run
 ///
 /// Every file appears whole or not at all, and the result last: a run with a result is complete,
@@ -48,6 +49,11 @@ public struct RunStore: Sendable {
   /// Where the files of a run lie; more of a run's files may be put there.
   public func directory(for configuration: RunConfiguration) -> URL {
     runsDirectory.appendingPathComponent(configuration.identifier)
+  }
+
+  /// Where the checkpoint lies of a run that a sweep was stopped in.
+  func stoppedFile(for configuration: RunConfiguration) -> URL {
+    directory(for: configuration).appendingPathComponent("stopped.safetensors")
   }
 
   // MARK: Settings
@@ -185,7 +191,8 @@ public struct RunStore: Sendable {
   }
 
   /// The newest store in a directory under `directory` that holds some runs of `grid` under
-  /// `settings` and lacks others; nil where there is none. What does not read is passed over.
+  /// `settings`, or what it was stopped in, and lacks others; nil where there is none. What does not
+  /// read is passed over.
   public static func unfinished(
     under directory: URL, settings: RunSettings, grid: SweepGrid
   ) -> URL? {
@@ -197,7 +204,13 @@ public struct RunStore: Sendable {
         let stored = try? store.settings(), stored == settings,
         let missing = try? store.missingCells(of: grid, settings: settings)
       else { continue }
-      if !missing.isEmpty && missing.count < grid.cells.count { return place }
+      let isBegun =
+        missing.count < grid.cells.count
+        || missing.contains { cell in
+          let configuration = RunConfiguration(settings: settings, cell: cell)
+          return FileManager.default.fileExists(atPath: store.stoppedFile(for: configuration).path)
+        }
+      if !missing.isEmpty && isBegun { return place }
     }
     return nil
   }

@@ -18,8 +18,13 @@ struct GroupTraining {
   let train: DeviceRows
   let validation: DeviceRows
   var diagnosis: DiagnosisPlan?
-  /// What a group of one run starts from and leaves behind.
-  var keeper: RunKeeper?
+  /// What the runs start from and leave behind.
+  var keeper: (any TrainingKeeper)?
+  /// Called with the new records of each run while they train, and first with those of before, where
+  /// they go on from checkpoints; those of the end are in the result only.
+  var listener: (([[RunRecord]]) throws -> Void)?
+  /// The least time between two calls of it.
+  var listenerInterval = EventFolder.interval
 
   /// Trains to the end.
   ///
@@ -36,17 +41,24 @@ struct GroupTraining {
       try trainer.diagnose(every: $0.every, contents: $0.contents, probe: train)
     }
     try keeper?.restore(trainer)
-    func elapsed() -> Double { (ContinuousClock.now - start) / .seconds(1) }
+    func seconds() -> [Double] {
+      let elapsed = (ContinuousClock.now - start) / .seconds(1)
+      return group.cells.indices.map {
+        elapsed / Double(group.cells.count) + (keeper?.secondsBefore($0) ?? 0)
+      }
+    }
     func keep() throws {
       try keeper?.write(
-        trainer, measured: measured(diagnostics, replica: 0), diagnosis: diagnosis,
-        seconds: elapsed())
+        trainer, diagnosis: diagnosis, measured: try measured(diagnostics), seconds: seconds())
     }
+    var feed = RecordFeed(group: group, interval: listenerInterval)
+    if let listener { try listener(feed.begin(trainer, measured: try measured(diagnostics))) }
     let evaluations: [Evaluation]
     do {
       while trainer.step < group.totalSteps {
         _ = try trainer.trainEpoch(on: train, every: keeper?.every) { step in
           if keeper?.isDue(step: step, of: group.totalSteps) == true { try keep() }
+          if let listener, let new = try feed.next(trainer, diagnostics) { try listener(new) }
           try progress(step)
         }
       }
@@ -58,33 +70,30 @@ struct GroupTraining {
     try diagnostics?.measure(step: trainer.step)
     let losses = try trainer.allLosses()
     try keeper?.save(trainer)
-    let seconds = (elapsed() + (keeper?.secondsBefore ?? 0)) / Double(group.cells.count)
-    return try group.cells.indices.map {
+    let (records, times) = (try measured(diagnostics), seconds())
+    return group.cells.indices.map {
       finish(
-        replica: $0, steps: losses, measured: try measured(diagnostics, replica: $0),
-        evaluation: evaluations[$0], seconds: seconds)
+        replica: $0, losses: losses, measured: records[$0], evaluation: evaluations[$0],
+        seconds: times[$0])
     }
   }
 
-  /// What was measured of a run, before and after the checkpoint that it went on from.
-  private func measured(_ diagnostics: Diagnostics?, replica: Int) throws -> [RunRecord] {
-    (keeper?.measuredBefore ?? [])
-      + (try diagnostics?.records() ?? []).map {
-        RunRecord(
-          epoch: $0.step / group.stepsPerEpoch + 1, step: $0.step,
-          values: $0.values(replica: replica))
-      }
+  /// What was measured of each run, before and after the checkpoint that it went on from.
+  private func measured(_ diagnostics: Diagnostics?) throws -> [[RunRecord]] {
+    let records = try diagnostics?.records() ?? []
+    return group.cells.indices.map { replica in
+      (keeper?.measuredBefore(replica) ?? []) + records.map { group.record($0, replica: replica) }
+    }
   }
 
   private func finish(
-    replica: Int, steps: StepLosses, measured: [RunRecord], evaluation: Evaluation,
+    replica: Int, losses: StepLosses, measured: [RunRecord], evaluation: Evaluation,
     seconds: Double
   ) -> FinishedRun {
-    let losses = steps.losses.map { $0[replica] }
-    let sizes = steps.batchSizes
     let perEpoch = group.stepsPerEpoch
+    let steps = losses.batchSizes.count
     // A loss is taken before its step's update: the step that first gives none was not made.
-    let divergedAt = losses.firstIndex { !$0.isFinite }
+    let divergedAt = losses.firstNotFinite(replica: replica)
     let diverged = divergedAt != nil || !evaluation.loss.isFinite
     let tail =
       switch group.settings.length {
@@ -92,47 +101,24 @@ struct GroupTraining {
       case .steps(let count): (count + 3) / 4
       }
     let result = RunResult(
-      epochs: (divergedAt ?? losses.count) / perEpoch,
-      steps: divergedAt ?? losses.count,
-      firstEpochTrainLoss: losses.count < perEpoch
-        ? nil : Self.mean(losses.prefix(perEpoch), sizes.prefix(perEpoch)),
+      epochs: (divergedAt ?? steps) / perEpoch, steps: divergedAt ?? steps,
+      firstEpochTrainLoss: steps < perEpoch
+        ? nil : losses.mean(replica: replica, over: 0..<perEpoch),
       trainLoss: diverged
-        ? nil : Self.mean(losses.suffix(tail), sizes.suffix(tail)),
+        ? nil : losses.mean(replica: replica, over: max(0, steps - tail)..<steps),
       validationLoss: diverged ? nil : evaluation.loss,
       validationAccuracy: diverged ? nil : evaluation.accuracy,
       outcome: diverged ? .diverged : .completed, divergedAtStep: divergedAt, seconds: seconds,
       device: compute.deviceDescription)
-    let records = records(replica: replica, losses: losses, sizes: sizes, result: result)
+    let records = group.lossRecords(
+      losses, replica: replica, over: 0..<steps,
+      last: [
+        "validation_loss": result.validationLoss, "validation_accuracy": result.validationAccuracy,
+      ].compactMapValues { $0 })
     return FinishedRun(
       cell: group.cells[replica], result: result,
       records: (measured.prefix { $0.step <= result.steps } + records).sorted {
         $0.step < $1.step
       })
-  }
-
-  /// A record an epoch, or twenty over a run whose length is in steps: the mean train loss since
-  /// the record before; the last with the validation figures.
-  private func records(
-    replica: Int, losses: [Double], sizes: [Int], result: RunResult
-  ) -> [RunRecord] {
-    let window =
-      switch group.settings.length {
-      case .epochs: group.stepsPerEpoch
-      case .steps(let count): max(1, count / 20)
-      }
-    return stride(from: 0, to: losses.count, by: window).map { start in
-      let end = min(start + window, losses.count)
-      var values = ["train_loss": Self.mean(losses[start..<end], sizes[start..<end])]
-      if end == losses.count {
-        values["validation_loss"] = result.validationLoss
-        values["validation_accuracy"] = result.validationAccuracy
-      }
-      return RunRecord(epoch: (end - 1) / group.stepsPerEpoch + 1, step: end, values: values)
-    }
-  }
-
-  /// The mean over rows of losses that are means over batches.
-  private static func mean(_ losses: ArraySlice<Double>, _ sizes: ArraySlice<Int>) -> Double {
-    zip(losses, sizes).reduce(0) { $0 + $1.0 * Double($1.1) } / Double(sizes.reduce(0, +))
   }
 }

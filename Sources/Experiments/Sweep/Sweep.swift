@@ -11,11 +11,13 @@ public struct Sweep {
   public let grid: SweepGrid
   /// Where results go.
   public let store: RunStore
+  /// What computes them.
+  public let compute: Compute
   private let data: TrainingData
-  private let compute: Compute
   private let memory: MemoryPlan
   private let diagnosis: DiagnosisPlan?
   private let keeping: RunKeeping?
+  private let checkpointEvery: Int?
   private let events: EventFolder?
 
   /// What has happened so far, for whoever watches.
@@ -24,6 +26,8 @@ public struct Sweep {
     public let reused: Int
     /// Runs of the grid in all.
     public let total: Int
+    /// Runs that go on from where a sweep was stopped in them.
+    public let resumed: Int
     /// Runs done in this sweep.
     public internal(set) var finished = 0
     /// Of these, runs that diverged.
@@ -32,10 +36,22 @@ public struct Sweep {
     public internal(set) var failed = 0
     /// Share of the work still to do at the start that is done, in [0, 1].
     public internal(set) var share = 0.0
+    /// Steps trained in this sweep, a step of each run counted by itself.
+    public internal(set) var steps = 0
     /// The lowest train loss so far, with its cell.
     public internal(set) var best: (cell: RunCell, loss: Double)?
     /// The group in training.
     public internal(set) var group: RunGroup?
+    /// Which of the groups of this sweep that is, from 1.
+    public internal(set) var groupNumber = 0
+    /// How many groups there are.
+    public internal(set) var groupCount = 0
+    /// Steps that each run of the group has made.
+    public internal(set) var groupStep = 0
+    /// Where the sweep is of one run, its train loss of late.
+    public internal(set) var loss: Double?
+    /// Bytes of device memory that a run of the group takes.
+    public internal(set) var bytesPerRun = 0.0
   }
 
   /// How a sweep ended.
@@ -48,20 +64,24 @@ public struct Sweep {
     public let failure: String?
     /// The checkpoint of a kept run that was stopped.
     public var checkpoint: URL?
+    /// The step at which the group's runs that a sweep was stopped in are kept, if any are.
+    public var keptStep: Int?
   }
 
   /// A sweep of `grid` into the store at `directory`, which is taken for `settings`.
   ///
   /// - diagnosis: what is measured of each run as it trains; runs done before are not run again
   ///   for it.
-  /// - keeping: what is kept of the run; for grids of one cell.
+  /// - keeping: what is kept of the run; for grids of one cell. Without it the runs of the group
+  ///   under way are kept when the sweep is stopped, and go on when it is run again.
+  /// - checkpointEvery: they are kept each so many steps too, against what no program sees coming.
   /// - events: where TensorBoard finds the grid's runs, those done before among them.
   /// - Throws: `SweepError.notEnoughMemory`, `CheckpointError.unfit`, and then nothing is written;
   ///   `RunStoreError`.
   public init(
     settings: RunSettings, grid: SweepGrid, data: TrainingData, directory: URL, compute: Compute,
     memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil, keeping: RunKeeping? = nil,
-    events: EventFolder? = nil
+    checkpointEvery: Int? = nil, events: EventFolder? = nil
   ) throws {
     precondition(keeping == nil || grid.cells.count == 1, "keeping of \(grid.cells.count) runs")
     self.settings = settings
@@ -71,6 +91,7 @@ public struct Sweep {
     self.memory = memory
     self.diagnosis = diagnosis
     self.keeping = keeping
+    self.checkpointEvery = checkpointEvery
     self.events = events
     for width in grid.widths {
       for optimizer in grid.optimizers {
@@ -103,9 +124,11 @@ public struct Sweep {
   public func run(watch: (Progress) -> Bool = { _ in true }) throws -> Outcome {
     let missing = try store.missingCells(of: grid, settings: settings)
     let groups = try groups(of: missing)
-    let work = groups.reduce(0) { $0 + $1.work * Double($1.cells.count) }
+    let work = groups.reduce(0) { $0 + $1.work }
     let total = grid.cells.count
-    var progress = Progress(reused: total - missing.count, total: total)
+    var progress = Progress(
+      reused: total - missing.count, total: total,
+      resumed: groups.reduce(0) { $0 + ($1.step > 0 ? $1.group.cells.count : 0) })
     progress.best = try bestStored()
     try writeEventsOfStored()
     var failure: String?
@@ -114,32 +137,51 @@ public struct Sweep {
       return Outcome(progress: progress, interrupted: false, failure: nil)
     }
     let (train, validation) = try data.upload(to: compute)
-    for group in groups {
+    progress.groupCount = groups.count
+    for planned in groups {
+      let group = planned.group
       progress.group = group
-      let groupWork = group.work * Double(group.cells.count)
+      progress.groupNumber += 1
+      progress.groupStep = planned.step
+      progress.bytesPerRun =
+        MemoryPlan.bytesPerReplica(of: group, measured: diagnosis?.contents).all
       guard watch(progress) else {
         return Outcome(progress: progress, interrupted: true, failure: failure)
       }
-      let keeper = keeper(of: group)
+      let keeper = keeper(of: planned)
+      var training = GroupTraining(
+        group: group, compute: compute, train: train, validation: validation,
+        diagnosis: diagnosis, keeper: keeper)
+      var loss: Double?
+      let live = events.map { LiveEvents($0, group: group) }
+      training.listenerInterval = events?.interval ?? EventFolder.interval
+      if live != nil || total == 1 {
+        training.listener = { records in
+          loss = records[0].compactMap { $0.values["train_loss"] }.last ?? loss
+          try live?.add(records)
+        }
+      }
       do {
-        let runs = try GroupTraining(
-          group: group, compute: compute, train: train, validation: validation,
-          diagnosis: diagnosis, keeper: keeper
-        ).run { steps in
-          progress.share = (done + groupWork * Double(steps) / Double(group.totalSteps)) / work
+        let runs = try training.run { steps in
+          progress.loss = total == 1 ? loss : nil
+          progress.steps += (steps - progress.groupStep) * group.cells.count
+          progress.groupStep = steps
+          progress.share = (done + planned.work(until: steps)) / work
           if !watch(progress) { throw CancellationError() }
         }
         for run in runs { try record(run, &progress) }
         try compute.releaseUnusedMemory()
       } catch is CancellationError {
         return Outcome(
-          progress: progress, interrupted: true, failure: failure, checkpoint: keeper?.newest)
+          progress: progress, interrupted: true, failure: failure,
+          checkpoint: (keeper as? RunKeeper)?.newest,
+          keptStep: (keeper as? GroupKeeper).flatMap { $0.keptStep > 0 ? $0.keptStep : nil })
       } catch let error where error is OpenCLError || error is CLBlastError {
         failure = failure ?? "\(error)"
         try compute.releaseUnusedMemory()
         for cell in group.cells { try record(failed(cell, error), &progress) }
       }
-      done += groupWork
+      done += planned.work
       progress.share = done / work
     }
     progress.group = nil
@@ -147,13 +189,20 @@ public struct Sweep {
     return Outcome(progress: progress, interrupted: false, failure: failure)
   }
 
-  private func keeper(of group: RunGroup) -> RunKeeper? {
-    keeping.map {
-      let configuration = RunConfiguration(settings: settings, cell: group.cells[0])
-      return RunKeeper(
-        $0, configuration: configuration, directory: store.directory(for: configuration),
-        device: compute.deviceDescription)
+  private func keeper(of planned: PlannedGroup) -> any TrainingKeeper {
+    guard let keeping else {
+      return GroupKeeper(
+        planned.group, stopped: stopped, step: planned.step, every: checkpointEvery)
     }
+    let configuration = RunConfiguration(settings: settings, cell: planned.group.cells[0])
+    return RunKeeper(
+      keeping, configuration: configuration, directory: store.directory(for: configuration),
+      device: compute.deviceDescription)
+  }
+
+  private var stopped: StoppedRuns {
+    StoppedRuns(
+      settings: settings, store: store, diagnosis: diagnosis, device: compute.deviceDescription)
   }
 
   /// Writes summary.csv and returns the rows of this grid, for analysis.
@@ -180,20 +229,47 @@ public struct Sweep {
     return DiagnosticWarnings(settings: settings, runs: runs).all
   }
 
-  /// Missing runs by width and optimizer, as many together as are good for the device.
-  private func groups(of cells: [RunCell]) throws -> [RunGroup] {
-    let plan = GroupPlan(device: compute.queue.device, memory: memory)
-    var groups: [RunGroup] = []
+  /// Runs that train together with the steps that they have made.
+  private struct PlannedGroup {
+    let group: RunGroup
+    let step: Int
+
+    /// Multiply-adds that are to be done.
+    var work: Double { work(until: group.totalSteps) }
+
+    /// Of them, those up to a step.
+    func work(until steps: Int) -> Double {
+      group.work * Double(group.cells.count) * Double(steps - step) / Double(group.totalSteps)
+    }
+  }
+
+  /// Missing runs by width, optimizer and steps made, as many together as are good for the device.
+  private func groups(of cells: [RunCell]) throws -> [PlannedGroup] {
+    var groups: [PlannedGroup] = []
+    let steps = Dictionary(cells.map { ($0, stepMade(by: $0)) }, uniquingKeysWith: { $1 })
     for optimizer in grid.optimizers {
       for width in grid.widths {
-        let alike = cells.filter { $0.optimizer == optimizer && $0.width == width }
-        guard !alike.isEmpty else { continue }
-        groups += try plan.groups(
-          of: RunGroup(settings: settings, cells: alike), dataBytes: data.deviceBytes,
-          measured: diagnosis?.contents)
+        let shape = cells.filter { $0.optimizer == optimizer && $0.width == width }
+        for step in Set(shape.compactMap { steps[$0] }).sorted(by: >) {
+          groups += try split(shape.filter { steps[$0] == step }, step: step)
+        }
       }
     }
     return groups
+  }
+
+  /// Steps that a run has made by the checkpoint that it goes on from.
+  private func stepMade(by cell: RunCell) -> Int {
+    if case .checkpoint(let checkpoint, _) = keeping?.start { return checkpoint.state.step }
+    return keeping == nil ? stopped.step(of: cell) : 0
+  }
+
+  /// Runs of one shape and step in groups.
+  private func split(_ alike: [RunCell], step: Int) throws -> [PlannedGroup] {
+    try GroupPlan(device: compute.queue.device, memory: memory).groups(
+      of: RunGroup(settings: settings, cells: alike), dataBytes: data.deviceBytes,
+      measured: diagnosis?.contents
+    ).map { PlannedGroup(group: $0, step: step) }
   }
 
   /// The lowest train loss among the grid's runs in the store.
@@ -228,6 +304,7 @@ public struct Sweep {
     let configuration = RunConfiguration(settings: settings, cell: run.cell)
     try store.save(run.result, records: run.records, for: configuration)
     try events?.write(run.result, records: run.records, of: configuration)
+    if run.result.outcome != .failed { stopped.remove(run.cell) }
     progress.finished += 1
     switch run.result.outcome {
     case .completed: break

@@ -28,6 +28,12 @@ struct EventFile {
         $0.wallTime = start
         $0.fileVersion = version
       }.serializedBytes(), to: &data)
+    return data + (try bytes(of: scalars))
+  }
+
+  /// The records of `scalars` alone, to be added to a file.
+  static func bytes(of scalars: [Scalars]) throws -> Data {
+    var data = Data()
     for scalar in scalars {
       let event = Tensorboard_Event.with {
         $0.wallTime = scalar.time
@@ -42,6 +48,64 @@ struct EventFile {
       append(try event.serializedBytes(), to: &data)
     }
     return data
+  }
+
+  /// A curve's place of a number.
+  struct Point: Hashable {
+    let step: Int
+    let tag: String
+  }
+
+  /// The numbers of `scalars`, as a file holds them.
+  static func points(_ scalars: [Scalars]) -> [Point: Float] {
+    Dictionary(
+      scalars.flatMap { scalar in
+        scalar.values.map { (Point(step: scalar.step, tag: $0.key), Float($0.value)) }
+      }, uniquingKeysWith: { $1 })
+  }
+
+  /// What a file holds, as far as its records are whole.
+  struct Contents {
+    var points: [Point: Float] = [:]
+    /// Bytes of the whole records.
+    var length = 0
+    /// Whether nothing follows them, and no number is there twice.
+    var isWhole = false
+  }
+
+  /// Reads a file; nil where it does not begin as one.
+  static func contents(of data: Data) -> Contents? {
+    var contents = Contents()
+    var numbers = 0
+    let data = Data(data)
+    while let event = record(in: data, at: contents.length) {
+      guard let read = try? Tensorboard_Event(serializedBytes: event.body) else { break }
+      if contents.length == 0 && read.fileVersion != version { return nil }
+      contents.length = event.end
+      for value in read.summary.value {
+        contents.points[Point(step: Int(read.step), tag: value.tag)] = value.simpleValue
+        numbers += 1
+      }
+    }
+    if contents.length == 0 { return nil }
+    contents.isWhole = contents.length == data.count && numbers == contents.points.count
+    return contents
+  }
+
+  /// The record at an offset; nil where none is whole.
+  private static func record(in data: Data, at offset: Int) -> (body: [UInt8], end: Int)? {
+    func number<Number: FixedWidthInteger>(_ type: Number.Type, _ offset: Int) -> Number {
+      (0..<MemoryLayout<Number>.size).reduce(0) {
+        $0 | Number(truncatingIfNeeded: data[offset + $1]) << (8 * $1)
+      }
+    }
+    guard offset + 12 <= data.count,
+      number(UInt32.self, offset + 8) == CRC32C.masked([UInt8](data[offset..<offset + 8])),
+      let count = Int(exactly: number(UInt64.self, offset)), count <= data.count - offset - 16
+    else { return nil }
+    let body = [UInt8](data[offset + 12..<offset + 12 + count])
+    guard number(UInt32.self, offset + 12 + count) == CRC32C.masked(body) else { return nil }
+    return (body, offset + 16 + count)
   }
 
   private static func append(_ event: [UInt8], to data: inout Data) {

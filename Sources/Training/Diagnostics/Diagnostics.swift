@@ -154,10 +154,11 @@ public final class Diagnostics {
   /// All records so far, in order, from the restored state on where there is one; waits for the
   /// device.
   ///
+  /// - count: how many to leave out at the beginning, by one who has them.
   /// - Throws: `OpenCLError`.
-  public func records() throws -> [DiagnosticRecord] {
+  public func records(after count: Int = 0) throws -> [DiagnosticRecord] {
     let rows = probe?.rows ?? 1
-    return try reading.records().map { record in
+    return try reading.records().dropFirst(count).map { record in
       DiagnosticRecord(
         step: record.step,
         layers: layers.enumerated().map { index, layer in

@@ -21,7 +21,7 @@ import Training
   private func check(
     _ parametrization: String, _ optimizer: OptimizerKind, pattern: [Int] = [1],
     activation: Activation = .relu, rules: [RateRule] = [], zeroReadout: Bool = false,
-    seeds: Int = 3, wideInput: Bool = false
+    widths: [Int] = Self.widths, seeds: Int = 3, wideInput: Bool = false
   ) throws -> CheckReport {
     let glyphs = DataSet.glyphs(count: 300)
     let set =
@@ -40,7 +40,7 @@ import Training
     return try SpectralCheck(
       WidthRuns(
         settings: settings, parametrization: parametrization, optimizer: optimizer,
-        widths: Self.widths, log2LearningRate: optimizer.family == .adam ? -12 : -6,
+        widths: widths, log2LearningRate: optimizer.family == .adam ? -12 : -6,
         seeds: (1...UInt64(seeds)).map { $0 }, data: data, compute: compute,
         memory: MemoryPlan(device: compute.queue.device))
     ).run()
@@ -155,6 +155,25 @@ import Training
     let text = try check("sp", .adam).table(coordinates: true)
     #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 })
     #expect(text.contains("verdict  breaks the spectral condition, first in layers.1"))
+  }
+
+  /// Six widths are shown as five, and what the verdict rests on is set off.
+  @Test func table_fitsEightyColumnsWithMoreWidths() throws {
+    let report = try check("sp", .adam, widths: [16, 24, 32, 48, 64, 96], seeds: 2)
+    var painted: [Tone: [String]] = [:]
+    let text = report.table(coordinates: true) { passage, tone in
+      painted[tone, default: []].append(passage)
+      return passage
+    }
+    #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 })
+    #expect(text == report.table(coordinates: true))
+    #expect(text.contains("values at 5 of 6 widths"))
+    let header = try #require(text.split(separator: "\n").first { $0.hasPrefix("‖ΔW‖/√(out/in)") })
+    #expect(
+      header.split(separator: " ").compactMap { Int($0) } == [16, 24, 32, 48, 96], "\(header)")
+    let bad = try #require(painted[.bad])
+    #expect(bad.filter { $0.hasSuffix("✗") }.count == report.failures.count { $0.isBroken })
+    #expect(bad.contains { $0.hasPrefix("verdict  breaks") })
   }
 
   @Test func json_hasVerdictFailuresAndExponents() throws {

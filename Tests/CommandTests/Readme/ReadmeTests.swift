@@ -1,0 +1,123 @@
+import ArgumentParser
+import Foundation
+import Testing
+
+@testable import GPUTrainCommand
+
+/// Every command line that README.md shows is run as printed; options are added only to make it
+/// short.
+@Suite(.serialized) struct ReadmeTests {
+  /// Commands that are not run, by how they begin, and why.
+  static let leftOut: [(start: String, why: String)] = [
+    ("make test", "it is what runs this"),
+    ("make install", "it builds anew; ManualTests and CompletionTests see what it copies"),
+    ("swift run TrainMLP", "ExampleTests runs it"),
+    ("tensorboard ", "a server in Python; Tests/Interop/check_tensorboard.py reads the files"),
+    ("Benchmarks/Peers/run.sh", "it makes an environment of 5 GB"),
+  ]
+
+  /// What makes a command short, by its subcommand: options behind its own, of which the later
+  /// count. A run that goes on takes its length from its checkpoint.
+  static func shortening(_ command: String) -> String {
+    let words = command.replacing("\"", with: " ").replacing("ARGS=", with: " ").split(
+      separator: " ")
+    let names = Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName }
+    let name = words.lazy.map(String.init).first(where: names.contains) ?? "sweep"
+    let length = command.contains("--epochs") ? "--epochs 1" : "--steps 12"
+    return switch name {
+    case "sweep": "--widths 16,32 --seeds 2 \(length)"
+    case "train": command.contains("--resume") ? "" : "--width 32 \(length)"
+    case "check": "--widths 32,64 --seeds 2"
+    case "figures": "--widths 16,32 --seeds 2 --steps 2 --spectrum-width 16 --batch-sizes 1,4"
+    case "bench": "--seconds 0.01"
+    default: ""
+    }
+  }
+
+  /// What the commands of `text` do that they should not; nothing for a right README.
+  static func problems(of text: ReadmeText) throws -> [String] {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let shell = try ReadmeShell(in: directory)
+      var problems: [String] = []
+      for command in text.commands
+      where !leftOut.contains(where: { command.text.hasPrefix($0.start) }) {
+        let result = try shell.run(command.text, extra: shortening(command.text))
+        // A check that finds the condition broken says so, with status 1.
+        let isVerdict = result.status == 1 && result.output.contains("verdict  ")
+        if result.status != 0 && !isVerdict {
+          problems.append("\(command): status \(result.status): \(result.errors)\(result.output)")
+        }
+      }
+      return problems
+    }
+  }
+
+  static func readme() throws -> ReadmeText {
+    let file = ReadmeShell.root.appendingPathComponent("README.md")
+    return ReadmeText(try String(contentsOf: file, encoding: .utf8))
+  }
+
+  @Test func commands_runAsPrinted() throws {
+    let text = try Self.readme()
+    #expect(text.commands.count >= 15, "\(text.commands)")
+    for problem in try Self.problems(of: text) { Issue.record("\(problem)") }
+    for (start, _) in Self.leftOut {
+      #expect(text.commands.contains { $0.text.hasPrefix(start) }, "\(start) is not in README.md")
+    }
+  }
+
+  /// What stands in sentences and tables: every option exists, and every command.
+  @Test func optionsInSentences_exist() throws {
+    let commands = HelpTests.commands.map(\.1)
+    let known = Set(
+      try commands.flatMap { try OptionHelps.byName(of: $0).keys }
+        + ["help", "version", "generate-completion-script"])
+    let names = Set(Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName })
+    for (line, passage) in try Self.readme().passages {
+      for match in passage.matches(of: /(?:^|\s|=")--([a-z0-9-]+)/)
+      where !Self.leftOut.contains(where: { passage.hasPrefix($0.start) }) {
+        #expect(known.contains(String(match.1)), "README.md:\(line): \(passage)")
+      }
+      if let match = passage.firstMatch(of: /^gputrain ([a-z]+)/) {
+        #expect(names.contains(String(match.1)), "README.md:\(line): \(passage)")
+      }
+    }
+  }
+
+  @Test func extraction_findsCommandsAmongOutput() {
+    let text = ReadmeText(
+      """
+      Text with `--option` and
+          not one: a code block begins with four spaces
+
+          $ gputrain check --seeds 2   # a comment
+          …
+          verdict  meets the condition
+          swift run gputrain sweep --data "my # data.csv" \\
+            --epochs 3
+          widths: [1, 2]
+      ```
+      make run ARGS="train --width 8"
+      ```
+      """)
+    #expect(
+      text.commands.map(\.text) == [
+        "gputrain check --seeds 2",
+        "swift run gputrain sweep --data \"my # data.csv\" --epochs 3",
+        "make run ARGS=\"train --width 8\"",
+      ])
+    #expect(text.commands.map(\.line) == [4, 7, 11])
+    #expect(text.passages.map(\.text) == ["--option"])
+  }
+
+  /// What a README gets wrong is found: an option, a command, a product, a target, a file.
+  @Test(arguments: [
+    "gputrain scaling --widht 32", "gputrain scalign --width 32", "swift run gputran scaling",
+    "make rum", "make run ARGS=\"scaling --widht 3\"", "gputrain norms none.safetensors",
+    "$ gputrian devices", "gputrain scaling --json | python3 -c 'import sys; sys.exit(3)'",
+  ])
+  func mistakes_areFound(line: String) throws {
+    #expect(try Self.problems(of: ReadmeText("    \(line)\n")).count == 1)
+    #expect(try Self.problems(of: ReadmeText("    gputrain scaling --width 32\n")).isEmpty)
+  }
+}

@@ -1,0 +1,265 @@
+import Foundation
+import OpenCL
+import Tensors
+import Testing
+import Training
+
+@testable import Experiments
+
+/// A sweep that is stopped goes on where its runs were, and ends as one that never was.
+@Suite(.serialized) struct StoppedSweepTests {
+  let compute: Compute
+  let data: TrainingData
+
+  init() throws {
+    compute = try Compute(device: .find(.best))
+    data = try TrainingData(LoadedData(train: .glyphs(count: 200)))
+  }
+
+  private func settings(_ length: TrainingLength) -> RunSettings {
+    RunSettings(
+      data: data.description, depth: 1, bias: true, length: length, batchSize: 50, baseWidth: 8,
+      schedule: Schedule(.cosine, warmup: 0.1), matrixMultiplication: compute.multiplier.name)
+  }
+
+  private func grid(_ optimizer: OptimizerKind = .adam, rates: [Double] = [-6, -5, 60]) throws
+    -> SweepGrid
+  {
+    try SweepGrid(
+      parametrizations: ["spectral", "sp"], optimizers: [optimizer], widths: [8, 12],
+      log2LearningRates: rates, seeds: [1, 2])
+  }
+
+  /// - runsAtOnce: of the widest, that fit the memory.
+  private func sweep(
+    _ directory: URL, _ grid: SweepGrid, length: TrainingLength = .steps(14),
+    diagnosis: DiagnosisPlan? = nil, every: Int? = nil, runsAtOnce: Int = 100,
+    events: EventFolder? = nil
+  ) throws -> Sweep {
+    let settings = settings(length)
+    let widest = grid.cells.filter { $0.width == grid.widths.max() }
+    let need = MemoryPlan.bytesPerReplica(
+      of: RunGroup(settings: settings, cells: widest), diagnosed: diagnosis != nil)
+    return try Sweep(
+      settings: settings, grid: grid, data: data, directory: directory, compute: compute,
+      memory: MemoryPlan(
+        budget: data.deviceBytes + Int(need.all * (Double(runsAtOnce) + 0.5)),
+        largestBuffer: 1 << 30),
+      diagnosis: diagnosis, checkpointEvery: every, events: events)
+  }
+
+  /// Everything that the runs of a grid leave but their seconds.
+  private func remains(_ sweep: Sweep) throws -> [String: [String]] {
+    var result: [String: [String]] = [:]
+    for cell in sweep.grid.cells {
+      let run = sweep.store.directory(for: RunConfiguration(settings: sweep.settings, cell: cell))
+      let text = try String(contentsOf: run.appendingPathComponent("result.json"), encoding: .utf8)
+      result["\(cell)"] = [
+        try String(contentsOf: run.appendingPathComponent("metrics.jsonl"), encoding: .utf8),
+        text.split(separator: "\n").filter { !$0.contains("\"seconds\"") }.joined(),
+        try FileManager.default.contentsOfDirectory(atPath: run.path).sorted().joined(
+          separator: " "),
+      ]
+    }
+    return result
+  }
+
+  /// Stopped again and again at random steps; each time with other room in memory, so in other
+  /// groups, and with other rates beside, so with other runs.
+  @Test(arguments: [
+    (OptimizerKind.adam, TrainingLength.steps(14), DiagnosisPlan(every: 3) as DiagnosisPlan?),
+    (.nesterov, .epochs(3), DiagnosisPlan(every: 2, contents: .norms)), (.sgd, .steps(11), nil),
+    (.spectralNormalized, .epochs(2), nil),
+  ])
+  func stoppedSweep_endsTheSame(
+    optimizer: OptimizerKind, length: TrainingLength, diagnosis: DiagnosisPlan?
+  ) throws {
+    try Fixture.inDirectory { directory in
+      let whole = try sweep(
+        directory.appendingPathComponent("whole"), grid(optimizer), length: length,
+        diagnosis: diagnosis)
+      _ = try whole.run()
+      let expected = try remains(whole)
+      let seed = UInt64.random(in: 0 ... .max)
+      var random = Philox(seed: seed, stream: 0)
+      var resumed = 0
+      for attempt in 0..<3 {
+        var stops: [Int] = []
+        while true {
+          let rates = [-6.0, -5, 60].prefix(2 + random.index(below: 2))
+          let room = 1 + random.index(below: 12)
+          let part = try sweep(
+            directory.appendingPathComponent("cut\(attempt)"),
+            grid(optimizer, rates: Array(rates)), length: length, diagnosis: diagnosis,
+            runsAtOnce: room)
+          var looks = 2 + random.index(below: 30)
+          let outcome = try part.run { _ in
+            looks -= 1
+            return looks > 0
+          }
+          if let step = outcome.keptStep { stops.append(step) }
+          if !outcome.interrupted && rates.count == 3 { break }
+        }
+        resumed += stops.count
+        let end = try sweep(
+          directory.appendingPathComponent("cut\(attempt)"), grid(optimizer), length: length,
+          diagnosis: diagnosis)
+        #expect(try remains(end) == expected, "seed \(seed), stops \(stops)")
+      }
+      #expect(resumed > 0, "seed \(seed)")
+    }
+  }
+
+  private func files(_ sweep: Sweep) -> [URL] {
+    sweep.grid.cells.map {
+      sweep.store.stoppedFile(for: RunConfiguration(settings: sweep.settings, cell: $0))
+    }.filter { FileManager.default.fileExists(atPath: $0.path) }
+  }
+
+  /// Stops a sweep within its first group.
+  private func stop(_ sweep: Sweep, at step: Int) throws {
+    let outcome = try sweep.run { $0.groupStep < step }
+    #expect(outcome.interrupted && outcome.keptStep.map { $0 >= step } == true)
+  }
+
+  @Test func stoppedRuns_goOnFromWhereTheyWere_andAreFoundAgain() throws {
+    try Fixture.inDirectory { directory in
+      let place = directory.appendingPathComponent("one")
+      let part = try sweep(place, grid())
+      try stop(part, at: 3)
+      #expect(files(part).count == 12)
+      #expect(
+        RunStore.unfinished(under: directory, settings: part.settings, grid: part.grid)?
+          .lastPathComponent == "one")
+      let step = try Checkpoint(path: files(part)[0].path).state.step
+      var first: Int?
+      let outcome = try sweep(place, grid()).run { progress in
+        first = first ?? progress.groupStep
+        return true
+      }
+      #expect(first == step && !outcome.interrupted)
+      // Twelve runs went on, twelve began.
+      #expect(outcome.progress.steps == 12 * (14 - step) + 12 * 14)
+      #expect(files(part).isEmpty)
+    }
+  }
+
+  @Test func checkpointEvery_keepsRunsWhileTheyTrain() throws {
+    try Fixture.inDirectory { directory in
+      let part = try sweep(directory, grid(), every: 4)
+      var kept: [Int: Int] = [:]
+      _ = try part.run { progress in
+        if progress.groupNumber == 1, progress.groupStep > 0, let file = files(part).first {
+          kept[progress.groupStep] = try? Checkpoint(path: file.path).state.step
+        }
+        return true
+      }
+      #expect(kept[4] == 4 && kept[8] == 8 && kept[12] == 12 && kept[3] == nil, "\(kept)")
+      #expect(files(part).isEmpty)
+    }
+  }
+
+  /// Another run's, other measurements', another device's or a damaged checkpoint is not taken; the
+  /// other runs of the group go on by themselves.
+  @Test func checkpointsThatDoNotFit_areNotTaken() throws {
+    try Fixture.inDirectory { directory in
+      let whole = try sweep(directory.appendingPathComponent("whole"), grid())
+      _ = try whole.run()
+      let expected = try remains(whole)
+      let part = try sweep(directory.appendingPathComponent("part"), grid())
+      try stop(part, at: 5)
+      let kept = files(part)
+      let donor = try Checkpoint(path: kept[1].path)
+      try Data(contentsOf: kept[1]).write(to: kept[0])
+      try Checkpoint(
+        configuration: donor.configuration, state: donor.state, diagnosis: nil, measured: [],
+        seconds: 1, device: "another", arguments: []
+      ).write(to: kept[1])
+      var bytes = try Data(contentsOf: kept[2])
+      bytes[bytes.count - 5] ^= 8
+      try bytes.write(to: kept[2])
+      try bytes.prefix(100).write(to: kept[3])
+      let again = try sweep(directory.appendingPathComponent("part"), grid())
+      var groups: [[Int]] = []
+      _ = try again.run { progress in
+        if let group = progress.group, progress.groupNumber > groups.count {
+          groups.append([group.cells.count, progress.groupStep > 0 ? 1 : 0])
+        }
+        return true
+      }
+      #expect(groups == [[8, 1], [4, 0], [12, 0]], "\(groups)")
+      #expect(try remains(again) == expected)
+      // Measured runs do not go on from others that were not, nor the other way.
+      let measured = try sweep(
+        directory.appendingPathComponent("measured"), grid(), diagnosis: DiagnosisPlan(every: 5))
+      try stop(measured, at: 5)
+      let plain = try sweep(directory.appendingPathComponent("measured"), grid())
+      #expect(try plain.run().progress.steps == 24 * 14)
+      #expect(try remains(plain) == expected)
+    }
+  }
+
+  // MARK: TensorBoard
+
+  /// The numbers of a run's event file.
+  private func points(_ folder: EventFolder, _ sweep: Sweep, _ cell: RunCell) throws
+    -> EventFile.Contents
+  {
+    let file = folder.file(of: RunConfiguration(settings: sweep.settings, cell: cell))
+    return try #require(EventFile.contents(of: Data(contentsOf: file)))
+  }
+
+  @Test func events_comeWhileRunsTrain_eachOnce_alsoWhereTheyGoOn() throws {
+    try Fixture.inDirectory { directory in
+      let plan = DiagnosisPlan(every: 3, contents: .norms)
+      func folder(_ name: String) -> EventFolder {
+        EventFolder(directory: directory.appendingPathComponent(name), interval: .zero) { Date() }
+      }
+      let grid = try grid(rates: [-5, 60])
+      let whole = try sweep(
+        directory.appendingPathComponent("whole"), grid, diagnosis: plan, events: folder("a"))
+      var seen: [Int: Int] = [:]
+      var last: (file: URL, bytes: Data)?
+      _ = try whole.run { progress in
+        guard progress.groupNumber == 1, let cell = progress.group?.cells[0],
+          progress.groupStep > 0, let live = try? points(folder("a"), whole, cell)
+        else { return true }
+        #expect(live.isWhole)
+        #expect(live.points.keys.allSatisfy { $0.step <= progress.groupStep })
+        seen[progress.groupStep] = live.points.count
+        let file = folder("a").file(
+          of: RunConfiguration(settings: whole.settings, cell: cell))
+        last = (try? Data(contentsOf: file)).map { (file, $0) }
+        return true
+      }
+      let counts = seen.sorted { $0.key < $1.key }.map(\.value)
+      #expect(counts == counts.sorted() && Set(counts).count > 2, "\(seen)")
+      // A reader that has the file open only ever sees it grow.
+      let (file, bytes) = try #require(last)
+      let final = try Data(contentsOf: file)
+      #expect(final.starts(with: bytes) && final.count > bytes.count)
+      let part = try sweep(
+        directory.appendingPathComponent("part"), grid, diagnosis: plan, every: 4,
+        events: folder("b"))
+      try stop(part, at: 9)
+      // As if killed after more was written than the checkpoints know, in the middle of a record.
+      for cell in grid.cells.prefix(2) {
+        let file = folder("b").file(of: RunConfiguration(settings: part.settings, cell: cell))
+        try AtomicFile.append(Data([24, 0, 0, 0, 0, 0]), to: file)
+        #expect(try !points(folder("b"), part, cell).isWhole)
+      }
+      _ = try sweep(
+        directory.appendingPathComponent("part"), grid, diagnosis: plan, events: folder("b")
+      ).run()
+      for cell in grid.cells {
+        let (a, b) = (
+          try points(folder("a"), whole, cell), try points(folder("b"), part, cell)
+        )
+        #expect(a.isWhole && b.isWhole && a.points == b.points && !a.points.isEmpty)
+        let records = try whole.store.records(
+          for: RunConfiguration(settings: whole.settings, cell: cell))
+        #expect(a.points.count == records.reduce(0) { $0 + $1.values.count })
+      }
+    }
+  }
+}
