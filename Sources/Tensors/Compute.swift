@@ -9,15 +9,17 @@ public final class Compute {
   /// How matrices are multiplied.
   public let multiplier: any MatrixMultiplier
   let pool: BufferPool
-  private var programs: [KernelSource: Program] = [:]
+  private var programs: [ProgramKey: Program] = [:]
   private var kernels: [String: AnyObject] = [:]
 
   /// Which matrix multiplication to use.
   public enum MultiplierChoice: String, Sendable, CaseIterable {
-    /// Our own kernels on CPUs, else CLBlast.
+    /// Our own kernels on CPUs, else CLBlast; tiled for precisions that only it has.
     case automatic = "auto"
     /// Our own kernels for CPUs; they run on any device.
     case opencl
+    /// Our own kernels for GPUs; those of float32 run on any device.
+    case tiled
     /// OpenBLAS, on devices that run native kernels.
     case openblas
     case clblast
@@ -27,32 +29,69 @@ public final class Compute {
   ///
   /// - programCache: where compiled kernels are kept between processes, if anywhere; not used on
   ///   devices whose driver keeps them itself.
-  /// - Throws: `OpenCLError`; `unsupported` for OpenBLAS on a device without native kernels.
+  /// - precision: of the products; beyond fp32, of `tiled` on NVIDIA's tensor cores, which are
+  ///   tried before this returns.
+  /// - Throws: `OpenCLError`; `unsupported` for OpenBLAS on a device without native kernels;
+  ///   `PrecisionError` for a precision that the device or the multiplication does not have.
   public convenience init(
     device: Device, multiplier choice: MultiplierChoice = .automatic,
-    programCache: ProgramCache? = nil
+    precision: ProductPrecision = .fp32, programCache: ProgramCache? = nil
   ) throws {
-    let native = device.nativeFloatWidth
+    let programCache = device.keepsPrograms ? nil : programCache
+    let width = Self.vectorWidth(of: device)
+    guard precision.needsTensorCores else {
+      try self.init(
+        device: device, multiplier: choice, vectorWidth: width, programCache: programCache)
+      return
+    }
+    guard choice == .automatic || choice == .tiled else {
+      throw PrecisionError(
+        precision: precision, reason: "products by \(choice.rawValue) do not use them, tiled does")
+    }
+    guard device.kind == .gpu, device.vendor.lowercased().contains("nvidia") else {
+      throw PrecisionError(precision: precision, reason: "\(device.name) has none")
+    }
+    let multiplier = try GPUMultiplier(device: device, precision: precision)
     try self.init(
-      device: device, multiplier: choice, vectorWidth: [4, 8, 16].contains(native) ? native : 4,
-      programCache: device.keepsPrograms ? nil : programCache)
+      device: device, multiplier: multiplier, vectorWidth: width, programCache: programCache)
+    do {
+      try multiplier.tryAll(compute: self)
+    } catch {
+      throw PrecisionError(precision: precision, reason: "\(device.name): \(error)")
+    }
+  }
+
+  private static func vectorWidth(of device: Device) -> Int {
+    [4, 8, 16].contains(device.nativeFloatWidth) ? device.nativeFloatWidth : 4
   }
 
   /// Computation with kernels of another vector width than the device's own, for tests.
-  package init(
+  package convenience init(
     device: Device, multiplier choice: MultiplierChoice, vectorWidth: Int,
     programCache: ProgramCache? = nil
   ) throws {
+    let multiplier: any MatrixMultiplier =
+      switch choice {
+      case .openblas where !device.supportsNativeKernels:
+        throw OpenCLError.unsupported(operation: "OpenBLAS", device: device.name)
+      case .openblas: OpenBLASMultiplier()
+      case .automatic where device.kind != .cpu, .clblast: CLBlastMultiplier()
+      case .tiled: try GPUMultiplier(device: device, precision: .fp32)
+      case .opencl, .automatic: CPUMultiplier(device: device)
+      }
+    try self.init(
+      device: device, multiplier: multiplier, vectorWidth: vectorWidth, programCache: programCache)
+  }
+
+  /// Computation with a multiplier of one's own, which serves no other.
+  package init(
+    device: Device, multiplier: any MatrixMultiplier, vectorWidth: Int,
+    programCache: ProgramCache? = nil
+  ) throws {
     self.vectorWidth = vectorWidth
+    self.multiplier = multiplier
     queue = try CommandQueue(context: Context(device: device, programCache: programCache))
     pool = BufferPool(context: queue.context)
-    switch choice {
-    case .openblas where !device.supportsNativeKernels:
-      throw OpenCLError.unsupported(operation: "OpenBLAS", device: device.name)
-    case .openblas: multiplier = OpenBLASMultiplier()
-    case .automatic where device.kind != .cpu, .clblast: multiplier = CLBlastMultiplier()
-    case .opencl, .automatic: multiplier = CPUMultiplier(device: device)
-    }
   }
 
   /// Buffers made so far; it stands still once a repeated computation has been through once.
@@ -106,17 +145,28 @@ public final class Compute {
     _ source: KernelSource, _ name: String, _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
     if let kernel = kernels[name] as? Kernel<repeat each Argument> { return kernel }
-    let program: Program
-    if let known = programs[source] {
-      program = known
-    } else {
-      program = try Program(
-        context: queue.context, file: source.file, source: source.text,
-        definitions: ["WIDTH": "\(vectorWidth)"])
-      programs[source] = program
-    }
-    let kernel = try Kernel<repeat each Argument>(program, name)
+    let kernel: Kernel<repeat each Argument> = try load(source, name)
     kernels[name] = kernel
     return kernel
   }
+
+  /// A kernel of `source` compiled with `definitions`, checked; the caller keeps it.
+  func load<each Argument: KernelArgument>(
+    _ source: KernelSource, _ name: String, definitions: [String: String] = [:]
+  ) throws -> Kernel<repeat each Argument> {
+    let key = ProgramKey(source: source, definitions: definitions)
+    let program =
+      try programs[key]
+      ?? Program(
+        context: queue.context, file: source.file, source: source.text,
+        definitions: definitions.merging(["WIDTH": "\(vectorWidth)"]) { own, _ in own })
+    programs[key] = program
+    return try Kernel<repeat each Argument>(program, name)
+  }
+}
+
+/// What a program is made of.
+private struct ProgramKey: Hashable {
+  let source: KernelSource
+  let definitions: [String: String]
 }
