@@ -10,6 +10,7 @@ extension Activation: ExpressibleByArgument {}
 extension LossFunction: ExpressibleByArgument {}
 extension Objective: ExpressibleByArgument {}
 extension Compute.MultiplierChoice: ExpressibleByArgument {}
+extension ProductPrecision: ExpressibleByArgument {}
 
 /// An option whose value makes no sense; one line, without the usage.
 struct InvalidOption: Error, CustomStringConvertible {

@@ -12,7 +12,8 @@ import Spectral
       """,
     subcommands: [
       SweepCommand.self, TrainCommand.self, CheckCommand.self, FiguresCommand.self,
-      NormsCommand.self, ScalingCommand.self, DevicesCommand.self, BenchCommand.self,
+      NormsCommand.self, ScalingCommand.self, DevicesCommand.self, SelfTestCommand.self,
+      BenchCommand.self,
     ],
     defaultSubcommand: SweepCommand.self)
 

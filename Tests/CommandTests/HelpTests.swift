@@ -10,7 +10,8 @@ import Testing
     ("gputrain", Gputrain.self), ("sweep", SweepCommand.self), ("train", TrainCommand.self),
     ("check", CheckCommand.self), ("figures", FiguresCommand.self),
     ("scaling", ScalingCommand.self), ("norms", NormsCommand.self),
-    ("devices", DevicesCommand.self), ("bench", BenchCommand.self),
+    ("devices", DevicesCommand.self), ("selftest", SelfTestCommand.self),
+    ("bench", BenchCommand.self),
     ("bench-step", BenchCommand.Step.self), ("bench-sweep", BenchCommand.Sweep.self),
     ("bench-gemm", BenchCommand.Product.self), ("bench-spectral", BenchCommand.Norm.self),
   ]

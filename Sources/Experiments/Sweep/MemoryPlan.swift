@@ -70,11 +70,13 @@ public struct MemoryPlan: Sendable {
       for _ in 0..<2 { _ = pool.walkForward(shape, rows: rows, nonlinear: true) }
     }
     for rows in batches(of: settings.data.trainCount, by: settings.batchSize) {
+      let fusesUpdates =
+        settings.matrixMultiplication == "tiled"
+        || settings.matrixMultiplication == "opencl" && Int(rows) <= CPUMultiplier.mostUpdateRows
       pool.walkStep(
         shape, rows: rows, nonlinear: settings.activation != .identity,
         normsOfGradients: diagnosed || group.optimizer.family == .normalized,
-        gradients: group.optimizer.family == .normalized
-          || settings.matrixMultiplication != "opencl" || Int(rows) > CPUMultiplier.mostUpdateRows)
+        gradients: group.optimizer.family == .normalized || !fusesUpdates)
     }
     for rows in batches(of: settings.data.validationCount, by: Trainer.evaluationBatch) {
       let kept = pool.walkForward(
