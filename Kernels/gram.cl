@@ -14,20 +14,20 @@
 #include "vector.cl"
 
 // In (−½, ½): the start, which no structure of a batch is in step with (C. Wellons's 32-bit hash).
-inline float start(uint i) {
+static inline float start(uint i) {
   i = (i ^ i >> 16) * 0x7feb352du;
   i = (i ^ i >> 15) * 0x846ca68bu;
   return ((i ^ i >> 16) >> 8) * 0x1p-24f - 0.5f;
 }
 
 // 4^−e with 4^e about x; 1 for what is no positive number.
-inline float inverse_scale(float x) {
+static inline float inverse_scale(float x) {
   return x > 0.0f && isfinite(x) ? ldexp(1.0f, -2 * (ilogb(x) / 2)) : 1.0f;
 }
 
 // The eigenvector of the largest eigenvalue θ of the symmetric 3×3 matrix (a0 a1 a3 | a2 a4 | a5
 // the lower triangle by rows), by Jacobi rotations. A matrix that is not finite gives no finite θ.
-inline float top_of_three(const float lower[6], float c[3]) {
+static inline float top_of_three(const float lower[6], float c[3]) {
   float g[3][3] = {{lower[0], lower[1], lower[3]},
                    {lower[1], lower[2], lower[4]},
                    {lower[3], lower[4], lower[5]}};
@@ -58,7 +58,7 @@ inline float top_of_three(const float lower[6], float c[3]) {
 }
 
 // Plain form of what the iteration is made of: dot products, matrix times vector, loops.
-inline float item_dot(__global const float* a, __global const float* b, uint n) {
+static inline float item_dot(__global const float* a, __global const float* b, uint n) {
   vector total = 0.0f;
   size_t c = 0;
   for (; c + WIDTH <= n; c += WIDTH) total += LOAD(a + c) * LOAD(b + c);
@@ -67,7 +67,7 @@ inline float item_dot(__global const float* a, __global const float* b, uint n) 
   return result;
 }
 
-inline void item_times(__global const float* m, float scale, __global const float* x,
+static inline void item_times(__global const float* m, float scale, __global const float* x,
                        __global float* y, uint n) {
   size_t row = 0;
   for (; row + 4 <= n; row += 4) {
@@ -89,7 +89,7 @@ inline void item_times(__global const float* m, float scale, __global const floa
 }
 
 // Group form: each item takes the elements of its own number modulo ITEMS; every item gets the sum.
-inline float group_sum(float value, __local float* shared) {
+static inline float group_sum(float value, __local float* shared) {
   uint item = get_local_id(0);
   barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
   shared[item] = value;
@@ -101,7 +101,7 @@ inline float group_sum(float value, __local float* shared) {
   return shared[0];
 }
 
-inline float group_dot(__global const float* a, __global const float* b, uint n,
+static inline float group_dot(__global const float* a, __global const float* b, uint n,
                        __local float* shared) {
   float total = 0.0f;
   for (size_t c = get_local_id(0); c < n; c += ITEMS) total += a[c] * b[c];
@@ -109,7 +109,7 @@ inline float group_dot(__global const float* a, __global const float* b, uint n,
 }
 
 // m is symmetric, so that an item may read columns, its neighbours beside it.
-inline void group_times(__global const float* m, float scale, __global const float* x,
+static inline void group_times(__global const float* m, float scale, __global const float* x,
                         __global float* y, uint n) {
   barrier(CLK_GLOBAL_MEM_FENCE);
   for (size_t c = get_local_id(0); c < n; c += ITEMS) {

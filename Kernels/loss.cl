@@ -6,11 +6,11 @@
 // global (rows rounded up to 64, replicas), local (64, 1). One work-item a row.
 // The greatest logit is subtracted before exp, so that exp cannot overflow.
 
-inline size_t label_index(size_t replica, size_t row, uint label_stride) {
+static inline size_t label_index(size_t replica, size_t row, uint label_stride) {
   return replica * label_stride + row;
 }
 
-inline uint arg_max(__global const float* restrict y, uint classes) {
+static inline uint arg_max(__global const float* restrict y, uint classes) {
   uint best = 0;
   for (uint c = 1; c < classes; c++) best = y[c] > y[best] ? c : best;
   return best;

@@ -12,19 +12,9 @@
 #include "vector.cl"
 #include "nonlinearity.cl"
 #include "rules.cl"
+#include "epilogue.cl"
 
 NONLINEARITY(vector)
-
-#define HAS_BIAS 1
-#define HAS_OUTPUT 2
-#define DERIVATIVE 4
-#define UPDATE 8
-
-#define RULE_STANDS_STILL 0
-#define RULE_SGD 1
-#define RULE_MOMENTUM 2
-#define RULE_NESTEROV 3
-#define RULE_ADAM 4
 
 // Pointers are to the unit's replica.
 typedef struct {

@@ -9,16 +9,18 @@
 
 // NaN stays NaN: fmax would make it 0 and hide that a network has diverged.
 #define NONLINEARITY(T)                                                                      \
-  inline T JOIN(gelu_inner_, T)(T z) { return 0.7978845608028654f * (z + 0.044715f * z * z * z); } \
+  static inline T JOIN(gelu_inner_, T)(T z) {                                                \
+    return 0.7978845608028654f * (z + 0.044715f * z * z * z);                                \
+  }                                                                                          \
                                                                                              \
-  inline T JOIN(activate_, T)(T z, uint kind) {                                              \
+  static inline T JOIN(activate_, T)(T z, uint kind) {                                       \
     if (kind == RELU) return z < (T)(0.0f) ? (T)(0.0f) : z;                                  \
     if (kind == TANH) return tanh(z);                                                        \
     if (kind == GELU) return 0.5f * z * (1.0f + tanh(JOIN(gelu_inner_, T)(z)));              \
     return z;                                                                                \
   }                                                                                          \
                                                                                              \
-  inline T JOIN(derivative_, T)(T z, uint kind) {                                            \
+  static inline T JOIN(derivative_, T)(T z, uint kind) {                                     \
     if (kind == RELU) return isnan(z) ? z : (z > (T)(0.0f) ? (T)(1.0f) : (T)(0.0f));         \
     if (kind == TANH) {                                                                      \
       T t = tanh(z);                                                                         \

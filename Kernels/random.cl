@@ -4,7 +4,7 @@
 // Uniform u = (⌊x/2⁸⌋ + ½)·2⁻²⁴ in (0, 1); normal: Box–Muller over the block's two pairs, times std.
 // global (⌈count/4⌉ rounded up to 64, replicas), local (64, 1). One work-item makes four numbers.
 
-inline uint4 philox(uint4 counter, uint2 key) {
+static inline uint4 philox(uint4 counter, uint2 key) {
   for (int round = 0; round < 10; round++) {
     uint high0 = mul_hi(0xD2511F53u, counter.x), low0 = 0xD2511F53u * counter.x;
     uint high1 = mul_hi(0xCD9E8D57u, counter.z), low1 = 0xCD9E8D57u * counter.z;
@@ -14,17 +14,18 @@ inline uint4 philox(uint4 counter, uint2 key) {
   return counter;
 }
 
-inline uint4 block(__global const ulong* restrict seeds, size_t replica, uint stream, uint index) {
+static inline uint4 block(__global const ulong* restrict seeds, size_t replica, uint stream,
+                          uint index) {
   ulong seed = seeds[replica];
   return philox((uint4)(index, stream, 0, 0), (uint2)((uint)seed, (uint)(seed >> 32)));
 }
 
 // The 24 high bits, centred: in [2⁻²⁵, 1 − 2⁻²⁵], exact in float.
-inline float4 unit(uint4 bits) {
+static inline float4 unit(uint4 bits) {
   return (convert_float4(bits >> 8) + 0.5f) * 5.9604644775390625e-8f;
 }
 
-inline void store(__global float* values, size_t replica, uint index, uint count, float4 v) {
+static inline void store(__global float* values, size_t replica, uint index, uint count, float4 v) {
   __global float* p = values + replica * count + (size_t)4 * index;
   uint left = count - 4 * index;
   if (left > 0) p[0] = v.x;

@@ -112,7 +112,7 @@ __kernel void ritz_gram(__global const uint* restrict problems,
   grams[problem[GRAMS_AT] + get_global_id(1) * pairs + get_global_id(0)] = sum(total);
 }
 
-inline float total(__global const float* grams, uint chunks, uint pairs, uint pair) {
+static inline float total(__global const float* grams, uint chunks, uint pairs, uint pair) {
   float result = 0.0f;
   for (uint c = 0; c < chunks; c++) result += grams[c * pairs + pair];
   return result;
@@ -120,7 +120,7 @@ inline float total(__global const float* grams, uint chunks, uint pairs, uint pa
 
 // Eigenvalues and vectors (columns of q) of the symmetric m×m matrix g, by cyclic Jacobi rotations.
 // A matrix that is not finite ends at once.
-inline void jacobi(float g[MOST][MOST], float q[MOST][MOST], uint m) {
+static inline void jacobi(float g[MOST][MOST], float q[MOST][MOST], uint m) {
   for (uint i = 0; i < m; i++)
     for (uint j = 0; j < m; j++) q[i][j] = i == j ? 1.0f : 0.0f;
   for (int sweep = 0; sweep < 12; sweep++) {

@@ -51,8 +51,9 @@
 
 // Both sweeps over a tile of TILE rows and COUNT vectors.
 #define DEFINE_TILE(NAME, TILE, COUNT, MEASURE)                                       \
-  inline void NAME(__global const float* w, __global const float* d, __global float* z, \
-                   size_t n, size_t pitch, float scale, float* square, float* most) { \
+  static inline void NAME(__global const float* w, __global const float* d,           \
+                          __global float* z, size_t n, size_t pitch, float scale,     \
+                          float* square, float* most) {                               \
     vector u[TILE][COUNT];                                                            \
     float a[TILE][COUNT];                                                             \
     vector squares = 0.0f, largest = 0.0f;                                            \

@@ -7,7 +7,7 @@ typedef JOIN(float, WIDTH) vector;
 #define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
 
 // What is worth a call is not repeated: kernels of many copies take seconds to compile.
-#define INLINE inline __attribute__((always_inline))
+#define INLINE static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
 
 // The first `count` of WIDTH floats; 0 beyond.

@@ -1,5 +1,7 @@
-// Our matrix products against OpenBLAS's, and the update inside ∇W's product against one after it:
-//   swift run -c release GemmBenchmark [rounds]
+// One route of matrix products against another, and the update inside ∇W's product against one
+// after it:
+//   swift run -c release GemmBenchmark [rounds] [route other]
+// Routes: opencl and openblas where none are given on a CPU, tiled and clblast on a GPU.
 // Sides alternate; least, median and greatest of all rounds. POCL_AFFINITY=1 keeps PoCL's threads
 // on their cores.
 import Foundation
@@ -67,12 +69,17 @@ func text(_ times: [Double], _ value: (Double) -> Double) -> String {
 
 let rounds = CommandLine.arguments.dropFirst().compactMap { Int($0) }.first ?? 15
 let device = try Device.find(.best)
-let ours = try Compute(device: device, multiplier: .opencl)
-let theirs = try Compute(device: device, multiplier: .openblas)
+let given = CommandLine.arguments.dropFirst().compactMap(Compute.MultiplierChoice.init)
+let routes: [Compute.MultiplierChoice] =
+  given.count == 2 ? given : device.kind == .cpu ? [.opencl, .openblas] : [.tiled, .clblast]
+let ours = try Compute(device: device, multiplier: routes[0])
+let theirs = try Compute(device: device, multiplier: routes[1])
 
 print("\(device.name), \(rounds) alternating rounds; least, median, greatest")
 print(
-  "GFLOP/s                    ours                     OpenBLAS                 ratio of medians")
+  "GFLOP/s".padding(toLength: 27, withPad: " ", startingAt: 0)
+    + routes.map { $0.rawValue.padding(toLength: 25, withPad: " ", startingAt: 0) }.joined()
+    + "ratio of medians")
 for shape in shapes {
   let repeats = max(1, Int(1e9 / shape.work))
   let sides = try [ours, theirs].map { compute in
@@ -93,7 +100,9 @@ for shape in shapes {
     String(format: "%8.2f", ratio))
 }
 
-print("\nMilliseconds, ∇W and its update: in the product, after it, and after OpenBLAS's")
+print(
+  "\nMilliseconds, ∇W and its update: in the product of \(routes[0].rawValue), after it, "
+    + "and after \(routes[1].rawValue)'s")
 for (rule, stateCount) in [("sgd", 0), ("adam", 2)] {
   for width in [1024, 2048, 4096] {
     let batch = 64

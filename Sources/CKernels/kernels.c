@@ -16,6 +16,13 @@ const char *gputrain_arithmetic_source(void) {
   return text;
 }
 
+const char *gputrain_epilogue_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/epilogue.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_fill_source(void) {
   static const char text[] = {
 #embed "../../Kernels/fill.cl"
@@ -44,9 +51,30 @@ const char *gputrain_loss_source(void) {
   return text;
 }
 
+const char *gputrain_mma_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/mma.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_multiply_source(void) {
   static const char text[] = {
 #embed "../../Kernels/multiply.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_multiply_local_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/multiply_local.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_multiply_tensor_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/multiply_tensor.cl"
       , 0};
   return text;
 }
@@ -82,6 +110,13 @@ const char *gputrain_ritz_source(void) {
 const char *gputrain_rules_source(void) {
   static const char text[] = {
 #embed "../../Kernels/rules.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_span_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/span.cl"
       , 0};
   return text;
 }

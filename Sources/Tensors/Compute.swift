@@ -11,16 +11,18 @@ public final class Compute {
   /// Kernel parameters measured on this device, if any; multipliers that have some take theirs.
   public let tuning: DeviceTuning?
   let pool: BufferPool
-  private var programs: [KernelSource: Program] = [:]
+  private var programs: [ProgramKey: Program] = [:]
   private var ownPrograms: [KernelFile: Program] = [:]
   private var kernels: [KernelKey: AnyObject] = [:]
 
   /// Which matrix multiplication to use.
   public enum MultiplierChoice: String, Sendable, CaseIterable {
-    /// Our own kernels on CPUs, else CLBlast.
+    /// Our own kernels on CPUs, else CLBlast; tiled for precisions that only it has.
     case automatic = "auto"
     /// Our own kernels for CPUs; they run on any device.
     case opencl
+    /// Our own kernels for GPUs; those of float32 run on any device.
+    case tiled
     /// OpenBLAS, on devices that run native kernels.
     case openblas
     /// CLBlast, on any device.
@@ -31,21 +33,69 @@ public final class Compute {
   ///
   /// - programCache: where compiled kernels are kept between processes, if anywhere; not used on
   ///   devices whose driver keeps them itself.
+  /// - precision: of the products; beyond fp32, of `tiled` on NVIDIA's tensor cores, which are
+  ///   tried before this returns.
   /// - tuning: kernel parameters for this very device; they may change how results are rounded.
-  /// - Throws: `OpenCLError`; `unsupported` for OpenBLAS on a device without native kernels.
+  /// - Throws: `OpenCLError`; `unsupported` for OpenBLAS on a device without native kernels;
+  ///   `PrecisionError` for a precision that the device or the multiplication does not have.
   public convenience init(
     device: Device, multiplier choice: MultiplierChoice = .automatic,
-    programCache: ProgramCache? = nil, tuning: DeviceTuning? = nil
+    precision: ProductPrecision = .fp32, programCache: ProgramCache? = nil,
+    tuning: DeviceTuning? = nil
   ) throws {
-    let native = device.nativeFloatWidth
+    let programCache = device.keepsPrograms ? nil : programCache
+    let width = Self.vectorWidth(of: device)
+    guard precision.needsTensorCores else {
+      try self.init(
+        device: device, multiplier: choice, vectorWidth: width, programCache: programCache,
+        tuning: tuning)
+      return
+    }
+    guard choice == .automatic || choice == .tiled else {
+      throw PrecisionError(
+        precision: precision, reason: "products by \(choice.rawValue) do not use them, tiled does")
+    }
+    guard device.kind == .gpu, device.vendor.lowercased().contains("nvidia") else {
+      throw PrecisionError(precision: precision, reason: "\(device.name) has none")
+    }
+    let multiplier = try GPUMultiplier(device: device, precision: precision)
     try self.init(
-      device: device, multiplier: choice, vectorWidth: [4, 8, 16].contains(native) ? native : 4,
-      programCache: device.keepsPrograms ? nil : programCache, tuning: tuning)
+      device: device, multiplier: multiplier, vectorWidth: width, programCache: programCache,
+      tuning: tuning)
+    do {
+      try multiplier.tryAll(compute: self)
+    } catch {
+      throw PrecisionError(precision: precision, reason: "\(device.name): \(error)")
+    }
+  }
+
+  private static func vectorWidth(of device: Device) -> Int {
+    [4, 8, 16].contains(device.nativeFloatWidth) ? device.nativeFloatWidth : 4
   }
 
   /// Computation with kernels of another vector width than the device's own, for tests.
-  package init(
+  package convenience init(
     device: Device, multiplier choice: MultiplierChoice, vectorWidth: Int,
+    programCache: ProgramCache? = nil, tuning: DeviceTuning? = nil
+  ) throws {
+    let multiplier: any MatrixMultiplier =
+      switch choice {
+      case .openblas where !device.supportsNativeKernels:
+        throw OpenCLError.unsupported(operation: "OpenBLAS", device: device.name)
+      case .openblas: OpenBLASMultiplier()
+      case .automatic where device.kind != .cpu, .clblast:
+        CLBlastMultiplier(settings: tuning.map { CLBlastSettings($0, device: device) } ?? .own)
+      case .tiled: try GPUMultiplier(device: device, precision: .fp32)
+      case .opencl, .automatic: CPUMultiplier(device: device)
+      }
+    try self.init(
+      device: device, multiplier: multiplier, vectorWidth: vectorWidth, programCache: programCache,
+      tuning: tuning)
+  }
+
+  /// Computation with a multiplier of one's own, which serves no other.
+  package init(
+    device: Device, multiplier: any MatrixMultiplier, vectorWidth: Int,
     programCache: ProgramCache? = nil, tuning: DeviceTuning? = nil
   ) throws {
     precondition(
@@ -53,17 +103,9 @@ public final class Compute {
       "a tuning of \(tuning?.key.device ?? "") for \(device.name)")
     self.tuning = tuning
     self.vectorWidth = vectorWidth
+    self.multiplier = multiplier
     queue = try CommandQueue(context: Context(device: device, programCache: programCache))
     pool = BufferPool(context: queue.context)
-    switch choice {
-    case .openblas where !device.supportsNativeKernels:
-      throw OpenCLError.unsupported(operation: "OpenBLAS", device: device.name)
-    case .openblas: multiplier = OpenBLASMultiplier()
-    case .automatic where device.kind != .cpu, .clblast:
-      multiplier = CLBlastMultiplier(
-        settings: tuning.map { CLBlastSettings($0, device: device) } ?? .own)
-    case .opencl, .automatic: multiplier = CPUMultiplier(device: device)
-    }
   }
 
   /// The device's name and, where products take parameters of a tuning, which: both decide how
@@ -86,7 +128,7 @@ public final class Compute {
   public var allocations: Int { pool.allocations }
 
   /// Files of kernels compiled, or taken from where they are kept, so far.
-  public var programCount: Int { programs.count }
+  public var programCount: Int { programs.count + ownPrograms.count }
 
   /// How long that took; PoCL compiles each kernel further when it runs first.
   public private(set) var buildTime = Duration.zero
@@ -138,12 +180,14 @@ public final class Compute {
   package func kernel<each Argument: KernelArgument>(
     _ source: KernelSource, _ name: String, _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
-    try kernel(KernelKey(file: nil, name: name)) {
-      if let known = programs[source] { return known }
-      let program = try program(source.file, source.text)
-      programs[source] = program
-      return program
-    }
+    try kernel(KernelKey(file: nil, name: name)) { try program(source) }
+  }
+
+  /// A kernel of `source` compiled with `definitions`, checked; the caller keeps it.
+  func load<each Argument: KernelArgument>(
+    _ source: KernelSource, _ name: String, definitions: [String: String] = [:]
+  ) throws -> Kernel<repeat each Argument> {
+    try Kernel<repeat each Argument>(program(source, definitions), name)
   }
 
   /// The kernel `name` of a file of one's own, compiled and checked at first use.
@@ -176,11 +220,29 @@ public final class Compute {
     return kernel
   }
 
-  private func program(_ file: String, _ source: String) throws -> Program {
+  private func program(_ source: KernelSource, _ definitions: [String: String] = [:]) throws
+    -> Program
+  {
+    let key = ProgramKey(source: source, definitions: definitions)
+    if let known = programs[key] { return known }
+    let program = try program(source.file, source.text, definitions)
+    programs[key] = program
+    return program
+  }
+
+  private func program(
+    _ file: String, _ source: String, _ definitions: [String: String] = [:]
+  ) throws -> Program {
     let start = ContinuousClock.now
     defer { buildTime += ContinuousClock.now - start }
     return try Program(
       context: queue.context, file: file, source: source,
-      definitions: ["WIDTH": "\(vectorWidth)"])
+      definitions: definitions.merging(["WIDTH": "\(vectorWidth)"]) { own, _ in own })
   }
+}
+
+/// What a program is made of.
+private struct ProgramKey: Hashable {
+  let source: KernelSource
+  let definitions: [String: String]
 }

@@ -4,8 +4,11 @@ import CKernels
 package enum KernelSource: String, CaseIterable {
   case activation, arithmetic, fill, gather, gram, loss, multiply, reduction, random, ritz, spectral
   case update
+  /// Of GPUs: compiled for a form and a tile.
+  case multiplyLocal = "multiply_local"
+  case multiplyTensor = "multiply_tensor"
   /// Included by others: no kernels of their own.
-  case nonlinearity, rules, tile, vector
+  case epilogue, mma, nonlinearity, rules, span, tile, vector
 
   /// The file's name, for messages.
   package var file: String { "Kernels/\(rawValue).cl" }
@@ -37,16 +40,21 @@ package enum KernelSource: String, CaseIterable {
       switch self {
       case .activation: gputrain_activation_source()
       case .arithmetic: gputrain_arithmetic_source()
+      case .epilogue: gputrain_epilogue_source()
       case .fill: gputrain_fill_source()
       case .gather: gputrain_gather_source()
       case .gram: gputrain_gram_source()
       case .loss: gputrain_loss_source()
+      case .mma: gputrain_mma_source()
       case .multiply: gputrain_multiply_source()
+      case .multiplyLocal: gputrain_multiply_local_source()
+      case .multiplyTensor: gputrain_multiply_tensor_source()
       case .nonlinearity: gputrain_nonlinearity_source()
       case .random: gputrain_random_source()
       case .reduction: gputrain_reduction_source()
       case .ritz: gputrain_ritz_source()
       case .rules: gputrain_rules_source()
+      case .span: gputrain_span_source()
       case .spectral: gputrain_spectral_source()
       case .tile: gputrain_tile_source()
       case .update: gputrain_update_source()

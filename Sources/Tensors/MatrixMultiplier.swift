@@ -43,6 +43,8 @@ public struct MatrixProduct {
 public protocol MatrixMultiplier {
   /// The name that `--gemm` takes.
   var name: String { get }
+  /// What operands are rounded to.
+  var precision: ProductPrecision { get }
   /// Whether `multiply` applies the product's epilogue; where not, it is given the product without.
   func fuses(_ product: MatrixProduct) -> Bool
   /// Enqueues the product.
@@ -52,6 +54,8 @@ public protocol MatrixMultiplier {
 }
 
 extension MatrixMultiplier {
+  /// Float32 throughout.
+  public var precision: ProductPrecision { .fp32 }
   /// Products only.
   public func fuses(_ product: MatrixProduct) -> Bool { false }
 }

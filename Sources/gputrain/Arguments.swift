@@ -10,6 +10,7 @@ extension Activation: ExpressibleByArgument {}
 extension LossFunction: ExpressibleByArgument {}
 extension Objective: ExpressibleByArgument {}
 extension Compute.MultiplierChoice: ExpressibleByArgument {}
+extension ProductPrecision: ExpressibleByArgument {}
 
 extension Parametrizations {
   /// Every name, for help texts: "sp, ntp or mup".

@@ -14,11 +14,13 @@ struct DeviceOption: ParsableArguments {
   /// The device asked for, with what computes on it.
   ///
   /// - Throws: `OpenCLError` where there is none.
-  func compute(multiplier: Compute.MultiplierChoice = .automatic) throws -> Compute {
+  func compute(
+    multiplier: Compute.MultiplierChoice = .automatic, precision: ProductPrecision = .fp32
+  ) throws -> Compute {
     let device = try find()
     let (cache, tunings) = (CacheFolder.programs, CacheFolder.tunings)
     let compute = try Compute(
-      device: device, multiplier: multiplier, programCache: cache,
+      device: device, multiplier: multiplier, precision: precision, programCache: cache,
       tuning: tunings?.usable(for: device))
     Terminal.detail(
       "device \(device.index): \(device.name); \(device.platform), \(device.version), driver "
@@ -91,11 +93,25 @@ struct ComputeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Matrix products; auto is opencl on CPU devices, else clblast.", valueName: "name"))
+      "Matrix products; auto is opencl on CPU devices, else clblast, or tiled for a --precision "
+        + "that needs it.", valueName: "name"))
   var gemm: Compute.MultiplierChoice = .automatic
+
+  @Option(
+    help: ArgumentHelp(
+      "What matrix products round their operands to; all but fp32 need NVIDIA tensor cores. "
+        + "tf32x3 is as exact as fp32.", valueName: "name"))
+  var precision: ProductPrecision = .fp32
 
   /// What computes, as asked for.
   ///
-  /// - Throws: `OpenCLError` where there is no such device.
-  func compute() throws -> Compute { try on.compute(multiplier: gemm) }
+  /// - Throws: `OpenCLError` where there is no such device; `InvalidOption` where it does not have
+  ///   the precision.
+  func compute() throws -> Compute {
+    do {
+      return try on.compute(multiplier: gemm, precision: precision)
+    } catch let error as PrecisionError {
+      throw InvalidOption("--\(error)")
+    }
+  }
 }

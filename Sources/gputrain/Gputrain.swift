@@ -13,7 +13,7 @@ import Spectral
     subcommands: [
       SweepCommand.self, TrainCommand.self, CheckCommand.self, FiguresCommand.self,
       ReportCommand.self, NormsCommand.self, ScalingCommand.self, DevicesCommand.self,
-      TuneCommand.self, BenchCommand.self,
+      SelfTestCommand.self, TuneCommand.self, BenchCommand.self,
     ],
     defaultSubcommand: SweepCommand.self)
 

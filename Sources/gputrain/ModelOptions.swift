@@ -189,6 +189,7 @@ struct ModelOptions: ParsableArguments {
     Terminal.note(
       "device: \(device.index) \(device.name) (\(device.kind.rawValue)), "
         + "matrix products by \(compute.multiplier.name)"
+        + (compute.multiplier.precision == .fp32 ? "" : ", \(compute.multiplier.precision)")
         + (compute.productTuning.map { ", tuned \($0.day)" } ?? ""))
     Terminal.note(
       "data: \(prepared.description.name), \(prepared.description.trainCount) training and "
@@ -223,7 +224,8 @@ struct ModelOptions: ParsableArguments {
       rateRules: try rules(definitions), rateMultipliers: rateMultipliers.map(\.multiplier),
       inputMultiplier: inputMultiplier, outputMultiplier: outputMultiplier,
       zeroReadout: zeroReadout ?? zeroReadoutByDefault, spectralInit: spectralInit,
-      schedule: schedule, weightDecay: weightDecay, matrixMultiplication: compute.multiplier.name)
+      schedule: schedule, weightDecay: weightDecay, matrixMultiplication: compute.multiplier.name,
+      precision: compute.multiplier.precision)
   }
 
   /// Says what `spectral-literal` does below the input size, where it is among the rules.

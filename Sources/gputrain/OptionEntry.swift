@@ -80,6 +80,7 @@ extension ModelOptions {
       OptionEntry("parametrization-file", repeated: parametrizationFiles),
       OptionEntry("device", computing.on.device.isEmpty ? nil : computing.on.device),
       OptionEntry("gemm", computing.gemm.rawValue),
+      OptionEntry("precision", computing.precision.rawValue),
       OptionEntry("memory", memory.map { "\($0.bytes)" }),
     ]
   }

@@ -53,6 +53,17 @@ import Testing
     #expect(abs(rate * milliseconds * 1e6 / (4 * 600 * passes) - 1) <= 1e-9)
   }
 
+  /// Two replicas, of which the second must be compared with its own operands.
+  @Test(arguments: ["opencl", "openblas", "clblast", "tiled"])
+  func gemm_saysItsError(gemm: String) throws {
+    let figure = try figure(
+      ["gemm", "--m", "33", "--n", "20", "--k", "70", "--replicas", "2", "--gemm", gemm])
+    let details = try #require(figure["details"] as? [String: Double])
+    let error = try #require(details["relative_error"])
+    #expect(error > 0 && error < 1e-6)
+    #expect(figure["gemm"] as? String == gemm)
+  }
+
   @Test func text_saysWhatWasTimed() throws {
     let result = try CommandRunner.run(
       ["bench", "gemm", "--m", "8", "--n", "8", "--k", "8", "--seconds", "0.01"])

@@ -11,7 +11,8 @@ import Testing
     ("check", CheckCommand.self), ("figures", FiguresCommand.self),
     ("report", ReportCommand.self),
     ("scaling", ScalingCommand.self), ("norms", NormsCommand.self),
-    ("devices", DevicesCommand.self), ("tune", TuneCommand.self), ("bench", BenchCommand.self),
+    ("devices", DevicesCommand.self), ("selftest", SelfTestCommand.self),
+    ("tune", TuneCommand.self), ("bench", BenchCommand.self),
     ("bench-step", BenchCommand.Step.self), ("bench-sweep", BenchCommand.Sweep.self),
     ("bench-gemm", BenchCommand.Product.self), ("bench-spectral", BenchCommand.Norm.self),
   ]

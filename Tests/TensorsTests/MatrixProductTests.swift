@@ -20,11 +20,34 @@ import Testing
     return try result + ownComputes()
   }
 
+  /// Our own: for CPUs, and for GPUs with several tiles.
   static func ownComputes() throws -> [Compute] {
     let device = try Device.find(.best)
+    let oblong = LocalTile(rows: 64, columns: 32, depth: 8, threadRows: 8, threadColumns: 4)
     return try [4, 8, 16].map {
       try Compute(device: device, multiplier: .opencl, vectorWidth: $0)
-    }
+    } + [Compute(device: device, multiplier: .tiled), compute(.local(oblong))]
+  }
+
+  /// Tensor cores emulated, every precision; slow.
+  static func emulatedComputes() throws -> [Compute] {
+    let kernels: [GPUProductKernel] = [
+      .tensor(
+        TensorTile(rows: 32, columns: 64, depth: 16, warpRows: 16, warpColumns: 32, stages: 3),
+        .tf32x3, emulation: .early),
+      .tensor(
+        TensorTile(rows: 64, columns: 32, depth: 32, warpRows: 32, warpColumns: 16, stages: 2),
+        .tf32, emulation: .late),
+      .tensor(
+        TensorTile(rows: 32, columns: 32, depth: 16, warpRows: 32, warpColumns: 8, stages: 4),
+        .bf16, emulation: .late),
+    ]
+    return try kernels.map(compute)
+  }
+
+  static func compute(_ kernel: GPUProductKernel) throws -> Compute {
+    try Compute(
+      device: .find(.best), multiplier: GPUMultiplier(kernels: [kernel], units: 2), vectorWidth: 4)
   }
 
   /// Deterministic values in [−1, 1).
@@ -37,9 +60,10 @@ import Testing
   }
 
   @Test func products_matchDoubleLoops_allFormsShapesAndBroadcasts() throws {
-    let computes = try Self.computes()
+    let (computes, emulated) = (try Self.computes(), try Self.emulatedComputes())
     for form in ProductForm.allCases {
       for (m, n, k) in Self.shapes {
+        let computes = m * n * k <= 1 << 19 ? computes + emulated : computes
         for (replicasA, replicasB) in [(1, 1), (3, 3), (1, 3), (3, 1)] {
           try expectProducts(computes, form, m, n, k, replicasA, replicasB)
         }
@@ -57,8 +81,7 @@ import Testing
     let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
     let alpha: Float = 0.75
     let replicas = max(replicasA, replicasB)
-    // For each element, the sum and the rounding that it may have.
-    var expected = [(sum: Double, bound: Double)](
+    var expected = [(sum: Double, magnitude: Double)](
       repeating: (0, 0), count: replicas * m * n)
     a.withUnsafeBufferPointer { a in
       b.withUnsafeBufferPointer { b in
@@ -75,9 +98,7 @@ import Testing
             x += stepA
             y += stepB
           }
-          // Rounding of k additions grows as √k; 4 covers the products' own rounding.
-          let bound = 4 * Double(k).squareRoot() * Double(Float.ulpOfOne) * magnitude
-          expected[index] = (Double(alpha) * sum, Double(alpha) * bound)
+          expected[index] = (Double(alpha) * sum, Double(alpha) * magnitude)
         }
       }
     }
@@ -87,19 +108,23 @@ import Testing
         compute.tensor(b, replicas: replicasB, rows: rowsB, columns: columnsB), alpha: alpha)
       #expect(product.shape == [replicas, m, n])
       let got = try compute.read(product)
+      let bound = compute.multiplier.precision.relativeBound(depth: k)
       #expect(
-        zip(got, expected).allSatisfy { abs(Double($0) - $1.sum) <= $1.bound },
+        zip(got, expected).allSatisfy { abs(Double($0) - $1.sum) <= bound * $1.magnitude },
         """
-        \(compute.multiplier.name) width \(compute.vectorWidth) \(form) \(m)×\(n)×\(k) \
+        \(compute.multiplier.name) \(compute.multiplier.precision) width \(compute.vectorWidth) \(form) \(m)×\(n)×\(k) \
         replicas \(replicasA), \(replicasB)
         """)
     }
   }
 
   @Test func replica_isBitForBitTheSoloProduct_onCPU() throws {
-    for compute in try Self.computes() where compute.multiplier.name != "clblast" {
+    let computes = try Self.computes().filter { $0.multiplier.name != "clblast" }
+    let emulated = try Self.emulatedComputes()
+    for compute in computes + emulated {
       for form in ProductForm.allCases {
-        for (m, n, k) in [(24, 24, 24), (100, 100, 100), (64, 330, 300), (530, 90, 64)] {
+        for (m, n, k) in [(24, 24, 24), (100, 100, 100), (64, 330, 300), (530, 90, 64)]
+        where m < 50 || !emulated.contains(where: { $0 === compute }) {
           let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
           let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
           let (a, b) = (values(40 * m * k, seed: 3), values(40 * k * n, seed: 4))
@@ -150,7 +175,7 @@ import Testing
   @Test func ownProduct_staysWithinItsTensors() throws {
     let guarded = 64
     let sentinel: Float = -77
-    for compute in try Self.ownComputes() {
+    for compute in try Self.ownComputes() + Self.emulatedComputes() {
       func tensor(_ rows: Int, _ columns: Int, _ fill: Float) throws -> Tensor {
         let tensor = try Tensor(
           replicas: 2, rows: rows, columns: columns, guarded: guarded, pool: compute.pool)
@@ -160,7 +185,8 @@ import Testing
         return tensor
       }
       for form in ProductForm.allCases {
-        for (m, n, k) in Self.shapes {
+        for (m, n, k) in Self.shapes
+        where compute.multiplier.precision == .fp32 || m * n * k <= 1 << 19 {
           let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
           let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
           let c = try tensor(m, n, sentinel)

@@ -25,7 +25,7 @@ import Testing
   @Test(arguments: Activation.allCases, [false, true]) func forward_isProductBiasActivation(
     activation: Activation, hasBias: Bool
   ) throws {
-    for compute in try MatrixProductTests.computes() {
+    for compute in try MatrixProductTests.computes() + MatrixProductTests.emulatedComputes() {
       for (m, n, k) in Self.shapes {
         let input = try tensor(compute, m, k, seed: 1)
         let weight = try tensor(compute, n, k, seed: 2)
@@ -45,7 +45,7 @@ import Testing
   @Test(arguments: Activation.allCases) func passedBack_isProductTimesDerivative(
     activation: Activation
   ) throws {
-    for compute in try MatrixProductTests.computes() {
+    for compute in try MatrixProductTests.computes() + MatrixProductTests.emulatedComputes() {
       for (m, n, k) in Self.shapes {
         let delta = try tensor(compute, m, k, seed: 4)
         let weight = try tensor(compute, k, n, seed: 5)
@@ -63,7 +63,7 @@ import Testing
 
   /// A network that has diverged must not look as if it had not.
   @Test(arguments: Activation.allCases) func nan_staysNaN(activation: Activation) throws {
-    for compute in try MatrixProductTests.computes() {
+    for compute in try MatrixProductTests.computes() + MatrixProductTests.emulatedComputes() {
       let bad = try compute.tensor([.nan, 1, 1, 1], rows: 2, columns: 2)
       let good = try compute.tensor([1, 1, 1, 1], rows: 2, columns: 2)
       let (z, output) = try compute.layer(
@@ -80,7 +80,9 @@ import Testing
 
   @Test func epilogues_stayWithinTheirTensors() throws {
     let sentinel: Float = -77
-    for compute in try MatrixProductTests.ownComputes() {
+    for compute in try MatrixProductTests.ownComputes()
+      + MatrixProductTests.emulatedComputes()
+    {
       func guarded(_ rows: Int, _ columns: Int, _ value: Float) throws -> Tensor {
         let tensor = try Tensor(
           replicas: 2, rows: rows, columns: columns, guarded: 64, pool: compute.pool)

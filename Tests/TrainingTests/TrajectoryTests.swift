@@ -53,7 +53,9 @@ import Testing
     return try! JSONDecoder().decode(Golden.self, from: Data(contentsOf: url)).cases
   }()
 
-  static let multipliers: [Compute.MultiplierChoice] = [.clblast, .openblas, .opencl]
+  static let multipliers: [Compute.MultiplierChoice] = [
+    .clblast, .openblas, .opencl, .tiled,
+  ]
 
   @Test(arguments: cases, multipliers) func trajectory_meetsPyTorch(
     golden: Case, multiplier: Compute.MultiplierChoice

@@ -17,8 +17,8 @@ public struct BenchFigure: Encodable, Sendable {
   public let device: String
   /// How matrices were multiplied.
   public let gemm: String
-  /// Of all numbers and products.
-  public let precision = "fp32"
+  /// What products round their operands to; all else is fp32.
+  public let precision: String
   /// What else there is to say of it, by name.
   public let details: [String: Double]
 
@@ -47,6 +47,7 @@ public struct BenchFigure: Encodable, Sendable {
     gigabytesPerSecond = bytes / milliseconds / 1e6
     device = compute.deviceDescription
     gemm = compute.multiplier.name
+    precision = compute.multiplier.precision.rawValue
     self.details = details
   }
 }

@@ -23,12 +23,31 @@ public struct ProductBench: Sendable {
     let timing = try BlockTiming(seconds: seconds, compute: compute) {
       _ = try compute.product(form, a, b)
     }
+    let error = try relativeError(compute.product(form, a, b), a, b, compute)
     let (m, n, k) = (Double(m), Double(n), Double(k))
     return BenchFigure(
       "gemm \(form.rawValue) \(self.m)×\(self.n)×\(self.k)"
         + (replicas == 1 ? "" : ", \(replicas) replicas"), timing,
       operations: 2 * m * n * k * Double(replicas),
-      bytes: 4 * (m * k + k * n + m * n) * Double(replicas), compute: compute)
+      bytes: 4 * (m * k + k * n + m * n) * Double(replicas),
+      details: ["relative_error": error], compute: compute)
+  }
+
+  /// Multiply-adds in Double that the error may take: some tenths of a second.
+  private static let mostChecked = 1 << 24
+
+  /// The greatest error over Σ|a·b| of evenly spread elements, against sums in Double.
+  ///
+  /// - Throws: `OpenCLError`.
+  private func relativeError(
+    _ product: Tensor, _ a: Tensor, _ b: Tensor, _ compute: Compute
+  ) throws -> Double {
+    let sampled = min(product.count, max(1, Self.mostChecked / k))
+    // Odd, so that columns, powers of two as a rule, are all met.
+    let step = (product.count / sampled) | 1
+    let reference = ProductReference(form: form, m: m, n: n, k: k, replicasB: replicas)
+    return try reference.greatestError(
+      compute.read(product), a: compute.read(a), b: compute.read(b), every: step)
   }
 
   /// A and B of standard normal numbers, the same at every call.

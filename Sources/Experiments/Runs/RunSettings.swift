@@ -116,6 +116,8 @@ public struct RunSettings: Codable, Hashable, Sendable {
   public var weightDecay: WeightDecay?
   /// Name of the matrix-multiplication backend in use, as resolved (never "auto").
   public var matrixMultiplication: String
+  /// What matrix products round their operands to; nil: to nothing, `fp32`.
+  public var precision: ProductPrecision?
 
   /// Settings with plain defaults: one-to-one pattern, no multipliers, constant rate, no decay.
   public init(
@@ -125,7 +127,8 @@ public struct RunSettings: Codable, Hashable, Sendable {
     rateRules: [RateRule] = [], rateMultipliers: [RateMultiplier] = [],
     inputMultiplier: Double = 1, outputMultiplier: Double = 1, zeroReadout: Bool = false,
     spectralInit: Bool = false,
-    schedule: Schedule = Schedule(), weightDecay: WeightDecay? = nil, matrixMultiplication: String
+    schedule: Schedule = Schedule(), weightDecay: WeightDecay? = nil, matrixMultiplication: String,
+    precision: ProductPrecision = .fp32
   ) {
     precondition(depth >= 1, "depth must be ≥ 1, got \(depth)")
     precondition(
@@ -153,6 +156,7 @@ public struct RunSettings: Codable, Hashable, Sendable {
     self.schedule = schedule
     self.weightDecay = weightDecay
     self.matrixMultiplication = matrixMultiplication
+    self.precision = precision == .fp32 ? nil : precision
   }
 
   /// The parametrization of this name, one's own or built in.

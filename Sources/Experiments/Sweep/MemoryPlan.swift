@@ -81,16 +81,15 @@ public struct MemoryPlan: Sendable {
       measured != nil && !(group.optimizer == .sgd && settings.weightDecay == nil)
     for rows in batches(of: settings.data.trainCount, by: settings.batchSize) {
       if keepsUpdates { for parameter in parameters { pool.take(parameter) } }
+      let fusesUpdates =
+        settings.matrixMultiplication == "tiled"
+        || settings.matrixMultiplication == "opencl" && Int(rows) <= CPUMultiplier.mostUpdateRows
       pool.walkStep(
         shape, rows: rows, nonlinear: settings.activation != .identity,
         normsOfGradients: measured == .all || measured != nil && !keepsUpdates
           || group.optimizer.family == .normalized,
         // An update that is kept lies where its gradient was.
-        gradients: !keepsUpdates
-          && (group.optimizer.rule.formsGradient
-            || settings.matrixMultiplication != "opencl"
-            || Int(rows) > CPUMultiplier.mostUpdateRows)
-      )
+        gradients: !keepsUpdates && (group.optimizer.rule.formsGradient || !fusesUpdates))
       if keepsUpdates { pool.release(parameters) }
     }
     for rows in batches(of: settings.data.validationCount, by: Trainer.evaluationBatch) {

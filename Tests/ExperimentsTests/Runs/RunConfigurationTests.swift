@@ -1,6 +1,7 @@
 import Foundation
 import OpenCL
 import Spectral
+import Tensors
 import Testing
 import Training
 
@@ -52,6 +53,20 @@ import Training
     let data = try CanonicalJSON.compact(both)
     #expect(try JSONDecoder().decode(RunConfiguration.self, from: data) == both)
     #expect(String(decoding: data, as: UTF8.self).contains(#""place":"readout""#))
+  }
+
+  /// A precision is part of a run's name where it is not fp32, which names without it mean.
+  @Test func precision_entersTheIdentifier() throws {
+    var names = [Fixture.configuration().identifier]
+    for precision in ProductPrecision.allCases where precision != .fp32 {
+      var settings = Fixture.settings
+      settings.precision = precision
+      let configuration = Fixture.configuration(settings)
+      names.append(configuration.identifier)
+      let data = try CanonicalJSON.compact(configuration)
+      #expect(try JSONDecoder().decode(RunConfiguration.self, from: data) == configuration)
+    }
+    #expect(Set(names).count == ProductPrecision.allCases.count)
   }
 
   @Test func identifier_hasSixteenDigitsAndDiffersByEveryPartOfTheCell() {

@@ -1,0 +1,157 @@
+import OpenCL
+
+/// Matrix products by our own kernels for GPUs, with their epilogues (Kernels/multiply_local.cl,
+/// multiply_tensor.cl).
+///
+/// Every element is summed in an order that k alone decides: its bits depend neither on the tile
+/// nor on the replica's group. Each kernel is tried on a small product before it is first used; a
+/// tile whose kernel does not compile or is wrong is not used, and where none is left that is an
+/// error.
+public final class GPUMultiplier: MatrixMultiplier {
+  /// `tiled`.
+  public let name = "tiled"
+  /// What operands are rounded to.
+  public let precision: ProductPrecision
+  /// Tiles that did not pass their trial, and why.
+  public private(set) var rejected: [(tile: any ProductTile, reason: any Error)] = []
+
+  private var kernels: [GPUProductKernel]
+  private let units: Int
+  private var loaded: [Variant: LoadedKernels] = [:]
+
+  private struct Variant: Hashable {
+    let kernel: GPUProductKernel
+    let form: ProductForm
+  }
+
+  private typealias Multiply = Kernel<
+    Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, UInt32,
+    UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
+  >
+  private typealias MultiplyUpdate = Kernel<
+    Buffer<Float>, Buffer<Float>, Buffer<SIMD4<Float>>, Buffer<Float>, Buffer<Float>,
+    Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, Float, Float, Float, Float, Float, UInt32,
+    UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
+  >
+
+  private struct LoadedKernels {
+    let multiply: Multiply
+    /// Of form TN.
+    let update: MultiplyUpdate?
+  }
+
+  /// The tiles that fit `device`.
+  ///
+  /// - Throws: `OpenCLError.unsupported` where none does.
+  convenience init(device: Device, precision: ProductPrecision) throws {
+    let kernels: [GPUProductKernel] =
+      precision == .fp32
+      ? LocalTile.defaults.filter { $0.fits(device) }.map { .local($0) }
+      : TensorTile.defaults.filter { $0.fits(device) }.map { .tensor($0, precision) }
+    guard !kernels.isEmpty else {
+      throw OpenCLError.unsupported(operation: "every tile of a product", device: device.name)
+    }
+    self.init(kernels: kernels, units: device.computeUnits)
+  }
+
+  /// - kernels: of one precision, at least one.
+  package init(kernels: [GPUProductKernel], units: Int) {
+    precondition(Set(kernels.map(\.precision)).count == 1, "kernels of several precisions")
+    self.kernels = kernels
+    self.units = units
+    precision = kernels[0].precision
+  }
+
+  /// Everything.
+  public func fuses(_ product: MatrixProduct) -> Bool {
+    guard case .update = product.epilogue else { return true }
+    return product.form == .tn
+  }
+
+  /// Enqueues the product.
+  ///
+  /// - Throws: `OpenCLError`; `ProductTrialError` where every tile's kernel is wrong.
+  public func multiply(_ product: MatrixProduct, compute: Compute) throws {
+    while true {
+      let (m, n, replicas) = (product.m, product.n, product.replicas)
+      let best = kernels.min {
+        $0.tile.cost(m: m, n: n, replicas: replicas, units: units)
+          < $1.tile.cost(m: m, n: n, replicas: replicas, units: units)
+      }!
+      do {
+        let ready = try load(best, product.form, compute)
+        return try launch(ready, best.tile, product, compute)
+      } catch let error where isRejection(error) && kernels.count > 1 {
+        kernels.removeAll { $0 == best }
+        rejected.append((best.tile, error))
+      }
+    }
+  }
+
+  /// Compiles and tries every form of every tile; those that fail are in `rejected`.
+  ///
+  /// - Throws: as `multiply`.
+  public func tryAll(compute: Compute) throws {
+    for kernel in kernels {
+      for form in ProductForm.allCases {
+        do {
+          _ = try load(kernel, form, compute)
+        } catch let error where isRejection(error) && kernels.count > 1 {
+          kernels.removeAll { $0 == kernel }
+          rejected.append((kernel.tile, error))
+          break
+        }
+      }
+    }
+  }
+
+  /// Whether an error speaks of a kernel, not of the device's state or memory.
+  private func isRejection(_ error: any Error) -> Bool {
+    if case OpenCLError.buildFailed = error { return true }
+    return error is ProductTrialError
+  }
+
+  /// The kernels of a variant, tried if they are new.
+  private func load(
+    _ kernel: GPUProductKernel, _ form: ProductForm, _ compute: Compute
+  ) throws -> LoadedKernels {
+    let variant = Variant(kernel: kernel, form: form)
+    if let known = loaded[variant] { return known }
+    let definitions = kernel.definitions(form)
+    let made = LoadedKernels(
+      multiply: try compute.load(kernel.source, "multiply", definitions: definitions),
+      update: form == .tn
+        ? try compute.load(kernel.source, "multiply_update", definitions: definitions) : nil)
+    try ProductTrial(form: form, tile: kernel.tile, precision: precision).run(compute: compute) {
+      try launch(made, kernel.tile, $0, compute)
+    }
+    loaded[variant] = made
+    return made
+  }
+
+  private func launch(
+    _ kernels: LoadedKernels, _ tile: any ProductTile, _ product: MatrixProduct, _ compute: Compute
+  ) throws {
+    let (a, b, c) = (product.a.buffer, product.b.buffer, product.c.buffer)
+    let (m, n, k) = (UInt32(product.m), UInt32(product.n), UInt32(product.k))
+    let (strideA, strideB) = (UInt64(product.strideA), UInt64(product.strideB))
+    let tiles =
+      (product.m + tile.rows - 1) / tile.rows * ((product.n + tile.columns - 1) / tile.columns)
+    let global = [tiles * tile.workItems, product.replicas]
+    let local = [tile.workItems, 1]
+    if case .update(let update, let change) = product.epilogue {
+      let (rule, numbers) = update.direction.kernelArguments
+      let state = update.direction.state.map(\.buffer) + [c, c]
+      try kernels.update!(
+        compute.queue, global: global, local: local, a, b, update.rates.buffer,
+        update.active.buffer, c, state[0], state[1], change?.buffer ?? c, product.alpha,
+        update.schedule, numbers.x, numbers.y, numbers.z, numbers.w, rule, change == nil ? 0 : 1,
+        m, n, k, strideA, strideB)
+    } else {
+      let (side, output, flags, kind) = product.epilogue.kernelArguments
+      try kernels.multiply(
+        compute.queue, global: global, local: local, a, b, side?.buffer ?? c, c,
+        output?.buffer ?? c, product.alpha, flags, kind, m, n, k, strideA, strideB)
+    }
+  }
+}

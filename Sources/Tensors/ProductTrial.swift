@@ -1,0 +1,119 @@
+import OpenCL
+
+/// A kernel of products that compiles but does not compute them.
+public struct ProductTrialError: Error, CustomStringConvertible {
+  let product: String
+  let error, bound: Double
+
+  /// The product, its error and what it may be.
+  public var description: String {
+    "product \(product) is wrong on this device: error \(error) of Σ|a·b|, at most \(bound) expected"
+  }
+}
+
+/// Small products by one kernel against the host, before the kernel is used.
+///
+/// Two shapes with whole tiles and tails of every kind: rows that begin at multiples of 16 bytes,
+/// and rows that do not. Every seventh element is compared, which meets every place of a tile's
+/// rows and columns, powers of two long.
+struct ProductTrial {
+  let form: ProductForm
+  let tile: any ProductTile
+  let precision: ProductPrecision
+
+  private static let replicas = 2
+
+  /// Runs the products by `multiply`.
+  ///
+  /// - Throws: `ProductTrialError`; `OpenCLError`.
+  func run(compute: Compute, multiply: (MatrixProduct) throws -> Void) throws {
+    for (extra, odd) in [(4, 0), (3, 1)] {
+      let (m, n, k) = (tile.rows + extra, tile.columns + extra + odd, 5 * tile.depth + extra)
+      let a = Self.values(Self.replicas * m * k, seed: 1)
+      let b = Self.values(k * n, seed: 2)
+      let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
+      let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
+      let left = try compute.tensor(a, replicas: Self.replicas, rows: rowsA, columns: columnsA)
+      let right = try compute.tensor(b, rows: rowsB, columns: columnsB)
+      let result = try compute.tensor(replicas: Self.replicas, rows: m, columns: n)
+      let what = "\(form.rawValue) \(m)×\(n)×\(k)"
+      let reference = ProductReference(form: form, m: m, n: n, k: k, replicasB: 1)
+      func compare(sign: Double, _ what: String) throws {
+        let error = try reference.greatestError(
+          compute.read(result), a: a, b: b, every: 7, sign: sign)
+        let bound = precision.relativeBound(depth: k)
+        guard error <= bound else {
+          throw ProductTrialError(product: what, error: error, bound: bound)
+        }
+      }
+      try multiply(MatrixProduct(form, left, right, alpha: 1, into: result))
+      try compare(sign: 1, what)
+      guard form == .tn else { continue }
+      // W ← 0 − g.
+      try result.buffer.write([Float](repeating: 0, count: result.count), queue: compute.queue)
+      let (zeros, ones) = (
+        [Float](repeating: 0, count: Self.replicas), [Float](repeating: 1, count: Self.replicas)
+      )
+      let update = WeightUpdate(
+        along: .gradient,
+        rates: try UpdateRates(
+          learningRate: ones, epsilon: zeros, coupledDecay: zeros, decoupledDecay: zeros,
+          compute: compute),
+        active: try compute.tensor(ones, replicas: Self.replicas, rows: 1, columns: 1), schedule: 1)
+      try multiply(
+        MatrixProduct(
+          form, left, right, alpha: 1, epilogue: .update(update, change: nil), into: result))
+      try compare(sign: -1, "\(what) with an update")
+    }
+  }
+
+  private static func values(_ count: Int, seed: UInt64) -> [Float] {
+    var random = Philox(seed: seed, stream: 0)
+    return (0..<count).map { _ in random.uniform(-1, 1) }
+  }
+}
+
+/// Products of one form and shape in Double.
+package struct ProductReference {
+  let form: ProductForm
+  let m, n, k: Int
+  /// Of b: as many as a's, or 1 that serves all.
+  let replicasB: Int
+
+  package init(form: ProductForm, m: Int, n: Int, k: Int, replicasB: Int) {
+    (self.form, self.m, self.n, self.k, self.replicasB) = (form, m, n, k, replicasB)
+  }
+
+  /// The greatest |got − sign·Σ a·b| over Σ|a·b| of every `step`-th element; NaN where one is.
+  ///
+  /// - got: [replica, m, n]. a, b: as the form has them.
+  package func greatestError(
+    _ got: [Float], a: [Float], b: [Float], every step: Int = 1, sign: Double = 1
+  ) -> Double {
+    let (rowA, stepA) = form == .tn ? (1, m) : (k, 1)
+    let (columnB, stepB) = form == .nt ? (k, 1) : (1, n)
+    var greatest = 0.0
+    a.withUnsafeBufferPointer { a in
+      b.withUnsafeBufferPointer { b in
+        for index in stride(from: 0, to: got.count, by: step) {
+          let (replica, i, j) = (index / (m * n), index / n % m, index % n)
+          var x = replica * m * k + i * rowA
+          var y = (replicasB == 1 ? 0 : replica * k * n) + j * columnB
+          var (sum, magnitude) = (0.0, 0.0)
+          for _ in 0..<k {
+            let term = Double(a[x]) * Double(b[y])
+            sum += term
+            magnitude += abs(term)
+            x += stepA
+            y += stepB
+          }
+          let error = abs(Double(got[index]) - sign * sum)
+          let relative = error == 0 ? 0 : error / magnitude
+          if !(relative <= greatest) { greatest = relative }
+          if greatest.isNaN { return }
+        }
+      }
+    }
+    return greatest
+  }
+}
