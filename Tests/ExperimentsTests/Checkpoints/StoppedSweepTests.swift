@@ -39,7 +39,7 @@ import Training
     let settings = settings(length)
     let widest = grid.cells.filter { $0.width == grid.widths.max() }
     let need = MemoryPlan.bytesPerReplica(
-      of: RunGroup(settings: settings, cells: widest), diagnosed: diagnosis != nil)
+      of: RunGroup(settings: settings, cells: widest), measured: diagnosis?.contents)
     return try Sweep(
       settings: settings, grid: grid, data: data, directory: directory, compute: compute,
       memory: MemoryPlan(
