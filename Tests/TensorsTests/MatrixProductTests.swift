@@ -29,7 +29,7 @@ import Testing
     } + [Compute(device: device, multiplier: .tiled), compute(.local(oblong))]
   }
 
-  /// Tensor cores emulated, every precision; slow.
+  /// Tensor cores emulated, every precision; slow. What becomes of their sums is one code for all.
   static func emulatedComputes() throws -> [Compute] {
     let kernels: [GPUProductKernel] = [
       .tensor(

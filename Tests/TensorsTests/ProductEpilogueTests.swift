@@ -25,7 +25,9 @@ import Testing
   @Test(arguments: Activation.allCases, [false, true]) func forward_isProductBiasActivation(
     activation: Activation, hasBias: Bool
   ) throws {
-    for compute in try MatrixProductTests.computes() + MatrixProductTests.emulatedComputes() {
+    for compute in try MatrixProductTests.computes()
+      + MatrixProductTests.emulatedComputes().suffix(1)
+    {
       for (m, n, k) in Self.shapes {
         let input = try tensor(compute, m, k, seed: 1)
         let weight = try tensor(compute, n, k, seed: 2)
@@ -45,7 +47,9 @@ import Testing
   @Test(arguments: Activation.allCases) func passedBack_isProductTimesDerivative(
     activation: Activation
   ) throws {
-    for compute in try MatrixProductTests.computes() + MatrixProductTests.emulatedComputes() {
+    for compute in try MatrixProductTests.computes()
+      + MatrixProductTests.emulatedComputes().suffix(1)
+    {
       for (m, n, k) in Self.shapes {
         let delta = try tensor(compute, m, k, seed: 4)
         let weight = try tensor(compute, k, n, seed: 5)
@@ -63,7 +67,9 @@ import Testing
 
   /// A network that has diverged must not look as if it had not.
   @Test(arguments: Activation.allCases) func nan_staysNaN(activation: Activation) throws {
-    for compute in try MatrixProductTests.computes() + MatrixProductTests.emulatedComputes() {
+    for compute in try MatrixProductTests.computes()
+      + MatrixProductTests.emulatedComputes().suffix(1)
+    {
       let bad = try compute.tensor([.nan, 1, 1, 1], rows: 2, columns: 2)
       let good = try compute.tensor([1, 1, 1, 1], rows: 2, columns: 2)
       let (z, output) = try compute.layer(
@@ -81,7 +87,7 @@ import Testing
   @Test func epilogues_stayWithinTheirTensors() throws {
     let sentinel: Float = -77
     for compute in try MatrixProductTests.ownComputes()
-      + MatrixProductTests.emulatedComputes()
+      + MatrixProductTests.emulatedComputes().suffix(1)
     {
       func guarded(_ rows: Int, _ columns: Int, _ value: Float) throws -> Tensor {
         let tensor = try Tensor(
