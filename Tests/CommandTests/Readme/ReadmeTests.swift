@@ -11,7 +11,11 @@ import Testing
   static let leftOut: [(start: String, why: String)] = [
     ("make test", "it is what runs this"),
     ("make install", "it builds anew; ManualTests and CompletionTests see what it copies"),
-    ("swift run TrainMLP", "ExampleTests runs it"),
+    ("make dist", "it makes a folder of 430 MB; Scripts/dist-test.sh tries it"),
+    ("make run ARGS=\"selftest", "NVIDIA's tensor cores; SelfTestCommandTests tries it without"),
+    ("make run ARGS=\"bench gemm", "the same; BenchCommandTests tries it without"),
+    ("swift run -c release GemmBenchmark", "minutes of timing"),
+    ("swift run -c release gputrain tune --import", "a tuning of this device; TuneCommandTests does"),
     ("tensorboard ", "a server in Python; Tests/Interop/check_tensorboard.py reads the files"),
     ("Benchmarks/Peers/run.sh", "it makes an environment of 5 GB"),
   ]
