@@ -91,12 +91,15 @@ import Testing
           var x = (replicasA == 1 ? 0 : replica * m * k) + (form == .tn ? i : i * k)
           var y = (replicasB == 1 ? 0 : replica * k * n) + (form == .nt ? j * k : j)
           var (sum, magnitude) = (0.0, 0.0)
-          for _ in 0..<k {
+          // Without ranges and generic functions, which take most of the time unless optimised.
+          var left = k
+          while left > 0 {
             let term = Double(a[x]) * Double(b[y])
             sum += term
-            magnitude += abs(term)
+            magnitude += term < 0 ? -term : term
             x += stepA
             y += stepB
+            left -= 1
           }
           expected[index] = (Double(alpha) * sum, Double(alpha) * magnitude)
         }
