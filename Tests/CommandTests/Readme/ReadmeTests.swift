@@ -15,7 +15,10 @@ import Testing
     ("make run ARGS=\"selftest", "NVIDIA's tensor cores; SelfTestCommandTests tries it without"),
     ("make run ARGS=\"bench gemm", "the same; BenchCommandTests tries it without"),
     ("swift run -c release GemmBenchmark", "minutes of timing"),
-    ("swift run -c release gputrain tune --import", "a tuning of this device; TuneCommandTests does"),
+    (
+      "swift run -c release gputrain tune --import",
+      "a tuning of this device; TuneCommandTests does"
+    ),
     ("tensorboard ", "a server in Python; Tests/Interop/check_tensorboard.py reads the files"),
     ("Benchmarks/Peers/run.sh", "it makes an environment of 5 GB"),
   ]
