@@ -2,8 +2,8 @@
 // its elements. A work-item hands them over as spans: SPAN (2 or 4) neighbours of one row of C.
 //   C = α·P,  C = α·P + b and output = φ(C),  C = α·P ∘ φ'(z),  or W updated by g = α·P
 // The kernels, `multiply` and, of form TN, `multiply_update`, are made of two macros here and of
-//   multiply_tile(a, b, m, n, k, row, column, local memory …, &epilogue)
-// of the includer. One work-group computes TILE_M×TILE_N elements of one replica's C.
+//   multiply_tile(a, b, m, n, k, depth, local memory …, &epilogue)
+// of the includer; depth is k, or 0 where nothing is to be summed. One work-group computes TILE_M×TILE_N elements of one replica's C.
 // a: [replica, m, k], or [replica, k, m] of form TN; b: [replica, k, n], or [replica, n, k] of NT;
 // row-major, `stride` elements from a replica to the next, 0 where one serves all.
 // side: b [replica, n] or z [replica, m, n]. C, output, W, state, change [replica, m, n].

@@ -50,7 +50,9 @@ carry() {
 
 # Copies the libraries that file $1 needs into $2, unless they are in it or in lib/ already.
 carry_libraries() {
-  local library path
+  local library path needed
+  needed=$(ldd "$1" | awk '$2 == "=>" { if ($3 == "not") exit 1; print $1, $3 }') \
+    || fail "a library that $1 needs is missing: ldd $1"
   while read -r library path; do
     [[ $library =~ ^($glibc)(-[0-9.]+)?\.so ]] && continue
     if [[ $library =~ ^($runtime)\.so ]]; then
@@ -58,7 +60,7 @@ carry_libraries() {
     elif ! [ -e "$2/$library" ] && ! [ -e "$folder/lib/$library" ]; then
       carry "$path" "$2/$library" '$ORIGIN:$ORIGIN/../../lib'
     fi
-  done < <(ldd "$1" | awk '$2 == "=>" { if ($3 == "not") exit 1; print $1, $3 }')
+  done <<<"$needed"
 }
 
 carry "$program" "$folder/libexec/gputrain" '$ORIGIN/../lib'

@@ -120,13 +120,14 @@ def main():
     page += [
         '.SH "EXIT STATUS"',
         ".TP\n\\fB0\\fR\nAll went well.",
-        ".TP\n\\fB1\\fR\nSomething failed, or \\fBcheck\\fR found the spectral condition broken.",
+        ".TP\n\\fB1\\fR\nSomething failed, \\fBcheck\\fR found the spectral condition broken, or \\fBselftest\\fR a device "
+        "that computes wrongly.",
         ".TP\n\\fB64\\fR\nThe command line was bad.",
         ".TP\n\\fB130\\fR\nThe run was stopped by Ctrl\\-C; the same command again goes on.",
         ".SH ENVIRONMENT",
         ".TP\n\\fBNO_COLOR\\fR\nWhere it is set and not empty, nothing is coloured (no\\-color.org).",
         ".TP\n\\fBXDG_CACHE_HOME\\fR\nCompiled kernels are kept in its \\fIgputrain/programs\\fR where the "
-        "driver does not keep them; by itself ~/.cache.",
+        "driver does not keep them, and what \\fBtune\\fR finds in \\fIgputrain/tunings\\fR; by itself ~/.cache.",
         ".TP\n\\fBPOCL_AFFINITY\\fR\nWhether PoCL binds its threads to processors; set by the program on "
         "a machine that is otherwise idle, unless it is set already.",
         '.SH "SEE ALSO"',

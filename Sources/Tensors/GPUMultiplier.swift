@@ -1,3 +1,4 @@
+import COpenCL
 import OpenCL
 
 /// Matrix products by our own kernels for GPUs, with their epilogues (Kernels/multiply_local.cl,
@@ -62,7 +63,7 @@ public final class GPUMultiplier: MatrixMultiplier {
     precision = kernels[0].precision
   }
 
-  /// Everything.
+  /// Everything, updates in the form of a weight's gradient.
   public func fuses(_ product: MatrixProduct) -> Bool {
     guard case .update = product.epilogue else { return true }
     return product.form == .tn
@@ -78,13 +79,15 @@ public final class GPUMultiplier: MatrixMultiplier {
         $0.tile.cost(m: m, n: n, replicas: replicas, units: units)
           < $1.tile.cost(m: m, n: n, replicas: replicas, units: units)
       }!
+      let ready: LoadedKernels
       do {
-        let ready = try load(best, product.form, compute)
-        return try launch(ready, best.tile, product, compute)
+        ready = try load(best, product.form, compute)
       } catch let error where isRejection(error) && kernels.count > 1 {
         kernels.removeAll { $0 == best }
         rejected.append((best.tile, error))
+        continue
       }
+      return try launch(ready, best.tile, product, compute)
     }
   }
 
@@ -105,10 +108,15 @@ public final class GPUMultiplier: MatrixMultiplier {
     }
   }
 
-  /// Whether an error speaks of a kernel, not of the device's state or memory.
+  /// Whether a trial's error speaks of the kernel, not of the device's state or memory: a kernel
+  /// of too many registers compiles, and fails when it is launched.
   private func isRejection(_ error: any Error) -> Bool {
-    if case OpenCLError.buildFailed = error { return true }
-    return error is ProductTrialError
+    switch error {
+    case OpenCLError.buildFailed, is ProductTrialError: true
+    case OpenCLError.callFailed(_, let code, _):
+      [CL_OUT_OF_RESOURCES, CL_INVALID_WORK_GROUP_SIZE].contains(code)
+    default: false
+    }
   }
 
   /// The kernels of a variant, tried if they are new.

@@ -30,7 +30,7 @@ extension ProductTile {
   ///
   /// Rounds of work-groups times a tile's area, over the share of the peak that a tile of its size
   /// can reach: operands read for each element computed go as 1/rows + 1/columns. A guess that
-  /// orders tiles, until they are timed.
+  /// orders tiles.
   func cost(m: Int, n: Int, replicas: Int, units: Int) -> Double {
     let groups = (m + rows - 1) / rows * ((n + columns - 1) / columns) * replicas
     let rounds = (groups + units - 1) / units
@@ -76,23 +76,6 @@ public struct LocalTile: ProductTile {
     return [rows, columns].allSatisfy { $0 * depth % (4 * workItems) == 0 }
   }
 
-  /// Tiles worth trying on `device`, all of which fit; those that are used untried first.
-  public static func candidates(for device: Device) -> [LocalTile] {
-    var tiles = defaults
-    for (rows, columns) in [(128, 128), (128, 64), (64, 128), (64, 64), (64, 32), (32, 64)] {
-      for (threadRows, threadColumns) in [(8, 8), (8, 4), (4, 8), (4, 4)] {
-        for depth in [8, 16, 32] {
-          tiles.append(
-            LocalTile(
-              rows: rows, columns: columns, depth: depth, threadRows: threadRows,
-              threadColumns: threadColumns))
-        }
-      }
-    }
-    var seen: Set<LocalTile> = []
-    return tiles.filter { $0.fits(device) && seen.insert($0).inserted }
-  }
-
   /// Large, for products that fill a device with it, down to small.
   static let defaults = [
     LocalTile(rows: 128, columns: 128, depth: 16, threadRows: 8, threadColumns: 8),
@@ -134,25 +117,6 @@ public struct TensorTile: ProductTile {
       columns % 32 == 0, rows % warpRows == 0, columns % warpColumns == 0
     else { return false }
     return [rows, columns].allSatisfy { $0 * depth % (4 * workItems) == 0 }
-  }
-
-  /// Tiles worth trying on `device`, all of which fit; those that are used untried first.
-  public static func candidates(for device: Device) -> [TensorTile] {
-    var tiles = defaults
-    for (rows, columns) in [(256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64)] {
-      for (warpRows, warpColumns) in [(64, 64), (64, 32), (32, 64), (32, 32)] {
-        for depth in [16, 32] {
-          for stages in 2...6 {
-            tiles.append(
-              TensorTile(
-                rows: rows, columns: columns, depth: depth, warpRows: warpRows,
-                warpColumns: warpColumns, stages: stages))
-          }
-        }
-      }
-    }
-    var seen: Set<TensorTile> = []
-    return tiles.filter { $0.fits(device) && seen.insert($0).inserted }
   }
 
   /// Large, for products that fill a device with it, down to small.

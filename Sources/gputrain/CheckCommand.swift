@@ -47,7 +47,8 @@ struct CheckCommand: PrintingCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where report.html and check.json go. (default: runs/<time>-check)", valueName: "directory"))
+      "Where report.html and check.json go. (default: runs/<time>-check)", valueName: "directory"),
+    completion: .directory)
   var out: String?
 
   @OptionGroup var model: ModelOptions
@@ -71,6 +72,8 @@ struct CheckCommand: PrintingCommand {
     let widths = try Limits.widths(widths)
     try model.check(
       parametrizations: [parametrization], optimizers: [optimizer], widest: widths.max() ?? 1)
+    let directory = out.map { URL(fileURLWithPath: $0) } ?? RunDirectory.new(named: "check")
+    try ReportFolder.check.requirePlace(in: directory)
     let (compute, data) = try model.prepare()
     let invocation = Invocation.current(on: compute.queue.device)
     let settings = try model.settings(
@@ -91,7 +94,6 @@ struct CheckCommand: PrintingCommand {
         : report.table(coordinates: coordinates, emphasis: Colours.output.paint),
       terminator: output.json ? "\n" : "")
     compute.tellBuildTime()
-    let directory = out.map { URL(fileURLWithPath: $0) } ?? RunDirectory.new(named: "check")
     try CheckFile(report: report, settings: settings, invocation: invocation)
       .write(in: directory)
     try ReportLeaving.leave(in: directory)

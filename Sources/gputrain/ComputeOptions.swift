@@ -13,12 +13,14 @@ struct DeviceOption: ParsableArguments {
 
   /// The device asked for, with what computes on it.
   ///
+  /// - isTuned: whether with the parameters that are kept for the device.
   /// - Throws: `OpenCLError` where there is none.
   func compute(
-    multiplier: Compute.MultiplierChoice = .automatic, precision: ProductPrecision = .fp32
+    multiplier: Compute.MultiplierChoice = .automatic, precision: ProductPrecision = .fp32,
+    isTuned: Bool = true
   ) throws -> Compute {
     let device = try find()
-    let (cache, tunings) = (CacheFolder.programs, CacheFolder.tunings)
+    let (cache, tunings) = (CacheFolder.programs, isTuned ? CacheFolder.tunings : nil)
     let compute = try Compute(
       device: device, multiplier: multiplier, precision: precision, programCache: cache,
       tuning: tunings?.usable(for: device))

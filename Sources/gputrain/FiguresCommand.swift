@@ -95,6 +95,7 @@ struct FiguresCommand: PrintingCommand {
     ).uniqued()
     try model.check(
       parametrizations: names, optimizers: [optimizer], widest: widths.max() ?? 1)
+    try ReportFolder.figures.requirePlace(in: URL(fileURLWithPath: out))
     let figures = try PaperFigures(directory: URL(fileURLWithPath: out))
     let (compute, data) = try model.prepare()
     let invocation = Invocation.current(on: compute.queue.device)

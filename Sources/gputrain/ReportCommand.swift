@@ -16,13 +16,14 @@ struct ReportCommand: PrintingCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "Directories that --out of sweep, check or figures named.", valueName: "directory"))
+      "Directories that --out of sweep, check or figures named.", valueName: "directory"),
+    completion: .directory)
   var directories: [String]
 
   @Option(
     help: ArgumentHelp(
       "The page. (default: report.html in the directory, of several in the current one)",
-      valueName: "file"))
+      valueName: "file"), completion: .file(extensions: ["html"]))
   var out: String?
 
   @Option(help: ArgumentHelp("Of the pictures: svg or png.", valueName: "format"))

@@ -104,6 +104,7 @@ struct SweepCommand: PrintingCommand {
     let start = ContinuousClock.now
     let interrupt = Interrupt()
     let grid = try grid()
+    if let out = options.out { try ReportFolder.sweep.requirePlace(in: URL(fileURLWithPath: out)) }
     let sweep = try options.sweep(grid, checkpointEvery: checkpointEvery)
     try sweep.store.write(try text().resolved, as: "sweep.yaml")
     try sweep.store.note(.current(on: sweep.device, grid: grid, objective: objective))
@@ -212,6 +213,11 @@ extension Sweep {
       }
       if !announced, progress.resumed > 0, progress.total > 1 {
         Terminal.note("\(progress.resumed) runs go on from where they were stopped")
+      }
+      if !announced, progress.unfit > 0 {
+        Terminal.note(
+          "\(progress.unfit) runs that a sweep was stopped in start anew: they were kept on another "
+            + "device or tuning, or measured otherwise")
       }
       announced = true
       display.show(progress)

@@ -14,11 +14,17 @@ struct TuneCommand: PrintingCommand {
       ones for the rest. This tries others: each has to give the same products and to be faster, \
       in timings taken in turn, than noise explains. What is found is kept in the user's cache \
       directory for this device and driver, and every command uses it; results may round \
-      otherwise. Ctrl-C keeps what is found. What --json prints is what --import takes. On CPU devices our own kernels multiply, which have \
-      nothing to tune; with --gemm clblast CLBlast is tuned there too.
+      otherwise. Ctrl-C keeps what is found. What --json prints is what --import takes. On CPU \
+      devices our own kernels multiply, which have nothing to tune; with --gemm clblast CLBlast is \
+      tuned there too.
       """)
 
-  @OptionGroup var computing: ComputeOptions
+  @OptionGroup var on: DeviceOption
+
+  @Option(
+    help: ArgumentHelp(
+      "Matrix products; auto is opencl on CPU devices, else clblast.", valueName: "name"))
+  var gemm: Compute.MultiplierChoice = .automatic
 
   @Option(
     parsing: .unconditional,
@@ -40,7 +46,8 @@ struct TuneCommand: PrintingCommand {
     name: .customLong("import"),
     help: ArgumentHelp(
       "Keep the tuning in this file, made with --json on a device of the same name, once its "
-        + "products have been found right here.", valueName: "file"))
+        + "products have been found right here.", valueName: "file"),
+    completion: .file(extensions: ["json"]))
   var importedFile: String?
 
   @Flag(help: "Forget what is kept for the device.")
@@ -71,26 +78,27 @@ struct TuneCommand: PrintingCommand {
         description: "there is no cache directory to keep tunings in: set HOME or XDG_CACHE_HOME")
     }
     if reset { return note("\(try store.forgetAll()) tunings forgotten") }
-    let device = try computing.on.find()
+    let device = try on.find()
     let key = DeviceTuning.Key(device)
     if forget {
       let had = try store.forget(key)
       return note(had ? "forgotten: \(device.name)" : "nothing is kept for \(device.name)")
     }
     if show { return try print(store.usable(for: device), device) }
-    let compute = try Compute(
-      device: device, multiplier: computing.gemm, programCache: CacheFolder.programs)
+    let interrupt = Interrupt()
+    let compute = try on.compute(multiplier: gemm, isTuned: false)
     if let importedFile {
       let tuning = try imported(importedFile, compute)
       try store.keep(tuning)
       return try print(tuning, device)
     }
     guard compute.multiplier.name == "clblast" else {
-      return note(
+      note(
         "on \(device.name) products are by \(compute.multiplier.name), which has nothing to tune; "
           + "--gemm clblast tunes CLBlast there")
+      return try print(store.usable(for: device), device)
     }
-    try tune(compute, store)
+    try tune(compute, store, until: interrupt)
   }
 
   /// The layers asked for.
@@ -108,9 +116,10 @@ struct TuneCommand: PrintingCommand {
     }
   }
 
-  private func tune(_ compute: Compute, _ store: TuningStore) throws {
+  private func tune(
+    _ compute: Compute, _ store: TuningStore, until interrupt: Interrupt
+  ) throws {
     let device = compute.queue.device
-    let interrupt = Interrupt()
     let tasks = CLBlastTasks(shapes: try layers(), compute: compute)
     var tuning =
       store.usable(for: device) ?? DeviceTuning(key: .init(device), date: "", kernels: [])

@@ -15,7 +15,7 @@ final class TuneDisplay {
   /// Takes note of where the search stands.
   func show(_ progress: KernelTuner.Progress) {
     if Terminal.isInteractive {
-      Terminal.rewrite(line(progress))
+      Terminal.rewrite(String(line(progress).prefix(Terminal.columns - 1)))
     } else if progress.gain > lastGain {
       lastGain = progress.gain
       Terminal.note(line(progress))

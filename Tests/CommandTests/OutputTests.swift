@@ -19,7 +19,7 @@ import Training
       "figures", "--widths", "8,16", "--seeds", "2", "--steps", "2", "--spectrum-width", "8",
       "--batch-sizes", "1,4", "--parametrization", "mup",
     ],
-    ["scaling"], ["norms", "w.safetensors"], ["devices"],
+    ["scaling"], ["norms", "w.safetensors"], ["devices"], ["selftest"],
     ["bench", "step", "--inputs", "8", "--width", "8", "--seconds", "0.01"],
     ["bench", "sweep", "--width", "8", "--replicas", "2", "--seconds", "0.01"],
     ["bench", "gemm", "--m", "8", "--n", "8", "--k", "8", "--seconds", "0.01"],

@@ -140,4 +140,22 @@ import Testing
     #expect(result.errors.contains(part), "\(result.errors)")
     #expect(result.output.isEmpty)
   }
+
+  /// A directory has one page: of another command's results there would be none.
+  @Test func otherResultsInTheDirectory_areRefused() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      try FileManager.default.createDirectory(
+        at: directory.appendingPathComponent("there"), withIntermediateDirectories: true)
+      for (name, command) in [
+        ("sweep", ["check", "--out", "there"]), ("check", ["figures", "--out", "there"]),
+        ("figures", ["sweep", "--out", "there"]),
+      ] {
+        let file = directory.appendingPathComponent("there/\(name).json")
+        try Data("{}".utf8).write(to: file)
+        let result = try CommandRunner.run(command, in: directory)
+        #expect(result.status != 0 && result.errors.contains("there holds a \(name)"))
+        try FileManager.default.removeItem(at: file)
+      }
+    }
+  }
 }

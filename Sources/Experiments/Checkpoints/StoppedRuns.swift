@@ -26,6 +26,12 @@ struct StoppedRuns {
     return checkpoint
   }
 
+  /// Whether there is a checkpoint of a run that it cannot go on from.
+  func isUnfit(_ cell: RunCell) -> Bool {
+    let file = store.stoppedFile(for: RunConfiguration(settings: settings, cell: cell))
+    return FileManager.default.fileExists(atPath: file.path) && checkpoint(of: cell) == nil
+  }
+
   /// Steps that a run has made by its checkpoint; 0 where it starts anew.
   func step(of cell: RunCell) -> Int { checkpoint(of: cell)?.state.step ?? 0 }
 

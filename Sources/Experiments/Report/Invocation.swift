@@ -98,10 +98,12 @@ extension RunStore {
   ///
   /// - Throws: `RunStoreError.malformed`, `.fileFailed`.
   public func note(_ invocation: Invocation) throws {
-    var all = try history()
-    if let last = all.last, last.isSameRequest(as: invocation) { all.removeLast() }
-    try KeptFile.write(
-      all + [invocation], at: directory.appendingPathComponent(Self.historyFile))
+    let file = directory.appendingPathComponent(Self.historyFile)
+    try AtomicFile.withLock(beside: file) {
+      var all = try history()
+      if let last = all.last, last.isSameRequest(as: invocation) { all.removeLast() }
+      try KeptFile.write(all + [invocation], at: file)
+    }
   }
 }
 

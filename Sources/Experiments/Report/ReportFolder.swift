@@ -1,8 +1,24 @@
 import Foundation
 
 /// What a directory holds that a report can be made of.
-enum ReportFolder: String {
-  case sweep, check, figures
+public enum ReportFolder: String, CaseIterable, Sendable {
+  /// Runs, as `RunStore` keeps them.
+  case sweep
+  /// What `CheckFile` holds.
+  case check
+  /// What `FiguresFile` holds.
+  case figures
+
+  /// Refuses a directory that holds something else, whose page would be lost.
+  ///
+  /// - Throws: `ReportError.otherResults`.
+  public func requirePlace(in directory: URL) throws {
+    for other in Self.allCases where other != self {
+      if FileManager.default.fileExists(atPath: other.file(in: directory).path) {
+        throw ReportError.otherResults(path: directory.relativePath, kind: other.rawValue)
+      }
+    }
+  }
 
   /// What lies in `directory`.
   ///
@@ -12,9 +28,8 @@ enum ReportFolder: String {
     guard FileManager.default.fileExists(atPath: directory.path, isDirectory: &isDirectory),
       isDirectory.boolValue
     else { throw ReportError.noDirectory(path: directory.relativePath) }
-    let kinds: [ReportFolder] = [.sweep, .check, .figures]
     guard
-      let kind = kinds.first(where: {
+      let kind = allCases.first(where: {
         FileManager.default.fileExists(atPath: $0.file(in: directory).path)
       })
     else { throw ReportError.nothingThere(path: directory.relativePath) }

@@ -62,7 +62,11 @@ struct ReportProvenance {
     let named = Set(devices.map(\.name))
     facts += rows.map(\.result.device).uniqued().filter { !named.contains($0) }
       .map { ("device", $0) }
-    facts.append(("matrix products", settings.matrixMultiplication))
+    facts.append(
+      (
+        "matrix products",
+        settings.matrixMultiplication + (settings.precision.map { ", \($0)" } ?? "")
+      ))
     facts += history.map(\.system).uniqued().map { ("system", $0) }
     facts += history.compactMap(\.built).uniqued().map {
       ("gputrain", "built \(ISO8601DateFormatter().string(from: $0))")

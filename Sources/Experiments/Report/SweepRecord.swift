@@ -12,6 +12,9 @@ public enum ReportError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Several directories, one of which is no sweep.
   case notComparable(path: String, kind: String)
 
+  /// The directory is to hold one kind of results, and holds another.
+  case otherResults(path: String, kind: String)
+
   /// One line.
   public var description: String {
     switch self {
@@ -21,6 +24,8 @@ public enum ReportError: Error, Hashable, Sendable, CustomStringConvertible {
         + "directory that --out named"
     case .noRuns(let path):
       "report \(path): the sweep has no finished run yet; the command that began it goes on"
+    case .otherResults(let path, let kind):
+      "\(path) holds a \(kind); give another directory, each has one page"
     case .notComparable(let path, let kind):
       "report \(path): sweeps are compared, and this is a \(kind); give it alone"
     }

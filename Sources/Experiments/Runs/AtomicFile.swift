@@ -64,6 +64,19 @@ enum AtomicFile {
     return true
   }
 
+  /// Runs `body` while no other process does so for the same file, which `body` reads and replaces.
+  ///
+  /// - Throws: `RunStoreError.fileFailed`, what `body` throws.
+  static func withLock<Result>(beside url: URL, _ body: () throws -> Result) throws -> Result {
+    let lock = url.deletingLastPathComponent()
+      .appendingPathComponent(".\(url.lastPathComponent).lock")
+    let descriptor = open(lock.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0o666)
+    guard descriptor >= 0, flock(descriptor, LOCK_EX) == 0 else { throw failure("lock", lock) }
+    // Closing releases it; the file stays, as another may be waiting for it.
+    defer { close(descriptor) }
+    return try body()
+  }
+
   /// Removes what killed processes have left in a directory; what is younger than an hour may be of a
   /// living one, and stays.
   static func removeTemporaries(in directory: URL) {

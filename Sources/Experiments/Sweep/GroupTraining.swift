@@ -11,6 +11,13 @@ struct FinishedRun {
   let records: [RunRecord]
 }
 
+extension Error {
+  /// Whether it is the device, or what multiplies on it, that failed.
+  var isOfTheDevice: Bool {
+    self is OpenCLError || self is CLBlastError || self is ProductTrialError
+  }
+}
+
 /// Trains a group's runs together and sums up what came of each.
 struct GroupTraining {
   let group: RunGroup
@@ -63,9 +70,10 @@ struct GroupTraining {
         }
       }
       evaluations = try trainer.evaluate(on: validation, progress: progress)
-    } catch is CancellationError {
-      try keep()
-      throw CancellationError()
+    } catch let error where !error.isOfTheDevice {
+      // A full disk may let neither be written; what went wrong first is what counts.
+      if error is CancellationError { try keep() } else { try? keep() }
+      throw error
     }
     try diagnostics?.measure(step: trainer.step)
     let losses = try trainer.allLosses()

@@ -28,6 +28,9 @@ public struct Sweep {
     public let total: Int
     /// Runs that go on from where a sweep was stopped in them.
     public let resumed: Int
+    /// Runs that start anew although a sweep was stopped in them: on another device or tuning, or
+    /// measured otherwise.
+    public let unfit: Int
     /// Runs done in this sweep.
     public internal(set) var finished = 0
     /// Of these, runs that diverged.
@@ -128,7 +131,8 @@ public struct Sweep {
     let total = grid.cells.count
     var progress = Progress(
       reused: total - missing.count, total: total,
-      resumed: groups.reduce(0) { $0 + ($1.step > 0 ? $1.group.cells.count : 0) })
+      resumed: groups.reduce(0) { $0 + ($1.step > 0 ? $1.group.cells.count : 0) },
+      unfit: keeping == nil ? missing.count { stopped.isUnfit($0) } : 0)
     progress.best = try bestStored()
     try writeEventsOfStored()
     var failure: String?
@@ -142,13 +146,16 @@ public struct Sweep {
       let group = planned.group
       progress.group = group
       progress.groupNumber += 1
+      let keeper = keeper(of: planned)
+      // Where the checkpoints are gone since, the group starts anew.
+      let planned = PlannedGroup(
+        group: group, step: (keeper as? GroupKeeper)?.keptStep ?? planned.step)
       progress.groupStep = planned.step
       progress.bytesPerRun =
         MemoryPlan.bytesPerReplica(of: group, measured: diagnosis?.contents).all
       guard watch(progress) else {
         return Outcome(progress: progress, interrupted: true, failure: failure)
       }
-      let keeper = keeper(of: planned)
       var training = GroupTraining(
         group: group, compute: compute, train: train, validation: validation,
         diagnosis: diagnosis, keeper: keeper)
@@ -166,7 +173,7 @@ public struct Sweep {
           progress.loss = total == 1 ? loss : nil
           progress.steps += (steps - progress.groupStep) * group.cells.count
           progress.groupStep = steps
-          progress.share = (done + planned.work(until: steps)) / work
+          progress.share = Self.share(done + planned.work(until: steps), of: work)
           if !watch(progress) { throw CancellationError() }
         }
         for run in runs { try record(run, &progress) }
@@ -176,17 +183,23 @@ public struct Sweep {
           progress: progress, interrupted: true, failure: failure,
           checkpoint: (keeper as? RunKeeper)?.newest,
           keptStep: (keeper as? GroupKeeper).flatMap { $0.keptStep > 0 ? $0.keptStep : nil })
-      } catch let error where error is OpenCLError || error is CLBlastError {
+      } catch let error where error.isOfTheDevice {
         failure = failure ?? "\(error)"
         try compute.releaseUnusedMemory()
         for cell in group.cells { try record(failed(cell, error), &progress) }
       }
       done += planned.work
-      progress.share = done / work
+      progress.share = Self.share(done, of: work)
     }
     progress.group = nil
     _ = watch(progress)
     return Outcome(progress: progress, interrupted: false, failure: failure)
+  }
+
+  /// In [0, 1]: runs that were stopped after their last step have no work left, and those whose
+  /// checkpoints went missing more than was planned.
+  static func share(_ done: Double, of work: Double) -> Double {
+    work > 0 ? min(max(done / work, 0), 1) : 1
   }
 
   private func keeper(of planned: PlannedGroup) -> any TrainingKeeper {

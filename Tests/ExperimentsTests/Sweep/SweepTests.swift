@@ -184,6 +184,28 @@ import Training
     }
   }
 
+  @Test func share_isWithinItsBounds_whateverTheWork() {
+    for (done, work, share) in [
+      (0.0, 0.0, 1.0), (0, 4, 0), (1, 4, 0.25), (4, 4, 1), (5, 4, 1), (-1, 4, 0),
+    ] { #expect(Sweep.share(done, of: work) == share, "\(done) of \(work)") }
+  }
+
+  /// Runs stopped after their last step go on with nothing left to train.
+  @Test func stoppedAfterTheLastStep_isEvaluatedAndDone() throws {
+    try Fixture.inDirectory { directory in
+      let length = TrainingLength.steps(8)
+      var shares: [Double] = []
+      let stopped = try sweep(directory, length).run { $0.groupStep < 8 }
+      #expect(stopped.interrupted && stopped.keptStep == 8)
+      let rest = try sweep(directory, length).run {
+        shares.append($0.share)
+        return true
+      }
+      #expect(!rest.interrupted && rest.progress.finished == 16 && rest.progress.resumed > 0)
+      #expect(shares.allSatisfy { (0...1).contains($0) }, "\(shares)")
+    }
+  }
+
   @Test func watch_stopsTheSweep_keepingWhatIsDone() throws {
     try Fixture.inDirectory { directory in
       let sweep = try sweep(directory)
