@@ -2,8 +2,8 @@
 by NumPy: names and shapes are PyTorch's, and a NumPy forward pass gives the loss that gputrain
 prints.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy safetensors
-    /tmp/venv/bin/python Tests/Interop/check_checkpoints.py .build/release/gputrain
+    python3 -m venv .build/interop && .build/interop/bin/pip install numpy safetensors
+    .build/interop/bin/python Tests/Interop/check_checkpoints.py .build/release/gputrain
 """
 
 import json

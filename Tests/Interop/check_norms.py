@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compares `gputrain norms --json` with NumPy's singular values, on files of every kind it reads.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy safetensors ml_dtypes
-    /tmp/venv/bin/python Tests/Interop/check_norms.py .build/release/gputrain
+    python3 -m venv .build/interop && .build/interop/bin/pip install numpy safetensors ml_dtypes
+    .build/interop/bin/python Tests/Interop/check_norms.py .build/release/gputrain
 
 Files are written by NumPy and by safetensors' own writer. Norms, and Frobenius norms, must agree
 to 1e-5, and ‖W‖* must lie within its bracket. Exits with 1 where anything differs.

@@ -1,8 +1,8 @@
 """Weights of PyTorch's nn.Linear, saved by README.md's own two lines, as the start of a run: the loss
 that gputrain evaluates is PyTorch's, and trained weights go back into the modules.
 
-    /tmp/venv/bin/pip install torch safetensors numpy
-    /tmp/venv/bin/python Tests/Interop/check_pytorch.py .build/release/gputrain
+    .build/interop/bin/pip install torch safetensors numpy
+    .build/interop/bin/python Tests/Interop/check_pytorch.py .build/release/gputrain
 """
 
 import json

@@ -1,7 +1,7 @@
 """summary.csv and metrics.jsonl, each read by pandas in one line, as README.md shows.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install pandas
-    /tmp/venv/bin/python Tests/Interop/check_tables.py .build/release/gputrain
+    python3 -m venv .build/interop && .build/interop/bin/pip install pandas
+    .build/interop/bin/python Tests/Interop/check_tables.py .build/release/gputrain
 """
 
 import json

@@ -1,7 +1,7 @@
 """Event files of gputrain as TensorBoard's own reader sees them, against metrics.jsonl.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install tensorboard
-    /tmp/venv/bin/python Tests/Interop/check_tensorboard.py .build/release/gputrain
+    python3 -m venv .build/interop && .build/interop/bin/pip install tensorboard
+    .build/interop/bin/python Tests/Interop/check_tensorboard.py .build/release/gputrain
 """
 
 import json
