@@ -60,7 +60,7 @@ with tempfile.TemporaryDirectory() as place:
     print(f"{compared} scalars are those of metrics.jsonl")
 
     # While a run trains: a reader that has the file open sees it grow, and nothing twice.
-    command = [program, "train", "--width", "64", "--steps", "4000", "--diagnose", "100:norms",
+    command = [program, "train", "--width", "128", "--steps", "20000", "--diagnose", "1000:norms",
                "--tensorboard", "--out", "live"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL) as training:
@@ -76,7 +76,7 @@ with tempfile.TemporaryDirectory() as place:
         assert training.returncode == 0
     live.Reload()
     steps = [event.step for event in live.Scalars("loss/train")]
-    assert steps == [200 * i for i in range(1, 21)], steps
+    assert steps == [1000 * i for i in range(1, 21)], steps
     assert counts == sorted(counts) and len(set(counts)) > 2, counts
     print(f"while a run trained, its reader saw {sorted(set(counts))} of {len(steps)} losses")
 print("all well")

@@ -11,7 +11,9 @@ public struct TuningStore: Sendable {
 
   /// What is kept for a device.
   public enum Entry: Sendable {
+    /// Nothing is kept.
     case none
+    /// What was found.
     case tuning(DeviceTuning)
     /// A file is there and of no use; why, in words.
     case unusable(file: String, reason: String)
