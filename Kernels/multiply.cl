@@ -16,33 +16,12 @@
 
 NONLINEARITY(vector)
 
-// Pointers are to the unit's replica.
-typedef struct {
-  uint epilogue;
-  __global float* c;
-  __global const float* side;
-  __global float* output;
-  uint kind;
-  __global float* first;   // velocity or mean
-  __global float* second;  // square
-  __global float* change;
-  float4 rate;
-  float4 numbers;  // μ, or β₁, β₂ and their corrections
-  float schedule;
-  uint rule, records;
-} Epilogue;
-
 // Updates a tile of weights by their gradients α·tile; index: of its first weight. What is the same
 // for all is in registers: the compiler cannot know that weights are not part of the epilogue.
 NOINLINE void update_tile(const Epilogue* e, const float* tile, uint tilePitch, uint height,
-                          uint columns, size_t start, size_t pitch, float alpha) {
-  __global float *weight = e->c, *change = e->change;
-  __global float *velocity = e->first, *mean = e->first, *square = e->second;
-  float4 rate = e->rate;
-  float schedule = e->schedule, momentum = e->numbers.x;
-  float beta1 = e->numbers.x, beta2 = e->numbers.y;
-  float correction1 = e->numbers.z, correction2 = e->numbers.w;
-  bool records = e->records, nesterov = e->rule == RULE_NESTEROV;
+                          uint columns, size_t start, size_t pitch) {
+  RULE_SCOPE(e)
+  float alpha = e->alpha;
 #define FOR_TILE(RULE)                                                \
   for (uint row = 0; row < height; row++) {                           \
     const float* gradient = tile + row * tilePitch;                   \
@@ -66,16 +45,17 @@ NOINLINE void update_tile(const Epilogue* e, const float* tile, uint tilePitch, 
   }
 }
 
-// A tile of the product, to be multiplied by alpha; index, column: of its first element.
+// A tile of the product, still without α; index, column: of its first element.
 INLINE void finish(const Epilogue* e, const float* tile, uint tilePitch, uint height, uint columns,
-                   size_t index, size_t column, size_t pitch, float alpha) {
+                   size_t index, size_t column, size_t pitch) {
   if (e->epilogue & UPDATE) {
-    update_tile(e, tile, tilePitch, height, columns, index, pitch, alpha);
+    update_tile(e, tile, tilePitch, height, columns, index, pitch);
     return;
   }
   uint epilogue = e->epilogue, kind = e->kind;
   __global const float* side = e->side;
   __global float *c = e->c, *output = e->output;
+  float alpha = e->alpha;
   for (uint row = 0; row < height; row++) {
     for (uint i = 0; i < columns; i += WIDTH) {
       vector v = LOAD(tile + row * tilePitch + i) * alpha;
@@ -102,7 +82,7 @@ INLINE void expect(const Epilogue* e, size_t index) {
 #define UNIT                                                                               \
   __global float* sums = c + replica * count;                                              \
   Epilogue e = {.epilogue = epilogue, .c = sums, .side = side + replica * sideStride,      \
-                .output = output + replica * count, .kind = kind};
+                .output = output + replica * count, .kind = kind, .alpha = alpha};
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void multiply(
     __global const float* restrict left, __global const float* restrict right,
@@ -123,7 +103,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void multiply(
   Epilogue e = {.epilogue = UPDATE, .c = sums, .first = first + start,                     \
                 .second = second + start, .change = change + start,                        \
                 .rate = rates[replica], .numbers = (float4)(x, y, z, w),                   \
-                .schedule = schedule, .rule = own, .records = records};
+                .alpha = alpha, .schedule = schedule, .rule = own, .records = records};
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void multiply_update(
     __global const float* restrict left, __global const float* restrict right,

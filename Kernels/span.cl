@@ -64,22 +64,6 @@ INLINE void store_span(SPAN_VECTOR v, __global float* p, uint count, bool whole)
 #define LOAD_SPAN(p) load_span(p, count, whole)
 #define STORE_SPAN(v, p) store_span(v, p, count, whole)
 
-// Pointers are to the work-group's replica.
-typedef struct {
-  uint epilogue;
-  __global float* c;
-  __global const float* side;
-  __global float* output;
-  uint kind;
-  __global float* first;   // velocity or mean
-  __global float* second;  // square
-  __global float* change;
-  float4 rate;
-  float4 numbers;  // μ, or β₁, β₂ and their corrections
-  float alpha, schedule;
-  uint rule, records;
-} Epilogue;
-
 // A span of the product whose first element is at `index` in C and in column `column`; `count`:
 // columns of C from there on. aligned: rows of C begin at multiples of SPAN.
 INLINE void finish_span(const Epilogue* e, SPAN_VECTOR span, size_t index, uint column, uint count,
@@ -88,13 +72,7 @@ INLINE void finish_span(const Epilogue* e, SPAN_VECTOR span, size_t index, uint 
   span *= e->alpha;
 #if FORM == FORM_TN
   if (e->epilogue & UPDATE) {
-    __global float *weight = e->c, *change = e->change;
-    __global float *velocity = e->first, *mean = e->first, *square = e->second;
-    float4 rate = e->rate;
-    float schedule = e->schedule, momentum = e->numbers.x;
-    float beta1 = e->numbers.x, beta2 = e->numbers.y;
-    float correction1 = e->numbers.z, correction2 = e->numbers.w;
-    bool records = e->records, nesterov = e->rule == RULE_NESTEROV;
+    RULE_SCOPE(e)
     if (e->rule == RULE_ADAM) {
       ADAM(SPAN_VECTOR, LOAD_SPAN, STORE_SPAN, span)
     } else if (e->rule == RULE_SGD) {

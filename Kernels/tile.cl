@@ -1,7 +1,7 @@
 // Matrix products on CPUs: how the kernels of multiply.cl go through them.
 //   C(i, j) = Σ_k left(i, k)·right(k, j),  left(i, k) = left[i·leftRow + k·leftStep]
-// The includer defines `Epilogue` first, with `finish`, what becomes of a tile of C, and
-// `expect`, which may fetch what that will read.
+// The includer has `Epilogue` (epilogue.cl) and first defines `finish`, what becomes of a tile of
+// C, and `expect`, which may fetch what that will read.
 //
 // A work-item computes rectangles of C, one after another, tile by tile: HEIGHT rows of left times
 // one panel of PANEL columns of right, the sums in registers. It is alone in its work-group, there
@@ -49,7 +49,6 @@ typedef struct {
   size_t rightPitch;  // elements from one row of right in memory to the next
   size_t pitch;       // of C
   uint depth, blockDepth, blockColumns, order;
-  float alpha;
 } Product;
 
 // A launch's sizes: of one replica's product, of how it is gone through, of how it is shared out.
@@ -81,8 +80,7 @@ typedef struct {
                        .depth = sizes.depth,                                                  \
                        .blockDepth = sizes.blockDepth,                                        \
                        .blockColumns = sizes.blockColumns,                                    \
-                       .order = sizes.order,                                                  \
-                       .alpha = alpha};                                                       \
+                       .order = sizes.order};                                                 \
     multiply_rectangle(&product, &e, firstRow, min(firstRow + sizes.rowCut, sizes.rows),      \
                        firstColumn, min(firstColumn + sizes.columnCut, sizes.columns));       \
   }
@@ -238,7 +236,7 @@ NOINLINE void deliver(const Product* p, const Epilogue* e, float* tile, uint hei
       }
     }
   }
-  if (last) finish(e, tile, tilePitch, height, columns, index, column, pitch, p->alpha);
+  if (last) finish(e, tile, tilePitch, height, columns, index, column, pitch);
 }
 
 // The rectangle of C that rows [firstRow, lastRow) of left and columns [firstColumn, lastColumn) of
