@@ -31,14 +31,14 @@ import Training
   }
 
   @Test func cache_holdsAGroupsTensorsInHalfOfIt() throws {
-    let group = group(width: 64, cells: 10)
+    let group = group(width: 64, cells: 30)
     let bytes = MemoryPlan.bytesPerReplica(of: group).all
-    #expect(try sizes(group, cacheBytes: Int(2 * 5 * bytes) + 2) == [5, 5])
-    #expect(try sizes(group, cacheBytes: Int(2 * 4 * bytes) + 2) == [3, 3, 4])
+    #expect(try sizes(group, cacheBytes: Int(2 * 15 * bytes) + 2) == [15, 15])
+    #expect(try sizes(group, cacheBytes: Int(2 * 14 * bytes) + 2) == [10, 10, 10])
   }
 
-  @Test func cacheTooSmallForOne_trainsOneByOne() throws {
-    #expect(try sizes(group(width: 64, cells: 3), cacheBytes: 1000) == [1, 1, 1])
+  @Test func cacheTooSmallForOne_trainsEightAtATime() throws {
+    #expect(try sizes(group(width: 64, cells: 16), cacheBytes: 1000) == [8, 8])
   }
 
   @Test func cacheThatTheDriverDoesNotKnow_isNoLimit() throws {
