@@ -27,6 +27,11 @@ public final class Optimizer {
     let learningRates, epsilons: [Double]
   }
 
+  /// Whether ΔW is the gradient times the rate, with nothing that has to be kept to know it.
+  package static func isGradientDescent(_ rule: any UpdateRule, weightDecay: WeightDecay?) -> Bool {
+    rule is SGD && weightDecay == nil
+  }
+
   /// An optimizer of `parameters`.
   ///
   /// - learningRates: η of each replica. scalings: for each parameter, each replica's.
@@ -41,7 +46,7 @@ public final class Optimizer {
         && scalings.allSatisfy { $0.count == learningRates.count },
       "scalings for \(parameters.count) parameters × \(learningRates.count) replicas")
     self.rule = rule
-    isGradientDescent = rule is SGD && weightDecay == nil
+    isGradientDescent = Self.isGradientDescent(rule, weightDecay: weightDecay)
     self.compute = compute
     let replicas = learningRates.count
     active = try compute.filled(1, replicas: replicas, rows: 1, columns: 1)

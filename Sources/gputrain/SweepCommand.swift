@@ -107,7 +107,7 @@ struct SweepCommand: PrintingCommand {
     if let out = options.out { try ReportFolder.sweep.requirePlace(in: URL(fileURLWithPath: out)) }
     let sweep = try options.sweep(grid, checkpointEvery: checkpointEvery)
     try sweep.store.write(try text().resolved, as: "sweep.yaml")
-    try sweep.store.note(.current(on: sweep.device, grid: grid, objective: objective))
+    try sweep.store.note(.current(on: sweep.compute.queue.device, grid: grid, objective: objective))
     let outcome = try sweep.run(until: interrupt)
     let rows = try sweep.summarize()
     let report = TransferReport(rows: rows, objective: objective)

@@ -78,7 +78,8 @@ public struct MemoryPlan: Sendable {
     }
     // Plain gradient descent's are known by the gradient's factors.
     let keepsUpdates =
-      measured != nil && !(group.optimizer == .sgd && settings.weightDecay == nil)
+      measured != nil
+      && !Optimizer.isGradientDescent(group.optimizer.rule, weightDecay: settings.weightDecay)
     for rows in batches(of: settings.data.trainCount, by: settings.batchSize) {
       if keepsUpdates { for parameter in parameters { pool.take(parameter) } }
       let fusesUpdates =

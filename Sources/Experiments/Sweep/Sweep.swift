@@ -115,9 +115,6 @@ public struct Sweep {
     try store.open(settings: settings)
   }
 
-  /// What the runs compute on.
-  public var device: Device { compute.queue.device }
-
   /// Trains what is missing; every group's results are in the store before the next begins.
   ///
   /// - watch: called often, with the state of things; returning false stops the sweep, keeping
@@ -126,13 +123,14 @@ public struct Sweep {
   ///   a group marks its runs `failed` and the sweep goes on.
   public func run(watch: (Progress) -> Bool = { _ in true }) throws -> Outcome {
     let missing = try store.missingCells(of: grid, settings: settings)
-    let groups = try groups(of: missing)
+    let steps = Dictionary(uniqueKeysWithValues: missing.map { ($0, stepMade(by: $0)) })
+    let groups = try groups(of: missing, steps: steps.mapValues { $0 ?? 0 })
     let work = groups.reduce(0) { $0 + $1.work }
     let total = grid.cells.count
     var progress = Progress(
       reused: total - missing.count, total: total,
       resumed: groups.reduce(0) { $0 + ($1.step > 0 ? $1.group.cells.count : 0) },
-      unfit: keeping == nil ? missing.count { stopped.isUnfit($0) } : 0)
+      unfit: steps.values.count { $0 == nil })
     progress.best = try bestStored()
     try writeEventsOfStored()
     var failure: String?
@@ -257,9 +255,8 @@ public struct Sweep {
   }
 
   /// Missing runs by width, optimizer and steps made, as many together as are good for the device.
-  private func groups(of cells: [RunCell]) throws -> [PlannedGroup] {
+  private func groups(of cells: [RunCell], steps: [RunCell: Int]) throws -> [PlannedGroup] {
     var groups: [PlannedGroup] = []
-    let steps = Dictionary(cells.map { ($0, stepMade(by: $0)) }, uniquingKeysWith: { $1 })
     for optimizer in grid.optimizers {
       for width in grid.widths {
         let shape = cells.filter { $0.optimizer == optimizer && $0.width == width }
@@ -271,8 +268,8 @@ public struct Sweep {
     return groups
   }
 
-  /// Steps that a run has made by the checkpoint that it goes on from.
-  private func stepMade(by cell: RunCell) -> Int {
+  /// Steps that a run has made by the checkpoint that it goes on from; nil where it cannot.
+  private func stepMade(by cell: RunCell) -> Int? {
     if case .checkpoint(let checkpoint, _) = keeping?.start { return checkpoint.state.step }
     return keeping == nil ? stopped.step(of: cell) : 0
   }

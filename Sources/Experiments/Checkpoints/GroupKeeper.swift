@@ -1,0 +1,62 @@
+import Foundation
+import Training
+
+/// Keeps the runs of a sweep's group.
+final class GroupKeeper: TrainingKeeper {
+  let every: Int?
+  private let group: RunGroup
+  private let stopped: StoppedRuns
+  /// Those that the runs go on from, all of one step; nil where they start anew.
+  private var checkpoints: [Checkpoint]?
+  private var restored: (measured: [[RunRecord]], seconds: [Double])?
+  /// Steps after which the group was kept last.
+  private(set) var keptStep: Int
+
+  /// - step: steps that every run of the group has made; where their checkpoints are no longer of
+  ///   this step, all start anew.
+  init(_ group: RunGroup, stopped: StoppedRuns, step: Int, every: Int?) {
+    (self.group, self.stopped, self.every) = (group, stopped, every)
+    let found = step > 0 ? group.cells.compactMap(stopped.checkpoint) : []
+    let fits = found.count == group.cells.count && found.allSatisfy { $0.state.step == step }
+    checkpoints = fits && step > 0 ? found : nil
+    restored = checkpoints.map { ($0.map(\.measured), $0.map(\.seconds)) }
+    keptStep = checkpoints == nil ? 0 : step
+  }
+
+  func isDue(step: Int, of total: Int) -> Bool {
+    guard let every, step < total else { return false }
+    return step % every == 0
+  }
+
+  func load(into trainer: Trainer) {}
+
+  func restore(_ trainer: Trainer) throws {
+    guard let states = checkpoints?.map(\.state) else { return }
+    do {
+      try trainer.restore(states)
+    } catch let error as TrainingStateError {
+      let configuration = RunConfiguration(settings: group.settings, cell: group.cells[0])
+      throw CheckpointError.unfit(
+        path: stopped.store.stoppedFile(for: configuration).relativePath, reason: "\(error)")
+    }
+    // As large as the group on the device.
+    checkpoints = nil
+  }
+
+  func measuredBefore(_ replica: Int) -> [RunRecord] { restored?.measured[replica] ?? [] }
+
+  func secondsBefore(_ replica: Int) -> Double { restored?.seconds[replica] ?? 0 }
+
+  func write(
+    _ trainer: Trainer, diagnosis: DiagnosisPlan?, measured: [[RunRecord]], seconds: [Double]
+  ) throws {
+    guard trainer.step > keptStep else { return }
+    try trainer.forEachState { replica, state in
+      try stopped.write(
+        state, of: group.cells[replica], measured: measured[replica], seconds: seconds[replica])
+    }
+    keptStep = trainer.step
+  }
+
+  func save(_ trainer: Trainer) {}
+}
