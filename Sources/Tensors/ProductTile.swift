@@ -1,7 +1,7 @@
 import OpenCL
 
 /// How a kernel of products cuts C and k into tiles; what it is compiled for.
-public protocol ProductTile: Codable, Hashable, Sendable {
+public protocol ProductTile: Hashable, Sendable {
   /// Of C, a work-group.
   var rows: Int { get }
   /// Of C, a work-group.
@@ -37,92 +37,4 @@ extension ProductTile {
     let side = 1 / (1 / Double(rows) + 1 / Double(columns))
     return Double(rounds * rows * columns) * (side + 16) / side
   }
-}
-
-/// A tile of Kernels/multiply_local.cl: float32 by fused multiply-adds.
-public struct LocalTile: ProductTile {
-  /// Of C, a work-group.
-  public var rows, columns: Int
-  /// Of k, at a time.
-  public var depth: Int
-  /// Of C, a work-item.
-  public var threadRows, threadColumns: Int
-  /// Floats behind each row in local memory.
-  public var padding: Int
-
-  /// A tile; whether its parts fit together `isWhole` says.
-  public init(
-    rows: Int, columns: Int, depth: Int, threadRows: Int, threadColumns: Int, padding: Int = 4
-  ) {
-    (self.rows, self.columns, self.depth) = (rows, columns, depth)
-    (self.threadRows, self.threadColumns, self.padding) = (threadRows, threadColumns, padding)
-  }
-
-  /// Work-items of a work-group.
-  public var workItems: Int { rows / threadRows * (columns / threadColumns) }
-  /// Both operands' tiles, twice.
-  public var localBytes: Int { 4 * 2 * depth * (rows + columns + 2 * padding) }
-  /// Sums, one row's and one column's factors, the next tiles on their way.
-  public var registers: Int {
-    threadRows * threadColumns + threadColumns + 4 + depth * (rows + columns) / workItems
-  }
-  /// Every length a multiple of 4 and of what divides it, and each work-item brings in as many
-  /// whole fours of an operand, two of a row side by side.
-  public var isWhole: Bool {
-    let lengths = [rows, columns, depth, threadRows, threadColumns]
-    guard lengths.allSatisfy({ $0 > 0 && $0 % 4 == 0 }), depth % 8 == 0, padding >= 0,
-      padding % 4 == 0, rows % threadRows == 0, columns % threadColumns == 0
-    else { return false }
-    return [rows, columns].allSatisfy { $0 * depth % (4 * workItems) == 0 }
-  }
-
-  /// Large, for products that fill a device with it, down to small.
-  static let defaults = [
-    LocalTile(rows: 128, columns: 128, depth: 16, threadRows: 8, threadColumns: 8),
-    LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 4, threadColumns: 4),
-    LocalTile(rows: 32, columns: 32, depth: 16, threadRows: 4, threadColumns: 4),
-  ]
-}
-
-/// A tile of Kernels/multiply_tensor.cl: tensor cores, operands on their way several tiles ahead.
-public struct TensorTile: ProductTile {
-  /// Of C, a work-group.
-  public var rows, columns: Int
-  /// Of k, at a time.
-  public var depth: Int
-  /// Of C, a warp of 32 work-items.
-  public var warpRows, warpColumns: Int
-  /// Tiles of k in local memory.
-  public var stages: Int
-
-  /// A tile; whether its parts fit together `isWhole` says.
-  public init(
-    rows: Int, columns: Int, depth: Int, warpRows: Int, warpColumns: Int, stages: Int
-  ) {
-    (self.rows, self.columns, self.depth) = (rows, columns, depth)
-    (self.warpRows, self.warpColumns, self.stages) = (warpRows, warpColumns, stages)
-  }
-
-  /// Work-items of a work-group.
-  public var workItems: Int { 32 * (rows / warpRows) * (columns / warpColumns) }
-  /// Both operands' tiles, `stages` times.
-  public var localBytes: Int { 4 * stages * depth * (rows + columns) }
-  /// Sums, fragments of 16 of k as they are and as they are multiplied.
-  public var registers: Int { (warpRows * warpColumns + 2 * 16 * (warpRows + warpColumns)) / 32 }
-  /// Warps are of whole mma tiles, 16×8 of C and 16 of k; rows in local memory of whole rounds of
-  /// its banks; and each work-item copies as many whole fours of an operand.
-  public var isWhole: Bool {
-    guard [rows, columns, depth, warpRows, warpColumns].allSatisfy({ $0 > 0 }), stages >= 2,
-      [16, 32, 64].contains(depth), warpRows % 16 == 0, warpColumns % 8 == 0, rows % 32 == 0,
-      columns % 32 == 0, rows % warpRows == 0, columns % warpColumns == 0
-    else { return false }
-    return [rows, columns].allSatisfy { $0 * depth % (4 * workItems) == 0 }
-  }
-
-  /// Large, for products that fill a device with it, down to small.
-  static let defaults = [
-    TensorTile(rows: 128, columns: 128, depth: 16, warpRows: 64, warpColumns: 32, stages: 3),
-    TensorTile(rows: 64, columns: 64, depth: 16, warpRows: 32, warpColumns: 32, stages: 4),
-    TensorTile(rows: 32, columns: 32, depth: 16, warpRows: 16, warpColumns: 16, stages: 4),
-  ]
 }

@@ -7,6 +7,11 @@ enum ReportText {
     DecimalText.fixed(value, digits: digits).replacing("-", with: "−")
   }
 
+  /// With two decimals, or `missing` where there is none.
+  static func twoDecimals(_ value: Double?, or missing: String = "–") -> String {
+    value.map { number($0, digits: 2) } ?? missing
+  }
+
   /// A loss to four significant decimals, by powers of ten where that would show too little.
   static func loss(_ value: Double?) -> String {
     guard let value else { return "–" }

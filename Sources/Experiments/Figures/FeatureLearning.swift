@@ -144,7 +144,7 @@ public struct FeatureLearning: Codable, Sendable {
   /// Exponents beside the predicted ones, as plain text of at most 80 columns; ends in a newline.
   public func table() -> String {
     func number(_ value: Double?) -> String {
-      ReportText.right(value.map { ReportText.number($0, digits: 2) } ?? "–", 11)
+      ReportText.right(ReportText.twoDecimals(value), 11)
     }
     let header =
       "                                exponent (95 %)  predicted      limit"

@@ -34,7 +34,7 @@ struct FiguresPage {
   }
 
   private func number(_ value: Double?) -> String {
-    value.map { ReportText.number($0, digits: 2) } ?? "–"
+    ReportText.twoDecimals(value)
   }
 
   private var answer: HTMLNode {

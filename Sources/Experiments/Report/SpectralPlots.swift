@@ -204,10 +204,11 @@ struct SlopeLine {
   static func description(_ lines: [SlopeLine], of quantity: SpectralQuantity) -> String {
     let slopes = lines.map { line in
       let fitted = ScalingExponent.slope(widths: line.widths.map(Double.init), values: line.values)
-      func number(_ value: Double?) -> String {
-        value.map { ReportText.number($0, digits: 2) } ?? "nothing"
-      }
-      return "layers.\(line.layer): \(number(fitted)) (predicted \(number(line.predicted)))"
+      let (found, predicted) = (
+        ReportText.twoDecimals(fitted, or: "nothing"),
+        ReportText.twoDecimals(line.predicted, or: "nothing")
+      )
+      return "layers.\(line.layer): \(found) (predicted \(predicted))"
     }
     return "\(quantity.symbol) against width. Slopes: \(slopes.joined(separator: ", "))."
   }

@@ -1,0 +1,29 @@
+/// What can go wrong with a request for a report.
+public enum ReportError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// There is no such directory.
+  case noDirectory(path: String)
+  /// The directory holds nothing of ours.
+  case nothingThere(path: String)
+  /// The directory holds a sweep, and no finished run of it.
+  case noRuns(path: String)
+  /// Several directories, one of which is no sweep.
+  case notComparable(path: String, kind: String)
+  /// The directory is to hold one kind of results, and holds another.
+  case otherResults(path: String, kind: String)
+
+  /// One line.
+  public var description: String {
+    switch self {
+    case .noDirectory(let path): "report: expected a directory, found none at \(path)"
+    case .nothingThere(let path):
+      "report \(path): expected sweep.json, check.json or figures.json, found none; give the "
+        + "directory that --out named"
+    case .noRuns(let path):
+      "report \(path): the sweep has no finished run yet; the command that began it goes on"
+    case .otherResults(let path, let kind):
+      "\(path) holds a \(kind); give another directory, each has one page"
+    case .notComparable(let path, let kind):
+      "report \(path): sweeps are compared, and this is a \(kind); give it alone"
+    }
+  }
+}
