@@ -69,12 +69,13 @@ INLINE void finish(const Epilogue* e, const float* tile, uint tilePitch, uint he
   }
 }
 
-// What `finish` will read of a panel's row from `index` on, into the cache.
+// What `finish` will read or write of a panel's row from `index` on, into the cache.
 INLINE void expect(const Epilogue* e, size_t index) {
   if (!(e->epilogue & UPDATE)) return;
   AHEAD(e->c + index);
   if (e->rule >= RULE_MOMENTUM) AHEAD(e->first + index);
   if (e->rule == RULE_ADAM) AHEAD(e->second + index);
+  if (e->records) AHEAD(e->change + index);
 }
 
 #include "tile.cl"

@@ -1,13 +1,16 @@
 // Locally optimal block iteration for the largest eigenvalue of A = s² WᵀW (Knyazev, SIAM J. Sci.
 // Comput. 23 (2001) 517: LOBPCG without preconditioner), for several matrices at once.
 //   basis B = [X, P, D]: Ritz vectors, last directions, residuals D = A X − X Θ; k vectors each
-//   pass: A D;   gram: BᵀB and BᵀAB;   solve: Rayleigh–Ritz;   update: X, P, D and their images
-// X and P get their images A X, A P by the same linear combinations, so W is read once a step.
+//   pass: A D;   gram: BᵀB, BᵀAB, ABᵀAB;   solve: Rayleigh–Ritz;   update: X, P, D and their images
+// X and P get their images A X, A P by the same linear combinations, so W is read once a step. The
+// first pass of a call is over all of B, as W has changed since the last.
+// A problem whose residual is small enough is settled: the call's other steps leave it as it is.
 // problems: a table of FIELDS numbers for each matrix and replica (a "problem").
 // vectors: for each problem 6k rows of `pitch` floats: X P D AX AP AD; columns past the matrix's
 // are 0 and stay so. partials: see spectral.cl. grams: for each problem [chunk][pair].
-// state: for each problem `stateStride` floats: s, correction, Σ(sw)², out of range; from 4 on Θ
-// [k] and the coefficients [3k][2k] of the new X and P in B.
+// state: for each problem `stateStride` floats: s, correction, Σ(sw)², out of range, settled (1 in
+// the step that settles it, 2 from then on); from 5 on Θ [k] and the coefficients [3k][2k] of the
+// new X and P in B.
 // summary: for each problem 4 floats: σ, ‖AX − θX‖/θ, ‖W‖_F, and out of range.
 // Sums go in a fixed order that depends on a matrix's shape alone.
 
@@ -21,31 +24,34 @@
 #define GRAMS_AT 10
 #define UNIT 11
 #define CHUNK 512
-#define THETA 4
+#define SETTLED 4
+#define THETA 5
 #define MOST 24  // 3k for the largest k
 
 #include "vector.cl"
 
-// A new call: D ← A X/θ + ε g, the power step with a little of a fixed random direction, so that a
-// matrix whose top direction has left the span of X is found again; g alone where θ is of no use.
-// ε = 2⁻¹⁰ costs a converged σ at most ε² of itself. X, P and their images ← 0.
+// A new call: D ← D/θ + ε g, the last residual with a little of a fixed random direction, so that a
+// matrix whose top direction has left the span of B is found again. ε = 2⁻¹⁰ costs a converged σ at
+// most ε² of itself. Where θ is of no use, B ← [0, 0, g] and A B ← 0.
 // noise [k][≥ pitch], variance 1. global (⌈pitch/WIDTH⌉ of the widest rounded up to 8, problems).
 __kernel void ritz_begin(__global const uint* restrict problems, __global const float* noise,
-                         __global const float* state, __global float* vectors, uint k,
-                         uint noisePitch, uint stateStride) {
+                         __global float* state, __global float* vectors, uint k, uint noisePitch,
+                         uint stateStride) {
   __global const uint* problem = problems + FIELDS * get_global_id(1);
   size_t pitch = problem[PITCH], c = get_global_id(0) * WIDTH;
   if (c >= pitch) return;
-  __global const float* theta = state + get_global_id(1) * stateStride + THETA;
+  __global float* own = state + get_global_id(1) * stateStride;
+  if (c == 0) own[SETTLED] = 0.0f;
+  float theta = own[THETA];
+  bool knows = theta > 0.0f && isfinite(theta);
   __global float* x = vectors + problem[VECTORS_AT] + c;
   float unit = rsqrt((float)problem[COLUMNS]);
   for (uint j = 0; j < k; j++) {
     vector d = LOAD(noise + j * noisePitch + c) * unit;
-    if (theta[j] > 1e-5f * theta[0] && isfinite(theta[j]))
-      d = LOAD(x + (3 * k + j) * pitch) / theta[j] + d * 0x1p-10f;
+    if (knows) d = LOAD(x + (2 * k + j) * pitch) / theta + d * 0x1p-10f;
     for (size_t i = c; i < c + WIDTH; i++)
       if (i >= problem[COLUMNS]) ((float*)&d)[i - c] = 0.0f;
-    for (uint b = 0; b < 6; b++) STORE((vector)0.0f, x + (b * k + j) * pitch);
+    for (uint b = 0; b < 6 && !knows; b++) STORE((vector)0.0f, x + (b * k + j) * pitch);
     STORE(d, x + (2 * k + j) * pitch);
   }
 }
@@ -77,34 +83,39 @@ __kernel void ritz_scale(__global const uint* restrict problems, __global const 
   own[2] = square * ratio * ratio;
 }
 
-// A D = Σ over row blocks. correct: whether this is the pass that ritz_scale looked at.
-// global (as ritz_begin, problems, k).
+// The images of `rows` rows of B from `first` on: Σ over row blocks. correct: whether this is the pass
+// that ritz_scale looked at. global (as ritz_begin, problems, rows).
 __kernel void ritz_reduce(__global const uint* restrict problems,
                           __global const float* restrict partials,
                           __global const float* restrict state, __global float* restrict vectors,
-                          uint k, uint stateStride, uint correct) {
+                          uint k, uint first, uint stateStride, uint correct) {
   __global const uint* problem = problems + FIELDS * get_global_id(1);
+  __global const float* own = state + get_global_id(1) * stateStride;
   size_t pitch = problem[PITCH], c = get_global_id(0) * WIDTH, j = get_global_id(2);
-  if (c >= pitch) return;
+  size_t rows = get_global_size(2);
+  if (c >= pitch || own[SETTLED] != 0.0f) return;
   __global const float* from = partials + problem[PARTIALS_AT] + j * pitch + c;
   vector z = 0.0f;
-  for (uint b = 0; b < problem[BLOCKS]; b++) z += LOAD(from + b * k * pitch);
-  if (correct) z *= state[get_global_id(1) * stateStride + 1];
-  STORE(z, vectors + problem[VECTORS_AT] + (5 * k + j) * pitch + c);
+  for (uint b = 0; b < problem[BLOCKS]; b++) z += LOAD(from + b * rows * pitch);
+  if (correct) z *= own[1];
+  STORE(z, vectors + problem[VECTORS_AT] + (3 * k + first + j) * pitch + c);
 }
 
-// Pairs p of the lower triangle, row by row: first b_i·b_j, then b_i·A b_j, over a chunk of
-// columns. global (pairs, chunks of the widest, problems), local (6, 1, 1), which divides pairs.
+// Pairs p of the lower triangle, row by row: first b_i·b_j, then b_i·A b_j, then A b_i·A b_j, over a
+// chunk of columns. Settled problems too with `all`.
+// global (pairs, chunks of the widest, problems), local (9, 1, 1), which divides pairs.
 __kernel void ritz_gram(__global const uint* restrict problems,
-                        __global const float* restrict vectors, __global float* restrict grams,
-                        uint k) {
+                        __global const float* restrict vectors,
+                        __global const float* restrict state, __global float* restrict grams,
+                        uint k, uint stateStride, uint all) {
   __global const uint* problem = problems + FIELDS * get_global_id(2);
   size_t pitch = problem[PITCH], first = get_global_id(1) * CHUNK;
   if (first >= pitch) return;
-  uint pairs = get_global_size(0), lower = pairs / 2, p = get_global_id(0) % lower, i = 0;
+  if (!all && state[get_global_id(2) * stateStride + SETTLED] != 0.0f) return;
+  uint pairs = get_global_size(0), lower = pairs / 3, p = get_global_id(0) % lower, i = 0;
   while (p > i) p -= ++i;
   __global const float* x = vectors + problem[VECTORS_AT];
-  __global const float* a = x + i * pitch;
+  __global const float* a = x + (i + (get_global_id(0) < 2 * lower ? 0 : 3 * k)) * pitch;
   __global const float* b = x + (p + (get_global_id(0) < lower ? 0 : 3 * k)) * pitch;
   size_t end = min(first + CHUNK, pitch);
   vector total = 0.0f;
@@ -158,21 +169,26 @@ static inline void jacobi(float g[MOST][MOST], float q[MOST][MOST], uint m) {
 // factor L of BᵀB. Left out are residuals that are rounding, and columns nearly in the span of
 // those before: their images would be rounding, which the next steps would enlarge. The k largest
 // eigenpairs of L⁻¹(BᵀAB)L⁻ᵀ are the new X. P is their part outside the old X, made orthonormal
-// beside the new X. first: whether D is a start and no residual. global (problems), local (1).
+// beside the new X. first: whether D is a start and no residual. A problem is settled where the
+// residual of its new x is at most √settling, relatively. global (problems), local (1).
 __kernel void ritz_solve(__global const uint* restrict problems, __global const float* grams,
                          __global float* state, __global float* summary, uint k,
-                         uint stateStride, uint first) {
+                         uint stateStride, uint first, float settling) {
   size_t index = get_global_id(0);
   __global const uint* problem = problems + FIELDS * index;
   __global float* own = state + index * stateStride;
+  if (own[SETTLED] != 0.0f) {
+    own[SETTLED] = 2.0f;
+    return;
+  }
   uint m = 3 * k, lower = m * (m + 1) / 2, chunks = (problem[PITCH] + CHUNK - 1) / CHUNK;
   __global const float* gram = grams + problem[GRAMS_AT];
   float l[MOST][MOST], g[MOST][MOST], q[MOST][MOST], unit[MOST];
   uint pair = 0;
   for (uint i = 0; i < m; i++)
     for (uint j = 0; j <= i; j++, pair++) {
-      l[i][j] = total(gram, chunks, 2 * lower, pair);
-      g[i][j] = g[j][i] = total(gram, chunks, 2 * lower, lower + pair);
+      l[i][j] = total(gram, chunks, 3 * lower, pair);
+      g[i][j] = g[j][i] = total(gram, chunks, 3 * lower, lower + pair);
     }
   float residual = sqrt(l[2 * k][2 * k]);
   float previous = first ? 0.0f : own[THETA], noise = 3e-6f * previous;
@@ -243,7 +259,14 @@ __kernel void ritz_solve(__global const uint* restrict problems, __global const 
       top[i][j] = l[i][i] == 0.0f ? 0.0f : value / l[i][i];
       coefficients[i * 2 * k + j] = top[i][j] * unit[i];
     }
-  float theta = own[THETA];
+  float theta = own[THETA], image = 0.0f;
+  pair = 2 * lower;
+  for (uint i = 0; i < m; i++)
+    for (uint j = 0; j <= i; j++, pair++)
+      image += (j < i ? 2.0f : 1.0f) * coefficients[i * 2 * k] * coefficients[j * 2 * k]
+               * total(gram, chunks, 3 * lower, pair);
+  // ‖Ax − θx‖² = ‖Ax‖² − θ².
+  if (image - theta * theta <= settling * theta * theta) own[SETTLED] = 1.0f;
   summary[4 * index] = (theta < 0.0f ? 0.0f : sqrt(theta)) / own[0];
   summary[4 * index + 1] = previous > 0.0f ? residual / previous : 1.0f;
   summary[4 * index + 2] = sqrt(own[2]) / own[0];
@@ -256,8 +279,9 @@ __kernel void ritz_update(__global const uint* restrict problems, __global const
                           __global float* vectors, uint k, uint stateStride) {
   __global const uint* problem = problems + FIELDS * get_global_id(1);
   size_t pitch = problem[PITCH], c = get_global_id(0) * WIDTH;
-  if (c >= pitch) return;
-  __global const float* theta = state + get_global_id(1) * stateStride + THETA;
+  __global const float* own = state + get_global_id(1) * stateStride;
+  if (c >= pitch || own[SETTLED] == 2.0f) return;
+  __global const float* theta = own + THETA;
   __global const float* coefficients = theta + k;
   __global float* x = vectors + problem[VECTORS_AT] + c;
   vector residual[8], basis[MOST];
@@ -274,8 +298,10 @@ __kernel void ritz_update(__global const uint* restrict problems, __global const
   for (uint j = 0; j < k; j++) STORE(residual[j], x + (2 * k + j) * pitch);
 }
 
-// σ = √(x·Ax/x·x)/s, the Rayleigh value of the first vector as it is, and its residual, from the
-// products of ritz_gram after the last update. A zero matrix has residual 0. global (problems).
+// σ = ‖Wᵀu‖ of the left vector u = Wx/‖Wx‖ of the first vector x as it is, from the products of
+// ritz_gram after the last update: half a step further than θ = x·Ax = ‖Wx‖² itself.
+//   σ² = ‖Ax‖²/θ = θ(1 + ρ²),  ρ = ‖Ax − θx‖/θ, the residual; 0 for a zero matrix
+// global (problems).
 __kernel void ritz_finish(__global const uint* restrict problems, __global const float* grams,
                           __global const float* state, __global float* summary, uint k,
                           uint stateStride) {
@@ -284,12 +310,13 @@ __kernel void ritz_finish(__global const uint* restrict problems, __global const
   __global const float* own = state + index * stateStride;
   uint m = 3 * k, lower = m * (m + 1) / 2, chunks = (problem[PITCH] + CHUNK - 1) / CHUNK;
   __global const float* gram = grams + problem[GRAMS_AT];
-  float length = total(gram, chunks, 2 * lower, 0);
-  float theta = total(gram, chunks, 2 * lower, lower) / length;
-  float square = total(gram, chunks, 2 * lower, 2 * k * (2 * k + 1) / 2 + 2 * k) / length;
-  float sigma = theta < 0.0f ? 0.0f : sqrt(theta);
+  float length = total(gram, chunks, 3 * lower, 0);
+  float theta = total(gram, chunks, 3 * lower, lower) / length;
+  float square = total(gram, chunks, 3 * lower, 2 * k * (2 * k + 1) / 2 + 2 * k) / length;
+  float residual = theta <= 0.0f ? 0.0f : sqrt(square) / theta;
+  float sigma = theta < 0.0f ? 0.0f : sqrt(theta) * sqrt(1.0f + residual * residual);
   summary[4 * index] = own[3] == 0.0f ? sigma / own[0] : NAN;
-  summary[4 * index + 1] = theta <= 0.0f ? 0.0f : sqrt(square) / theta;
+  summary[4 * index + 1] = residual;
   summary[4 * index + 2] = own[3] == 0.0f ? sqrt(own[2]) / own[0] : NAN;
   summary[4 * index + 3] = own[3];
 }

@@ -2,9 +2,10 @@
 //   u = W V,  Z_block = Wᵀ (s² u) over the block's rows,  for VECTORS right vectors at a time
 // Several matrices of different shapes and replicas share a launch; a unit is one block of rows.
 // m0 … m7: the matrices' buffers. problems: a table of FIELDS numbers for each matrix and replica.
-// units: (problem, block) pairs. vectors: see ritz.cl; the pass reads the block D of each problem.
-// partials: [block][vector][pitch], written in columns 0 ..< columns only. stats: for each unit
-// Σ (s w)² and max |w|, where `measure` is set. state: see ritz.cl; [0] is the scale s.
+// units: (problem, block) pairs. vectors: see ritz.cl; the pass reads `k` rows of them from row
+// `first` on. partials: [block][vector][pitch], written in columns 0 ..< columns only. stats: for each
+// unit Σ (s w)² and max |w|, where `measure` is set. state: see ritz.cl; [0] is the scale s, and
+// problems that are settled are left out.
 // Sums go in a fixed order that depends on a matrix's shape alone: bits do not depend on the group.
 //
 // CPU form: a work-item takes a unit, a tile of rows at a time, so that the second sweep finds the
@@ -23,6 +24,7 @@
 #define VECTORS_AT 8
 #define PARTIALS_AT 9
 #define UNIT 11
+#define SETTLED 4
 #define ITEMS 128
 #define GPU_TILE 4
 
@@ -45,9 +47,11 @@
   uint firstRow = block * problem[BLOCK_ROWS];                                     \
   uint count = min(problem[BLOCK_ROWS], problem[ROWS] - firstRow);                 \
   w += ((size_t)problem[OFFSET_HIGH] << 32 | problem[OFFSET_LOW]) + firstRow * n;  \
-  __global const float* d = vectors + problem[VECTORS_AT] + 2 * (size_t)k * pitch; \
+  __global const float* d = vectors + problem[VECTORS_AT] + first * pitch;         \
   __global float* z = partials + problem[PARTIALS_AT] + (size_t)block * k * pitch; \
-  float scale = state[(size_t)units[2 * unit] * stateStride];
+  __global const float* own = state + (size_t)units[2 * unit] * stateStride;       \
+  if (own[SETTLED] != 0.0f) return;                                                \
+  float scale = own[0];
 
 // Both sweeps over a tile of TILE rows and COUNT vectors.
 #define DEFINE_TILE(NAME, TILE, COUNT, MEASURE)                                       \
@@ -92,7 +96,7 @@
       _Pragma("unroll") for (int j = 0; j < COUNT; j++) s[j] = LOAD(z + j * pitch + c); \
       _Pragma("unroll") for (int r = 0; r < TILE; r++) {                              \
         vector value = LOAD(w + r * n + c);                                           \
-        if (COUNT == 4) AHEAD(w + (TILE + r) * n + c);                                \
+        if (COUNT >= 4) AHEAD(w + (TILE + r) * n + c);                                \
         _Pragma("unroll") for (int j = 0; j < COUNT; j++) s[j] += value * a[r][j];    \
       }                                                                               \
       _Pragma("unroll") for (int j = 0; j < COUNT; j++) STORE(s[j], z + j * pitch + c); \
@@ -115,7 +119,8 @@
   __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void NAME(                         \
       MATRICES, __global const uint* problems, __global const uint* units,                   \
       __global const float* vectors, __global float* partials, __global float* stats,        \
-      __global const float* state, uint k, uint stateStride, uint firstUnit, uint measure) { \
+      __global const float* state, uint first, uint k, uint stateStride, uint firstUnit,     \
+      uint measure) {                                                                        \
     UNIT_SETUP(get_group_id(0))                                                              \
     for (uint j = 0; j < k; j++)                                                             \
       for (size_t c = 0; c < n; c++) z[j * pitch + c] = 0.0f;                                \
@@ -145,14 +150,17 @@
 
 DEFINE_PASS(spectral_pass_1, 8, 1)
 DEFINE_PASS(spectral_pass_2, 8, 2)
+DEFINE_PASS(spectral_pass_3, 8, 3)
 DEFINE_PASS(spectral_pass_4, 4, 4)
+DEFINE_PASS(spectral_pass_6, 4, 6)
 
 // GPU form. An item owns the columns that are its own number modulo ITEMS, so Z needs no atomics.
 #define DEFINE_GROUP_PASS(NAME, COUNT)                                                       \
   __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void NAME(                     \
       MATRICES, __global const uint* problems, __global const uint* units,                   \
       __global const float* vectors, __global float* partials, __global float* stats,        \
-      __global const float* state, uint k, uint stateStride, uint firstUnit, uint measure) { \
+      __global const float* state, uint first, uint k, uint stateStride, uint firstUnit,     \
+      uint measure) {                                                                        \
     __local float shared[GPU_TILE * COUNT][ITEMS];                                           \
     UNIT_SETUP(get_group_id(0))                                                              \
     uint item = get_local_id(0);                                                             \
@@ -210,7 +218,9 @@ DEFINE_PASS(spectral_pass_4, 4, 4)
 
 DEFINE_GROUP_PASS(spectral_group_pass_1, 1)
 DEFINE_GROUP_PASS(spectral_group_pass_2, 2)
+DEFINE_GROUP_PASS(spectral_group_pass_3, 3)
 DEFINE_GROUP_PASS(spectral_group_pass_4, 4)
+DEFINE_GROUP_PASS(spectral_group_pass_6, 6)
 
 // sums[group] = Σ of the group's share of x: what a device reads in a second, for benchmarks.
 // count is a multiple of 4·WIDTH·ITEMS·groups. Forms as above.

@@ -77,6 +77,9 @@ public final class CPUMultiplier: MatrixMultiplier {
     return made
   }
 
+  /// Fewest tiles of rows that are worth packing all of right for once more.
+  private static let leastTiles = 3
+
   /// The sizes of a launch. Units lie along the longer side, enough for every worker but none too
   /// small.
   private func sizes(_ product: MatrixProduct, _ plan: CPUProductPlan) -> ProductSizes {
@@ -87,7 +90,9 @@ public final class CPUMultiplier: MatrixMultiplier {
       ((length + pieces - 1) / pieces + step - 1) / step * step
     }
     let alongColumns = plan.columns > plan.rows
-    let rowCut = min(alongColumns ? plan.rows : cut(plan.rows, plan.tile.rows), plan.mostRows)
+    let leastRows = plan.packsRight ? Self.leastTiles * plan.tile.rows : plan.tile.rows
+    let rowCut = min(
+      alongColumns ? plan.rows : max(cut(plan.rows, plan.tile.rows), leastRows), plan.mostRows)
     let columnCut = alongColumns ? cut(plan.columns, plan.tile.columns) : plan.columns
     let units =
       (plan.rows + rowCut - 1) / rowCut * ((plan.columns + columnCut - 1) / columnCut)

@@ -3,8 +3,9 @@
 ///
 /// - NT, the forward product: where batch and fan-out are alike, X is left and W right. A wide W is
 ///   streamed as left, never packed, and only X is.
-/// - NN: B is read as it lies. A is packed where it is wide: its rows are then a power of two apart
-///   as a rule, and would share a few lines of the first cache.
+/// - NN: both are packed where B is wide: rows are then a power of two apart as a rule, and would
+///   share a few lines of the first cache. Two panels of B at a time; on two Cascade Lake cores 1.2 to
+///   1.8 times as fast as reading B as it lies, from 1024 columns on.
 /// - TN: both are packed, for the same reason; small ones lie well as they are.
 struct CPUProductPlan {
   /// The flags of Kernels/tile.cl.
@@ -24,6 +25,8 @@ struct CPUProductPlan {
   let leftRow, leftStep, rightPitch: Int
   let order: Order
   let blockDepth, blockColumns: Int
+  /// Whether every unit packs its columns of right.
+  let packsRight: Bool
   /// Rows that a unit may have: what it packs of left must fit.
   let mostRows: Int
   /// Rows and columns of a tile of C.
@@ -56,7 +59,7 @@ struct CPUProductPlan {
       (left, right) = (product.a, product.b)
       (rows, columns) = (m, n)
       (leftRow, leftStep, rightPitch) = (k, 1, n)
-      order = n >= Self.wideNN ? .packsLeftBlock : []
+      order = n >= Self.wideNN ? [.packsLeftBlock, .packsRightRows] : []
       depth = 256
     case .tn:
       (left, right) = (product.a, product.b)
@@ -68,14 +71,15 @@ struct CPUProductPlan {
     let blocks = (k + depth - 1) / depth
     blockDepth = (k + blocks - 1) / blocks
     let space = CPUMultiplier.scratchSize / blockDepth
-    let packsRight = !order.isDisjoint(with: [.packsRightRows, .packsRightColumns])
-    blockColumns =
-      packsRight
-      ? (space - (order.contains(.packsLeftTile) ? tile.rows : 0)) / tile.columns * tile.columns
-      : tile.columns
-    mostRows =
-      order.contains(.packsLeftBlock)
-      ? (space - tile.columns) / tile.rows * tile.rows : rows
+    packsRight = !order.isDisjoint(with: [.packsRightRows, .packsRightColumns])
+    if order.contains(.packsLeftBlock) {
+      blockColumns = 2 * tile.columns
+      mostRows = (space - blockColumns) / tile.rows * tile.rows
+    } else {
+      let left = order.contains(.packsLeftTile) ? tile.rows : 0
+      blockColumns = packsRight ? (space - left) / tile.columns * tile.columns : tile.columns
+      mostRows = rows
+    }
   }
 
   /// HEIGHT and PANEL of Kernels/tile.cl.

@@ -33,14 +33,14 @@ struct PassPlan {
   private(set) var problemTable: [UInt32] = []
   private(set) var unitTable: [UInt32] = []
 
-  /// Dot products of a step: two lower triangles of 3k rows.
+  /// Dot products of a step: three lower triangles of 3k rows.
   let pairs: Int
   /// Floats of a problem's state.
   let stateStride: Int
 
   init(shapes: [PowerIteration.Shape], vectors k: Int, form: PassForm) {
-    pairs = 3 * k * (3 * k + 1)
-    stateStride = 4 + k + 6 * k * k
+    pairs = 9 * k * (3 * k + 1) / 2
+    stateStride = 5 + k + 6 * k * k
     for (matrix, shape) in shapes.enumerated() {
       let slot = matrix % Self.slots
       if slot == 0 {
@@ -75,7 +75,7 @@ struct PassPlan {
     ]
     for block in 0..<blocks { unitTable += [UInt32(problems), UInt32(block)] }
     vectorCount += 6 * k * pitch
-    partialCount += blocks * k * pitch
+    partialCount += blocks * 3 * k * pitch
     gramCount += (pitch + Self.chunk - 1) / Self.chunk * pairs
     widestPitch = max(widestPitch, pitch)
     problems += 1

@@ -2,10 +2,10 @@ import Tensors
 
 /// What an iteration knows of earlier calls, for checkpoints.
 extension PowerIteration {
-  /// Floats that are kept of each matrix of tensor `index`: its scale and Ritz values, and the images
-  /// of its vectors, from which the next call starts.
+  /// Floats that are kept of each matrix of tensor `index`: its scale and Ritz values, and B, from
+  /// which the next call starts.
   package func memoryCount(_ index: Int) -> Int {
-    plan.stateStride + vectors * plan.pitch(plan.firstProblem[index])
+    plan.stateStride + 3 * vectors * plan.pitch(plan.firstProblem[index])
   }
 
   /// What the next call starts from, [tensor][replica]; nil before the first. Waits for the device.
@@ -18,9 +18,9 @@ extension PowerIteration {
       try (0..<shapes[tensor].replicas).map { replica in
         let problem = plan.firstProblem[tensor] + replica
         let first = problem * plan.stateStride
-        let images = plan.images(of: problem, vectors: vectors)
+        let basis = plan.basis(of: problem, vectors: vectors)
         return Array(states[first..<first + plan.stateStride])
-          + (try workspace.read(images, queue: compute.queue))
+          + (try workspace.read(basis, queue: compute.queue))
       }
     }
   }
@@ -39,7 +39,7 @@ extension PowerIteration {
           Array(values[..<plan.stateStride]), at: problem * plan.stateStride, queue: compute.queue)
         try workspace.write(
           Array(values[plan.stateStride...]),
-          at: plan.images(of: problem, vectors: vectors).lowerBound, queue: compute.queue)
+          at: plan.basis(of: problem, vectors: vectors).lowerBound, queue: compute.queue)
       }
     }
     isCold = false
@@ -50,10 +50,9 @@ extension PassPlan {
   /// Floats between a problem's vectors.
   func pitch(_ problem: Int) -> Int { Int(problemTable[problem * Self.fields + 5]) }
 
-  /// Where the images of a problem's vectors lie: the fourth of the six blocks of its vectors.
-  func images(of problem: Int, vectors k: Int) -> Range<Int> {
-    let block = k * pitch(problem)
-    let start = Int(problemTable[problem * Self.fields + 8]) + 3 * block
-    return start..<start + block
+  /// Where a problem's B lies: the first half of its vectors.
+  func basis(of problem: Int, vectors k: Int) -> Range<Int> {
+    let start = Int(problemTable[problem * Self.fields + 8])
+    return start..<start + 3 * k * pitch(problem)
   }
 }

@@ -1,8 +1,8 @@
 import OpenCL
 import Tensors
 
-/// Largest singular values of several matrices, warm-started: the right vectors of one call start
-/// the next.
+/// Largest singular values of several matrices, warm-started: the directions of one call start the
+/// next.
 ///
 /// Block iteration with locally optimal steps on A = WᵀW, for k vectors X:
 ///
@@ -11,8 +11,8 @@ import Tensors
 /// P is the direction of the last step (Knyazev, SIAM J. Sci. Comput. 23 (2001) 517). A step reads
 /// each matrix once; about as many steps as Lanczos's method bring a Gaussian matrix, whose top
 /// singular values crowd as n^(−2/3), to 1e-3, where plain power iteration takes hundreds. The
-/// first step of a call is a step of plain power iteration from the last call's X, with a trace of
-/// a fixed random direction, so that one step a call follows weights as they move.
+/// first step of a call reads the matrix for all of the last call's B, with a trace of a fixed
+/// random direction, so that one step a call follows weights as they move.
 ///
 /// Matrices of any shapes and replica counts share launches. A matrix's result depends on its
 /// elements, its shape and its own earlier calls alone, bit for bit, and not on what it is grouped
@@ -80,7 +80,7 @@ public final class PowerIteration {
   /// - Throws: `OpenCLError`.
   package func enqueuePass(_ matrices: [Tensor]) throws {
     check(matrices)
-    try pass(matrices, measure: false)
+    try pass(matrices, over: directions, measure: false)
   }
 
   /// Forgets what earlier calls found.
@@ -99,19 +99,27 @@ public final class PowerIteration {
 
   /// Norms of `matrices` after `iterations` passes over each; nothing waits for the device.
   ///
+  /// - tolerance: where a matrix's residual is at most that, its other passes are left out, on the
+  ///   device.
+  ///
   /// The first call of all, and the first after `reset`, reads the matrices once more, for their
   /// scale. A matrix whose largest element has changed by more than a factor of 2⁵⁰ since the last
   /// call has the norms NaN in this call, and its own in the next.
   /// - Throws: `OpenCLError`.
-  public func enqueue(_ matrices: [Tensor], iterations: Int) throws -> NormTensors {
+  public func enqueue(
+    _ matrices: [Tensor], iterations: Int, tolerance: Double? = nil
+  ) throws -> NormTensors {
     precondition(iterations > 0, "\(iterations) power iterations")
     check(matrices)
     if isCold {
-      try pass(matrices, measure: true)
+      try pass(matrices, over: directions, measure: true)
       try scale()
     }
-    try begin()
-    for iteration in 0..<iterations { try step(matrices, isFirst: iteration == 0) }
+    let start = try begin()
+    let settling = tolerance.map { Float($0 * $0) } ?? -.infinity
+    for iteration in 0..<iterations {
+      try step(matrices, over: iteration == 0 ? start : nil, settling: settling)
+    }
     try finish()
     return try results()
   }
@@ -133,15 +141,15 @@ public final class PowerIteration {
   {
     precondition(maximumIterations > 0, "\(maximumIterations) power iterations")
     check(matrices)
-    try begin()
+    var start = try begin()
     var history: [[Float]] = []
     for pass in 1...maximumIterations {
-      try step(matrices, isFirst: history.isEmpty)
+      try step(matrices, over: history.isEmpty ? start : nil, settling: -.infinity)
       history.append(try summary.read(queue: compute.queue))
       if pass == 1 && (0..<plan.problems).contains(where: { history[0][4 * $0 + 3] != 0 }) {
         // The first pass has found a scale far from the one that it was made with.
         history = []
-        try begin()
+        start = try begin()
         continue
       }
       if isSettled(history, tolerance: tolerance) || pass == maximumIterations {
@@ -208,22 +216,28 @@ extension PowerIteration {
     compute.roundUp(plan.widestPitch / compute.vectorWidth, 8)
   }
 
-  private func step(_ matrices: [Tensor], isFirst: Bool) throws {
-    try pass(matrices, measure: isFirst)
-    if isFirst { try scale() }
+  /// Rows D of B; its first 2k are X and P.
+  private var directions: Range<Int> { 2 * vectors..<3 * vectors }
+
+  /// - start: the rows of B to read the matrices for in the first step of a call; nil in the others,
+  ///   in which the images of X and P are known.
+  private func step(_ matrices: [Tensor], over start: Range<Int>?, settling: Float) throws {
+    let (rows, first) = (start ?? directions, UInt32(start == nil ? 0 : 1))
+    try pass(matrices, over: rows, measure: start != nil)
+    if start != nil { try scale() }
     let reduce = try compute.kernel(
       .ritz, "ritz_reduce", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
-      UInt32.self, UInt32.self)
+      UInt32.self, UInt32.self, UInt32.self)
     try reduce(
-      compute.queue, global: [length, plan.problems, vectors], local: [8, 1, 1], problems,
-      partials, state, workspace, k, stride, isFirst ? 1 : 0)
-    try gram()
+      compute.queue, global: [length, plan.problems, rows.count], local: [8, 1, 1], problems,
+      partials, state, workspace, k, UInt32(rows.lowerBound), stride, first)
+    try gram(all: false)
     let solve = try compute.kernel(
       .ritz, "ritz_solve", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
-      UInt32.self, UInt32.self)
+      UInt32.self, UInt32.self, Float.self)
     try solve(
       compute.queue, global: [plan.problems], local: [1], problems, grams, state, summary, k,
-      stride, isFirst ? 1 : 0)
+      stride, first, settling)
     let update = try compute.kernel(
       .ritz, "ritz_update", Integers.self, Floats.self, Floats.self, UInt32.self, UInt32.self)
     try update(
@@ -231,20 +245,21 @@ extension PowerIteration {
       stride)
   }
 
-  private func pass(_ matrices: [Tensor], measure: Bool) throws {
-    let name = (form == .cpu ? "spectral_pass_" : "spectral_group_pass_") + "\(min(k, 4))"
+  private func pass(_ matrices: [Tensor], over rows: Range<Int>, measure: Bool) throws {
     let pass = try compute.kernel(
-      .spectral, name, Floats.self, Floats.self, Floats.self, Floats.self, Floats.self,
-      Floats.self, Floats.self, Floats.self, Integers.self, Integers.self, Floats.self,
-      Floats.self, Floats.self, Floats.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
+      .spectral, form.passKernel(rows: rows.count), Floats.self, Floats.self, Floats.self,
+      Floats.self, Floats.self, Floats.self, Floats.self, Floats.self, Integers.self, Integers.self,
+      Floats.self, Floats.self, Floats.self, Floats.self, UInt32.self, UInt32.self, UInt32.self,
+      UInt32.self, UInt32.self)
     for launch in plan.launches {
       let m = (0..<PassPlan.slots).map { slot in
         matrices[launch.matrices.lowerBound + slot % launch.matrices.count].buffer
       }
       try pass(
         compute.queue, global: [launch.units.count * form.items], local: [form.items], m[0], m[1],
-        m[2], m[3], m[4], m[5], m[6], m[7], problems, units, workspace, partials, stats, state, k,
-        stride, UInt32(launch.units.lowerBound), measure ? 1 : 0)
+        m[2], m[3], m[4], m[5], m[6], m[7], problems, units, workspace, partials, stats, state,
+        UInt32(rows.lowerBound), UInt32(rows.count), stride, UInt32(launch.units.lowerBound),
+        measure ? 1 : 0)
     }
   }
 
@@ -255,27 +270,30 @@ extension PowerIteration {
       compute.queue, global: [plan.problems], local: [1], problems, stats, state, stride)
   }
 
-  private func begin() throws {
+  /// Begins a call. Returns the rows of B that it starts from.
+  private func begin() throws -> Range<Int> {
     let begin = try compute.kernel(
       .ritz, "ritz_begin", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
       UInt32.self, UInt32.self)
     try begin(
       compute.queue, global: [length, plan.problems], local: [8, 1], problems, noise, state,
       workspace, k, UInt32(plan.widestPitch), stride)
-    isCold = false
+    defer { isCold = false }
+    return isCold ? directions : 0..<3 * vectors
   }
 
-  private func gram() throws {
+  private func gram(all: Bool) throws {
     let gram = try compute.kernel(
-      .ritz, "ritz_gram", Integers.self, Floats.self, Floats.self, UInt32.self)
+      .ritz, "ritz_gram", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
+      UInt32.self, UInt32.self)
     let chunks = (plan.widestPitch + PassPlan.chunk - 1) / PassPlan.chunk
     try gram(
-      compute.queue, global: [plan.pairs, chunks, plan.problems], local: [6, 1, 1], problems,
-      workspace, grams, k)
+      compute.queue, global: [plan.pairs, chunks, plan.problems], local: [9, 1, 1], problems,
+      workspace, state, grams, k, stride, all ? 1 : 0)
   }
 
   private func finish() throws {
-    try gram()
+    try gram(all: true)
     let finish = try compute.kernel(
       .ritz, "ritz_finish", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
       UInt32.self)

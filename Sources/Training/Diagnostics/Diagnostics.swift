@@ -33,8 +33,8 @@ public final class Diagnostics {
   var initialFeatures: [Tensor] = []
   /// This step's probe inputs of each layer, and updates as they come.
   private var inputs: [Tensor] = []
-  /// Over each matrix, of the measurement under way.
-  private var passes = 0
+  /// Of the measurement under way.
+  private var effort: NormEffort
   private var changes: [Int: Tensor] = [:]
   var measured = false
 
@@ -59,6 +59,7 @@ public final class Diagnostics {
       "diagnostics of features: dense layers alone, and a probe batch")
     (self.optimizer, self.contents, self.compute) = (optimizer, contents, compute)
     (self.every, self.probe) = (every, contents == .all ? probe : nil)
+    effort = .after(step: 0, every: every)
     self.initialStds = initialStds
     epsilonBounds =
       contents == .all && optimizer.rule is Adam
@@ -91,8 +92,8 @@ public final class Diagnostics {
   public func measure(step: Int) throws {
     reading.begin(step: step)
     let weights = layers.map(\.weight.value)
-    passes = NormPasses(every: every).count(step: step)
-    let norms = try weightNorms.norms(of: weights, passes: passes)
+    effort = NormEffort.after(step: step, every: every)
+    let norms = try weightNorms.norms(of: weights, effort: effort)
     for layer in layers.indices {
       try reading.note(.weightSpectral, layer, norms.spectral[layer])
       try reading.note(.weightResidual, layer, norms.residual[layer])
@@ -102,7 +103,7 @@ public final class Diagnostics {
     if contents == .all && measured {
       for (layer, weight) in weights.enumerated() {
         let change = try compute.difference(weight, initialWeights[layer])
-        let norms = try totalNorms[layer].norms(of: [change], passes: passes)
+        let norms = try totalNorms[layer].norms(of: [change], effort: effort)
         try reading.note(.totalSpectral, layer, norms.spectral[0])
         try reading.note(.totalFrobenius, layer, norms.frobenius[0])
       }
@@ -139,7 +140,7 @@ public final class Diagnostics {
     defer { (changes, inputs) = ([:], []) }
     guard changes.count == layers.count else { return }
     let updates = layers.indices.map { changes[$0]! }
-    let norms = try updateNorms.norms(of: updates, passes: passes)
+    let norms = try updateNorms.norms(of: updates, effort: effort)
     for (layer, update) in updates.enumerated() {
       try reading.note(.updateSpectral, layer, norms.spectral[layer])
       try reading.note(.updateResidual, layer, norms.residual[layer])

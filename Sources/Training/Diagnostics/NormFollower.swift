@@ -9,9 +9,8 @@ final class NormFollower {
     iteration = try PowerIteration(shapes: shapes, seed: 1, compute: compute)
   }
 
-  /// - passes: over each matrix.
-  func norms(of matrices: [Tensor], passes: Int) throws -> NormTensors {
-    try iteration.enqueue(matrices, iterations: passes)
+  func norms(of matrices: [Tensor], effort: NormEffort) throws -> NormTensors {
+    try iteration.enqueue(matrices, iterations: effort.passes, tolerance: effort.tolerance)
   }
 
   /// What the next call starts from, [matrix][replica]; nil before the first.
@@ -23,23 +22,38 @@ final class NormFollower {
   }
 }
 
-/// How many passes a measurement's norms take.
-struct NormPasses {
-  /// Steps from one measurement to the next.
-  let every: Int
+/// How far a measurement goes after its norms.
+///
+/// Passes are few as each starts from what the last measurement found, and fewer where that still
+/// holds. Measured on MLPs 3072–256–256–10, batch 64, by SGD and Adam, at rates up to those at which
+/// the loss no longer falls: at every step 1.0 to 1.2 passes over W and 1.0 to 1.8 over ΔW, with a mean
+/// error of at most 0.2 % and a greatest of 2.5 %, where a step turns W by most of its own size.
+struct NormEffort: Equatable {
+  /// Over each matrix, at most.
+  let passes: Int
+  /// The relative residual below which a matrix's further passes are left out.
+  let tolerance: Double?
 
   /// Enough from a cold start for 10⁻³ on random matrices.
-  private static let cold = 24
+  private static let cold = NormEffort(passes: 24, tolerance: nil)
   /// Measurements that start cold: a readout that starts at zero, the updates of the layers before
   /// it and the change since the start are zero at first, and nothing can be followed from there.
   private static let coldMeasurements = 3
-  /// Enough at every step for errors of at most 1 % at high rates, of weights and of Adam's updates:
-  /// width 256, batch 64, rate 2⁻⁷, a hundred steps. Two give 2 % and 18 %.
-  private static let eachStep = 3
+  /// Measurements in which all passes are made where there is one at every step: a direction that
+  /// outgrows one found before is small at first, and the residual does not tell of it.
+  private static let fullMeasurements = 20
 
-  /// Passes of the measurement after `step` steps.
-  func count(step: Int) -> Int {
-    if step / every < Self.coldMeasurements { return Self.cold }
-    return every == 1 ? Self.eachStep : min(Self.cold, 4 + every / 2)
+  /// Of the measurement after `step` steps, where there is one every `every` steps.
+  static func after(step: Int, every: Int) -> NormEffort {
+    let measurement = step / every
+    if measurement < coldMeasurements { return cold }
+    if every == 1 {
+      return NormEffort(passes: 3, tolerance: measurement < fullMeasurements ? nil : 0.15)
+    }
+    return NormEffort(passes: min(cold.passes, 4 + every / 2), tolerance: 0.03)
+  }
+
+  private init(passes: Int, tolerance: Double?) {
+    (self.passes, self.tolerance) = (passes, tolerance)
   }
 }

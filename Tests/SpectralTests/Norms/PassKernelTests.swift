@@ -25,14 +25,16 @@ import Testing
       device: .find(.best), multiplier: .automatic, vectorWidth: test.width)
     for vectors in [1, 2, 4, 8] {
       for (rows, columns) in [(1, 1), (9, 37), (64, 127), (65, 129), (130, 16)] {
-        try check(test.form, vectors, rows, columns, compute)
+        try check(test.form, vectors, over: 2 * vectors..<3 * vectors, rows, columns, compute)
+        try check(test.form, vectors, over: 0..<3 * vectors, rows, columns, compute)
       }
     }
   }
 
-  private func check(_ form: PassForm, _ k: Int, _ rows: Int, _ columns: Int, _ compute: Compute)
-    throws
-  {
+  private func check(
+    _ form: PassForm, _ k: Int, over basis: Range<Int>, _ rows: Int, _ columns: Int,
+    _ compute: Compute
+  ) throws {
     let plan = PassPlan(
       shapes: [(1, rows, columns)], vectors: k, form: form)
     let queue = compute.queue
@@ -52,30 +54,32 @@ import Testing
     state[0] = 0.5
     let kernel = try compute.kernel(
       .spectral,
-      (form == .cpu ? "spectral_pass_" : "spectral_group_pass_") + "\(min(k, 4))",
+      form.passKernel(rows: basis.count),
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<UInt32>.self, Buffer<UInt32>.self, Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
+      Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self,
+      UInt32.self)
     let m = tensor.buffer
     try kernel(
       queue, global: [blocks * form.items], local: [form.items], m, m, m, m, m, m, m, m,
       Buffer(queue: queue, problem), Buffer(queue: queue, plan.unitTable), workspace, partials,
-      stats, Buffer(queue: queue, state), UInt32(k), UInt32(plan.stateStride), 0, 1)
+      stats, Buffer(queue: queue, state), UInt32(basis.lowerBound), UInt32(basis.count),
+      UInt32(plan.stateStride), 0, 1)
 
     let got = try partials.read(queue: queue)
     var expected = [Double?](repeating: nil, count: got.count)
     var magnitude = [Double](repeating: 0, count: got.count)
     for block in 0..<blocks {
-      for vector in 0..<k {
-        let start = guardSize + (block * k + vector) * pitch
+      for (place, vector) in basis.enumerated() {
+        let start = guardSize + (block * basis.count + place) * pitch
         for column in 0..<columns { expected[start + column] = 0 }
         for row in block * blockRows..<min(rows, (block + 1) * blockRows) {
           var (u, size) = (0.0, 0.0)
           for column in 0..<columns {
             let term =
               Double(matrix[row * columns + column])
-              * Double(vectors[(2 * k + vector) * pitch + column])
+              * Double(vectors[vector * pitch + column])
             u += term
             size += abs(term)
           }

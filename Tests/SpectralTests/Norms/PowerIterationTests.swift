@@ -257,6 +257,39 @@ import Testing
     }
   }
 
+  /// A matrix that needs no more passes keeps what it has, bit for bit, beside one that does.
+  @Test(arguments: Variant.all) func tolerance_leavesOutPassesOfSettledMatrices(
+    _ variant: Variant
+  ) throws {
+    let shapes = [(1, 40, 50), (1, 60, 50)].map { (replicas: $0.0, rows: $0.1, columns: $0.2) }
+    let settled = try compute.tensor(
+      MatrixFamily.decaying.make(40, 50, seed: 4), rows: 40, columns: 50)
+    let moving = try [5, 6].map {
+      try compute.tensor(gaussianNumbers(60 * 50, seed: $0), rows: 60, columns: 50)
+    }
+    func norms(iterations: Int, tolerance: Double?) throws -> [Float] {
+      let iteration = try PowerIteration(
+        shapes: shapes, vectors: variant.vectors, seed: 3, form: variant.form, compute: compute)
+      _ = try iteration.enqueue([settled, moving[0]], iterations: 20)
+      let norms = try iteration.enqueue(
+        [settled, moving[1]], iterations: iterations, tolerance: tolerance)
+      // One call more, which starts from what the passes left.
+      let next = try iteration.enqueue([settled, moving[1]], iterations: 1)
+      return try [norms, next].flatMap { norms in
+        try norms.spectral.map { try compute.read($0)[0] }
+          + norms.residual.map { try compute.read($0)[0] }
+      }
+    }
+    let once = try norms(iterations: 1, tolerance: nil)
+    let four = try norms(iterations: 4, tolerance: nil)
+    let tolerant = try norms(iterations: 4, tolerance: 0.03)
+    for figure in stride(from: 0, to: once.count, by: 2) {
+      #expect(tolerant[figure] == once[figure])
+      #expect(tolerant[figure + 1] == four[figure + 1])
+      #expect(once[figure + 1] != four[figure + 1])
+    }
+  }
+
   @Test func norms_goIntoAHistoryWithoutARead() throws {
     let values = gaussianNumbers(2 * 50 * 60, seed: 8)
     let tensor = try compute.tensor(values, replicas: 2, rows: 50, columns: 60)
