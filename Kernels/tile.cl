@@ -263,9 +263,6 @@ INLINE void multiply_rectangle(const Product* p, const Epilogue* e, uint firstRo
           p->right + (byColumns ? j * p->rightPitch + k : k * p->rightPitch + j);
       bool packs = !reads || columns < PANEL;
       if (packs) pack_right(p, right, columns, depth, packedRight);
-      // Right's next panel, a share with every tile.
-      bool ahead = reads && j + 2 * PANEL <= lastColumn;
-      uint next = 0, share = depth * HEIGHT / (lastRow - firstRow) + 1;
       for (uint i = firstRow; i < lastRow;) {
         uint height = lastRow - i >= HEIGHT ? HEIGHT : lastRow - i >= 4 ? 4 : 1;
         __global const float* rows = left + i * p->leftRow;
@@ -295,13 +292,6 @@ INLINE void multiply_rectangle(const Product* p, const Epilogue* e, uint firstRo
             tile_of_4(rows, row, step, panel, pitch, depth, tile);
           } else {
             tile_of_1(rows, row, step, panel, pitch, depth, tile);
-          }
-          if (ahead) {
-            uint end = min(depth, next + share);
-            for (; next < end; next++)
-#pragma unroll
-              for (uint v = 0; v < PANEL; v += WIDTH)
-                AHEAD(right + next * p->rightPitch + PANEL + v);
           }
           uint start = first - first % STRIP, end = min(first + PANEL, columns);
           if (end == columns || end % STRIP == 0)
