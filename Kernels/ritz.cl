@@ -31,8 +31,8 @@
 #include "vector.cl"
 
 // A new call: D ← D/θ + ε g, the last residual with a little of a fixed random direction, so that a
-// matrix whose top direction has left the span of B is found again. ε = 2⁻¹⁰ costs a converged σ at
-// most ε² of itself. Where θ is of no use, B ← [0, 0, g] and A B ← 0.
+// matrix whose top direction has left the span of B is found again; a converged σ has its vector in
+// X and loses nothing. Where θ is of no use, B ← [0, 0, g] and A B ← 0.
 // noise [k][≥ pitch], variance 1. global (⌈pitch/WIDTH⌉ of the widest rounded up to 8, problems).
 __kernel void ritz_begin(__global const uint* restrict problems, __global const float* noise,
                          __global float* state, __global float* vectors, uint k, uint noisePitch,

@@ -61,8 +61,8 @@ for optimizer in [OptimizerKind.sgd, .adam] {
         try trainer(optimizer, width: width), try trainer(optimizer, width: width)
       )
       try measured.diagnose(every: every, contents: contents, probe: rows)
-      // The first blocks warm caches up and find the norms from cold.
-      for trainer in [plain, measured] { _ = try block(trainer, epochs: 1) }
+      // The first steps warm caches up, find the norms from cold and measure more than later ones.
+      for trainer in [plain, measured] { _ = try block(trainer, epochs: 5 * every + 1) }
       let times = try (0..<rounds).map { _ in
         (try block(plain, epochs: epochs), try block(measured, epochs: epochs))
       }

@@ -53,12 +53,16 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
   ///
   /// - Throws: `OpenCLError.callFailed` where memory is short or `count` is 0.
   public init(context: Context, count: Int) throws {
-    var code: cl_int = 0
     let bytes = count * MemoryLayout<Element>.stride
-    let handle = clCreateBuffer(
-      context.handle, cl_mem_flags(CL_MEM_READ_WRITE), bytes, nil, &code)
-    try check(code, "clCreateBuffer", "\(count) \(Element.openCLName), \(bytes) bytes")
-    self.handle = handle!
+    if let handle = LargePages.buffer(context: context, bytes: bytes) {
+      self.handle = handle
+    } else {
+      var code: cl_int = 0
+      let handle = clCreateBuffer(
+        context.handle, cl_mem_flags(CL_MEM_READ_WRITE), bytes, nil, &code)
+      try check(code, "clCreateBuffer", "\(count) \(Element.openCLName), \(bytes) bytes")
+      self.handle = handle!
+    }
     serial = nextSerial.add(1, ordering: .relaxed).newValue
     self.count = count
   }

@@ -2,7 +2,7 @@ import OpenCL
 
 /// Matrix products by our own kernels for CPUs, with their epilogues (Kernels/tile.cl, multiply.cl).
 ///
-/// A sum's bits depend on the product's form and shape alone: the order of its terms and the blocks
+/// A sum's bits depend on the product's form and shape and the vectors' width alone: the order of its terms and the blocks
 /// of k. How C is cut among work-items decides who computes an element, not how.
 public final class CPUMultiplier: MatrixMultiplier {
   /// `opencl`.
@@ -77,23 +77,27 @@ public final class CPUMultiplier: MatrixMultiplier {
     return made
   }
 
-  /// Fewest tiles of rows that are worth packing all of right for once more.
-  private static let leastTiles = 3
-
   /// The sizes of a launch. Units lie along the longer side, enough for every worker but none too
   /// small.
   private func sizes(_ product: MatrixProduct, _ plan: CPUProductPlan) -> ProductSizes {
     let work = product.m * product.n * product.k
     let wanted = (2 * workers + product.replicas - 1) / product.replicas
     let pieces = min(wanted, max(1, work / Self.leastWork))
-    func cut(_ length: Int, _ step: Int) -> Int {
+    func cut(_ length: Int, _ step: Int, pieces: Int) -> Int {
       ((length + pieces - 1) / pieces + step - 1) / step * step
     }
     let alongColumns = plan.columns > plan.rows
-    let leastRows = plan.packsRight ? Self.leastTiles * plan.tile.rows : plan.tile.rows
+    // Each unit packs all of right anew: few of them, but one for every core.
+    let leastRows =
+      plan.packsRight
+      ? min(
+        CPUProductPlan.leastTiles * plan.tile.rows,
+        cut(plan.rows, plan.tile.rows, pieces: max(1, workers / 2))) : plan.tile.rows
     let rowCut = min(
-      alongColumns ? plan.rows : max(cut(plan.rows, plan.tile.rows), leastRows), plan.mostRows)
-    let columnCut = alongColumns ? cut(plan.columns, plan.tile.columns) : plan.columns
+      alongColumns ? plan.rows : max(cut(plan.rows, plan.tile.rows, pieces: pieces), leastRows),
+      plan.mostRows)
+    let columnCut =
+      alongColumns ? cut(plan.columns, plan.tile.columns, pieces: pieces) : plan.columns
     let units =
       (plan.rows + rowCut - 1) / rowCut * ((plan.columns + columnCut - 1) / columnCut)
       * product.replicas

@@ -3,7 +3,7 @@
 ///
 /// - NT, the forward product: where batch and fan-out are alike, X is left and W right. A wide W is
 ///   streamed as left, never packed, and only X is.
-/// - NN: both are packed where B is wide: rows are then a power of two apart as a rule, and would
+/// - NN: both are packed where B is wide and more than read once or twice: rows are then a power of two apart as a rule, and would
 ///   share a few lines of the first cache. Two panels of B at a time; on two Cascade Lake cores 1.2 to
 ///   1.8 times as fast as reading B as it lies, from 1024 columns on.
 /// - TN: both are packed, for the same reason; small ones lie well as they are.
@@ -32,12 +32,15 @@ struct CPUProductPlan {
   /// Rows and columns of a tile of C.
   let tile: (rows: Int, columns: Int)
 
+  /// Fewest tiles of rows that are worth packing all of right for.
+  static let leastTiles = 3
   /// Widths from which rows, a power of two apart as a rule, push one another out of the first cache:
   /// measured, as the tiles of NN and TN differ in how often they come back to a row.
   private static let wideNN = 512
   private static let wideTN = 256
 
-  /// The longest block of k, but for NN, where a panel of the block is to stay in the first cache.
+  /// The longest block of k where nothing else is said: of NN it is shorter, as a panel is to stay in
+  /// the first cache, and longer where a small batch is packed.
   static let mostDepth = 512
 
   init(_ product: MatrixProduct, width: Int) {
@@ -54,12 +57,14 @@ struct CPUProductPlan {
       (rows, columns) = streamsWeight ? (n, m) : (m, n)
       (leftRow, leftStep, rightPitch) = (k, 1, k)
       order = streamsWeight ? [.packsRightColumns, .swapped] : .packsRightColumns
-      depth = Self.mostDepth
+      depth = streamsWeight ? Self.depth(packing: m, tile) : Self.mostDepth
     case .nn:
       (left, right) = (product.a, product.b)
       (rows, columns) = (m, n)
       (leftRow, leftStep, rightPitch) = (k, 1, n)
-      order = n >= Self.wideNN ? [.packsLeftBlock, .packsRightRows] : []
+      order =
+        n >= Self.wideNN && m >= Self.leastTiles * tile.rows
+        ? [.packsLeftBlock, .packsRightRows] : []
       depth = 256
     case .tn:
       (left, right) = (product.a, product.b)
@@ -89,6 +94,13 @@ struct CPUProductPlan {
     case 8: (6, 16)
     default: (4, 12)
     }
+  }
+
+  /// The longest block of k for which a batch of `columns` is packed at once: fewer blocks, fewer sums
+  /// that go to memory and back.
+  private static func depth(packing columns: Int, _ tile: (rows: Int, columns: Int)) -> Int {
+    let padded = (columns + tile.columns - 1) / tile.columns * tile.columns
+    return min(4 * mostDepth, max(mostDepth, CPUMultiplier.scratchSize / padded))
   }
 
   /// Multiply-adds a step of k that tiles take for rows × columns, those that are thrown away

@@ -9,6 +9,10 @@ import Testing
     (1, 1, 1), (7, 13, 5), (64, 65, 63), (31, 17, 101), (10, 64, 64), (64, 10, 64), (3, 200, 129),
     (170, 171, 173), (65, 700, 301), (13, 531, 67), (531, 13, 521),
   ]
+  /// Long blocks of k and several of them, more rows than a unit packs, wide B under few rows.
+  static let longShapes = [
+    (5, 300, 1100), (70, 96, 2100), (1, 40, 4100), (420, 520, 150), (40, 530, 20),
+  ]
 
   /// The multipliers that this machine's default device can use, our own at every vector width.
   static func computes() throws -> [Compute] {
@@ -67,6 +71,36 @@ import Testing
         for (replicasA, replicasB) in [(1, 1), (3, 3), (1, 3), (3, 1)] {
           try expectProducts(computes, form, m, n, k, replicasA, replicasB)
         }
+      }
+    }
+  }
+
+  @Test func productsOfLongSums_matchDoubleLoops() throws {
+    let computes = try Self.ownComputes()
+    for form in ProductForm.allCases {
+      for (m, n, k) in Self.longShapes { try expectProducts(computes, form, m, n, k, 1, 1) }
+    }
+  }
+
+  /// What a unit packs fits what it has for it.
+  @Test(arguments: [4, 8, 16]) func packedOperands_fitTheScratch(width: Int) throws {
+    let compute = try Compute(device: .find(.best), multiplier: .opencl, vectorWidth: width)
+    let sizes = [1, 13, 64, 300, 512, 1024, 4096]
+    for form in ProductForm.allCases {
+      for (m, n, k) in sizes.flatMap({ m in sizes.flatMap { n in sizes.map { (m, n, $0) } } })
+      where m * n <= 1 << 18 && max(m, n) * k <= 1 << 21 {
+        let plan = CPUProductPlan(
+          MatrixProduct(
+            form, try compute.tensor(rows: form == .tn ? k : m, columns: form == .tn ? m : k),
+            try compute.tensor(rows: form == .nt ? n : k, columns: form == .nt ? k : n), alpha: 1,
+            into: try compute.tensor(rows: m, columns: n)), width: width)
+        let left =
+          plan.order.contains(.packsLeftBlock)
+          ? plan.mostRows : plan.order.contains(.packsLeftTile) ? plan.tile.rows : 0
+        #expect(
+          plan.blockDepth * (plan.blockColumns + left) <= CPUMultiplier.scratchSize
+            && plan.blockColumns >= plan.tile.columns && plan.blockDepth >= 1
+            && plan.mostRows >= min(plan.rows, plan.tile.rows), "\(form) \(m)×\(n)×\(k)")
       }
     }
   }

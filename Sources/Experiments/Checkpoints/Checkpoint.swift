@@ -66,7 +66,7 @@ public struct Checkpoint: Sendable {
     static let all = [optimizer, training, diagnostics]
   }
 
-  private static let kind = "checkpoint 1"
+  private static let kind = "checkpoint 2"
   private static let losses = Prefix.training + "loss_sums"
   private static let records = Prefix.diagnostics + "records"
 

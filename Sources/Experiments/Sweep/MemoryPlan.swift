@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import Spectral
 import Tensors
 import Training
 
@@ -80,6 +81,21 @@ public struct MemoryPlan: Sendable {
     let keepsUpdates =
       measured != nil
       && !Optimizer.isGradientDescent(group.optimizer.rule, weightDecay: settings.weightDecay)
+    if let measured {
+      // The norms of W and of ΔW over all matrices at once, those of the change since the start one
+      // by one.
+      let form: PassForm =
+        ["opencl", "openblas"].contains(settings.matrixMultiplication) ? .cpu : .gpu
+      let weights = shape.parameters.filter { $0.shape.kind == .weight }
+        .map { (replicas: 1, rows: $0.shape.fanOut, columns: $0.shape.fanIn) }
+      for shapes in [weights] + (keepsUpdates ? [weights] : [])
+        + (measured == .all ? weights.map { [$0] } : [])
+      {
+        for count in PowerIteration.bufferCounts(shapes: shapes, form: form) {
+          pool.take(Double(count))
+        }
+      }
+    }
     for rows in batches(of: settings.data.trainCount, by: settings.batchSize) {
       if keepsUpdates { for parameter in parameters { pool.take(parameter) } }
       let fusesUpdates =

@@ -8,6 +8,7 @@ public struct NormTensors {
   public let spectral: [Tensor]
   /// ‖W‖_F.
   public let frobenius: [Tensor]
-  /// ‖Wᵀu − σv‖/σ with u = Wv/σ; 0 for the zero matrix.
+  /// ‖Wᵀu − σv‖/σ for the right vector v that it was found by, σ = ‖Wv‖, u = Wv/σ: some singular value
+  /// lies within it of the norm, relatively. 0 for the zero matrix.
   public let residual: [Tensor]
 }

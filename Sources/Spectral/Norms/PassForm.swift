@@ -15,7 +15,7 @@ public enum PassForm: String, Sendable, CaseIterable {
   /// Work-items in a group; Kernels/spectral.cl and Kernels/gram.cl know it as ITEMS.
   var items: Int { self == .cpu ? 1 : 128 }
 
-  /// The kernel that takes `rows` vectors through a matrix, as many at a time as registers allow.
+  /// The kernel that takes `rows` vectors through a matrix, as many at a time as 32 registers allow.
   func passKernel(rows: Int) -> String {
     let count = [6, 4, 3, 2].first { rows % $0 == 0 } ?? 1
     return (self == .cpu ? "spectral_pass_" : "spectral_group_pass_") + "\(count)"

@@ -27,6 +27,8 @@ struct PassPlan {
   private(set) var vectorCount = 0
   private(set) var partialCount = 0
   private(set) var gramCount = 0
+  /// Of vectors, partial sums and Gram matrices.
+  var bufferCounts: [Int] { [vectorCount, partialCount, gramCount] }
   /// Floats of the longest vector.
   private(set) var widestPitch = 0
   /// The kernels' tables.
@@ -55,9 +57,6 @@ struct PassPlan {
       let start = launches[launches.count - 1].units.lowerBound
       launches[launches.count - 1].units = start..<unitTable.count / 2
     }
-    precondition(
-      max(vectorCount, partialCount, gramCount) <= Int(UInt32.max),
-      "power iteration over \(problems) matrices needs more than 2³² floats")
   }
 
   private mutating func add(

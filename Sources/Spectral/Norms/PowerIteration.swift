@@ -39,13 +39,16 @@ public final class PowerIteration {
   private let stats: Buffer<Float>
   let state: Buffer<Float>
   private let summary: Buffer<Float>
+  /// What workspace, partial sums and Gram matrices lie in, of the pool.
+  private let room: [Tensor]
   var isCold = true
 
   /// Room for matrices of `shapes`; nothing is known of them yet.
   ///
   /// - vectors: 1, 2, 4 or 8. One is the cheapest; more resist a start that is poor in the top
   ///   direction and need fewer passes, each of more arithmetic. Default 2: on two Zen 4 cores a
-  ///   pass takes 0.24, 0.27, 0.40 ms with one, two, four at 2048²; reading alone takes 0.22.
+  ///   pass takes 0.24, 0.27, 0.40 ms with one, two, four at 2048²; reading alone takes 0.22. The
+  ///   first pass of a warm call is over three times as many.
   /// - seed: of the start vectors, uniform numbers by Philox 4x32-10.
   /// - form: the kernels' form; by the device's kind where nil.
   /// - Throws: `OpenCLError.callFailed`.
@@ -61,14 +64,18 @@ public final class PowerIteration {
     self.form = form ?? PassForm(for: compute.queue.device)
     self.compute = compute
     plan = PassPlan(shapes: shapes, vectors: vectors, form: self.form)
+    precondition(
+      plan.bufferCounts.allSatisfy { $0 <= Int(UInt32.max) },
+      "power iteration over \(plan.problems) matrices needs more than 2³² floats")
     let queue = compute.queue
     problems = try Buffer(queue: queue, plan.problemTable)
     units = try Buffer(queue: queue, plan.unitTable)
     noise = try Buffer(
       queue: queue, Self.startVectors(vectors, length: plan.widestPitch, seed: seed))
-    workspace = try Buffer(context: queue.context, count: plan.vectorCount)
-    partials = try Buffer(context: queue.context, count: plan.partialCount)
-    grams = try Buffer(context: queue.context, count: plan.gramCount)
+    room = try plan.bufferCounts.map {
+      try compute.tensor(replicas: 1, rows: 1, columns: $0)
+    }
+    (workspace, partials, grams) = (room[0].buffer, room[1].buffer, room[2].buffer)
     stats = try Buffer(context: queue.context, count: plan.unitTable.count)
     state = try Buffer(context: queue.context, count: plan.problems * plan.stateStride)
     summary = try Buffer(context: queue.context, count: 4 * plan.problems)
@@ -100,7 +107,7 @@ public final class PowerIteration {
   /// Norms of `matrices` after `iterations` passes over each; nothing waits for the device.
   ///
   /// - tolerance: where a matrix's residual is at most that, its other passes are left out, on the
-  ///   device.
+  ///   device; from 1e-3 on, as less is rounding.
   ///
   /// The first call of all, and the first after `reset`, reads the matrices once more, for their
   /// scale. A matrix whose largest element has changed by more than a factor of 2⁵⁰ since the last
@@ -110,6 +117,7 @@ public final class PowerIteration {
     _ matrices: [Tensor], iterations: Int, tolerance: Double? = nil
   ) throws -> NormTensors {
     precondition(iterations > 0, "\(iterations) power iterations")
+    precondition(tolerance.map { $0 >= 1e-3 } ?? true, "a tolerance of \(tolerance ?? 0)")
     check(matrices)
     if isCold {
       try pass(matrices, over: directions, measure: true)
@@ -143,20 +151,19 @@ public final class PowerIteration {
     check(matrices)
     var start = try begin()
     var history: [[Float]] = []
-    for pass in 1...maximumIterations {
+    var passes = 0
+    repeat {
       try step(matrices, over: history.isEmpty ? start : nil, settling: -.infinity)
+      passes += 1
       history.append(try summary.read(queue: compute.queue))
-      if pass == 1 && (0..<plan.problems).contains(where: { history[0][4 * $0 + 3] != 0 }) {
+      if passes == 1 && (0..<plan.problems).contains(where: { history[0][4 * $0 + 3] != 0 }) {
         // The first pass has found a scale far from the one that it was made with.
         history = []
         start = try begin()
-        continue
       }
-      if isSettled(history, tolerance: tolerance) || pass == maximumIterations {
-        return try finishedEstimates(passes: pass)
-      }
-    }
-    preconditionFailure("no pass")
+    } while history.isEmpty
+      || passes < maximumIterations && !hasConverged(history, tolerance: tolerance)
+    return try finishedEstimates(passes: passes)
   }
 
   private func finishedEstimates(passes: Int) throws -> [[SpectralNormEstimate]] {
@@ -173,7 +180,7 @@ public final class PowerIteration {
   }
 
   /// Whether no matrix's σ, by step, is expected to grow by more than `tolerance`.
-  private func isSettled(_ history: [[Float]], tolerance: Double) -> Bool {
+  private func hasConverged(_ history: [[Float]], tolerance: Double) -> Bool {
     let steps = history.count
     let window = vectors < 4 ? 4 : 2
     guard steps >= 2 else { return false }

@@ -2,7 +2,8 @@
 public struct SpectralNormEstimate: Codable, Hashable, Sendable {
   /// The largest singular value ‖W‖_*, ≥ 0; NaN or infinite for a matrix that is not finite.
   public let norm: Double
-  /// ‖Wᵀu − σv‖/σ with u = Wv/σ: some singular value lies within it of σ, relatively.
+  /// ‖Wᵀu − σv‖/σ for the right vector v that the norm was found by, σ = ‖Wv‖, u = Wv/σ: some singular
+  /// value lies within it of the norm, relatively.
   ///
   /// 0 for the zero matrix, and where an estimator computes every singular value.
   public let relativeResidual: Double

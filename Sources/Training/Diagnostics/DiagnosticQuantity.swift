@@ -7,7 +7,8 @@
 public enum DiagnosticQuantity: String, Codable, Hashable, Sendable, CaseIterable {
   /// ‖W‖_*, the largest singular value.
   case spectralNorm = "spectral_norm"
-  /// ‖Wᵀu − σv‖/σ for the σ reported: some singular value lies within it of σ, relatively.
+  /// ‖Wᵀu − σv‖/σ for the right vector v that the norm was found by, σ = ‖Wv‖, u = Wv/σ: some singular
+  /// value lies within it of the norm, relatively.
   case spectralNormResidual = "spectral_norm_residual"
   /// ‖W‖_*/√(fanOut/fanIn).
   case weightNorm = "weight_norm"

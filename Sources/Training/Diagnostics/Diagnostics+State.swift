@@ -66,9 +66,8 @@ extension Diagnostics {
   /// Every norm's iteration with the names of its matrices.
   private var followers: [(names: [String], follower: NormFollower)] {
     let places = layers.indices
-    return [
-      (places.map { "norms.weights.\($0)" }, weightNorms),
-      (places.map { "norms.updates.\($0)" }, updateNorms),
-    ] + zip(places, totalNorms).map { (["norms.changes.\($0)"], $1) }
+    let updates = updateNorms.map { [(places.map { "norms.updates.\($0)" }, $0)] } ?? []
+    return [(places.map { "norms.weights.\($0)" }, weightNorms)] + updates
+      + zip(places, totalNorms).map { (["norms.changes.\($0)"], $1) }
   }
 }

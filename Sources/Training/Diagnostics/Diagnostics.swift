@@ -24,7 +24,8 @@ public final class Diagnostics {
   let compute: Compute
   private let reading: DiagnosticReading
   let weightNorms: NormFollower
-  let updateNorms: NormFollower
+  /// None of plain gradient descent, whose updates are known by their factors.
+  let updateNorms: NormFollower?
   let totalNorms: [NormFollower]
   let initialWeights: [Tensor]
   private let initialStds: [[Double]]
@@ -70,7 +71,7 @@ public final class Diagnostics {
     let weights = layers.map(\.weight.value)
     let shapes = weights.map { (replicas: $0.replicas, rows: $0.rows, columns: $0.columns) }
     weightNorms = try NormFollower(shapes, compute: compute)
-    updateNorms = try NormFollower(shapes, compute: compute)
+    updateNorms = optimizer.isGradientDescent ? nil : try NormFollower(shapes, compute: compute)
     totalNorms =
       contents == .norms
       ? []
@@ -138,7 +139,7 @@ public final class Diagnostics {
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func finishStep() throws {
     defer { (changes, inputs) = ([:], []) }
-    guard changes.count == layers.count else { return }
+    guard let updateNorms, changes.count == layers.count else { return }
     let updates = layers.indices.map { changes[$0]! }
     let norms = try updateNorms.norms(of: updates, effort: effort)
     for (layer, update) in updates.enumerated() {
