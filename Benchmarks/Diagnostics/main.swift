@@ -1,7 +1,7 @@
 // What diagnostics add to a training step, in one run of alternating blocks:
-//   swift run -c release DiagnosticsBenchmark [--json] [rounds]
-// An MLP 3072–n–n–10, batch 64, with and without measurements at every step and at every tenth. Times are the least of
-// all rounds, ratios the median over rounds of neighbouring blocks.
+//   swift run -c release DiagnosticsBenchmark [--json] [rounds [width …]]
+// An MLP 3072–n–n–10, batch 64, with and without measurements at every step and at every tenth. Times
+// are the least of all rounds, ratios the median over rounds of neighbouring blocks.
 import Foundation
 import OpenCL
 import Spectral
@@ -22,7 +22,9 @@ struct Figure: Codable {
 }
 
 let arguments = CommandLine.arguments.dropFirst()
-let rounds = arguments.compactMap { Int($0) }.first ?? 7
+let numbers = arguments.compactMap { Int($0) }
+let rounds = numbers.first ?? 7
+let widths = numbers.count > 1 ? Array(numbers.dropFirst()) : [512, 1024, 2048, 4096]
 let compute = try Compute(device: .find(.best))
 var random = Philox(seed: 1, stream: 0)
 let (count, inputs) = (256, 3072)
@@ -53,7 +55,7 @@ let rows = try DeviceRows(
 
 var figures: [Figure] = []
 for optimizer in [OptimizerKind.sgd, .adam] {
-  for width in [512, 1024, 2048, 4096] {
+  for width in widths {
     let epochs = max(5, 4096 / width / 5 * 5)
     for (every, contents) in [(1, Diagnostics.Contents.norms), (10, .norms), (1, .all), (10, .all)]
     {
