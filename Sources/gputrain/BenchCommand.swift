@@ -42,13 +42,12 @@ struct BenchCommand: ParsableCommand {
       }
       return
         ([
-          figure.what,
+          figure.what, "on \(figure.device), \(figure.gemm)",
           "  median                    \(number(figure.milliseconds)) ms, from "
             + "\(number(figure.leastMilliseconds)) to \(number(figure.mostMilliseconds))",
           "  timed                     \(figure.blocks) blocks of \(figure.repetitions)",
           "  products                  \(number(figure.gflops)) GFLOP/s, \(figure.precision)",
           "  memory                    \(number(figure.gigabytesPerSecond)) GB/s",
-          "  device                    \(figure.device), \(figure.gemm)",
         ] + details).joined(separator: "\n")
     }
 

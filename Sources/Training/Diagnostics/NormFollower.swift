@@ -26,7 +26,7 @@ final class NormFollower {
 ///
 /// Passes are few as each starts from what the last measurement found, and fewer where that still
 /// holds. Measured on MLPs 3072–256–256–10, batch 64, by SGD and Adam, at rates up to those at which
-/// the loss no longer falls: at every step 1.0 to 1.2 passes over W and 1.0 to 1.8 over ΔW, with a mean
+/// the loss no longer falls: at every step 1.0 to 1.1 passes over W and 1.0 to 1.6 over ΔW, with a mean
 /// error of at most 0.2 % and a greatest of 2.5 %, where a step turns W by most of its own size; at
 /// every fourth or tenth 1 to 2.6, with an error of at most 0.5 %.
 struct NormEffort: Equatable {

@@ -281,7 +281,7 @@ import Testing
     }
     func norms(iterations: Int, tolerance: Double?) throws -> [Float] {
       let iteration = try made()
-      _ = try iteration.enqueue(matrices(moving[0]), iterations: 20)
+      _ = try iteration.enqueue(matrices(moving[0]), iterations: 10)
       let norms = try iteration.enqueue(
         matrices(moving[1]), iterations: iterations, tolerance: tolerance)
       let memory = try #require(try iteration.memory())
