@@ -51,7 +51,8 @@ __kernel void ritz_begin(__global const uint* restrict problems, __global const 
     if (knows) d = LOAD(x + (2 * k + j) * pitch) / theta + d * 0x1p-10f;
     for (size_t i = c; i < c + WIDTH; i++)
       if (i >= problem[COLUMNS]) ((float*)&d)[i - c] = 0.0f;
-    for (uint b = 0; b < 6 && !knows; b++) STORE((vector)0.0f, x + (b * k + j) * pitch);
+    if (!knows)
+      for (uint b = 0; b < 6; b++) STORE((vector)0.0f, x + (b * k + j) * pitch);
     STORE(d, x + (2 * k + j) * pitch);
   }
 }

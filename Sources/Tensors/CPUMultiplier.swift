@@ -2,8 +2,8 @@ import OpenCL
 
 /// Matrix products by our own kernels for CPUs, with their epilogues (Kernels/tile.cl, multiply.cl).
 ///
-/// A sum's bits depend on the product's form and shape and the vectors' width alone: the order of its terms and the blocks
-/// of k. How C is cut among work-items decides who computes an element, not how.
+/// A sum's bits depend on the product's form and shape and the vectors' width alone: the order of its
+/// terms and the blocks of k. How C is cut among work-items decides who computes an element, not how.
 public final class CPUMultiplier: MatrixMultiplier {
   /// `opencl`.
   public let name = "opencl"
@@ -83,21 +83,17 @@ public final class CPUMultiplier: MatrixMultiplier {
     let work = product.m * product.n * product.k
     let wanted = (2 * workers + product.replicas - 1) / product.replicas
     let pieces = min(wanted, max(1, work / Self.leastWork))
-    func cut(_ length: Int, _ step: Int, pieces: Int) -> Int {
+    func cut(_ length: Int, _ step: Int, _ pieces: Int) -> Int {
       ((length + pieces - 1) / pieces + step - 1) / step * step
     }
     let alongColumns = plan.columns > plan.rows
     // Each unit packs all of right anew: few of them, but one for every core.
-    let leastRows =
-      plan.packsRight
-      ? min(
-        CPUProductPlan.leastTiles * plan.tile.rows,
-        cut(plan.rows, plan.tile.rows, pieces: max(1, workers / 2))) : plan.tile.rows
+    let worthPacking = plan.rows / (CPUProductPlan.leastTiles * plan.tile.rows)
+    let rowPieces =
+      plan.packsRight ? min(pieces, max(1, workers / 2, worthPacking)) : pieces
     let rowCut = min(
-      alongColumns ? plan.rows : max(cut(plan.rows, plan.tile.rows, pieces: pieces), leastRows),
-      plan.mostRows)
-    let columnCut =
-      alongColumns ? cut(plan.columns, plan.tile.columns, pieces: pieces) : plan.columns
+      alongColumns ? plan.rows : cut(plan.rows, plan.tile.rows, rowPieces), plan.mostRows)
+    let columnCut = alongColumns ? cut(plan.columns, plan.tile.columns, pieces) : plan.columns
     let units =
       (plan.rows + rowCut - 1) / rowCut * ((plan.columns + columnCut - 1) / columnCut)
       * product.replicas

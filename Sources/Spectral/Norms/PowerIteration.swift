@@ -106,12 +106,11 @@ public final class PowerIteration {
 
   /// Norms of `matrices` after `iterations` passes over each; nothing waits for the device.
   ///
-  /// - tolerance: where a matrix's residual is at most that, its other passes are left out, on the
-  ///   device; from 1e-3 on, as less is rounding.
-  ///
   /// The first call of all, and the first after `reset`, reads the matrices once more, for their
   /// scale. A matrix whose largest element has changed by more than a factor of 2⁵⁰ since the last
   /// call has the norms NaN in this call, and its own in the next.
+  /// - tolerance: where a matrix's residual is at most that, its other passes are left out, on the
+  ///   device; at least 1e-3, as less is rounding.
   /// - Throws: `OpenCLError`.
   public func enqueue(
     _ matrices: [Tensor], iterations: Int, tolerance: Double? = nil

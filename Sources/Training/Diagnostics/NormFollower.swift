@@ -53,8 +53,4 @@ struct NormEffort: Equatable {
       ? NormEffort(passes: 3, tolerance: full ? nil : 0.15)
       : NormEffort(passes: min(cold.passes, 4 + every / 2), tolerance: full ? nil : 0.03)
   }
-
-  private init(passes: Int, tolerance: Double?) {
-    (self.passes, self.tolerance) = (passes, tolerance)
-  }
 }
