@@ -36,7 +36,7 @@ test: setup
 # What computes on the host is left out.
 test-kernels: setup
 	POCL_WORK_GROUP_METHOD=cbs $(SWIFT) test --filter "TensorsTests|SpectralTests" \
-	  --skip "HostEstimatorTests|EstimatorConformanceTests|Parametrization|WidthScalingTests"
+	  --skip "HostEstimatorTests|Parametrization|WidthScalingTests"
 
 # Packages made for it build all of this one, twice.
 test-import: setup

@@ -63,7 +63,8 @@ for optimizer in [OptimizerKind.sgd, .adam] {
         try trainer(optimizer, width: width), try trainer(optimizer, width: width)
       )
       try measured.diagnose(every: every, contents: contents, probe: rows)
-      // The first steps warm caches up, find the norms from cold and measure more than later ones.
+      // The first twenty measurements find the norms from cold and make more passes than later ones;
+      // an epoch is four steps.
       for trainer in [plain, measured] { _ = try block(trainer, epochs: 5 * every + 1) }
       let times = try (0..<rounds).map { _ in
         (try block(plain, epochs: epochs), try block(measured, epochs: epochs))
