@@ -148,42 +148,55 @@ NOINLINE void pack_left(const Product* p, __global const float* from, uint rows,
   }
 }
 
-// Panels of right: to[panel][k·PANEL + column], 0 beyond the last column.
+// Panels of right: to[panel][k][column], 0 beyond the last column. Rows are read along all panels:
+// memory likes long pieces.
 NOINLINE void pack_right(const Product* p, __global const float* from, uint columns, uint depth,
                        __global float* to) {
-  for (uint j = 0; j < columns; j += PANEL) {
-    if (p->order & PACK_RIGHT_COLUMNS) {
+  if (p->order & PACK_RIGHT_COLUMNS) {
+    for (uint j = 0; j < columns; j += PANEL) {
 #pragma unroll 1
       for (uint v = 0; v < PANEL; v += WIDTH)
         pack_transposed(
             from + (j + v) * p->rightPitch, p->rightPitch,
             j + v < columns ? columns - j - v : 0, depth, to + v, PANEL, WIDTH);
-    } else {
-      for (uint k = 0; k < depth; k++)
-#pragma unroll
-        for (uint v = 0; v < PANEL; v += WIDTH)
-          STORE(j + v < columns ? load_some(from + k * p->rightPitch + j + v, columns - j - v)
-                                : (vector)(0.0f), to + k * PANEL + v);
+      to += depth * PANEL;
     }
-    to += depth * PANEL;
+    return;
+  }
+  uint whole = columns / PANEL * PANEL;
+  for (uint k = 0; k < depth; k++) {
+    __global float* row = to + k * PANEL;
+    for (uint j = 0; j < whole; j += PANEL) {
+#pragma unroll
+      for (uint v = 0; v < PANEL; v += WIDTH) STORE(LOAD(from + j + v), row + v);
+      row += depth * PANEL;
+    }
+    if (whole < columns) {
+#pragma unroll
+      for (uint v = 0; v < PANEL; v += WIDTH)
+        STORE(whole + v < columns ? load_some(from + whole + v, columns - whole - v)
+                                  : (vector)(0.0f), row + v);
+    }
+    from += p->rightPitch;
   }
 }
 
-// tile[row·STRIP + column] = Σ_k left(row, k)·right(k, column).
-#define TILE(NAME, ROWS)                                                                       \
+// tile[row·STRIP + column] = Σ_k left(row, k)·right(k, column), left's rows ROW apart and its steps
+// of k STEP: where those are known, addresses cost nothing beside the multiply-adds.
+#define TILE(NAME, ROWS, ROW, STEP)                                                            \
   NOINLINE void NAME(__global const float* left, size_t row, size_t step,                      \
                    __global const float* right, size_t pitch, uint depth, float* tile) {       \
     vector sums[ROWS][VECTORS];                                                                \
     _Pragma("unroll") for (uint i = 0; i < ROWS; i++)                                          \
       _Pragma("unroll") for (uint j = 0; j < VECTORS; j++) sums[i][j] = (vector)(0.0f);        \
-    for (uint k = 0; k < depth; k++) {                                                         \
+    _Pragma("unroll 4") for (uint k = 0; k < depth; k++) {                                     \
       vector factors[VECTORS];                                                                 \
       _Pragma("unroll") for (uint j = 0; j < VECTORS; j++) factors[j] = LOAD(right + j * WIDTH); \
       _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                      \
-        vector factor = (vector)(left[i * row]);                                               \
+        vector factor = (vector)(left[i * ROW]);                                               \
         _Pragma("unroll") for (uint j = 0; j < VECTORS; j++) sums[i][j] += factor * factors[j]; \
       }                                                                                        \
-      left += step;                                                                            \
+      left += STEP;                                                                            \
       right += pitch;                                                                          \
     }                                                                                          \
     _Pragma("unroll") for (uint i = 0; i < ROWS; i++)                                          \
@@ -191,9 +204,29 @@ NOINLINE void pack_right(const Product* p, __global const float* from, uint colu
         STORE(sums[i][j], tile + i * STRIP + j * WIDTH);                                       \
   }
 
-TILE(tile_of_height, HEIGHT)
-TILE(tile_of_4, 4)
-TILE(tile_of_1, 1)
+TILE(tile_of_packed, HEIGHT, 1, HEIGHT)
+TILE(tile_of_rows, HEIGHT, row, 1)
+TILE(tile_of_columns, HEIGHT, 1, step)
+TILE(tile_of_4, 4, row, step)
+TILE(tile_of_1, 1, row, step)
+
+// The tile of `height` rows: HEIGHT, 4 or 1.
+INLINE void multiply_tile(__global const float* left, size_t row, size_t step, uint height,
+                          __global const float* right, size_t pitch, uint depth, float* tile) {
+  if (height < HEIGHT) {
+    if (height == 4) {
+      tile_of_4(left, row, step, right, pitch, depth, tile);
+    } else {
+      tile_of_1(left, row, step, right, pitch, depth, tile);
+    }
+  } else if (step == 1) {
+    tile_of_rows(left, row, step, right, pitch, depth, tile);
+  } else if (step == HEIGHT) {
+    tile_of_packed(left, row, step, right, pitch, depth, tile);
+  } else {
+    tile_of_columns(left, row, step, right, pitch, depth, tile);
+  }
+}
 
 // Hands over tiles side by side whose first element is at left's row i and right's column j: added
 // to the sums so far, finished after the last block of k.
@@ -286,13 +319,7 @@ INLINE void multiply_rectangle(const Product* p, const Epilogue* e, uint firstRo
             for (uint row = 0; row < height; row++)
               for (uint v = 0; v < PANEL; v += WIDTH)
                 expect(e, (i + row) * p->pitch + j + first + v);
-          if (height == HEIGHT) {
-            tile_of_height(rows, row, step, panel, pitch, depth, tile);
-          } else if (height == 4) {
-            tile_of_4(rows, row, step, panel, pitch, depth, tile);
-          } else {
-            tile_of_1(rows, row, step, panel, pitch, depth, tile);
-          }
+          multiply_tile(rows, row, step, height, panel, pitch, depth, tile);
           uint start = first - first % STRIP, end = min(first + PANEL, columns);
           if (end == columns || end % STRIP == 0)
             deliver(p, e, strip, height, end - start, i, j + start, k == 0,

@@ -4,11 +4,22 @@
 #define JOIN(a, b) JOIN_(a, b)
 typedef JOIN(float, WIDTH) vector;
 #define LOAD(p) JOIN(vload, WIDTH)(0, p)
-#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
 
 // What is worth a call is not repeated: kernels of many copies take seconds to compile.
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
+
+// PoCL makes three stores of a vstore16, with shuffles that wait for the port of multiply-adds.
+#if WIDTH >= 8 && defined(__clang__)
+typedef vector unaligned __attribute__((aligned(4)));
+INLINE __attribute__((overloadable)) void store(vector v, __global float* p) {
+  *(__global unaligned*)p = v;
+}
+INLINE __attribute__((overloadable)) void store(vector v, float* p) { *(unaligned*)p = v; }
+#define STORE(v, p) store(v, p)
+#else
+#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+#endif
 
 // The first `count` of WIDTH floats; 0 beyond.
 INLINE vector load_some(__global const float* p, uint count) {

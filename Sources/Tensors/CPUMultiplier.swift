@@ -7,25 +7,24 @@ import OpenCL
 public final class CPUMultiplier: MatrixMultiplier {
   /// `opencl`.
   public let name = "opencl"
-  /// Work-items at once.
-  private let workers: Int
+  /// What units are cut for.
+  private let cores: Int
+  /// Work-items at once: two a core, so that one which is late can be helped out.
+  private var workers: Int { 2 * cores }
   /// Made once; not of the pool, whose tensors are planned for.
   private var scratch: Buffer<Float>?
 
   /// The longest batch whose weight gradients are applied where they are computed: one block of k.
   public static let mostUpdateRows = CPUProductPlan.mostDepth
-  /// Floats that a work-item packs operands into: 256 KiB, a core's share of the second cache.
-  static let scratchSize = 1 << 16
+  /// Floats that a work-item packs operands into: 512 KiB, half of a core's second cache or less.
+  static let scratchSize = 1 << 17
   /// Fewest multiply-adds that are worth a work-item of their own: a few microseconds.
   private static let leastWork = 1 << 19
+  /// Multiply-adds, a millisecond's or so, from which a work-item may be late and another core idle.
+  private static let longWork = 1 << 27
 
-  /// Two work-items a core, so that a core which is late can be helped out.
-  convenience init(device: Device) {
-    self.init(workers: 2 * device.computeUnits)
-  }
-
-  init(workers: Int) {
-    self.workers = workers
+  init(cores: Int) {
+    self.cores = cores
   }
 
   /// Everything but updates by gradients whose sums take more than one block of k.
@@ -77,22 +76,32 @@ public final class CPUMultiplier: MatrixMultiplier {
     return made
   }
 
-  /// The sizes of a launch. Units lie along the longer side, enough for every worker but none too
-  /// small.
-  private func sizes(_ product: MatrixProduct, _ plan: CPUProductPlan) -> ProductSizes {
+  /// How many units a replica's product is cut into: few, since each packs operands anew; but enough
+  /// for every core to have its share, and a second one where units are long.
+  private func pieces(_ product: MatrixProduct) -> Int {
     let work = product.m * product.n * product.k
-    let wanted = (2 * workers + product.replicas - 1) / product.replicas
-    let pieces = min(wanted, max(1, work / Self.leastWork))
+    var pieces = 1
+    while pieces < min(workers, work / Self.leastWork) {
+      let units = pieces * product.replicas
+      let rounds = (units + cores - 1) / cores
+      let fills = 10 * units >= 9 * rounds * cores
+      if fills && (rounds > 1 || work / pieces < Self.longWork) { break }
+      pieces += 1
+    }
+    return pieces
+  }
+
+  /// The sizes of a launch. Units lie along the longer side.
+  private func sizes(_ product: MatrixProduct, _ plan: CPUProductPlan) -> ProductSizes {
+    let pieces = pieces(product)
     func cut(_ length: Int, _ step: Int, _ pieces: Int) -> Int {
       ((length + pieces - 1) / pieces + step - 1) / step * step
     }
     let alongColumns = plan.columns > plan.rows
-    // Each unit packs all of right anew: few of them, but one for every core.
-    let worthPacking = plan.rows / (CPUProductPlan.leastTiles * plan.tile.rows)
-    let rowPieces =
-      plan.packsRight ? min(pieces, max(1, workers / 2, worthPacking)) : pieces
-    let rowCut = min(
-      alongColumns ? plan.rows : cut(plan.rows, plan.tile.rows, rowPieces), plan.mostRows)
+    let worthPacking = max(1, plan.rows / (CPUProductPlan.leastTiles * plan.tile.rows))
+    let alongRows = alongColumns ? 1 : plan.packsRight ? min(pieces, worthPacking) : pieces
+    let rowPieces = max(alongRows, (plan.rows + plan.mostRows - 1) / plan.mostRows)
+    let rowCut = cut(plan.rows, plan.tile.rows, rowPieces)
     let columnCut = alongColumns ? cut(plan.columns, plan.tile.columns, pieces) : plan.columns
     let units =
       (plan.rows + rowCut - 1) / rowCut * ((plan.columns + columnCut - 1) / columnCut)

@@ -4,8 +4,8 @@
 /// - NT, the forward product: where batch and fan-out are alike, X is left and W right. A wide W is
 ///   streamed as left, never packed, and only X is.
 /// - NN: both are packed where B is wide and read more than once or twice: rows are then a power of
-///   two apart as a rule, and would share a few lines of the first cache. Two panels of B at a time; on
-///   two Cascade Lake cores 1.2 to 1.9 times as fast as reading B as it lies, from 1024 columns on.
+///   two apart as a rule, and would share a few lines of the first cache. Four panels of B at a time,
+///   so that B is read in pieces of some length.
 /// - TN: both are packed, for the same reason; small ones lie well as they are.
 struct CPUProductPlan {
   /// The flags of Kernels/tile.cl.
@@ -78,7 +78,7 @@ struct CPUProductPlan {
     let space = CPUMultiplier.scratchSize / blockDepth
     packsRight = !order.isDisjoint(with: [.packsRightRows, .packsRightColumns])
     if order.contains(.packsLeftBlock) {
-      blockColumns = 2 * tile.columns
+      blockColumns = 4 * tile.columns
       mostRows = (space - blockColumns) / tile.rows * tile.rows
     } else {
       let left = order.contains(.packsLeftTile) ? tile.rows : 0

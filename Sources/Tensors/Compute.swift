@@ -86,7 +86,7 @@ public final class Compute {
       case .automatic where device.kind != .cpu, .clblast:
         CLBlastMultiplier(settings: tuning.map { CLBlastSettings($0, device: device) } ?? .own)
       case .tiled: try GPUMultiplier(device: device, precision: .fp32)
-      case .opencl, .automatic: CPUMultiplier(device: device)
+      case .opencl, .automatic: CPUMultiplier(cores: device.computeUnits)
       }
     try self.init(
       device: device, multiplier: multiplier, vectorWidth: vectorWidth, programCache: programCache,
