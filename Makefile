@@ -18,7 +18,7 @@ PROGRAM ?= .build/release/gputrain
 # Laid out as under PREFIX.
 SHARE := .build/share
 
-.PHONY: run build test test-import test-kernels check docs dist dist-test format lint setup man completions install
+.PHONY: run build test test-import check docs dist dist-test format lint setup man completions install
 
 setup:
 	@bash Scripts/setup.sh
@@ -31,12 +31,6 @@ run: setup
 
 test: setup
 	$(SWIFT) test
-
-# PoCL has two ways to run a work-group's items one after another; kernels must be right under both.
-# What computes on the host is left out.
-test-kernels: setup
-	POCL_WORK_GROUP_METHOD=cbs $(SWIFT) test --filter "TensorsTests|SpectralTests" \
-	  --skip "HostEstimatorTests|Parametrization|WidthScalingTests"
 
 # Packages made for it build all of this one, twice.
 test-import: setup
@@ -53,7 +47,6 @@ format:
 
 check: setup
 	$(MAKE) lint
-	$(MAKE) test-kernels
 	$(MAKE) test
 	$(MAKE) docs
 

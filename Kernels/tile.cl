@@ -183,13 +183,13 @@ NOINLINE void pack_right(const Product* p, __global const float* from, uint colu
 
 // tile[row·STRIP + column] = Σ_k left(row, k)·right(k, column), left's rows ROW apart and its steps
 // of k STEP: where those are known, addresses cost nothing beside the multiply-adds.
-#define TILE(NAME, ROWS, ROW, STEP)                                                            \
+#define TILE(NAME, ROWS, ROW, STEP, UNROLL)                                                    \
   NOINLINE void NAME(__global const float* left, size_t row, size_t step,                      \
                    __global const float* right, size_t pitch, uint depth, float* tile) {       \
     vector sums[ROWS][VECTORS];                                                                \
     _Pragma("unroll") for (uint i = 0; i < ROWS; i++)                                          \
       _Pragma("unroll") for (uint j = 0; j < VECTORS; j++) sums[i][j] = (vector)(0.0f);        \
-    _Pragma("unroll 4") for (uint k = 0; k < depth; k++) {                                     \
+    _Pragma(UNROLL) for (uint k = 0; k < depth; k++) {                                         \
       vector factors[VECTORS];                                                                 \
       _Pragma("unroll") for (uint j = 0; j < VECTORS; j++) factors[j] = LOAD(right + j * WIDTH); \
       _Pragma("unroll") for (uint i = 0; i < ROWS; i++) {                                      \
@@ -204,11 +204,11 @@ NOINLINE void pack_right(const Product* p, __global const float* from, uint colu
         STORE(sums[i][j], tile + i * STRIP + j * WIDTH);                                       \
   }
 
-TILE(tile_of_packed, HEIGHT, 1, HEIGHT)
-TILE(tile_of_rows, HEIGHT, row, 1)
-TILE(tile_of_columns, HEIGHT, 1, step)
-TILE(tile_of_4, 4, row, step)
-TILE(tile_of_1, 1, row, step)
+TILE(tile_of_packed, HEIGHT, 1, HEIGHT, "unroll 2")
+TILE(tile_of_rows, HEIGHT, row, 1, "unroll 2")
+TILE(tile_of_columns, HEIGHT, 1, step, "unroll 1")
+TILE(tile_of_4, 4, row, step, "unroll 1")
+TILE(tile_of_1, 1, row, step, "unroll 1")
 
 // The tile of `height` rows: HEIGHT, 4 or 1.
 INLINE void multiply_tile(__global const float* left, size_t row, size_t step, uint height,
