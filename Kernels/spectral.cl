@@ -8,9 +8,11 @@
 // problems that are settled are left out.
 // Sums go in a fixed order that depends on a matrix's shape alone: bits do not depend on the group.
 //
-// CPU form: a work-item takes a unit, a tile of rows at a time, so that the second sweep finds the
-// tile in cache; no barriers, no local memory. global (units), local (1).
-// GPU form: a work-group of ITEMS takes a unit; sums in local memory. global (units·ITEMS).
+// A work-group takes every get_num_groups(0)-th of unitCount units, since large and small ones lie
+// together in the table.
+// CPU form: of one work-item, which goes through a unit a tile of rows at a time, so that the second
+// sweep finds the tile in cache; no barriers, no local memory. global (groups), local (1).
+// GPU form: of ITEMS, sums in local memory. global (groups·ITEMS), local (ITEMS).
 // Measured on two Zen 4 cores: see Benchmarks/Spectral.
 
 #define FIELDS 12
@@ -35,9 +37,12 @@
       __global const float *m3, __global const float *m4, __global const float *m5, \
       __global const float *m6, __global const float *m7
 
+#define FOR_EACH_UNIT \
+  for (uint index = get_group_id(0); index < unitCount; index += get_num_groups(0))
+
 // What a unit works on.
-#define UNIT_SETUP(INDEX)                                                          \
-  uint unit = firstUnit + (uint)(INDEX);                                           \
+#define UNIT_SETUP                                                                 \
+  uint unit = firstUnit + index;                                                   \
   __global const uint* problem = problems + (size_t)FIELDS * units[2 * unit];      \
   uint block = units[2 * unit + 1], slot = problem[SLOT];                          \
   __global const float* w =                                                        \
@@ -50,12 +55,12 @@
   __global const float* d = vectors + problem[VECTORS_AT] + first * pitch;         \
   __global float* z = partials + problem[PARTIALS_AT] + (size_t)block * k * pitch; \
   __global const float* own = state + (size_t)units[2 * unit] * stateStride;       \
-  if (own[SETTLED] != 0.0f) return;                                                \
+  if (own[SETTLED] != 0.0f) continue;                                              \
   float scale = own[0];
 
 // Both sweeps over a tile of TILE rows and COUNT vectors.
 #define DEFINE_TILE(NAME, TILE, COUNT, MEASURE)                                       \
-  static inline void NAME(__global const float* w, __global const float* d,           \
+  NOINLINE void NAME(__global const float* w, __global const float* d,                \
                           __global float* z, size_t n, size_t pitch, float scale,     \
                           float* square, float* most) {                               \
     vector u[TILE][COUNT];                                                            \
@@ -120,31 +125,33 @@
       MATRICES, __global const uint* problems, __global const uint* units,                   \
       __global const float* vectors, __global float* partials, __global float* stats,        \
       __global const float* state, uint first, uint k, uint stateStride, uint firstUnit,     \
-      uint measure) {                                                                        \
-    UNIT_SETUP(get_group_id(0))                                                              \
-    for (uint j = 0; j < k; j++)                                                             \
-      for (size_t c = 0; c < n; c++) z[j * pitch + c] = 0.0f;                                \
-    float square = 0.0f, most = 0.0f;                                                        \
-    uint row = 0;                                                                            \
-    for (; row + TILE <= count; row += TILE)                                                 \
-      for (uint j = 0; j < k; j += COUNT) {                                                  \
-        __global const float* from = w + row * n;                                            \
-        if (measure && j == 0)                                                               \
-          NAME##_tile_measured(from, d, z, n, pitch, scale, &square, &most);                 \
-        else                                                                                 \
-          NAME##_tile(from, d + j * pitch, z + j * pitch, n, pitch, scale, &square, &most);  \
+      uint unitCount, uint measure) {                                                        \
+    FOR_EACH_UNIT {                                                                          \
+      UNIT_SETUP                                                                             \
+      for (uint j = 0; j < k; j++)                                                           \
+        for (size_t c = 0; c < n; c++) z[j * pitch + c] = 0.0f;                              \
+      float square = 0.0f, most = 0.0f;                                                      \
+      uint row = 0;                                                                          \
+      for (; row + TILE <= count; row += TILE)                                               \
+        for (uint j = 0; j < k; j += COUNT) {                                                \
+          __global const float* from = w + row * n;                                          \
+          if (measure && j == 0)                                                             \
+            NAME##_tile_measured(from, d, z, n, pitch, scale, &square, &most);               \
+          else                                                                               \
+            NAME##_tile(from, d + j * pitch, z + j * pitch, n, pitch, scale, &square, &most);\
+        }                                                                                    \
+      for (; row < count; row++)                                                             \
+        for (uint j = 0; j < k; j += COUNT) {                                                \
+          __global const float* from = w + row * n;                                          \
+          if (measure && j == 0)                                                             \
+            NAME##_row_measured(from, d, z, n, pitch, scale, &square, &most);                \
+          else                                                                               \
+            NAME##_row(from, d + j * pitch, z + j * pitch, n, pitch, scale, &square, &most); \
+        }                                                                                    \
+      if (measure) {                                                                         \
+        stats[2 * unit] = square;                                                            \
+        stats[2 * unit + 1] = most;                                                          \
       }                                                                                      \
-    for (; row < count; row++)                                                               \
-      for (uint j = 0; j < k; j += COUNT) {                                                  \
-        __global const float* from = w + row * n;                                            \
-        if (measure && j == 0)                                                               \
-          NAME##_row_measured(from, d, z, n, pitch, scale, &square, &most);                  \
-        else                                                                                 \
-          NAME##_row(from, d + j * pitch, z + j * pitch, n, pitch, scale, &square, &most);   \
-      }                                                                                      \
-    if (measure) {                                                                           \
-      stats[2 * unit] = square;                                                              \
-      stats[2 * unit + 1] = most;                                                            \
     }                                                                                        \
   }
 
@@ -152,7 +159,6 @@ DEFINE_PASS(spectral_pass_1, 8, 1)
 DEFINE_PASS(spectral_pass_2, 8, 2)
 DEFINE_PASS(spectral_pass_3, 8, 3)
 DEFINE_PASS(spectral_pass_4, 4, 4)
-DEFINE_PASS(spectral_pass_6, 4, 6)
 
 // GPU form. An item owns the columns that are its own number modulo ITEMS, so Z needs no atomics.
 #define DEFINE_GROUP_PASS(NAME, COUNT)                                                       \
@@ -160,59 +166,62 @@ DEFINE_PASS(spectral_pass_6, 4, 6)
       MATRICES, __global const uint* problems, __global const uint* units,                   \
       __global const float* vectors, __global float* partials, __global float* stats,        \
       __global const float* state, uint first, uint k, uint stateStride, uint firstUnit,     \
-      uint measure) {                                                                        \
+      uint unitCount, uint measure) {                                                        \
     __local float shared[GPU_TILE * COUNT][ITEMS];                                           \
-    UNIT_SETUP(get_group_id(0))                                                              \
-    uint item = get_local_id(0);                                                             \
-    float square = 0.0f, most = 0.0f;                                                        \
-    for (uint j = 0; j < k; j++)                                                             \
-      for (size_t c = item; c < n; c += ITEMS) z[j * pitch + c] = 0.0f;                      \
-    for (uint row = 0; row < count; row += GPU_TILE) {                                       \
-      uint rows = min((uint)GPU_TILE, count - row);                                          \
-      __global const float* from = w + row * n;                                              \
-      for (uint j = 0; j < k; j += COUNT) {                                                  \
-        float u[GPU_TILE * COUNT];                                                           \
-        for (int q = 0; q < GPU_TILE * COUNT; q++) u[q] = 0.0f;                              \
-        for (size_t c = item; c < n; c += ITEMS)                                             \
-          for (int r = 0; r < GPU_TILE; r++) {                                               \
-            float value = r < rows ? from[r * n + c] : 0.0f;                                 \
-            for (int v = 0; v < COUNT; v++)                                                  \
-              u[r * COUNT + v] += value * d[(j + v) * pitch + c];                            \
-            if (measure && j == 0) {                                                         \
-              square += value * scale * (value * scale);                                     \
-              most = fmax(most, fabs(value));                                                \
+    FOR_EACH_UNIT {                                                                          \
+      UNIT_SETUP                                                                             \
+      uint item = get_local_id(0);                                                           \
+      float square = 0.0f, most = 0.0f;                                                      \
+      for (uint j = 0; j < k; j++)                                                           \
+        for (size_t c = item; c < n; c += ITEMS) z[j * pitch + c] = 0.0f;                    \
+      for (uint row = 0; row < count; row += GPU_TILE) {                                     \
+        uint rows = min((uint)GPU_TILE, count - row);                                        \
+        __global const float* from = w + row * n;                                            \
+        for (uint j = 0; j < k; j += COUNT) {                                                \
+          float u[GPU_TILE * COUNT];                                                         \
+          for (int q = 0; q < GPU_TILE * COUNT; q++) u[q] = 0.0f;                            \
+          for (size_t c = item; c < n; c += ITEMS)                                           \
+            for (int r = 0; r < GPU_TILE; r++) {                                             \
+              float value = r < rows ? from[r * n + c] : 0.0f;                               \
+              for (int v = 0; v < COUNT; v++)                                                \
+                u[r * COUNT + v] += value * d[(j + v) * pitch + c];                          \
+              if (measure && j == 0) {                                                       \
+                square += value * scale * (value * scale);                                   \
+                most = fmax(most, fabs(value));                                              \
+              }                                                                              \
             }                                                                                \
-          }                                                                                  \
-        barrier(CLK_LOCAL_MEM_FENCE);                                                        \
-        for (int q = 0; q < GPU_TILE * COUNT; q++) shared[q][item] = u[q];                   \
-        barrier(CLK_LOCAL_MEM_FENCE);                                                        \
-        for (uint span = ITEMS / 2; span > 0; span /= 2) {                                   \
-          if (item < span)                                                                   \
-            for (int q = 0; q < GPU_TILE * COUNT; q++)                                       \
-              shared[q][item] += shared[q][item + span];                                     \
           barrier(CLK_LOCAL_MEM_FENCE);                                                      \
-        }                                                                                    \
-        for (int q = 0; q < GPU_TILE * COUNT; q++) u[q] = shared[q][0] * scale * scale;      \
-        for (size_t c = item; c < n; c += ITEMS)                                             \
-          for (int v = 0; v < COUNT; v++) {                                                  \
-            float sum = z[(j + v) * pitch + c];                                              \
-            for (int r = 0; r < GPU_TILE; r++)                                               \
-              sum += (r < rows ? from[r * n + c] : 0.0f) * u[r * COUNT + v];                 \
-            z[(j + v) * pitch + c] = sum;                                                    \
+          for (int q = 0; q < GPU_TILE * COUNT; q++) shared[q][item] = u[q];                 \
+          barrier(CLK_LOCAL_MEM_FENCE);                                                      \
+          for (uint span = ITEMS / 2; span > 0; span /= 2) {                                 \
+            if (item < span)                                                                 \
+              for (int q = 0; q < GPU_TILE * COUNT; q++)                                     \
+                shared[q][item] += shared[q][item + span];                                   \
+            barrier(CLK_LOCAL_MEM_FENCE);                                                    \
           }                                                                                  \
+          for (int q = 0; q < GPU_TILE * COUNT; q++) u[q] = shared[q][0] * scale * scale;    \
+          for (size_t c = item; c < n; c += ITEMS)                                           \
+            for (int v = 0; v < COUNT; v++) {                                                \
+              float sum = z[(j + v) * pitch + c];                                            \
+              for (int r = 0; r < GPU_TILE; r++)                                             \
+                sum += (r < rows ? from[r * n + c] : 0.0f) * u[r * COUNT + v];               \
+              z[(j + v) * pitch + c] = sum;                                                  \
+            }                                                                                \
+        }                                                                                    \
       }                                                                                      \
-    }                                                                                        \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                            \
-    shared[0][item] = square;                                                                \
-    shared[1][item] = most;                                                                  \
-    barrier(CLK_LOCAL_MEM_FENCE);                                                            \
-    if (item == 0 && measure) {                                                              \
-      for (uint i = 1; i < ITEMS; i++) {                                                     \
-        square += shared[0][i];                                                              \
-        most = fmax(most, shared[1][i]);                                                     \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                          \
+      shared[0][item] = square;                                                              \
+      shared[1][item] = most;                                                                \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                          \
+      if (item == 0 && measure) {                                                            \
+        for (uint i = 1; i < ITEMS; i++) {                                                   \
+          square += shared[0][i];                                                            \
+          most = fmax(most, shared[1][i]);                                                   \
+        }                                                                                    \
+        stats[2 * unit] = square;                                                            \
+        stats[2 * unit + 1] = most;                                                          \
       }                                                                                      \
-      stats[2 * unit] = square;                                                              \
-      stats[2 * unit + 1] = most;                                                            \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                          \
     }                                                                                        \
   }
 

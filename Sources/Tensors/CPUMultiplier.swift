@@ -91,13 +91,16 @@ public final class CPUMultiplier: MatrixMultiplier {
     return pieces
   }
 
-  /// The sizes of a launch. Units lie along the longer side.
+  /// The sizes of a launch. Units lie along the longer side; of a square along the columns if these are
+  /// transposed, so that each unit transposes its own alone.
   private func sizes(_ product: MatrixProduct, _ plan: CPUProductPlan) -> ProductSizes {
     let pieces = pieces(product)
     func cut(_ length: Int, _ step: Int, _ pieces: Int) -> Int {
       ((length + pieces - 1) / pieces + step - 1) / step * step
     }
-    let alongColumns = plan.columns > plan.rows
+    let alongColumns =
+      plan.columns > plan.rows
+      || plan.columns == plan.rows && plan.order.contains(.packsRightColumns)
     let worthPacking = max(1, plan.rows / (CPUProductPlan.leastTiles * plan.tile.rows))
     let alongRows = alongColumns ? 1 : plan.packsRight ? min(pieces, worthPacking) : pieces
     let rowPieces = max(alongRows, (plan.rows + plan.mostRows - 1) / plan.mostRows)

@@ -15,10 +15,18 @@ public enum PassForm: String, Sendable, CaseIterable {
   /// Work-items in a group; Kernels/spectral.cl and Kernels/gram.cl know it as ITEMS.
   var items: Int { self == .cpu ? 1 : 128 }
 
-  /// The kernel that takes `rows` vectors through a matrix, as many at a time as 32 registers allow.
+  /// The kernel that takes `rows` vectors through a matrix, as many at a time as registers allow:
+  /// those of a CPU hold three vectors' sums over eight rows.
   func passKernel(rows: Int) -> String {
-    let count = [6, 4, 3, 2].first { rows % $0 == 0 } ?? 1
+    let counts = self == .cpu ? [4, 3, 2] : [6, 4, 3, 2]
+    let count = counts.first { rows % $0 == 0 } ?? 1
     return (self == .cpu ? "spectral_pass_" : "spectral_group_pass_") + "\(count)"
+  }
+
+  /// Work-groups for `units` blocks of unlike sizes: on a CPU two a core, each with its share of all,
+  /// as drivers hand a core the blocks that lie together.
+  func groups(units: Int, device: Device) -> Int {
+    self == .cpu ? min(units, 2 * device.computeUnits) : units
   }
 
   /// Rows in a block: enough that the block's partial sums are few beside its elements, at most 16

@@ -256,16 +256,17 @@ extension PowerIteration {
       .spectral, form.passKernel(rows: rows.count), Floats.self, Floats.self, Floats.self,
       Floats.self, Floats.self, Floats.self, Floats.self, Floats.self, Integers.self, Integers.self,
       Floats.self, Floats.self, Floats.self, Floats.self, UInt32.self, UInt32.self, UInt32.self,
-      UInt32.self, UInt32.self)
+      UInt32.self, UInt32.self, UInt32.self)
     for launch in plan.launches {
+      let groups = form.groups(units: launch.units.count, device: compute.queue.device)
       let m = (0..<PassPlan.slots).map { slot in
         matrices[launch.matrices.lowerBound + slot % launch.matrices.count].buffer
       }
       try pass(
-        compute.queue, global: [launch.units.count * form.items], local: [form.items], m[0], m[1],
+        compute.queue, global: [groups * form.items], local: [form.items], m[0], m[1],
         m[2], m[3], m[4], m[5], m[6], m[7], problems, units, workspace, partials, stats, state,
         UInt32(rows.lowerBound), UInt32(rows.count), stride, UInt32(launch.units.lowerBound),
-        measure ? 1 : 0)
+        UInt32(launch.units.count), measure ? 1 : 0)
     }
   }
 

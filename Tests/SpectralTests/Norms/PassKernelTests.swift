@@ -59,13 +59,14 @@ import Testing
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<UInt32>.self, Buffer<UInt32>.self, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self,
-      UInt32.self)
+      UInt32.self, UInt32.self)
     let m = tensor.buffer
+    // Fewer groups than blocks, where there are several.
     try kernel(
-      queue, global: [blocks * form.items], local: [form.items], m, m, m, m, m, m, m, m,
+      queue, global: [max(1, blocks - 1) * form.items], local: [form.items], m, m, m, m, m, m, m, m,
       Buffer(queue: queue, problem), Buffer(queue: queue, plan.unitTable), workspace, partials,
       stats, Buffer(queue: queue, state), UInt32(basis.lowerBound), UInt32(basis.count),
-      UInt32(plan.stateStride), 0, 1)
+      UInt32(plan.stateStride), 0, UInt32(blocks), 1)
 
     let got = try partials.read(queue: queue)
     var expected = [Double?](repeating: nil, count: got.count)
