@@ -55,10 +55,10 @@ public final class Compute {
       throw PrecisionError(
         precision: precision, reason: "products by \(choice.rawValue) do not use them, tiled does")
     }
-    guard device.kind == .gpu, device.vendor.lowercased().contains("nvidia") else {
+    guard KernelLimits(device).allow(precision) else {
       throw PrecisionError(precision: precision, reason: "\(device.name) has none")
     }
-    let multiplier = try GPUMultiplier(device: device, precision: precision)
+    let multiplier = try GPUMultiplier(device: device, precision: precision, tuning: tuning)
     try self.init(
       device: device, multiplier: multiplier, vectorWidth: width, programCache: programCache,
       tuning: tuning)
@@ -85,7 +85,7 @@ public final class Compute {
       case .openblas: OpenBLASMultiplier()
       case .automatic where device.kind != .cpu, .clblast:
         CLBlastMultiplier(settings: tuning.map { CLBlastSettings($0, device: device) } ?? .own)
-      case .tiled: try GPUMultiplier(device: device, precision: .fp32)
+      case .tiled: try GPUMultiplier(device: device, precision: .fp32, tuning: tuning)
       case .opencl, .automatic: CPUMultiplier(cores: device.computeUnits)
       }
     try self.init(

@@ -17,6 +17,8 @@ public final class GPUMultiplier: MatrixMultiplier {
   public private(set) var rejected: [(tile: any ProductTile, reason: any Error)] = []
 
   private var kernels: [GPUProductKernel]
+  /// Those that a tuning found for a class of products.
+  private var tuned: [ProductClass: GPUProductKernel]
   private let units: Int
   private var loaded: [Variant: LoadedKernels] = [:]
 
@@ -41,24 +43,30 @@ public final class GPUMultiplier: MatrixMultiplier {
     let update: MultiplyUpdate?
   }
 
-  /// The tiles that fit `device`.
+  /// The tiles that fit `device`, and those of its tuning.
   ///
   /// - Throws: `OpenCLError.unsupported` where none does.
-  convenience init(device: Device, precision: ProductPrecision) throws {
-    let kernels: [GPUProductKernel] =
-      precision == .fp32
-      ? LocalTile.defaults.filter { $0.fits(device) }.map { .local($0) }
-      : TensorTile.defaults.filter { $0.fits(device) }.map { .tensor($0, precision) }
+  package convenience init(
+    device: Device, precision: ProductPrecision, tuning: DeviceTuning? = nil
+  ) throws {
+    let family = TileFamily(precision)
+    let kernels = family.defaults.filter { $0.tile.fits(device) }
     guard !kernels.isEmpty else {
       throw OpenCLError.unsupported(operation: "every tile of a product", device: device.name)
     }
-    self.init(kernels: kernels, units: device.computeUnits)
+    self.init(
+      kernels: kernels, units: device.computeUnits,
+      tuned: tuning.map { family.kernels(of: $0, on: KernelLimits(device)) } ?? [:])
   }
 
-  /// - kernels: of one precision, at least one.
-  package init(kernels: [GPUProductKernel], units: Int) {
-    precondition(Set(kernels.map(\.precision)).count == 1, "kernels of several precisions")
+  /// - kernels: of one precision, at least one; `tuned`, of the same, come before them.
+  package init(
+    kernels: [GPUProductKernel], units: Int, tuned: [ProductClass: GPUProductKernel] = [:]
+  ) {
+    precondition(
+      Set((kernels + tuned.values).map(\.precision)).count == 1, "kernels of several precisions")
     self.kernels = kernels
+    self.tuned = tuned
     self.units = units
     precision = kernels[0].precision
   }
@@ -74,38 +82,51 @@ public final class GPUMultiplier: MatrixMultiplier {
   /// - Throws: `OpenCLError`; `ProductTrialError` where every tile's kernel is wrong.
   public func multiply(_ product: MatrixProduct, compute: Compute) throws {
     while true {
-      let (m, n, replicas) = (product.m, product.n, product.replicas)
-      let best = kernels.min {
-        $0.tile.cost(m: m, n: n, replicas: replicas, units: units)
-          < $1.tile.cost(m: m, n: n, replicas: replicas, units: units)
-      }!
+      let best = kernel(
+        m: product.m, n: product.n, k: product.k, replicas: product.replicas)
       let ready: LoadedKernels
       do {
         ready = try load(best, product.form, compute)
-      } catch let error where isRejection(error) && kernels.count > 1 {
-        kernels.removeAll { $0 == best }
-        rejected.append((best.tile, error))
+      } catch let error where isRejection(error) && mayReject(best) {
+        reject(best, error)
         continue
       }
       return try launch(ready, best.tile, product, compute)
     }
   }
 
+  /// The kernel for products of this shape.
+  package func kernel(m: Int, n: Int, k: Int, replicas: Int) -> GPUProductKernel {
+    tuned[ProductClass(m: m, n: n, k: k)]
+      ?? kernels.min {
+        $0.tile.cost(m: m, n: n, replicas: replicas, units: units)
+          < $1.tile.cost(m: m, n: n, replicas: replicas, units: units)
+      }!
+  }
+
   /// Compiles and tries every form of every tile; those that fail are in `rejected`.
   ///
   /// - Throws: as `multiply`.
   public func tryAll(compute: Compute) throws {
-    for kernel in kernels {
+    for kernel in kernels + tuned.values {
       for form in ProductForm.allCases {
         do {
           _ = try load(kernel, form, compute)
-        } catch let error where isRejection(error) && kernels.count > 1 {
-          kernels.removeAll { $0 == kernel }
-          rejected.append((kernel.tile, error))
+        } catch let error where isRejection(error) && mayReject(kernel) {
+          reject(kernel, error)
           break
         }
       }
     }
+  }
+
+  /// Whether there are kernels for every product without this one.
+  private func mayReject(_ kernel: GPUProductKernel) -> Bool { kernels != [kernel] }
+
+  private func reject(_ kernel: GPUProductKernel, _ error: any Error) {
+    kernels.removeAll { $0 == kernel }
+    tuned = tuned.filter { $0.value != kernel }
+    rejected.append((kernel.tile, error))
   }
 
   /// Whether a trial's error speaks of the kernel, not of the device's state or memory: a kernel

@@ -12,7 +12,7 @@ package enum GPUProductKernel: Hashable, Sendable {
     case late = 2
   }
 
-  var tile: any ProductTile {
+  package var tile: any ProductTile {
     switch self {
     case .local(let tile): tile
     case .tensor(let tile, _, _): tile
@@ -35,19 +35,9 @@ package enum GPUProductKernel: Hashable, Sendable {
 
   /// What `source` is compiled with for products of `form`.
   func definitions(_ form: ProductForm) -> [String: String] {
-    var numbers = [
-      "TILE_M": tile.rows, "TILE_N": tile.columns, "TILE_K": tile.depth,
-      "FORM": form == .nn ? 0 : form == .nt ? 1 : 2,
-    ]
-    switch self {
-    case .local(let tile):
-      numbers["THREAD_M"] = tile.threadRows
-      numbers["THREAD_N"] = tile.threadColumns
-      numbers["PADDING"] = tile.padding
-    case .tensor(let tile, let precision, let emulation):
-      numbers["WARP_M"] = tile.warpRows
-      numbers["WARP_N"] = tile.warpColumns
-      numbers["STAGES"] = tile.stages
+    var numbers = tile.parameters
+    numbers["FORM"] = form == .nn ? 0 : form == .nt ? 1 : 2
+    if case .tensor(_, let precision, let emulation) = self {
       numbers["PRECISION"] = precision.kernelCode
       numbers["EMULATED"] = emulation?.rawValue
     }

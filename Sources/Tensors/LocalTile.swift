@@ -35,6 +35,22 @@ public struct LocalTile: ProductTile {
     return [rows, columns].allSatisfy { $0 * depth % (4 * workItems) == 0 }
   }
 
+  /// What Kernels/multiply_local.cl is compiled with.
+  public var parameters: [String: Int] {
+    [
+      "TILE_M": rows, "TILE_N": columns, "TILE_K": depth, "THREAD_M": threadRows,
+      "THREAD_N": threadColumns, "PADDING": padding,
+    ]
+  }
+
+  /// The tile of `parameters`, all of them there.
+  init(_ parameters: [String: Int]) {
+    self.init(
+      rows: parameters["TILE_M"]!, columns: parameters["TILE_N"]!, depth: parameters["TILE_K"]!,
+      threadRows: parameters["THREAD_M"]!, threadColumns: parameters["THREAD_N"]!,
+      padding: parameters["PADDING"]!)
+  }
+
   /// Large, for products that fill a device with it, down to small.
   static let defaults = [
     LocalTile(rows: 128, columns: 128, depth: 16, threadRows: 8, threadColumns: 8),

@@ -16,14 +16,19 @@ public protocol ProductTile: Hashable, Sendable {
   var registers: Int { get }
   /// Whether the tile's parts fit together, whatever the device.
   var isWhole: Bool { get }
+  /// What its kernel is compiled with, by name.
+  var parameters: [String: Int] { get }
 }
 
 extension ProductTile {
   /// Whether `device` can run the tile: local memory, work-group, registers (255 a work-item is
   /// what NVIDIA and AMD have; 40 of them are left to addresses).
-  public func fits(_ device: Device) -> Bool {
-    isWhole && localBytes <= device.localMemory && workItems <= device.maximumWorkGroupSize
-      && workItems <= device.maximumWorkItemSizes[0] && registers <= 215
+  public func fits(_ device: Device) -> Bool { fits(KernelLimits(device)) }
+
+  /// Whether a device of these limits can.
+  func fits(_ limits: KernelLimits) -> Bool {
+    isWhole && localBytes <= limits.localMemory && workItems <= limits.workGroup
+      && registers <= 215
   }
 
   /// About how long C [m, n] of each replica takes, in units of one element of C on all `units`.

@@ -33,6 +33,22 @@ public struct TensorTile: ProductTile {
     return [rows, columns].allSatisfy { $0 * depth % (4 * workItems) == 0 }
   }
 
+  /// What Kernels/multiply_tensor.cl is compiled with.
+  public var parameters: [String: Int] {
+    [
+      "TILE_M": rows, "TILE_N": columns, "TILE_K": depth, "WARP_M": warpRows,
+      "WARP_N": warpColumns, "STAGES": stages,
+    ]
+  }
+
+  /// The tile of `parameters`, all of them there.
+  init(_ parameters: [String: Int]) {
+    self.init(
+      rows: parameters["TILE_M"]!, columns: parameters["TILE_N"]!, depth: parameters["TILE_K"]!,
+      warpRows: parameters["WARP_M"]!, warpColumns: parameters["WARP_N"]!,
+      stages: parameters["STAGES"]!)
+  }
+
   /// Large, for products that fill a device with it, down to small.
   static let defaults = [
     TensorTile(rows: 128, columns: 128, depth: 16, warpRows: 64, warpColumns: 32, stages: 3),

@@ -107,11 +107,12 @@ struct ComputeOptions: ParsableArguments {
 
   /// What computes, as asked for.
   ///
+  /// - isTuned: whether with the parameters that are kept for the device.
   /// - Throws: `OpenCLError` where there is no such device; `InvalidOption` where it does not have
   ///   the precision.
-  func compute() throws -> Compute {
+  func compute(isTuned: Bool = true) throws -> Compute {
     do {
-      return try on.compute(multiplier: gemm, precision: precision)
+      return try on.compute(multiplier: gemm, precision: precision, isTuned: isTuned)
     } catch let error as PrecisionError {
       throw InvalidOption("--\(error)")
     }

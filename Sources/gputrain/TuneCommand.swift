@@ -11,20 +11,15 @@ struct TuneCommand: PrintingCommand {
     abstract: "Find faster kernel parameters for a device and keep them.",
     discussion: """
       CLBlast, which multiplies matrices on GPUs, knows good parameters for some devices and weak \
-      ones for the rest. This tries others: each has to give the same products and to be faster, \
-      in timings taken in turn, than noise explains. What is found is kept in the user's cache \
+      ones for the rest; with --gemm tiled, the tiles of our own GPU kernels are searched, for the \
+      --precision asked for. Each candidate has to give the same products and to be faster, in \
+      timings taken in turn, than noise explains. What is found is kept in the user's cache \
       directory for this device and driver, and every command uses it; results may round \
       otherwise. Ctrl-C keeps what is found. What --json prints is what --import takes. On CPU \
-      devices our own kernels multiply, which have nothing to tune; with --gemm clblast CLBlast is \
-      tuned there too.
+      devices other kernels of ours multiply, which have nothing to tune.
       """)
 
-  @OptionGroup var on: DeviceOption
-
-  @Option(
-    help: ArgumentHelp(
-      "Matrix products; auto is opencl on CPU devices, else clblast.", valueName: "name"))
-  var gemm: Compute.MultiplierChoice = .automatic
+  @OptionGroup var computing: ComputeOptions
 
   @Option(
     parsing: .unconditional,
@@ -78,7 +73,7 @@ struct TuneCommand: PrintingCommand {
         description: "there is no cache directory to keep tunings in: set HOME or XDG_CACHE_HOME")
     }
     if reset { return note("\(try store.forgetAll()) tunings forgotten") }
-    let device = try on.find()
+    let device = try computing.on.find()
     let key = DeviceTuning.Key(device)
     if forget {
       let had = try store.forget(key)
@@ -86,19 +81,23 @@ struct TuneCommand: PrintingCommand {
     }
     if show { return try print(store.usable(for: device), device) }
     let interrupt = Interrupt()
-    let compute = try on.compute(multiplier: gemm, isTuned: false)
+    let compute = try computing.compute(isTuned: false)
     if let importedFile {
       let tuning = try imported(importedFile, compute)
       try store.keep(tuning)
       return try print(tuning, device)
     }
-    guard compute.multiplier.name == "clblast" else {
+    let tasks: any TuningTasks
+    switch compute.multiplier.name {
+    case "clblast": tasks = CLBlastTasks(shapes: try layers(), compute: compute)
+    case "tiled": tasks = TileTasks(shapes: try layers(), compute: compute)
+    default:
       note(
         "on \(device.name) products are by \(compute.multiplier.name), which has nothing to tune; "
-          + "--gemm clblast tunes CLBlast there")
+          + "--gemm clblast or --gemm tiled tunes those kernels there")
       return try print(store.usable(for: device), device)
     }
-    try tune(compute, store, until: interrupt)
+    try tune(tasks, compute, store, until: interrupt)
   }
 
   /// The layers asked for.
@@ -117,13 +116,14 @@ struct TuneCommand: PrintingCommand {
   }
 
   private func tune(
-    _ compute: Compute, _ store: TuningStore, until interrupt: Interrupt
+    _ tasks: any TuningTasks, _ compute: Compute, _ store: TuningStore, until interrupt: Interrupt
   ) throws {
     let device = compute.queue.device
-    let tasks = CLBlastTasks(shapes: try layers(), compute: compute)
     var tuning =
       store.usable(for: device) ?? DeviceTuning(key: .init(device), date: "", kernels: [])
-    note("device: \(device.index) \(device.name) (\(device.kind.rawValue)), clblast")
+    note(
+      "device: \(device.index) \(device.name) (\(device.kind.rawValue)), \(compute.multiplier.name)"
+    )
     for (step, name) in tasks.steps.enumerated() where !interrupt.isRequested {
       let display = TuneDisplay("\(name.family), \(name.shapeClass)")
       let task = try tasks.task(of: step, found: tuning.kernels)
@@ -162,7 +162,9 @@ struct TuneCommand: PrintingCommand {
       throw TuningStore.Failure(
         description: "\(path): \(device.name) cannot run its parameters of \(refused.family)")
     }
-    guard try CLBlastTasks.isRight(tuning, compute: compute) else {
+    guard try CLBlastTasks.isRight(tuning, compute: compute),
+      try TileTasks.isRight(tuning, compute: compute)
+    else {
       throw TuningStore.Failure(
         description: "\(path): with its parameters products are wrong on \(device.name)")
     }

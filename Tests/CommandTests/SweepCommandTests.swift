@@ -91,15 +91,16 @@ import Testing
       let whole = directory.appendingPathComponent("whole")
       let start = ContinuousClock.now
       _ = try CommandRunner.run(longer + ["--out", whole.path])
-      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      var seconds = (ContinuousClock.now - start) / .seconds(1)
       var cut = 0
-      for attempt in 0..<4 {
+      for attempt in 0..<12 where cut < 3 {
         let broken = directory.appendingPathComponent("broken\(attempt)")
         let moment = Double.random(in: 0.1...0.9) * seconds
         let stopped = try CommandRunner.run(
           longer + ["--out", broken.path], signal: (signal, moment))
         // A signal's own number where it killed, 130 where Ctrl-C was understood.
-        if stopped.status != 0 { cut += 1 }
+        // What took longer the first time, compiling kernels, may be over before the signal.
+        if stopped.status != 0 { cut += 1 } else { seconds /= 2 }
         #expect([0, 130, signal].contains(stopped.status), "after \(moment) s: \(stopped.errors)")
         let rest = try CommandRunner.run(longer + ["--out", broken.path])
         #expect(rest.status == 0, "after \(moment) s: \(rest.errors)")

@@ -120,8 +120,31 @@ import Testing
     }
   }
 
-  /// Where our own kernels multiply there is nothing to tune, and nothing is written.
-  @Test func ownKernels_haveNothingToTune() throws {
+  /// A tile is imported, named by figures of the products that it is for, and by no others.
+  @Test func tile_isImportedAndUsed() throws {
+    try CommandRunner.withTemporaryDirectory { cache in
+      let file = cache.appendingPathComponent("theirs.json")
+      let tile = LocalTile(rows: 64, columns: 32, depth: 8, threadRows: 8, threadColumns: 4)
+      let theirs = try DeviceTuning(
+        key: .init(.find(.best)), date: "2026-01-02T03:04:05Z",
+        kernels: [
+          DeviceTuning.Kernel(
+            family: "tiled/fp32", shapeClass: "small", parameters: tile.parameters, before: 3,
+            after: 2)
+        ])
+      try theirs.json().write(to: file)
+      let result = try run(["tune", "--import", file.path], cache: cache)
+      #expect(result.status == 0 && result.output.contains("tiled/fp32"), "\(result.errors)")
+      let sizes = ["--m", "4", "--n", "4", "--k", "4", "--seconds", "0.01", "--json"]
+      for (gemm, isNamed) in [("tiled", true), ("opencl", false)] {
+        let figure = try run(["bench", "gemm", "--gemm", gemm] + sizes, cache: cache)
+        #expect(figure.status == 0 && figure.output.contains(", tuning ") == isNamed)
+      }
+    }
+  }
+
+  /// The kernels for CPUs have nothing to tune, and nothing is written.
+  @Test func kernelsForCPUs_haveNothingToTune() throws {
     try CommandRunner.withTemporaryDirectory { cache in
       let result = try run(["tune", "--gemm", "opencl"], cache: cache)
       #expect(result.status == 0 && result.errors.contains("which has nothing to tune"))

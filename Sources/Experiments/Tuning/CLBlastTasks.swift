@@ -7,7 +7,7 @@ import Tensors
 /// First the large products' kernel and what prepares its operands, with every product sent to it;
 /// then the small products' kernel, likewise; then the size at which one takes over from the other,
 /// which is reckoned from the times of both.
-public struct CLBlastTasks {
+public struct CLBlastTasks: TuningTasks {
   /// Families and classes in the order in which they are tuned.
   public let steps: [(family: String, shapeClass: String)]
   private let kernels: [CLBlastKernel]
@@ -27,7 +27,7 @@ public struct CLBlastTasks {
   init(shapes: [TuningShape], blockLength: Duration, compute: Compute) {
     (self.shapes, self.blockLength, self.compute) = (shapes, blockLength, compute)
     kernels = [.indirect, .transpose, .pad, .direct, .routine].filter { kernel in
-      kernel == .routine || shapes.contains { $0.isSmall == (kernel == .direct) }
+      kernel == .routine || shapes.contains { ($0.productClass == .small) == (kernel == .direct) }
     }
     steps = kernels.map { ($0.family, $0.shapeClass) }
   }
@@ -50,7 +50,9 @@ public struct CLBlastTasks {
     let device = compute.queue.device
     let start = try CLBlastSettings.ownParameters(of: kernel, on: device)
     let tuning = DeviceTuning(key: .init(device), date: "", kernels: found)
-    let shapes = shapes.filter { kernel == .routine || $0.isSmall == (kernel == .direct) }
+    let shapes = shapes.filter {
+      kernel == .routine || ($0.productClass == .small) == (kernel == .direct)
+    }
     var settings = CLBlastSettings(tuning, device: device)
     if kernel != .routine {
       settings = try Self.sending(
@@ -58,7 +60,7 @@ public struct CLBlastTasks {
     }
     let timing = try ProductTiming(
       shapes.flatMap(\.products), blockLength: blockLength, compute: compute)
-    let limits = CLBlastKernel.Limits(device)
+    let limits = KernelLimits(device)
     // What an earlier search found has to hold again.
     let earlier = tuning.parameters(family: kernel.family, shapeClass: kernel.shapeClass)
     let known =

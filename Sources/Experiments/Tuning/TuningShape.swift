@@ -41,8 +41,8 @@ public struct TuningShape: Sendable, Hashable {
   /// Multiply-adds of one product.
   var work: Double { Double(batch) * Double(outputs) * Double(inputs) }
 
-  /// Whether the products are of the class `small`: fewer multiply-adds than 384³.
-  var isSmall: Bool { work < 384 * 384 * 384 }
+  /// The class of its products.
+  var productClass: ProductClass { ProductClass(m: batch, n: outputs, k: inputs) }
 
   /// The products of a training step, one of each form.
   var products: [ProductBench] {

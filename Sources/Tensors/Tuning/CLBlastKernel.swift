@@ -99,7 +99,7 @@ package enum CLBlastKernel: String, CaseIterable, Sendable {
   /// of, makes them wrong too.
   ///
   /// - limits: of the device.
-  package func accepts(_ parameters: [String: Int], on limits: Limits) -> Bool {
+  package func accepts(_ parameters: [String: Int], on limits: KernelLimits) -> Bool {
     let (workGroup, localMemory) = (limits.workGroup, limits.localMemory)
     guard Set(parameters.keys) == Set(values.keys) else { return false }
     func p(_ name: String) -> Int { parameters[name]! }

@@ -107,21 +107,6 @@ package final class CLBlastSettings: Sendable {
 extension CLBlastKernel {
   /// Whether the kernel can run with these parameters on `device`.
   package func accepts(_ parameters: [String: Int], on device: Device) -> Bool {
-    accepts(parameters, on: Limits(device))
-  }
-
-  /// What bounds a device's work-groups: most work-items, and bytes of local memory.
-  package struct Limits: Sendable {
-    let workGroup, localMemory: Int
-
-    /// The limits of `device`.
-    package init(_ device: Device) {
-      self.init(workGroup: device.maximumWorkGroupSize, localMemory: Int(device.localMemory))
-    }
-
-    /// These limits, for tests.
-    package init(workGroup: Int, localMemory: Int) {
-      (self.workGroup, self.localMemory) = (workGroup, localMemory)
-    }
+    accepts(parameters, on: KernelLimits(device))
   }
 }

@@ -123,11 +123,15 @@ public struct DeviceTuning: Codable, Hashable, Sendable {
 
   /// The kernels whose parameters `device` cannot run, of the families that are known here.
   public func kernelsRefused(by device: Device) -> [Kernel] {
-    kernels.filter { kernel in
+    let limits = KernelLimits(device)
+    return kernels.filter { kernel in
       CLBlastKernel.allCases.contains {
         $0.family == kernel.family && $0.shapeClass == kernel.shapeClass
-          && !$0.accepts(kernel.parameters, on: device)
+          && !$0.accepts(kernel.parameters, on: limits)
       }
+        || TileFamily.all.contains {
+          $0.name == kernel.family && $0.kernel(kernel.parameters, on: limits) == nil
+        }
     }
   }
 

@@ -19,6 +19,10 @@ import Testing
       "swift run -c release gputrain tune --import",
       "a tuning of this device; TuneCommandTests does"
     ),
+    (
+      "swift run -c release gputrain tune --gemm",
+      "NVIDIA's tensor cores; TileTasksTests do without"
+    ),
     ("tensorboard ", "a server in Python; Tests/Interop/check_tensorboard.py reads the files"),
     ("Benchmarks/Peers/run.sh", "it makes an environment of 5 GB"),
   ]

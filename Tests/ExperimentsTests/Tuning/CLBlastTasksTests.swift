@@ -35,7 +35,7 @@ import Testing
     ] {
       #expect(TuningShape(text: text, atMost: 1000) == nil, "\(text)")
     }
-    #expect(Set(TuningShape.usual.map(\.isSmall)) == [true, false])
+    #expect(Set(TuningShape.usual.map(\.productClass)) == [.small, .large])
   }
 
   @Test func steps_areOfTheClassesThatShapesHave() throws {

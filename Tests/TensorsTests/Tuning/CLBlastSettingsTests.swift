@@ -5,7 +5,7 @@ import Testing
 
 @Suite(.serialized) struct CLBlastSettingsTests {
   /// A GPU of today: 1024 work-items, 48 KiB.
-  static let gpu = CLBlastKernel.Limits(workGroup: 1024, localMemory: 48 << 10)
+  static let gpu = KernelLimits(workGroup: 1024, localMemory: 48 << 10)
 
   @Test(arguments: CLBlastKernel.allCases) func known_canRun(kernel: CLBlastKernel) {
     for parameters in kernel.known { #expect(kernel.accepts(parameters, on: Self.gpu)) }
@@ -33,7 +33,7 @@ import Testing
     #expect(!CLBlastKernel.direct.accepts(direct.merging(["more": 1]) { $1 }, on: Self.gpu))
     let padding = ["PADTRA_PAD": 1, "PADTRA_TILE": 32, "PADTRA_WPT": 4]
     #expect(!CLBlastKernel.transpose.accepts(padding, on: Self.gpu))
-    let small = CLBlastKernel.Limits(workGroup: 64, localMemory: 48 << 10)
+    let small = KernelLimits(workGroup: 64, localMemory: 48 << 10)
     #expect(!CLBlastKernel.direct.accepts(direct, on: small))
     #expect(!CLBlastKernel.indirect.accepts(indirect, on: small))
   }
