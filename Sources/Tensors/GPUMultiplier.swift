@@ -16,7 +16,7 @@ public final class GPUMultiplier: MatrixMultiplier {
   /// Tiles that did not pass their trial, and why.
   public private(set) var rejected: [(tile: any ProductTile, reason: any Error)] = []
 
-  private var kernels: [GPUProductKernel]
+  private(set) var kernels: [GPUProductKernel]
   /// Those that a tuning found for a class of products.
   private var tuned: [ProductClass: GPUProductKernel]
   private let units: Int
@@ -87,7 +87,7 @@ public final class GPUMultiplier: MatrixMultiplier {
       let ready: LoadedKernels
       do {
         ready = try load(best, product.form, compute)
-      } catch let error where isRejection(error) && mayReject(best) {
+      } catch let error where Self.isRejection(error) && mayReject(best) {
         reject(best, error)
         continue
       }
@@ -95,24 +95,31 @@ public final class GPUMultiplier: MatrixMultiplier {
     }
   }
 
-  /// The kernel for products of this shape.
+  /// The kernel for products of this shape: a tuned one, unless most of its tiles would be empty.
   package func kernel(m: Int, n: Int, k: Int, replicas: Int) -> GPUProductKernel {
-    tuned[ProductClass(m: m, n: n, k: k)]
-      ?? kernels.min {
-        $0.tile.cost(m: m, n: n, replicas: replicas, units: units)
-          < $1.tile.cost(m: m, n: n, replicas: replicas, units: units)
-      }!
+    func cost(_ kernel: GPUProductKernel) -> Double {
+      kernel.tile.cost(m: m, n: n, replicas: replicas, units: units)
+    }
+    let best = kernels.min { cost($0) < cost($1) }!
+    guard let tuned = tuned[ProductClass(m: m, n: n, k: k)],
+      cost(tuned) <= Self.tunedCost * cost(best)
+    else { return best }
+    return tuned
   }
+
+  /// A tuned tile is not used where it is guessed to take this many times as long as the best other.
+  private static let tunedCost = 2.0
 
   /// Compiles and tries every form of every tile; those that fail are in `rejected`.
   ///
   /// - Throws: as `multiply`.
   public func tryAll(compute: Compute) throws {
-    for kernel in kernels + tuned.values {
+    let extra = Set(tuned.values).subtracting(kernels)
+    for kernel in kernels + extra {
       for form in ProductForm.allCases {
         do {
           _ = try load(kernel, form, compute)
-        } catch let error where isRejection(error) && mayReject(kernel) {
+        } catch let error where Self.isRejection(error) && mayReject(kernel) {
           reject(kernel, error)
           break
         }
@@ -131,7 +138,7 @@ public final class GPUMultiplier: MatrixMultiplier {
 
   /// Whether a trial's error speaks of the kernel, not of the device's state or memory: a kernel
   /// of too many registers compiles, and fails when it is launched.
-  private func isRejection(_ error: any Error) -> Bool {
+  package static func isRejection(_ error: any Error) -> Bool {
     switch error {
     case OpenCLError.buildFailed, is ProductTrialError: true
     case OpenCLError.callFailed(_, let code, _):

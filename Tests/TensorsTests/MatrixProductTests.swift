@@ -79,7 +79,7 @@ import Testing
       for (m, n, k) in Self.longShapes { try expectProducts(computes, form, m, n, k, 1, 1) }
     }
     // More rows than a unit packs.
-    try expectProducts(computes, .nn, 400, 512, 256, 1, 1)
+    try expectProducts(computes, .nn, 480, 512, 256, 1, 1)
   }
 
   /// What a unit packs fits what it has for it.
@@ -89,20 +89,73 @@ import Testing
     for form in ProductForm.allCases {
       for (m, n, k) in sizes.flatMap({ m in sizes.flatMap { n in sizes.map { (m, n, $0) } } })
       where m * n <= 1 << 18 && max(m, n) * k <= 1 << 21 {
-        let plan = CPUProductPlan(
-          MatrixProduct(
-            form, try compute.tensor(rows: form == .tn ? k : m, columns: form == .tn ? m : k),
-            try compute.tensor(rows: form == .nt ? n : k, columns: form == .nt ? k : n), alpha: 1,
-            into: try compute.tensor(rows: m, columns: n)), width: width)
+        let product = try product(form, m, n, k, compute)
+        let plan = CPUProductPlan(product, width: width)
         let left =
           plan.order.contains(.packsLeftBlock)
           ? plan.mostRows : plan.order.contains(.packsLeftTile) ? plan.tile.rows : 0
+        for cores in [1, 2, 7, 64] {
+          let cut = CPUProductCut(product, plan, cores: cores)
+          #expect(
+            min(cut.rowCut, plan.rows) <= plan.mostRows && cut.rowCut.isMultiple(of: plan.tile.rows)
+              && cut.columnCut.isMultiple(of: plan.tile.columns), "\(form) \(m)×\(n)×\(k)")
+        }
         #expect(
           plan.blockDepth * (plan.blockColumns + left) <= CPUMultiplier.scratchSize
             && plan.blockColumns >= plan.tile.columns && plan.blockDepth >= 1
             && plan.mostRows >= min(plan.rows, plan.tile.rows), "\(form) \(m)×\(n)×\(k)")
       }
     }
+  }
+
+  /// The products of training steps keep all cores busy, whatever their number.
+  @Test(arguments: [1, 2, 3, 6, 16, 64]) func units_areSharedEvenly(cores: Int) throws {
+    let compute = try Compute(device: .find(.best), multiplier: .opencl, vectorWidth: 16)
+    for form in ProductForm.allCases {
+      for (width, inputs) in [(512, 512), (1024, 1024), (2048, 2048), (1024, 3072)] {
+        let (m, n, k) =
+          switch form {
+          case .nt: (64, width, inputs)
+          case .nn: (64, inputs, width)
+          case .tn: (width, inputs, 64)
+          }
+        let product = try product(form, m, n, k, compute)
+        let plan = CPUProductPlan(product, width: 16)
+        let cut = CPUProductCut(product, plan, cores: cores)
+        // A small product's tiles are few beside many cores.
+        let tiles = m * n / (12 * 32)
+        #expect(
+          cut.balance >= (tiles >= 16 * cores ? 0.65 : 0.2),
+          "\(form) \(m)×\(n)×\(k), \(cores) cores: \(cut)")
+        let items = WorkShares.items(units: cut.units, cores: cores)
+        #expect(items <= 2 * cores)
+      }
+    }
+  }
+
+  /// No core gets more units than it must: one takes ⌈items/cores⌉ neighbouring work-items at most.
+  @Test func workItems_areDealtEvenly() {
+    for cores in [1, 2, 3, 4, 8, 16, 64] {
+      for units in 1...20 * cores {
+        let items = WorkShares.items(units: units, cores: cores)
+        let shares = (0..<items).map { (units - $0 + items - 1) / items }
+        let each = (items + cores - 1) / cores
+        let loads = stride(from: 0, to: items, by: each).map {
+          shares[$0..<min($0 + each, items)].reduce(0, +)
+        }
+        #expect(items <= 2 * cores && loads.count <= cores)
+        #expect(loads.max() == (units + cores - 1) / cores, "\(units) units, \(cores) cores")
+      }
+    }
+  }
+
+  private func product(
+    _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ compute: Compute
+  ) throws -> MatrixProduct {
+    MatrixProduct(
+      form, try compute.tensor(rows: form == .tn ? k : m, columns: form == .tn ? m : k),
+      try compute.tensor(rows: form == .nt ? n : k, columns: form == .nt ? k : n), alpha: 1,
+      into: try compute.tensor(rows: m, columns: n))
   }
 
   private func expectProducts(

@@ -67,13 +67,17 @@ public struct TileTasks: TuningTasks {
   public static func isRight(_ tuning: DeviceTuning, compute: Compute) throws -> Bool {
     let device = compute.queue.device
     for family in TileFamily.all where KernelLimits(device).allow(family.precision) {
+      let kernels = tuning.kernels.filter { $0.family == family.name }
+      if kernels.isEmpty { continue }
       let candidates = TileCandidates(family: family, device: device)
-      for kernel in tuning.kernels where kernel.family == family.name {
-        let usual = try GPUMultiplier(device: device, precision: family.precision)
-        let check = ProductCheck(expected: usual, compute: compute)
+      let usual = try GPUMultiplier(device: device, precision: family.precision)
+      let check = ProductCheck(expected: usual, compute: compute)
+      // What goes wrong with the default tiles is no fault of the tuning.
+      guard try check.isRight(usual) else { return false }
+      for kernel in kernels {
         do {
           guard try check.isRight(candidates.multiplier(kernel.parameters)) else { return false }
-        } catch is ProductTrialError {
+        } catch let error where GPUMultiplier.isRejection(error) {
           return false
         }
       }

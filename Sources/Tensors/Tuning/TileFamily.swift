@@ -43,7 +43,9 @@ package struct TileFamily: Hashable, Sendable {
   /// much for a device of these limits.
   package func kernel(_ parameters: [String: Int], on limits: KernelLimits) -> GPUProductKernel? {
     guard Set(parameters.keys) == Set(values.keys),
-      parameters.values.allSatisfy({ (0...1024).contains($0) }), limits.allow(precision)
+      parameters.values.allSatisfy({ (0...1024).contains($0) }), limits.allow(precision),
+      // A trial meets every place of such tiles.
+      ["TILE_M", "TILE_N"].allSatisfy({ parameters[$0]!.nonzeroBitCount == 1 })
     else { return nil }
     let kernel: GPUProductKernel =
       precision.needsTensorCores

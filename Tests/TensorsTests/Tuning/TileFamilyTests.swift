@@ -54,6 +54,12 @@ import Testing
     #expect(
       tuned.kernel(m: 512, n: 512, k: 512, replicas: 1)
         == usual.kernel(m: 512, n: 512, k: 512, replicas: 1))
+    // Where most of its tiles would be empty, another is used.
+    let wide = GPUMultiplier(
+      kernels: usual.kernels, units: 1,
+      tuned: [.large: .local(LocalTile.defaults[0])])
+    #expect(wide.kernel(m: 4096, n: 512, k: 512, replicas: 1).tile.columns == 128)
+    #expect(wide.kernel(m: 16384, n: 10, k: 4096, replicas: 1).tile.columns < 128)
     #expect(compute.deviceDescription == "\(device.name), tuning \(tuning.fingerprint)")
     // An element's bits do not depend on the tile.
     let plain = try Compute(device: device, multiplier: .tiled)
