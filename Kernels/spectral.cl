@@ -12,7 +12,8 @@
 // together in the table.
 // CPU form: of one work-item, which goes through a unit a tile of rows at a time, so that the second
 // sweep finds the tile in cache; no barriers, no local memory. global (groups), local (1).
-// GPU form: of ITEMS, sums in local memory. global (groups·ITEMS), local (ITEMS).
+// GPU form: of ITEMS, sums in local memory; as many groups as units as a rule. global
+// (groups·ITEMS), local (ITEMS).
 // Measured on two Zen 4 cores: see Benchmarks/Spectral.
 
 #define FIELDS 12
@@ -61,8 +62,8 @@
 // Both sweeps over a tile of TILE rows and COUNT vectors.
 #define DEFINE_TILE(NAME, TILE, COUNT, MEASURE)                                       \
   NOINLINE void NAME(__global const float* w, __global const float* d,                \
-                          __global float* z, size_t n, size_t pitch, float scale,     \
-                          float* square, float* most) {                               \
+                     __global float* z, size_t n, size_t pitch, float scale,          \
+                     float* square, float* most) {                                    \
     vector u[TILE][COUNT];                                                            \
     float a[TILE][COUNT];                                                             \
     vector squares = 0.0f, largest = 0.0f;                                            \
@@ -138,7 +139,7 @@
           if (measure && j == 0)                                                             \
             NAME##_tile_measured(from, d, z, n, pitch, scale, &square, &most);               \
           else                                                                               \
-            NAME##_tile(from, d + j * pitch, z + j * pitch, n, pitch, scale, &square, &most);\
+            NAME##_tile(from, d + j * pitch, z + j * pitch, n, pitch, scale, &square, &most); \
         }                                                                                    \
       for (; row < count; row++)                                                             \
         for (uint j = 0; j < k; j += COUNT) {                                                \
