@@ -17,6 +17,8 @@ public final class CPUMultiplier: MatrixMultiplier {
   public static let mostUpdateRows = CPUProductPlan.mostDepth
   /// Floats that a work-item packs operands into: 512 KiB, a quarter to all of a core's second cache.
   static let scratchSize = 1 << 17
+
+  /// Products for so many cores at once.
   init(cores: Int) {
     self.cores = cores
   }
