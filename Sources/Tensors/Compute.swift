@@ -117,13 +117,7 @@ public final class Compute {
 
   /// The part of the tuning that matrix products take their parameters from; nil where there is none.
   public var productTuning: DeviceTuning? {
-    let kernels = (tuning?.kernels ?? []).filter { kernel in
-      guard multiplier is GPUMultiplier else {
-        return kernel.family.hasPrefix(multiplier.name + "/")
-      }
-      return kernel.family == TileFamily(multiplier.precision).name
-        && ProductClass(rawValue: kernel.shapeClass) != nil
-    }
+    let kernels = (tuning?.kernels ?? []).filter(multiplier.takes)
     return kernels.isEmpty
       ? nil : tuning.map { DeviceTuning(key: $0.key, date: $0.date, kernels: kernels) }
   }

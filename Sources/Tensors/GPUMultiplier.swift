@@ -77,6 +77,12 @@ public final class GPUMultiplier: MatrixMultiplier {
     return product.form == .tn
   }
 
+  /// Tiles of its own precision, for classes that there are.
+  public func takes(_ kernel: DeviceTuning.Kernel) -> Bool {
+    kernel.family == TileFamily(precision).name
+      && ProductClass(rawValue: kernel.shapeClass) != nil
+  }
+
   /// Enqueues the product.
   ///
   /// - Throws: `OpenCLError`; `ProductTrialError` where every tile's kernel is wrong.

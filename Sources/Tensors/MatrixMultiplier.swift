@@ -47,6 +47,8 @@ public protocol MatrixMultiplier {
   var precision: ProductPrecision { get }
   /// Whether `multiply` applies the product's epilogue; where not, it is given the product without.
   func fuses(_ product: MatrixProduct) -> Bool
+  /// Whether products take these parameters of a tuning.
+  func takes(_ kernel: DeviceTuning.Kernel) -> Bool
   /// Enqueues the product.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
@@ -56,6 +58,10 @@ public protocol MatrixMultiplier {
 extension MatrixMultiplier {
   /// Float32 throughout.
   public var precision: ProductPrecision { .fp32 }
+  /// Those of families that bear the multiplier's name.
+  public func takes(_ kernel: DeviceTuning.Kernel) -> Bool {
+    kernel.family.hasPrefix(name + "/")
+  }
   /// Products only.
   public func fuses(_ product: MatrixProduct) -> Bool { false }
 }

@@ -61,6 +61,13 @@ import Testing
     #expect(wide.kernel(m: 4096, n: 512, k: 512, replicas: 1).tile.columns == 128)
     #expect(wide.kernel(m: 16384, n: 10, k: 4096, replicas: 1).tile.columns < 128)
     #expect(compute.deviceDescription == "\(device.name), tuning \(tuning.fingerprint)")
+    // Another precision's tiles, and classes that there are not, are nothing to these products.
+    for other in [
+      kernel("tiled/tf32", "small", tile.parameters), kernel("tiled/fp32", "medium", [:]),
+      kernel("clblast/Pad", "large", [:]),
+    ] {
+      #expect(!tuned.takes(other))
+    }
     // An element's bits do not depend on the tile.
     let plain = try Compute(device: device, multiplier: .tiled)
     let values = (0..<70 * 50).map { Float($0 % 17) - 8.25 }
