@@ -2,13 +2,13 @@ import CKernels
 
 /// The files of Kernels/: families of kernels, and what several families include.
 package enum KernelSource: String, CaseIterable {
-  case activation, arithmetic, fill, gather, gram, loss, multiply, reduction, random, ritz, spectral
-  case update
+  case activation, arithmetic, fill, gather, gram, loss, multiply, order, random, record, reduction
+  case ritz, spectral, update
   /// Of GPUs: compiled for a form and a tile.
   case multiplyLocal = "multiply_local"
   case multiplyTensor = "multiply_tensor"
   /// Included by others: no kernels of their own.
-  case epilogue, mma, nonlinearity, rules, span, tile, vector
+  case epilogue, group, mma, nonlinearity, philox, rules, span, tile, vector
 
   /// The file's name, for messages.
   package var file: String { "Kernels/\(rawValue).cl" }
@@ -44,13 +44,17 @@ package enum KernelSource: String, CaseIterable {
       case .fill: gputrain_fill_source()
       case .gather: gputrain_gather_source()
       case .gram: gputrain_gram_source()
+      case .group: gputrain_group_source()
       case .loss: gputrain_loss_source()
       case .mma: gputrain_mma_source()
       case .multiply: gputrain_multiply_source()
       case .multiplyLocal: gputrain_multiply_local_source()
       case .multiplyTensor: gputrain_multiply_tensor_source()
       case .nonlinearity: gputrain_nonlinearity_source()
+      case .order: gputrain_order_source()
+      case .philox: gputrain_philox_source()
       case .random: gputrain_random_source()
+      case .record: gputrain_record_source()
       case .reduction: gputrain_reduction_source()
       case .ritz: gputrain_ritz_source()
       case .rules: gputrain_rules_source()
