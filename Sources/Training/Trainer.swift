@@ -32,6 +32,7 @@ public final class Trainer {
   private var labels: [Int: Buffer<UInt32>] = [:]
   private var history: SumHistory?
   private var pace = ProgressPace()
+  private var shuffle: RowShuffle?
   /// The rows' order in an epoch.
   private var order: (epoch: Int, rows: DeviceRows.Order)?
   /// Steps whose losses wait on the device before they are read.
@@ -185,17 +186,18 @@ public final class Trainer {
   private func order(of rows: DeviceRows) throws -> DeviceRows.Order {
     if epochStep == 0 { epoch += 1 }
     if let order, order.epoch == epoch, order.rows.period == rows.count { return order.rows }
-    let made = try DeviceRows.Order(
-      seeds.map { Self.order(of: rows.count, seed: $0, epoch: epoch - 1) }, compute: compute)
+    let shuffle = try shuffle(of: rows.count)
+    // Streams of parameters count up from 0, those of orders down from the top.
+    let made = try shuffle.order(stream: .max - UInt32(epoch - 1))
     order = (epoch, made)
     return made
   }
 
-  /// A permutation of the rows that depends on seed and epoch alone.
-  static func order(of count: Int, seed: UInt64, epoch: Int) -> [UInt32] {
-    // Streams of parameters count up from 0, those of orders down from the top.
-    var random = Philox(seed: seed, stream: .max - UInt32(epoch))
-    return random.permutation(of: count)
+  private func shuffle(of count: Int) throws -> RowShuffle {
+    if let shuffle, shuffle.count == count { return shuffle }
+    let made = try RowShuffle(count: count, seeds: seeds, compute: compute)
+    shuffle = made
+    return made
   }
 
   /// The losses of every step of `train` and `trainEpoch` so far; waits for the device.

@@ -160,12 +160,35 @@ import Testing
     #expect(trainer.step == 7)
   }
 
-  @Test func order_isAPermutationOfSeedAndEpochAlone() {
-    let order = Trainer.order(of: 100, seed: 3, epoch: 0)
-    #expect(order.sorted() == (0..<100).map { UInt32($0) })
-    #expect(order == Trainer.order(of: 100, seed: 3, epoch: 0))
-    #expect(order != Trainer.order(of: 100, seed: 3, epoch: 1))
-    #expect(order != Trainer.order(of: 100, seed: 4, epoch: 0))
+  /// Epochs in one call, with more steps than losses wait on the device, are as epochs one by one.
+  @Test func train_goesThroughEpochs_asOneByOne() throws {
+    let steps = 1100
+    let (whole, parts) = (
+      try Trainer(
+        configuration(), replicas: [replica(1, 0.01), replica(2, 0.02)], totalSteps: steps,
+        compute: compute),
+      try Trainer(
+        configuration(), replicas: [replica(1, 0.01), replica(2, 0.02)], totalSteps: steps,
+        compute: compute)
+    )
+    var told: [Int] = []
+    try whole.train(on: rows, until: steps, every: 100) { told.append($0) }
+    while parts.step < steps { _ = try parts.trainEpoch(on: rows) }
+    let losses = try whole.allLosses().losses
+    #expect(losses.count == steps)
+    #expect(try parts.allLosses().losses == losses)
+    #expect((100...steps).filter { $0 % 100 == 0 }.allSatisfy(told.contains))
+    #expect(whole.epoch == 220 && whole.epochStep == 0)
+  }
+
+  /// Each epoch has an order of its own, and each seed.
+  @Test func epochs_haveOrdersOfTheirOwn() throws {
+    let trainer = try Trainer(
+      configuration(), replicas: [replica(1, 0), replica(2, 0)], totalSteps: 10, compute: compute)
+    let epochs = try (0..<2).map { _ in try trainer.trainEpoch(on: rows).losses }
+    #expect(epochs[0] != epochs[1])
+    #expect(epochs[0].map { $0[0] } != epochs[0].map { $0[1] })
+    #expect(trainer.epoch == 2)
   }
 
   @Test func steps_afterTheFirstEpoch_allocateNothing() throws {
