@@ -25,6 +25,7 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels"),
+    .target(name: "CFileSystem"),
     .target(name: "CLBlastParameters", dependencies: ["COpenCL", "CCLBlast"]),
 
     .target(name: "OpenCL", dependencies: ["COpenCL"]),
@@ -38,7 +39,7 @@ let package = Package(
     .target(
       name: "Experiments",
       dependencies: [
-        "Training", "Spectral", "Tensors", "OpenCL", "CZlib",
+        "Training", "Spectral", "Tensors", "OpenCL", "CZlib", "CFileSystem",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     // Module and directory differ from the command's by more than case, for disks that ignore it.

@@ -13,7 +13,9 @@
 
 // The rows of a work-group, GROUP_ITEMS/lanes at a time, for BODY with in scope: row, whether it
 // is `inside` the share, its logits y, its gradient d, its label, and the work-item's `lane`. Every
-// work-item makes as many rounds, since BODY's reductions are of the whole group.
+// work-item makes as many rounds, since BODY's reductions are of the whole group; the last is not
+// left out where nothing is recorded, as PoCL 3.1 does not come back from barriers under a condition
+// behind such a loop.
 #define FOR_EACH_ROW(BODY)                                                                    \
   GROUP_MEMORY(shared)                                                                        \
   size_t replica = get_global_id(1);                                                          \
@@ -44,10 +46,9 @@
       total += loss;                                                                          \
     }                                                                                         \
   }                                                                                           \
-  if (records) {                                                                              \
-    total = group_add(total, shared);                                                         \
-    if (get_local_id(0) == 0) record(total, history, active, slot, get_global_size(1), replica); \
-  }
+  total = group_add(total, shared);                                                           \
+  if (records && get_local_id(0) == 0)                                                        \
+    record(total, history, active, slot, get_global_size(1), replica);
 
 #define PARAMETERS                                                                            \
   __global const float *restrict logits, __global const uint *restrict labels,                \

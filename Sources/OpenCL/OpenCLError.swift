@@ -16,6 +16,13 @@ public enum OpenCLError: Error, Equatable {
   case argumentMismatch(kernel: String, position: Int?, expected: String, got: String)
 }
 
+extension OpenCLError {
+  /// Status codes of calls for which memory, of the device or the host, was short.
+  public static let codesOfShortMemory: Set<Int32> = [
+    CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES, CL_OUT_OF_HOST_MEMORY,
+  ]
+}
+
 extension OpenCLError: CustomStringConvertible {
   /// The failed operation, what was expected and what was found.
   public var description: String {

@@ -5,7 +5,8 @@ import OpenCL
 /// A CLBlast routine's failure.
 public struct CLBlastError: Error, CustomStringConvertible {
   let call: String
-  let code: Int32
+  /// OpenCL's status code, or one of CLBlast's own.
+  public let code: Int32
   let subject: String
 
   /// The routine, the status code and what it was for: the product's shape, or the kernel.
@@ -51,6 +52,13 @@ public struct CLBlastMultiplier: MatrixMultiplier {
 
   package init(settings: CLBlastSettings = .own) {
     self.settings = settings
+  }
+
+  /// A small and a large size: CLBlast has a kernel for each, and its database a border between.
+  public func tryOut(_ form: ProductForm, compute: Compute) throws {
+    try ProductTrial(form: form, precision: precision).run(by: self, compute: compute)
+    try ProductTrial(form: form, rows: 512, columns: 512, depth: 512, precision: precision)
+      .run(by: self, compute: compute)
   }
 
   /// Enqueues the product, as Cᵀ = op(B)ᵀ op(A)ᵀ in column-major order: CLBlast's kernels write C that

@@ -59,8 +59,14 @@ extension Compute {
     return result
   }
 
-  /// The product with its epilogue, by kernels of its own where the multiplier does not apply it.
+  /// The product with its epilogue, by the computation's multiplier, tried before.
   func enqueue(_ product: MatrixProduct) throws {
+    try backends.prepare(product.form, compute: self)
+    try enqueue(product, by: multiplier)
+  }
+
+  /// The product with its epilogue, by kernels of its own where the multiplier does not apply it.
+  func enqueue(_ product: MatrixProduct, by multiplier: any MatrixMultiplier) throws {
     if multiplier.fuses(product) { return try multiplier.multiply(product, compute: self) }
     let c = product.c
     func multiply(into result: Tensor) throws {

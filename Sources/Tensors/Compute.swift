@@ -6,18 +6,19 @@ import OpenCL
 public final class Compute {
   /// Where commands run, in order.
   public let queue: CommandQueue
-  /// How matrices are multiplied.
-  public let multiplier: any MatrixMultiplier
+  /// How matrices are multiplied: what was asked for, or what took its place.
+  public var multiplier: any MatrixMultiplier { backends.current }
   /// Kernel parameters measured on this device, if any; multipliers that have some take theirs.
   public let tuning: DeviceTuning?
   let pool: BufferPool
+  let backends: BackendFallback
   private var programs: [ProgramKey: Program] = [:]
   private var ownPrograms: [KernelFile: Program] = [:]
   private var kernels: [KernelKey: AnyObject] = [:]
 
   /// Which matrix multiplication to use.
   public enum MultiplierChoice: String, Sendable, CaseIterable {
-    /// Our own kernels on CPUs, else CLBlast; tiled for precisions that only it has.
+    /// Our own kernels: `opencl` on CPUs, else `tiled`.
     case automatic = "auto"
     /// Our own kernels for CPUs; they run on any device.
     case opencl
@@ -31,23 +32,29 @@ public final class Compute {
 
   /// Computation on `device`.
   ///
+  /// The GEMM backend is tried on small products before its first; one that is wrong gives way to the
+  /// next, which `rejectedBackends` tells.
+  /// - fallsBack: whether another backend may take the place of the one asked for; else its error is
+  ///   thrown with its first product.
   /// - programCache: where compiled kernels are kept between processes, if anywhere; not used on
   ///   devices whose driver keeps them itself.
   /// - precision: of the products; beyond fp32, of `tiled` on NVIDIA's tensor cores, which are
-  ///   tried before this returns.
+  ///   tried before this returns, and for which nothing takes their place.
   /// - tuning: kernel parameters for this very device; they may change how results are rounded.
   /// - Throws: `OpenCLError`; `unsupported` for OpenBLAS on a device without native kernels;
   ///   `PrecisionError` for a precision that the device or the multiplication does not have.
   public convenience init(
     device: Device, multiplier choice: MultiplierChoice = .automatic,
-    precision: ProductPrecision = .fp32, programCache: ProgramCache? = nil,
-    tuning: DeviceTuning? = nil
+    precision: ProductPrecision = .fp32, fallsBack: Bool = true,
+    programCache: ProgramCache? = nil, tuning: DeviceTuning? = nil
   ) throws {
     let programCache = device.keepsPrograms ? nil : programCache
     let width = Self.vectorWidth(of: device)
     guard precision.needsTensorCores else {
+      let backends = try BackendFallback(
+        choice, fallsBack: fallsBack, device: device, tuning: tuning)
       try self.init(
-        device: device, multiplier: choice, vectorWidth: width, programCache: programCache,
+        device: device, backends: backends, vectorWidth: width, programCache: programCache,
         tuning: tuning)
       return
     }
@@ -80,26 +87,27 @@ public final class Compute {
     kernelVariant: KernelVariant? = nil, programCache: ProgramCache? = nil,
     tuning: DeviceTuning? = nil
   ) throws {
-    let multiplier: any MatrixMultiplier =
-      switch choice {
-      case .openblas where !device.supportsNativeKernels:
-        throw OpenCLError.unsupported(operation: "OpenBLAS", device: device.name)
-      case .openblas: OpenBLASMultiplier()
-      case .automatic where device.kind != .cpu, .clblast:
-        CLBlastMultiplier(settings: tuning.map { CLBlastSettings($0, device: device) } ?? .own)
-      case .tiled: try GPUMultiplier(device: device, precision: .fp32, tuning: tuning)
-      case .opencl, .automatic: CPUMultiplier(cores: device.computeUnits)
-      }
     try self.init(
-      device: device, multiplier: multiplier, vectorWidth: vectorWidth,
-      kernelVariant: kernelVariant, programCache: programCache, tuning: tuning)
+      device: device,
+      backends: BackendFallback(choice, fallsBack: false, device: device, tuning: tuning),
+      vectorWidth: vectorWidth, kernelVariant: kernelVariant, programCache: programCache,
+      tuning: tuning)
   }
 
   /// Computation with a multiplier of one's own, which serves no other.
-  package init(
+  package convenience init(
     device: Device, multiplier: any MatrixMultiplier, vectorWidth: Int,
     kernelVariant: KernelVariant? = nil, programCache: ProgramCache? = nil,
     tuning: DeviceTuning? = nil
+  ) throws {
+    try self.init(
+      device: device, backends: BackendFallback(multiplier), vectorWidth: vectorWidth,
+      kernelVariant: kernelVariant, programCache: programCache, tuning: tuning)
+  }
+
+  private init(
+    device: Device, backends: BackendFallback, vectorWidth: Int,
+    kernelVariant: KernelVariant? = nil, programCache: ProgramCache?, tuning: DeviceTuning?
   ) throws {
     precondition(
       tuning.map { $0.key == DeviceTuning.Key(device) } ?? true,
@@ -107,7 +115,7 @@ public final class Compute {
     self.tuning = tuning
     self.vectorWidth = vectorWidth
     self.kernelVariant = kernelVariant ?? KernelVariant(for: device)
-    self.multiplier = multiplier
+    self.backends = backends
     queue = try CommandQueue(context: Context(device: device, programCache: programCache))
     pool = BufferPool(context: queue.context)
   }
@@ -124,6 +132,17 @@ public final class Compute {
     let kernels = (tuning?.kernels ?? []).filter(multiplier.takes)
     return kernels.isEmpty
       ? nil : tuning.map { DeviceTuning(key: $0.key, date: $0.date, kernels: kernels) }
+  }
+
+  /// GEMM backends that were wrong, or did not work, on this device, and why; another took the place of
+  /// each.
+  public var rejectedBackends: [(name: String, reason: any Error)] { backends.rejected }
+
+  /// Tries the GEMM backend now, so that `multiplier` is the one that all products will take.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`, `ProductTrialError` where none works.
+  public func settleMultiplier() throws {
+    for form in ProductForm.allCases { try backends.prepare(form, compute: self) }
   }
 
   /// Buffers made so far; it stands still once a repeated computation has been through once.
@@ -144,6 +163,17 @@ public final class Compute {
   public func releaseUnusedMemory() throws {
     pool.releaseUnused()
     try queue.finish()
+  }
+
+  /// Whether the device still does what it is asked to, after an error: an error in a kernel, a reset
+  /// or a card that fell off its bus leave it in a state in which every call fails.
+  public func answers() -> Bool {
+    do {
+      let value = [Float(queue.device.index) + 1]
+      return try Buffer(queue: queue, value).read(queue: queue) == value
+    } catch {
+      return false
+    }
   }
 
   /// Floats that one work-item of an elementwise kernel handles at a time: a CPU's native vector,

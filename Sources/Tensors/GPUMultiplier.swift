@@ -133,6 +133,21 @@ public final class GPUMultiplier: MatrixMultiplier {
     }
   }
 
+  /// Makes sure that one tile's kernels compute products of `form`: the smallest, which every network's
+  /// last layer takes; each other is tried when it is first used.
+  ///
+  /// - Throws: as `multiply`.
+  public func tryOut(_ form: ProductForm, compute: Compute) throws {
+    while let smallest = kernels.last {
+      do {
+        _ = try load(smallest, form, compute)
+        return
+      } catch let error where Self.isRejection(error) && mayReject(smallest) {
+        reject(smallest, error)
+      }
+    }
+  }
+
   /// Whether there are kernels for every product without this one.
   private func mayReject(_ kernel: GPUProductKernel) -> Bool { kernels != [kernel] }
 

@@ -49,6 +49,10 @@ public protocol MatrixMultiplier {
   func fuses(_ product: MatrixProduct) -> Bool
   /// Whether products take these parameters of a tuning.
   func takes(_ kernel: DeviceTuning.Kernel) -> Bool
+  /// Compares small products of `form` with the host's.
+  ///
+  /// - Throws: `ProductTrialError` where one is wrong; `OpenCLError`, `CLBlastError`.
+  func tryOut(_ form: ProductForm, compute: Compute) throws
   /// Enqueues the product.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
@@ -61,6 +65,10 @@ extension MatrixMultiplier {
   /// Those of families that bear the multiplier's name.
   public func takes(_ kernel: DeviceTuning.Kernel) -> Bool {
     kernel.family.hasPrefix(name + "/")
+  }
+  /// One small size with tails of every kind.
+  public func tryOut(_ form: ProductForm, compute: Compute) throws {
+    try ProductTrial(form: form, precision: precision).run(by: self, compute: compute)
   }
   /// Products only.
   public func fuses(_ product: MatrixProduct) -> Bool { false }

@@ -1,3 +1,4 @@
+import Foundation
 import OpenCL
 
 /// A kernel of products that compiles but does not compute them.
@@ -7,7 +8,9 @@ public struct ProductTrialError: Error, CustomStringConvertible {
 
   /// The product, its error and what it may be.
   public var description: String {
-    "product \(product) is wrong on this device: error \(error) of Σ|a·b|, at most \(bound) expected"
+    String(
+      format: "product %@ is wrong on this device: error %.1e of Σ|a·b|, at most %.1e expected",
+      product, error, bound)
   }
 }
 
@@ -18,17 +21,41 @@ public struct ProductTrialError: Error, CustomStringConvertible {
 /// rows and columns, powers of two long.
 struct ProductTrial {
   let form: ProductForm
-  let tile: any ProductTile
   let precision: ProductPrecision
+  /// What the products' sizes are a little above.
+  private let rows, columns, depth: Int
 
   private static let replicas = 2
+
+  /// A trial of the kernels of `tile`.
+  init(form: ProductForm, tile: any ProductTile, precision: ProductPrecision) {
+    self.init(
+      form: form, rows: tile.rows, columns: tile.columns, depth: 5 * tile.depth,
+      precision: precision)
+  }
+
+  /// A trial of products a little larger than rows×columns×depth.
+  init(
+    form: ProductForm, rows: Int = 64, columns: Int = 64, depth: Int = 80,
+    precision: ProductPrecision
+  ) {
+    (self.form, self.precision) = (form, precision)
+    (self.rows, self.columns, self.depth) = (rows, columns, depth)
+  }
+
+  /// Runs the products by `multiplier`, and what it does not apply itself by kernels of their own.
+  ///
+  /// - Throws: `ProductTrialError`; `OpenCLError`, `CLBlastError`.
+  func run(by multiplier: any MatrixMultiplier, compute: Compute) throws {
+    try run(compute: compute) { try compute.enqueue($0, by: multiplier) }
+  }
 
   /// Runs the products by `multiply`.
   ///
   /// - Throws: `ProductTrialError`; `OpenCLError`.
   func run(compute: Compute, multiply: (MatrixProduct) throws -> Void) throws {
     for (extra, odd) in [(4, 0), (3, 1)] {
-      let (m, n, k) = (tile.rows + extra, tile.columns + extra + odd, 5 * tile.depth + extra)
+      let (m, n, k) = (rows + extra, columns + extra + odd, depth + extra)
       let a = Self.values(Self.replicas * m * k, seed: 1)
       let b = Self.values(k * n, seed: 2)
       let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)

@@ -17,13 +17,13 @@ struct DeviceOption: ParsableArguments {
   /// - Throws: `OpenCLError` where there is none.
   func compute(
     multiplier: Compute.MultiplierChoice = .automatic, precision: ProductPrecision = .fp32,
-    isTuned: Bool = true
+    fallsBack: Bool = true, isTuned: Bool = true
   ) throws -> Compute {
     let device = try find()
     let (cache, tunings) = (CacheFolder.programs, isTuned ? CacheFolder.tunings : nil)
     let compute = try Compute(
-      device: device, multiplier: multiplier, precision: precision, programCache: cache,
-      tuning: tunings?.usable(for: device))
+      device: device, multiplier: multiplier, precision: precision, fallsBack: fallsBack,
+      programCache: cache, tuning: tunings?.usable(for: device))
     Terminal.detail(
       "device \(device.index): \(device.name); \(device.platform), \(device.version), driver "
         + "\(device.driverVersion); \(device.computeUnits) compute units, float vectors of "
@@ -95,8 +95,8 @@ struct ComputeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Matrix products; auto is opencl on CPU devices, else clblast, or tiled for a --precision "
-        + "that needs it.", valueName: "name"))
+      "Matrix products; auto is opencl on CPU devices, else tiled. One that is wrong on the device "
+        + "gives way to another, with a note.", valueName: "name"))
   var gemm: Compute.MultiplierChoice = .automatic
 
   @Option(
@@ -107,12 +107,23 @@ struct ComputeOptions: ParsableArguments {
 
   /// What computes, as asked for.
   ///
+  /// - fallsBack: whether another GEMM backend may take the place of one that is wrong, which then is
+  ///   noted; the backend has been tried when this returns.
   /// - isTuned: whether with the parameters that are kept for the device.
   /// - Throws: `OpenCLError` where there is no such device; `InvalidOption` where it does not have
   ///   the precision.
-  func compute(isTuned: Bool = true) throws -> Compute {
+  func compute(fallsBack: Bool = true, isTuned: Bool = true) throws -> Compute {
     do {
-      return try on.compute(multiplier: gemm, precision: precision, isTuned: isTuned)
+      let compute = try on.compute(
+        multiplier: gemm, precision: precision, fallsBack: fallsBack, isTuned: isTuned)
+      guard fallsBack else { return compute }
+      try compute.settleMultiplier()
+      for (name, reason) in compute.rejectedBackends {
+        Terminal.note(
+          "--gemm \(name) is not used on \(compute.queue.device.name), "
+            + "\(compute.multiplier.name) takes its place: \(reason)")
+      }
+      return compute
     } catch let error as PrecisionError {
       throw InvalidOption("--\(error)")
     }

@@ -20,7 +20,7 @@ struct SelfTestCommand: PrintingCommand {
   }
 
   func run() throws {
-    let compute = try computing.compute()
+    let compute = try computing.compute(fallsBack: false)
     let items = SelfTest(compute: compute).run()
     let outcome = Outcome(
       device: compute.queue.device.name, gemm: compute.multiplier.name,

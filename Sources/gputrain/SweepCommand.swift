@@ -231,7 +231,7 @@ extension Sweep {
 }
 
 extension Sweep.Outcome {
-  /// Ends the program with a status that tells scripts: 130 stopped, 1 runs failed.
+  /// Ends the program with a status that tells scripts: 130 stopped, 1 runs failed or device lost.
   func exitWhereIncomplete(store: RunStore) throws {
     if interrupted {
       Terminal.problem(
@@ -239,6 +239,13 @@ extension Sweep.Outcome {
           + (keptStep.map { ", and the runs under way at step \($0)" } ?? "")
           + ". The same command again runs the rest")
       throw ExitCode(130)
+    }
+    if isDeviceLost {
+      Terminal.problem(
+        "the device does not answer any more: \(failure ?? "no error was said"). "
+          + "\(progress.reused + progress.finished) of \(progress.total) runs are kept in "
+          + "\(store.directory.relativePath). The same command again runs the rest")
+      throw ExitCode.failure
     }
     if let failure {
       Terminal.problem("\(progress.failed) runs failed: \(failure)")

@@ -6,11 +6,18 @@ final class SweepDisplay {
   private let display = ProgressDisplay()
   private var pace = Pace()
   private var lastGroup: Int?
+  private var halvings = 0
 
   /// Takes note of `progress`, and shows it where it is time to.
   func show(_ progress: Sweep.Progress) {
     pace.mark(progress.steps, at: display.elapsed)
     guard let group = progress.group else { return display.end() }
+    if progress.halvings > halvings {
+      halvings = progress.halvings
+      Terminal.note(
+        "the device's memory is short: its runs are trained in smaller groups, now of "
+          + "\(group.cells.count)")
+    }
     if lastGroup != progress.groupNumber {
       lastGroup = progress.groupNumber
       Terminal.detail(text(of: group, progress))

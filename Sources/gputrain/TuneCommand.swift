@@ -81,7 +81,7 @@ struct TuneCommand: PrintingCommand {
     }
     if show { return try print(store.usable(for: device), device) }
     let interrupt = Interrupt()
-    let compute = try computing.compute(isTuned: false)
+    let compute = try computing.compute(fallsBack: false, isTuned: false)
     if let importedFile {
       let tuning = try imported(importedFile, compute)
       try store.keep(tuning)

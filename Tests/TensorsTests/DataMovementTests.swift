@@ -42,6 +42,17 @@ import Testing
     #expect(try compute.read(result) == expected)
   }
 
+  @Test(arguments: [1, 2, 63, 128, 129, 1000], KernelVariant.allCases)
+  func history_sumsAnyNumberOfRows(rows: Int, variant: KernelVariant) throws {
+    let compute = try Compute(
+      device: .find(.best), multiplier: .automatic, vectorWidth: 4, kernelVariant: variant)
+    let values = (0..<3 * rows).map { Float($0 % 17) }
+    let history = try SumHistory(capacity: 1, replicas: 3, compute: compute)
+    try history.record(compute.tensor(values, replicas: 3, rows: 1, columns: rows), slot: 0)
+    let expected = (0..<3).map { values[$0 * rows..<($0 + 1) * rows].reduce(0, +) }
+    #expect(try history.read(slots: 1) == [expected])
+  }
+
   @Test func history_sumsEachReplica_andFreezesWhatIsNotFinite() throws {
     let active = try compute.tensor([1, 1, 1], replicas: 3, rows: 1, columns: 1)
     let history = try SumHistory(capacity: 2, replicas: 3, compute: compute)

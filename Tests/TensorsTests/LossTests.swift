@@ -56,6 +56,82 @@ import Testing
     }
   }
 
+  /// Every way of sharing out rows and classes: one group that records the sum itself, groups of
+  /// several rows and of one, work-items a row from one to all.
+  @Test(
+    arguments: [
+      (1, 1), (1, 2), (3, 10), (64, 10), (70, 31), (129, 37), (200, 10), (5, 700), (40, 1009),
+      (7, 5003),
+    ], KernelVariant.allCases)
+  func loss_ofAnyShape_matchesDouble(shape: (rows: Int, classes: Int), variant: KernelVariant)
+    throws
+  {
+    let compute = try Compute(
+      device: .find(.best), multiplier: .automatic, vectorWidth: 4, kernelVariant: variant)
+    let (rows, classes) = shape
+    var random = Philox(seed: 3, stream: 0)
+    let values = (0..<2 * rows * classes).map { _ in random.uniform(-3, 3) }
+    let labels = (0..<2 * rows).map { UInt32($0 * 31 % classes) }
+    let logits = try compute.tensor(values, replicas: 2, rows: rows, columns: classes)
+    let active = try compute.filled(1, replicas: 2, rows: 1, columns: 1)
+    let history = try SumHistory(capacity: 3, replicas: 2, compute: compute)
+    let buffer = try Buffer(queue: compute.queue, labels)
+    for crossEntropy in [true, false] {
+      let record = LossRecord(history, slot: crossEntropy ? 1 : 2, active: active)
+      let batch =
+        try crossEntropy
+        ? compute.crossEntropy(logits, labels: buffer, record: record)
+        : compute.meanSquaredError(logits, labels: buffer, record: record)
+      let losses = try compute.read(batch.losses)
+      let gradient = try compute.read(batch.gradient)
+      let correct = try compute.read(batch.correct)
+      var sums = [0.0, 0.0]
+      for row in 0..<2 * rows {
+        let own = values[row * classes..<(row + 1) * classes].map(Double.init)
+        let label = Int(labels[row])
+        let expected = reference(own, label, crossEntropy: crossEntropy)
+        sums[row / rows] += expected
+        #expect(abs(Double(losses[row]) - expected) <= 1e-5 * (1 + expected))
+        #expect(correct[row] == (own.max() == own[label] ? 1 : 0))
+        let total = own.map(exp).reduce(0, +)
+        let slopes = own.enumerated().map { column, value in
+          let target = column == label ? 1.0 : 0.0
+          return crossEntropy
+            ? exp(value) / total - target
+            : 2 * (value - target + 1 / Double(classes)) / Double(classes)
+        }
+        let error = slopes.indices.reduce(0.0) {
+          max($0, abs(Double(gradient[row * classes + $1]) * Double(rows) - slopes[$1]))
+        }
+        #expect(error <= 1e-5)
+      }
+      let recorded = try history.read(slots: 3)[crossEntropy ? 1 : 2]
+      for replica in 0..<2 {
+        #expect(abs(Double(recorded[replica]) - sums[replica]) <= 1e-5 * (1 + sums[replica]))
+      }
+    }
+    #expect(try compute.read(active) == [1, 1])
+  }
+
+  /// In one group, and over several.
+  @Test(arguments: [10, 9000], KernelVariant.allCases)
+  func loss_thatIsNotFinite_stopsItsReplica(classes: Int, variant: KernelVariant) throws {
+    let compute = try Compute(
+      device: .find(.best), multiplier: .automatic, vectorWidth: 4, kernelVariant: variant)
+    var values = [Float](repeating: 0, count: 3 * 2 * classes)
+    values[2 * classes + 7] = .nan
+    values[5 * classes] = .infinity
+    let active = try compute.filled(1, replicas: 3, rows: 1, columns: 1)
+    let history = try SumHistory(capacity: 1, replicas: 3, compute: compute)
+    let batch = try compute.crossEntropy(
+      compute.tensor(values, replicas: 3, rows: 2, columns: classes),
+      labels: Buffer(queue: compute.queue, [1, 2]),
+      record: LossRecord(history, slot: 0, active: active))
+    #expect(try compute.read(active) == [1, 0, 0])
+    #expect(try compute.read(batch.losses)[1].isFinite)
+    #expect(try history.read(slots: 1)[0].map(\.isFinite) == [true, false, false])
+  }
+
   @Test func crossEntropy_ofHugeLogits_staysFinite() throws {
     let input = try compute.tensor([1e4, -1e4], rows: 1, columns: 2)
     let batch = try compute.crossEntropy(input, labels: Buffer(queue: compute.queue, [1]))

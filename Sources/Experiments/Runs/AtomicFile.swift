@@ -1,3 +1,4 @@
+import CFileSystem
 import Foundation
 
 #if canImport(Darwin)
@@ -91,12 +92,13 @@ enum AtomicFile {
     }
   }
 
-  /// Makes a directory and the parents it lacks, and syncs each parent; an existing one is fine.
+  /// Makes a directory and the parents it lacks; an existing one is fine.
   ///
+  /// - isSynced: whether the parent of `url` is synced.
   /// - Throws: `RunStoreError.notADirectory`, `.fileFailed`.
-  static func makeDirectory(_ url: URL) throws {
+  static func makeDirectory(_ url: URL, isSynced: Bool = true) throws {
     if mkdir(url.path, 0o777) == 0 {
-      try sync(directory: url.deletingLastPathComponent())
+      if isSynced { try sync(directory: url.deletingLastPathComponent()) }
       return
     }
     let code = errno
@@ -131,7 +133,10 @@ enum AtomicFile {
     }
   }
 
-  private static func writeTemporary(_ data: Data, beside url: URL) throws -> URL {
+  /// - isSynced: whether the bytes are on the disk when it returns.
+  fileprivate static func writeTemporary(
+    _ data: Data, beside url: URL, isSynced: Bool = true
+  ) throws -> URL {
     let temporary = url.deletingLastPathComponent()
       .appendingPathComponent("\(temporaryPrefix)\(UUID().uuidString)")
     let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
@@ -139,7 +144,7 @@ enum AtomicFile {
     do {
       defer { close(descriptor) }
       try write(data, to: descriptor, of: url)
-      if fsync(descriptor) != 0 { throw failure("sync", url) }
+      if isSynced && fsync(descriptor) != 0 { throw failure("sync", url) }
     } catch {
       unlink(temporary.path)
       throw error
@@ -160,7 +165,7 @@ enum AtomicFile {
     }
   }
 
-  private static func sync(directory: URL) throws {
+  fileprivate static func sync(directory: URL) throws {
     let descriptor = open(directory.path, O_RDONLY | O_CLOEXEC)
     if descriptor < 0 { throw failure("open", directory) }
     defer { close(descriptor) }
@@ -168,9 +173,70 @@ enum AtomicFile {
     if fsync(descriptor) != 0 && errno != EINVAL { throw failure("sync", directory) }
   }
 
-  private static func failure(
+  fileprivate static func failure(
     _ operation: String, _ url: URL, _ code: Int32 = errno
   ) -> RunStoreError {
     .fileFailed(operation: operation, path: url.path, reason: String(cString: strerror(code)))
+  }
+}
+
+/// Files that are each there whole or not at all, as those of `AtomicFile`, and wait for the disk
+/// together: a sync a file is milliseconds, and a group of runs has hundreds of files.
+struct AtomicFiles {
+  private var files: [(temporary: URL, target: URL)] = []
+
+  /// Adds a file with the content `data`, in place of any earlier content of `url`.
+  ///
+  /// - Throws: `RunStoreError.fileFailed`; then none of the files appears.
+  mutating func add(_ data: Data, at url: URL) throws {
+    do {
+      files.append((try AtomicFile.writeTemporary(data, beside: url, isSynced: false), url))
+    } catch {
+      removeTemporaries()
+      throw error
+    }
+  }
+
+  /// Gives the files their names, in the order in which they were added, once the bytes of all are on
+  /// the disk; returns when the names are too.
+  ///
+  /// - Throws: `RunStoreError.fileFailed`.
+  mutating func appear() throws {
+    defer { removeTemporaries() }
+    try sync()
+    for (temporary, target) in files where rename(temporary.path, target.path) != 0 {
+      throw AtomicFile.failure("rename to", target)
+    }
+    try sync()
+  }
+
+  private mutating func removeTemporaries() {
+    for file in files { unlink(file.temporary.path) }
+    files = []
+  }
+
+  /// Waits until everything so far is on the disk: all that its file system holds where there is such
+  /// a call, else file by file.
+  private func sync() throws {
+    guard let first = files.first?.target else { return }
+    let folder = first.deletingLastPathComponent()
+    let descriptor = open(folder.path, O_RDONLY | O_CLOEXEC)
+    if descriptor < 0 { throw AtomicFile.failure("open", folder) }
+    defer { close(descriptor) }
+    if gputrain_sync_file_system(descriptor) == 0 { return }
+    guard [ENOSYS, EINVAL, EOPNOTSUPP].contains(errno) else {
+      throw AtomicFile.failure("sync", folder)
+    }
+    for (temporary, target) in files {
+      // Gone where it has its name already.
+      let file = open(temporary.path, O_RDONLY | O_CLOEXEC)
+      guard file >= 0 else { continue }
+      defer { close(file) }
+      if fsync(file) != 0 { throw AtomicFile.failure("sync", target) }
+    }
+    for folder in Set(files.map { $0.target.deletingLastPathComponent() }) {
+      try AtomicFile.sync(directory: folder)
+      try AtomicFile.sync(directory: folder.deletingLastPathComponent())
+    }
   }
 }

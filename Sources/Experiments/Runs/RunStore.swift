@@ -110,16 +110,33 @@ public struct RunStore: Sendable {
   public func save(
     _ result: RunResult, records: [RunRecord] = [], for configuration: RunConfiguration
   ) throws {
-    let place = directory(for: configuration)
-    try AtomicFile.makeDirectory(place)
-    let file = place.appendingPathComponent("config.json")
-    if try !AtomicFile.create(CanonicalJSON.pretty(configuration), at: file) {
-      try check(configuration, in: place)
+    try save([(configuration, result, records)])
+  }
+
+  /// Writes finished runs, which wait for the disk together.
+  ///
+  /// - Throws: as for one run; then none has a new result.
+  func save(
+    _ runs: [(configuration: RunConfiguration, result: RunResult, records: [RunRecord])]
+  ) throws {
+    var files = AtomicFiles()
+    for (configuration, _, records) in runs {
+      let place = directory(for: configuration)
+      try AtomicFile.makeDirectory(place, isSynced: false)
+      let file = place.appendingPathComponent("config.json")
+      if try AtomicFile.read(file) != nil {
+        try check(configuration, in: place)
+      } else {
+        try files.add(CanonicalJSON.pretty(configuration), at: file)
+      }
+      try files.add(RunRecord.lines(records), at: place.appendingPathComponent("metrics.jsonl"))
     }
-    try AtomicFile.write(
-      RunRecord.lines(records), to: place.appendingPathComponent("metrics.jsonl"))
-    try AtomicFile.write(
-      CanonicalJSON.pretty(result), to: place.appendingPathComponent("result.json"))
+    for (configuration, result, _) in runs {
+      try files.add(
+        CanonicalJSON.pretty(result),
+        at: directory(for: configuration).appendingPathComponent("result.json"))
+    }
+    try files.appear()
   }
 
   /// The records of a run, in the order written; empty where there are none.

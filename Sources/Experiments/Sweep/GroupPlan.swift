@@ -10,14 +10,21 @@ import Training
 /// groups of 8 (11 MiB), 0.221 of 16 (22 MiB), 0.250 of 32 (44 MiB), 0.268 of 64. That costs less
 /// than launches of one run where no two runs fit: 3072 inputs took 2.0 ms a run alone, 1.8 in
 /// groups of 8; width 512 of 64 inputs 0.99 and 0.89.
+///
+/// On GPUs memory alone decides: they have no cache that holds a group, more runs fill them better,
+/// and a sweep that is stopped keeps its runs.
 public struct GroupPlan: Sendable {
   /// What memory allows.
   public let memory: MemoryPlan
   /// Bytes of cache that all cores share; nil where it does not limit a group.
   private let cacheBytes: Int?
+  /// Whether groups are for a CPU.
+  private let isForCPU: Bool
 
-  /// More fill no device better.
+  /// More fill no CPU better.
   private static let largestGroup = 64
+  /// Launches on GPUs have a dimension of replicas, of which 65,535 is the most on NVIDIA's.
+  private static let largestGroupOnGPUs = 1 << 15
   /// Multiply-adds of a forward pass that a group may have, so that stopping a sweep loses little:
   /// with the backward pass about a minute of two CPU cores.
   private static let workPerGroup = 1e12
@@ -28,11 +35,14 @@ public struct GroupPlan: Sendable {
 
   /// A plan for `device`; the cache counts on CPUs, where it is large and cores are few.
   public init(device: Device, memory: MemoryPlan) {
-    self.init(memory: memory, cacheBytes: device.kind == .cpu ? Int(device.globalCache) : nil)
+    self.init(
+      memory: memory, cacheBytes: device.kind == .cpu ? Int(device.globalCache) : nil,
+      isForCPU: device.kind == .cpu)
   }
 
-  init(memory: MemoryPlan, cacheBytes: Int?) {
+  init(memory: MemoryPlan, cacheBytes: Int?, isForCPU: Bool = true) {
     self.memory = memory
+    self.isForCPU = isForCPU
     // Drivers that do not know say 0.
     self.cacheBytes = cacheBytes.flatMap { $0 > 0 ? $0 : nil }
   }
@@ -44,10 +54,13 @@ public struct GroupPlan: Sendable {
     throws
     -> [RunGroup]
   {
-    let limit = min(
-      try memory.replicas(of: alike, dataBytes: dataBytes, measured: measured),
-      Self.largestGroup, max(1, Int(min(Self.workPerGroup / alike.work, 1e6))),
-      replicasInCache(of: alike, measured: measured))
+    let fitting = try memory.replicas(of: alike, dataBytes: dataBytes, measured: measured)
+    let limit =
+      isForCPU
+      ? min(
+        fitting, Self.largestGroup, max(1, Int(min(Self.workPerGroup / alike.work, 1e6))),
+        replicasInCache(of: alike, measured: measured))
+      : min(fitting, Self.largestGroupOnGPUs)
     let count = (alike.cells.count + limit - 1) / limit
     return (0..<count).map { part in
       let range = alike.cells.count * part / count..<alike.cells.count * (part + 1) / count

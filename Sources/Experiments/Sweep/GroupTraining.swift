@@ -16,6 +16,15 @@ extension Error {
   var isOfTheDevice: Bool {
     self is OpenCLError || self is CLBlastError || self is ProductTrialError
   }
+
+  /// Whether it may be for want of the device's memory. Drivers that give memory out when it is first
+  /// used say so of a launch, as being out of resources.
+  var isOutOfDeviceMemory: Bool {
+    if case OpenCLError.callFailed(_, let code, _)? = self as? OpenCLError {
+      return OpenCLError.codesOfShortMemory.contains(code)
+    }
+    return (self as? CLBlastError).map { OpenCLError.codesOfShortMemory.contains($0.code) } ?? false
+  }
 }
 
 /// Trains a group's runs together and sums up what came of each.

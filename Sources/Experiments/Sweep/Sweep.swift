@@ -49,6 +49,8 @@ public struct Sweep {
     public internal(set) var groupNumber = 0
     /// How many groups there are.
     public internal(set) var groupCount = 0
+    /// Times that a group was halved, as the device's memory was short.
+    public internal(set) var halvings = 0
     /// Steps that each run of the group has made.
     public internal(set) var groupStep = 0
     /// Where the sweep is of one run, its train loss of late.
@@ -65,6 +67,8 @@ public struct Sweep {
     public let interrupted: Bool
     /// The first error that stopped a group's runs, if any.
     public let failure: String?
+    /// Whether the device answers no more; the runs that are not done are as they were kept last.
+    public var isDeviceLost = false
     /// The checkpoint of a kept run that was stopped.
     public var checkpoint: URL?
     /// The step at which the group's runs that a sweep was stopped in are kept, if any are.
@@ -119,8 +123,9 @@ public struct Sweep {
   ///
   /// - watch: called often, with the state of things; returning false stops the sweep, keeping
   ///   what is done.
-  /// - Throws: `RunStoreError`, `OpenCLError` for the data's upload. An error of the device within
-  ///   a group marks its runs `failed` and the sweep goes on.
+  /// - Throws: `RunStoreError`, `OpenCLError` for the data's upload. A group for which the device's
+  ///   memory is short is halved and tried again. Another error of the device marks the group's runs
+  ///   `failed` and the sweep goes on; where the device answers no more, it ends.
   public func run(watch: (Progress) -> Bool = { _ in true }) throws -> Outcome {
     let missing = try store.missingCells(of: grid, settings: settings)
     let steps = Dictionary(uniqueKeysWithValues: missing.map { ($0, stepMade(by: $0)) })
@@ -139,11 +144,14 @@ public struct Sweep {
       return Outcome(progress: progress, interrupted: false, failure: nil)
     }
     let (train, validation) = try data.upload(to: compute)
-    progress.groupCount = groups.count
-    for planned in groups {
+    var queue = GroupQueue(groups) {
+      Double($0.group.cells.count)
+        * MemoryPlan.bytesPerReplica(of: $0.group, measured: diagnosis?.contents).all
+    }
+    while let planned = queue.next() {
       let group = planned.group
       progress.group = group
-      progress.groupNumber += 1
+      (progress.groupNumber, progress.groupCount) = (queue.taken, queue.count)
       let keeper = keeper(of: planned)
       // Where the checkpoints are gone since, the group starts anew.
       let planned = PlannedGroup(
@@ -174,7 +182,7 @@ public struct Sweep {
           progress.share = Self.share(done + planned.work(until: steps), of: work)
           if !watch(progress) { throw CancellationError() }
         }
-        for run in runs { try record(run, &progress) }
+        try record(runs, &progress)
         try compute.releaseUnusedMemory()
       } catch is CancellationError {
         return Outcome(
@@ -182,9 +190,21 @@ public struct Sweep {
           checkpoint: (keeper as? RunKeeper)?.newest,
           keptStep: (keeper as? GroupKeeper).flatMap { $0.keptStep > 0 ? $0.keptStep : nil })
       } catch let error where error.isOfTheDevice {
-        failure = failure ?? "\(error)"
+        guard compute.answers() else {
+          progress.group = nil
+          _ = watch(progress)
+          var outcome = Outcome(progress: progress, interrupted: false, failure: "\(error)")
+          outcome.isDeviceLost = true
+          return outcome
+        }
         try compute.releaseUnusedMemory()
-        for cell in group.cells { try record(failed(cell, error), &progress) }
+        let kept = (keeper as? GroupKeeper)?.keptStep ?? planned.step
+        if error.isOutOfDeviceMemory, queue.halve(planned, step: kept) {
+          progress.halvings += 1
+          continue
+        }
+        failure = failure ?? "\(error)"
+        try record(group.cells.map { failed($0, error) }, &progress)
       }
       done += planned.work
       progress.share = Self.share(done, of: work)
@@ -238,20 +258,6 @@ public struct Sweep {
         records: try store.records(for: RunConfiguration(settings: settings, cell: cell)))
     }
     return DiagnosticWarnings(settings: settings, runs: runs).all
-  }
-
-  /// Runs that train together with the steps that they have made.
-  private struct PlannedGroup {
-    let group: RunGroup
-    let step: Int
-
-    /// Multiply-adds that are to be done.
-    var work: Double { work(until: group.totalSteps) }
-
-    /// Of them, those up to a step.
-    func work(until steps: Int) -> Double {
-      group.work * Double(group.cells.count) * Double(steps - step) / Double(group.totalSteps)
-    }
   }
 
   /// Missing runs by width, optimizer and steps made, as many together as are good for the device.
@@ -310,19 +316,23 @@ public struct Sweep {
         device: compute.deviceDescription), records: [])
   }
 
-  private func record(_ run: FinishedRun, _ progress: inout Progress) throws {
-    let configuration = RunConfiguration(settings: settings, cell: run.cell)
-    try store.save(run.result, records: run.records, for: configuration)
-    try events?.write(run.result, records: run.records, of: configuration)
-    if run.result.outcome != .failed { stopped.remove(run.cell) }
-    progress.finished += 1
-    switch run.result.outcome {
-    case .completed: break
-    case .diverged: progress.diverged += 1
-    case .failed: progress.failed += 1
-    }
-    if let loss = run.result.trainLoss, loss < progress.best?.loss ?? .infinity {
-      progress.best = (run.cell, loss)
+  /// Writes a group's runs, all together, and counts them.
+  private func record(_ runs: [FinishedRun], _ progress: inout Progress) throws {
+    let configurations = runs.map { RunConfiguration(settings: settings, cell: $0.cell) }
+    try store.save(
+      zip(configurations, runs).map { (configuration: $0, result: $1.result, records: $1.records) })
+    for (configuration, run) in zip(configurations, runs) {
+      try events?.write(run.result, records: run.records, of: configuration)
+      if run.result.outcome != .failed { stopped.remove(run.cell) }
+      progress.finished += 1
+      switch run.result.outcome {
+      case .completed: break
+      case .diverged: progress.diverged += 1
+      case .failed: progress.failed += 1
+      }
+      if let loss = run.result.trainLoss, loss < progress.best?.loss ?? .infinity {
+        progress.best = (run.cell, loss)
+      }
     }
   }
 }
