@@ -50,10 +50,15 @@ struct ProductTrial {
     try run(compute: compute) { try compute.enqueue($0, by: multiplier) }
   }
 
-  /// Runs the products by `multiply`.
+  /// Runs the products by `multiply`, and gives their memory back.
   ///
   /// - Throws: `ProductTrialError`; `OpenCLError`.
   func run(compute: Compute, multiply: (MatrixProduct) throws -> Void) throws {
+    try runProducts(compute: compute, multiply: multiply)
+    try compute.releaseUnusedMemory()
+  }
+
+  private func runProducts(compute: Compute, multiply: (MatrixProduct) throws -> Void) throws {
     for (extra, odd) in [(4, 0), (3, 1)] {
       let (m, n, k) = (rows + extra, columns + extra + odd, depth + extra)
       let a = Self.values(Self.replicas * m * k, seed: 1)
