@@ -114,6 +114,13 @@ const char *gputrain_rules_source(void) {
   return text;
 }
 
+const char *gputrain_slices_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/slices.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_span_source(void) {
   static const char text[] = {
 #embed "../../Kernels/span.cl"
@@ -145,6 +152,13 @@ const char *gputrain_update_source(void) {
 const char *gputrain_vector_source(void) {
   static const char text[] = {
 #embed "../../Kernels/vector.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_work_group_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/work_group.cl"
       , 0};
   return text;
 }

@@ -4,11 +4,13 @@ import CKernels
 package enum KernelSource: String, CaseIterable {
   case activation, arithmetic, fill, gather, gram, loss, multiply, reduction, random, ritz, spectral
   case update
-  /// Of GPUs: compiled for a form and a tile.
+  /// Of GPUs: compiled for a variant and a tile, and for a variant.
   case multiplyLocal = "multiply_local"
   case multiplyTensor = "multiply_tensor"
+  case slices
   /// Included by others: no kernels of their own.
   case epilogue, mma, nonlinearity, rules, span, tile, vector
+  case workGroup = "work_group"
 
   /// The file's name, for messages.
   package var file: String { "Kernels/\(rawValue).cl" }
@@ -54,11 +56,13 @@ package enum KernelSource: String, CaseIterable {
       case .reduction: gputrain_reduction_source()
       case .ritz: gputrain_ritz_source()
       case .rules: gputrain_rules_source()
+      case .slices: gputrain_slices_source()
       case .span: gputrain_span_source()
       case .spectral: gputrain_spectral_source()
       case .tile: gputrain_tile_source()
       case .update: gputrain_update_source()
       case .vector: gputrain_vector_source()
+      case .workGroup: gputrain_work_group_source()
       }
     return String(cString: bytes!)
   }
