@@ -48,6 +48,7 @@ assemble() {
   fi
 }
 
+# Divisions and roots are as exact as NVIDIA's OpenCL has them by default.
 # source, name, architecture, definitions; -maxrregcount=N among them is an option of ptxas
 check() {
   local source=$1 name=$2 architecture=$3 ptx=$folder/$2.ptx
@@ -70,12 +71,12 @@ variants() {
   local none="EPILOGUE=0 KIND=0 RULE=0"
   echo "plain ALIGNED=1 $none"
   echo "unaligned ALIGNED=0 $none"
+  echo "slice ALIGNED=1 $none SLICED=1"
   case $1 in
     0) echo "relu' ALIGNED=1 EPILOGUE=4 KIND=1 RULE=0" ;;
     1)
       echo "bias-relu ALIGNED=1 EPILOGUE=3 KIND=1 RULE=0"
       echo "bias-gelu ALIGNED=1 EPILOGUE=3 KIND=3 RULE=0"
-      echo "slice ALIGNED=1 $none SLICED=1"
       ;;
     2)
       echo "SGD ALIGNED=1 EPILOGUE=8 KIND=0 RULE=1"
@@ -86,14 +87,18 @@ variants() {
   esac
 }
 
+# What GPUProductKernel.buildOptions asks for: tile's rows, variant.
+limit() {
+  if [ "$1" = 128 ] && [ "$2" != slice ]; then echo -maxrregcount=128; fi
+}
+
 [ $# -gt 0 ] || set -- sm_80 sm_90
 for architecture in "$@"; do
   for form in 0 1 2; do
     for tile in "128 128 16 8 8" "64 64 16 4 4" "32 32 16 4 4"; do
       read -r m n k threadM threadN <<<"$tile"
       while read -r variant definitions; do
-        # The register limit of LocalTile.swift.
-        limit=$([ "$m" = 128 ] && echo -maxrregcount=128 || true)
+        limit=$(limit "$m" "$variant")
         # shellcheck disable=SC2086
         check multiply_local "local-${m}x$n-form$form-$variant" "$architecture" FORM=$form \
           TILE_M=$m TILE_N=$n TILE_K=$k THREAD_M=$threadM THREAD_N=$threadN PADDING=4 \
@@ -104,10 +109,11 @@ for architecture in "$@"; do
       for tile in "128 128 16 64 32 3" "64 64 16 32 32 4"; do
         read -r m n k warpM warpN stages <<<"$tile"
         while read -r variant definitions; do
+          limit=$([ "$precision" = 3 ] || limit "$m" "$variant")
           # shellcheck disable=SC2086
           check multiply_tensor "tensor$precision-${m}x$n-form$form-$variant" "$architecture" \
             FORM=$form PRECISION=$precision TILE_M=$m TILE_N=$n TILE_K=$k WARP_M=$warpM \
-            WARP_N=$warpN STAGES=$stages $definitions
+            WARP_N=$warpN STAGES=$stages $definitions $limit
         done < <(variants $form)
       done
     done
