@@ -14,10 +14,12 @@ public enum Activation: String, Codable, Hashable, Sendable, CaseIterable {
   /// φ(z) in Double, on the host.
   func value(at z: Double) -> Double {
     switch self {
-    case .identity: z
-    case .relu: z < 0 ? 0 : z
-    case .tanh: Foundation.tanh(z)
-    case .gelu: 0.5 * z * (1 + Foundation.tanh((2 / Double.pi).squareRoot() * (z + 0.044715 * z * z * z)))
+    case .identity: return z
+    case .relu: return z < 0 ? 0 : z
+    case .tanh: return Foundation.tanh(z)
+    case .gelu:
+      let inner = (2 / Double.pi).squareRoot() * (z + 0.044715 * z * z * z)
+      return 0.5 * z * (1 + Foundation.tanh(inner))
     }
   }
 }

@@ -63,7 +63,7 @@ public final class Compute {
       device: device, multiplier: multiplier, vectorWidth: width, programCache: programCache,
       tuning: tuning)
     do {
-      try multiplier.tryAll(compute: self)
+      try multiplier.tryOneTile(compute: self)
     } catch {
       throw PrecisionError(precision: precision, reason: "\(device.name): \(error)")
     }

@@ -107,7 +107,7 @@ public final class GPUMultiplier: MatrixMultiplier {
         reject(best, error)
         continue
       }
-      return try launch(ready, best.tile, product, slices, compute)
+      return try launch(ready, best.tile, product, slices, compute.pool, compute)
     }
   }
 
@@ -215,14 +215,14 @@ public final class GPUMultiplier: MatrixMultiplier {
       case .update: .update(try compute.load(program, variant.kernel))
       }
     try ProductTrial(variant: variant, tile: kernel.tile, precision: precision)
-      .run(compute: compute) { try launch(made, kernel.tile, $0, $1, compute) }
+      .run(compute: compute) { try launch(made, kernel.tile, $0, $1, $2, compute) }
     loaded[key] = made
     return made
   }
 
   private func launch(
     _ kernel: LoadedKernel, _ tile: any ProductTile, _ product: MatrixProduct,
-    _ slices: ProductSlices, _ compute: Compute
+    _ slices: ProductSlices, _ pool: BufferPool, _ compute: Compute
   ) throws {
     let (a, b, c) = (product.a.buffer, product.b.buffer, product.c.buffer)
     let (m, n, k) = (UInt32(product.m), UInt32(product.n), UInt32(product.k))
@@ -238,8 +238,8 @@ public final class GPUMultiplier: MatrixMultiplier {
         compute.queue, global: global, local: local, a, b, side?.buffer ?? c, c,
         output?.buffer ?? c, product.alpha, m, n, k, strideA, strideB)
     case .slice(let multiplySlice):
-      let partial = try compute.tensor(
-        replicas: slices.count * product.replicas, rows: product.m, columns: product.n)
+      let partial = try Tensor(
+        replicas: slices.count * product.replicas, rows: product.m, columns: product.n, pool: pool)
       try multiplySlice(
         compute.queue, global: global + [slices.count], local: local + [1], a, b, partial.buffer,
         m, n, k, UInt32(slices.depth), strideA, strideB)

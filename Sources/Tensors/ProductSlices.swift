@@ -22,9 +22,10 @@ package struct ProductSlices: Equatable, Sendable {
 
   /// The slices of C [m, n] of each replica with inner length k.
   package init(m: Int, n: Int, k: Int, replicas: Int) {
-    let side = Self.side
-    let tiles = (m + side - 1) / side * ((n + side - 1) / side) * replicas
-    let wanted = min(Self.workGroups / tiles, k / Self.leastDepth, Self.mostSlices)
+    func tiles(_ length: Int) -> Double { Double((length + Self.side - 1) / Self.side) }
+    // In Double: the plan of memory asks for any sizes.
+    let groups = Double(Self.workGroups) / (tiles(m) * tiles(n) * Double(replicas))
+    let wanted = min(Int(groups), k / Self.leastDepth, Self.mostSlices)
     guard k >= Self.leastDepthCut, wanted > 1 else {
       self.init(k: k, depth: k)
       return

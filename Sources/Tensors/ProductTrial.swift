@@ -22,10 +22,14 @@ struct ProductTrial {
   let precision: ProductPrecision
 
   private static let replicas = 2
-  /// Runs the product, in slices where the variant has them, by `multiply`.
+  /// Runs the product, in slices where the variant has them, by `multiply`, which takes further
+  /// memory from the pool it is handed: that of the trial, which keeps nothing.
   ///
   /// - Throws: `ProductTrialError`; `OpenCLError`.
-  func run(compute: Compute, multiply: (MatrixProduct, ProductSlices) throws -> Void) throws {
+  func run(
+    compute: Compute, multiply: (MatrixProduct, ProductSlices, BufferPool) throws -> Void
+  ) throws {
+    let memory = TrialMemory(compute)
     let (form, replicas) = (variant.form, Self.replicas)
     let (extra, odd) = variant.isAligned ? (4, 0) : (3, 2)
     let (m, n, k) = (tile.rows + extra, tile.columns + extra + odd, 5 * tile.depth + extra)
@@ -33,14 +37,13 @@ struct ProductTrial {
     let b = Self.values(k * n, seed: 2)
     let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
     let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
-    let left = try compute.tensor(a, replicas: replicas, rows: rowsA, columns: columnsA)
-    let right = try compute.tensor(b, rows: rowsB, columns: columnsB)
-    let result = try compute.tensor(
-      [Float](repeating: 0, count: replicas * m * n), replicas: replicas, rows: m, columns: n)
-    let (epilogue, factor) = try epilogue(like: result, compute)
+    let left = try memory.tensor(a, replicas: replicas, rows: rowsA, columns: columnsA)
+    let right = try memory.tensor(b, replicas: 1, rows: rowsB, columns: columnsB)
+    let result = try memory.tensor(0, replicas: replicas, rows: m, columns: n)
+    let (epilogue, factor) = try epilogue(like: result, memory)
     try multiply(
       MatrixProduct(form, left, right, alpha: 1, epilogue: epilogue, into: result),
-      ProductSlices(k: k, depth: variant.ending == .slice ? 64 : k))
+      ProductSlices(k: k, depth: variant.ending == .slice ? 64 : k), memory.pool)
 
     let c = try compute.read(result)
     var got = c
@@ -71,12 +74,10 @@ struct ProductTrial {
 
   /// The variant's epilogue for a product C, which is 0, and the factor that C is the product times.
   private func epilogue(
-    like c: Tensor, _ compute: Compute
+    like c: Tensor, _ memory: TrialMemory
   ) throws -> (ProductEpilogue, factor: Double) {
     func filled(_ value: Float, rows: Int, columns: Int) throws -> Tensor {
-      try compute.tensor(
-        [Float](repeating: value, count: c.replicas * rows * columns), replicas: c.replicas,
-        rows: rows, columns: columns)
+      try memory.tensor(value, replicas: c.replicas, rows: rows, columns: columns)
     }
     switch variant.ending {
     case .slice: return (.none, 1)
@@ -92,7 +93,7 @@ struct ProductTrial {
       let bias =
         flags & 1 == 0
         ? nil
-        : try compute.tensor(
+        : try memory.tensor(
           Self.values(c.replicas * c.columns, seed: 3), replicas: c.replicas, rows: 1,
           columns: c.columns)
       let output = flags & 2 == 0 ? nil : try filled(0, rows: c.rows, columns: c.columns)
@@ -117,7 +118,7 @@ struct ProductTrial {
         along: direction,
         rates: try UpdateRates(
           learningRate: larges, epsilon: larges, coupledDecay: zeros, decoupledDecay: zeros,
-          compute: compute), active: try filled(1, rows: 1, columns: 1), schedule: 1)
+          compute: memory.compute), active: try filled(1, rows: 1, columns: 1), schedule: 1)
       return (.update(update, change: nil), -1)
     }
   }
@@ -125,5 +126,28 @@ struct ProductTrial {
   private static func values(_ count: Int, seed: UInt64) -> [Float] {
     var random = Philox(seed: seed, stream: 0)
     return (0..<count).map { _ in random.uniform(-1, 1) }
+  }
+}
+
+/// Tensors of a trial, in memory of their own: what runs keep is planned for.
+private struct TrialMemory {
+  let compute: Compute
+  let pool: BufferPool
+
+  init(_ compute: Compute) {
+    self.compute = compute
+    pool = BufferPool(context: compute.queue.context)
+  }
+
+  func tensor(_ values: [Float], replicas: Int, rows: Int, columns: Int) throws -> Tensor {
+    let result = try Tensor(replicas: replicas, rows: rows, columns: columns, pool: pool)
+    try result.buffer.write(values, queue: compute.queue)
+    return result
+  }
+
+  func tensor(_ value: Float, replicas: Int, rows: Int, columns: Int) throws -> Tensor {
+    try tensor(
+      [Float](repeating: value, count: replicas * rows * columns), replicas: replicas, rows: rows,
+      columns: columns)
   }
 }

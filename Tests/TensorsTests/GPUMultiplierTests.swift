@@ -120,10 +120,10 @@ import Testing
     for variant in ProductVariant.trialled where variant.form == .tn && variant.ending != .slice {
       let trial = ProductTrial(variant: variant, tile: Self.tensorTiles[0], precision: .fp32)
       #expect(throws: ProductTrialError.self) {
-        try trial.run(compute: compute) { product, _ in try compute.enqueue(product) }
+        try trial.run(compute: compute) { product, _, _ in try compute.enqueue(product) }
       }
       #expect(throws: ProductTrialError.self) {
-        try trial.run(compute: compute) { product, _ in
+        try trial.run(compute: compute) { product, _, _ in
           try product.c.buffer.write(
             [Float](repeating: .nan, count: product.c.count), queue: compute.queue)
         }
@@ -141,9 +141,9 @@ import Testing
     ] {
       let variant = ProductVariant(.tn, isAligned: true, ending: ending)
       let trial = ProductTrial(variant: variant, tile: tile, precision: .fp32)
-      try trial.run(compute: compute) { product, _ in try compute.enqueue(product) }
+      try trial.run(compute: compute) { product, _, _ in try compute.enqueue(product) }
       #expect(throws: ProductTrialError.self, "\(ending)") {
-        try trial.run(compute: compute) { product, _ in
+        try trial.run(compute: compute) { product, _, _ in
           try compute.enqueue(
             MatrixProduct(.tn, product.a, product.b, alpha: product.alpha, into: product.c))
         }
@@ -178,8 +178,8 @@ import Testing
   }
 
   @Test func tryOneTile_withoutAnyThatCompiles_throws() throws {
-    let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 3)
-    let worse = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 32, threadColumns: 3)
+    let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 128)
+    let worse = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 128, threadColumns: 64)
     let good = LocalTile.defaults[2]
     let one = GPUMultiplier(kernels: [.local(good), .local(bad)], units: 1)
     try one.tryOneTile(
@@ -235,7 +235,7 @@ import Testing
 
   /// A tile whose kernel does not compile gives way to the next, and is named.
   @Test func tileThatDoesNotCompile_givesWay() throws {
-    let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 3)
+    let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 128)
     let good = LocalTile(rows: 32, columns: 32, depth: 16, threadRows: 4, threadColumns: 4)
     let multiplier = GPUMultiplier(kernels: [.local(bad), .local(good)], units: 1)
     let compute = try Compute(device: .find(.best), multiplier: multiplier, vectorWidth: 4)

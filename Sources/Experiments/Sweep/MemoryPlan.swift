@@ -149,13 +149,14 @@ public struct MemoryPlan: Sendable {
     func multiply(_ m: Int, _ n: Int, _ k: Int) {
       sizes.insert(ProductSlices.elements(m: m, n: n, k: k))
     }
-    for matrix in matrices {
+    for (layer, matrix) in matrices.enumerated() {
       let (fanIn, fanOut) = (matrix.fanIn, matrix.fanOut)
       for rows in steps + evaluations + (measured ? [Trainer.probeRows] : []) {
         multiply(rows, fanOut, fanIn)
       }
       for rows in steps {
-        multiply(rows, fanIn, fanOut)
+        // The data has no gradient.
+        if layer > 0 { multiply(rows, fanIn, fanOut) }
         // A gradient as a matrix, where the rule or a measurement needs one.
         multiply(fanOut, fanIn, rows)
         if normsOfGradients {

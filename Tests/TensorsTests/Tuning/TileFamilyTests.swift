@@ -101,7 +101,7 @@ import Testing
 
   /// A tuned tile that does not compile gives way to the defaults.
   @Test func tunedTile_givesWay() throws {
-    let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 3)
+    let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 128)
     let good = LocalTile(rows: 32, columns: 32, depth: 16, threadRows: 4, threadColumns: 4)
     let multiplier = GPUMultiplier(
       kernels: [.local(good)], units: 1, tuned: [.small: .local(bad)])
