@@ -218,11 +218,14 @@ public final class Compute {
     return kernel
   }
 
+  /// Macros that every program is compiled with.
+  var commonDefinitions: [String: String] { ["WIDTH": "\(vectorWidth)"] }
+
   private func program(_ key: ProgramKey) throws -> Program {
     if let known = programs[key] { return known }
     let start = ContinuousClock.now
     defer { buildTime += ContinuousClock.now - start }
-    let program = try key.program(context: queue.context, vectorWidth: vectorWidth)
+    let program = try key.program(context: queue.context, common: commonDefinitions)
     programs[key] = program
     return program
   }
@@ -231,7 +234,6 @@ public final class Compute {
     let start = ContinuousClock.now
     defer { buildTime += ContinuousClock.now - start }
     return try Program(
-      context: queue.context, file: file, source: source,
-      definitions: ["WIDTH": "\(vectorWidth)"])
+      context: queue.context, file: file, source: source, definitions: commonDefinitions)
   }
 }

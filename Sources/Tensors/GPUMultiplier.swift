@@ -23,7 +23,8 @@ public final class GPUMultiplier: MatrixMultiplier {
   private var tuned: [ProductClass: GPUProductKernel]
   private let units: Int
   private var loaded: [LoadedKey: LoadedKernel] = [:]
-  private var slicesKernels: [ProgramKey: AddSlices] = [:]
+  /// Of Kernels/slices.cl, by what becomes of the sums.
+  private var sums: [ProductVariant: AddSlices] = [:]
 
   private struct LoadedKey: Hashable {
     let kernel: GPUProductKernel
@@ -262,11 +263,15 @@ public final class GPUMultiplier: MatrixMultiplier {
   private func add(
     _ partial: Tensor, _ slices: Int, _ product: MatrixProduct, _ compute: Compute
   ) throws {
-    var numbers = product.epilogue.ending.parameters
-    numbers["ALIGNED"] = product.isAligned ? 1 : 0
-    let key = ProgramKey(source: .slices, definitions: numbers.mapValues(String.init))
-    let kernel = try slicesKernels[key] ?? compute.load(key, "add_slices")
-    slicesKernels[key] = kernel
+    // Sums know nothing of operands: one transpose mode stands for all.
+    let variant = ProductVariant(
+      .nn, isAligned: product.isAligned, ending: product.epilogue.ending)
+    let kernel =
+      try sums[variant]
+      ?? compute.load(
+        ProgramKey(source: .slices, definitions: variant.parameters.mapValues(String.init)),
+        "add_slices")
+    sums[variant] = kernel
     let (c, (side, output, _, _)) = (product.c.buffer, product.epilogue.kernelArguments)
     let spans = product.m * ((product.n + 3) / 4)
     try kernel(

@@ -2,7 +2,7 @@ import Dispatch
 import OpenCL
 import Synchronization
 
-/// What a program of our own kernels is made of, but for the context and the vectors' width.
+/// What a program of our own kernels is made of, but for the context and what all programs share.
 package struct ProgramKey: Hashable, Sendable {
   let source: KernelSource
   /// Macros by name.
@@ -18,10 +18,12 @@ package struct ProgramKey: Hashable, Sendable {
   }
 
   /// Compiles the program.
-  func program(context: Context, vectorWidth: Int) throws -> Program {
+  ///
+  /// - common: definitions of all programs, which its own come before.
+  func program(context: Context, common: [String: String]) throws -> Program {
     try Program(
       context: context, file: source.file, source: source.text,
-      definitions: definitions.merging(["WIDTH": "\(vectorWidth)"]) { own, _ in own },
+      definitions: definitions.merging(common) { own, _ in own },
       options: options)
   }
 }
@@ -39,11 +41,11 @@ extension Compute {
     guard missing.count > 1 else { return }
     let start = ContinuousClock.now
     defer { buildTime += ContinuousClock.now - start }
-    let (context, width) = (SharedAcrossThreads(value: queue.context), vectorWidth)
+    let (context, common) = (SharedAcrossThreads(value: queue.context), commonDefinitions)
     let built = Mutex<[Int: SharedAcrossThreads<Program>]>([:])
     DispatchQueue.concurrentPerform(iterations: missing.count) { index in
       guard
-        let program = try? missing[index].program(context: context.value, vectorWidth: width)
+        let program = try? missing[index].program(context: context.value, common: common)
       else { return }
       let shared = SharedAcrossThreads(value: program)
       built.withLock { $0[index] = shared }
