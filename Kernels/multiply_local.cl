@@ -1,5 +1,5 @@
 // Matrix products on GPUs in float32: tiles of both operands in local memory, a rectangle of C in
-// each work-item's registers. Kernels, arguments and launch sizes: work_group.cl; what becomes of the
+// each work-item's registers. Kernels, arguments and launch sizes: multiply_group.cl; what becomes of the
 // sums: span.cl.
 //   P(i, j) = Σ_k A(i, k)·B(k, j), summed in the order of k
 // The tile is the build's: TILE_M×TILE_N of C and TILE_K of k a work-group,
@@ -18,7 +18,7 @@
 #define SPAN 4
 #define BATCH 2
 #include "span.cl"
-#include "work_group.cl"
+#include "multiply_group.cl"
 
 #define THREADS_M (TILE_M / THREAD_M)
 #define THREADS_N (TILE_N / THREAD_N)

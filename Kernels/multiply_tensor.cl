@@ -41,7 +41,7 @@
 #define SPAN 2
 #define BATCH 2
 #include "span.cl"
-#include "work_group.cl"
+#include "multiply_group.cl"
 #include "mma.cl"
 
 // Emulated, loops with barriers stay loops.

@@ -1,4 +1,4 @@
-// The sums of a product whose k was cut into slices (multiply_slice of work_group.cl), and what
+// The sums of a product whose k was cut into slices (multiply_slice of multiply_group.cl), and what
 // becomes of them: span.cl, whose definitions are this file's too.
 //   P = Σ_s partial(s), in the order of the slices
 // partial [slice, replica, m, n]; side: b [replica, n] or z [replica, m, n]; C, output

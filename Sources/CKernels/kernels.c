@@ -65,6 +65,13 @@ const char *gputrain_multiply_source(void) {
   return text;
 }
 
+const char *gputrain_multiply_group_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/multiply_group.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_multiply_local_source(void) {
   static const char text[] = {
 #embed "../../Kernels/multiply_local.cl"
@@ -152,13 +159,6 @@ const char *gputrain_update_source(void) {
 const char *gputrain_vector_source(void) {
   static const char text[] = {
 #embed "../../Kernels/vector.cl"
-      , 0};
-  return text;
-}
-
-const char *gputrain_work_group_source(void) {
-  static const char text[] = {
-#embed "../../Kernels/work_group.cl"
       , 0};
   return text;
 }

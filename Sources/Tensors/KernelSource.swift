@@ -10,7 +10,7 @@ package enum KernelSource: String, CaseIterable {
   case slices
   /// Included by others: no kernels of their own.
   case epilogue, mma, nonlinearity, rules, span, tile, vector
-  case workGroup = "work_group"
+  case multiplyGroup = "multiply_group"
 
   /// The file's name, for messages.
   package var file: String { "Kernels/\(rawValue).cl" }
@@ -49,6 +49,7 @@ package enum KernelSource: String, CaseIterable {
       case .loss: gputrain_loss_source()
       case .mma: gputrain_mma_source()
       case .multiply: gputrain_multiply_source()
+      case .multiplyGroup: gputrain_multiply_group_source()
       case .multiplyLocal: gputrain_multiply_local_source()
       case .multiplyTensor: gputrain_multiply_tensor_source()
       case .nonlinearity: gputrain_nonlinearity_source()
@@ -62,7 +63,6 @@ package enum KernelSource: String, CaseIterable {
       case .tile: gputrain_tile_source()
       case .update: gputrain_update_source()
       case .vector: gputrain_vector_source()
-      case .workGroup: gputrain_work_group_source()
       }
     return String(cString: bytes!)
   }

@@ -57,7 +57,7 @@ package struct ProductVariant: Hashable, Sendable {
     }
   }
 
-  /// What Kernels/span.cl and work_group.cl are compiled with.
+  /// What Kernels/span.cl and multiply_group.cl are compiled with.
   var parameters: [String: Int] {
     var numbers = ending.parameters
     numbers["FORM"] = form == .nn ? 0 : form == .nt ? 1 : 2
