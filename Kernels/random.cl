@@ -1,24 +1,9 @@
-// Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC 2011).
-//   block i of stream s of a replica = philox(counter = (i, s, 0, 0), key = seed)
-// values [replica, count]; seeds [replica].
+// Normal random numbers of Philox's blocks (philox.cl), four a block.
+// values [replica, count]; std, seeds [replica].
 // Uniform u = (⌊x/2⁸⌋ + ½)·2⁻²⁴ in (0, 1); normal: Box–Muller over the block's two pairs, times std.
 // global (⌈count/4⌉ rounded up to 64, replicas), local (64, 1). One work-item makes four numbers.
 
-static inline uint4 philox(uint4 counter, uint2 key) {
-  for (int round = 0; round < 10; round++) {
-    uint high0 = mul_hi(0xD2511F53u, counter.x), low0 = 0xD2511F53u * counter.x;
-    uint high1 = mul_hi(0xCD9E8D57u, counter.z), low1 = 0xCD9E8D57u * counter.z;
-    counter = (uint4)(high1 ^ counter.y ^ key.x, low1, high0 ^ counter.w ^ key.y, low0);
-    key += (uint2)(0x9E3779B9u, 0xBB67AE85u);
-  }
-  return counter;
-}
-
-static inline uint4 block(__global const ulong* restrict seeds, size_t replica, uint stream,
-                          uint index) {
-  ulong seed = seeds[replica];
-  return philox((uint4)(index, stream, 0, 0), (uint2)((uint)seed, (uint)(seed >> 32)));
-}
+#include "philox.cl"
 
 // The 24 high bits, centred: in [2⁻²⁵, 1 − 2⁻²⁵], exact in float.
 static inline float4 unit(uint4 bits) {

@@ -48,7 +48,7 @@ let rows = try DeviceRows(
 @MainActor func block(_ trainer: Trainer, epochs: Int) throws -> Double {
   try compute.queue.finish()
   let start = ContinuousClock.now
-  for _ in 0..<epochs { _ = try trainer.trainEpoch(on: rows) }
+  try trainer.train(on: rows, until: trainer.step + epochs * count / 64)
   try compute.queue.finish()
   return (ContinuousClock.now - start) / .milliseconds(1) / Double(epochs * count / 64)
 }

@@ -44,6 +44,13 @@ const char *gputrain_gram_source(void) {
   return text;
 }
 
+const char *gputrain_group_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/group.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_loss_source(void) {
   static const char text[] = {
 #embed "../../Kernels/loss.cl"
@@ -93,9 +100,30 @@ const char *gputrain_nonlinearity_source(void) {
   return text;
 }
 
+const char *gputrain_order_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/order.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_philox_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/philox.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_random_source(void) {
   static const char text[] = {
 #embed "../../Kernels/random.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_record_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/record.cl"
       , 0};
   return text;
 }

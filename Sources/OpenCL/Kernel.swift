@@ -64,7 +64,7 @@ public final class Kernel<each Argument: KernelArgument> {
         kernel: name, position: nil, expected: "\(expected.count)", got: "\(count)")
     }
     for (index, type) in expected.enumerated() {
-      guard let actual = try declaredType(at: cl_uint(index)) else { return }
+      guard let actual = declaredType(at: cl_uint(index)) else { continue }
       guard actual == type else {
         throw OpenCLError.argumentMismatch(
           kernel: name, position: index, expected: type.description, got: actual.description)
@@ -72,19 +72,26 @@ public final class Kernel<each Argument: KernelArgument> {
     }
   }
 
-  /// The compiled kernel's argument type; nil where the driver keeps none.
-  private func declaredType(at index: cl_uint) throws -> KernelArgumentType? {
+  /// The compiled kernel's argument type; nil where the driver does not say: of a program loaded
+  /// from a binary some drivers answer with an error, others with an empty text.
+  private func declaredType(at index: cl_uint) -> KernelArgumentType? {
     var address: cl_kernel_arg_address_qualifier = 0
-    let code = clGetKernelArgInfo(
-      handle, index, cl_kernel_arg_info(CL_KERNEL_ARG_ADDRESS_QUALIFIER),
-      MemoryLayout.size(ofValue: address), &address, nil)
-    if code == CL_KERNEL_ARG_INFO_NOT_AVAILABLE { return nil }
-    try check(code, "clGetKernelArgInfo", name)
-    let text = try queryString("clGetKernelArgInfo") {
-      clGetKernelArgInfo(handle, index, cl_kernel_arg_info(CL_KERNEL_ARG_TYPE_NAME), $0, $1, $2)
-    }
-    return KernelArgumentType(
-      element: text.filter { $0 != "*" && $0 != " " },
-      isGlobalPointer: address == cl_kernel_arg_address_qualifier(CL_KERNEL_ARG_ADDRESS_GLOBAL))
+    guard
+      clGetKernelArgInfo(
+        handle, index, cl_kernel_arg_info(CL_KERNEL_ARG_ADDRESS_QUALIFIER),
+        MemoryLayout.size(ofValue: address), &address, nil) == CL_SUCCESS,
+      let text = try? queryString(
+        "clGetKernelArgInfo",
+        {
+          clGetKernelArgInfo(
+            handle, index, cl_kernel_arg_info(CL_KERNEL_ARG_TYPE_NAME), $0, $1, $2)
+        })
+    else { return nil }
+    let element = text.filter { $0 != "*" && $0 != " " }
+    return element.isEmpty
+      ? nil
+      : KernelArgumentType(
+        element: element,
+        isGlobalPointer: address == cl_kernel_arg_address_qualifier(CL_KERNEL_ARG_ADDRESS_GLOBAL))
   }
 }

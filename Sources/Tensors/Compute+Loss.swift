@@ -10,27 +10,46 @@ public struct BatchLoss {
   public let correct: Tensor
 }
 
+/// Where the sum of a batch's losses goes.
+public struct LossRecord {
+  let history: SumHistory
+  let slot: Int
+  let active: Tensor
+
+  /// A slot of `history`; a replica whose sum is not finite gets 0 in `active` [replica, 1, 1].
+  public init(_ history: SumHistory, slot: Int, active: Tensor) {
+    (self.history, self.slot, self.active) = (history, slot, active)
+  }
+}
+
 /// Losses of classifiers.
 extension Compute {
   /// −log softmax(logits)[label] of each row, with the gradient of the batch's mean.
   ///
   /// - logits: [replica, rows, classes]. labels: rows for each replica, each below classes.
+  /// - record: takes each replica's sum over its rows, where given.
   /// - Throws: `OpenCLError`.
-  public func crossEntropy(_ logits: Tensor, labels: Buffer<UInt32>) throws -> BatchLoss {
-    try loss("cross_entropy", logits, labels)
+  public func crossEntropy(
+    _ logits: Tensor, labels: Buffer<UInt32>, record: LossRecord? = nil
+  ) throws -> BatchLoss {
+    try loss("cross_entropy", logits, labels, record)
   }
 
   /// Mean over classes of (logit − target)² of each row, target the one-hot label less 1/classes,
   /// with the gradient of the batch's mean.
   ///
   /// - logits: [replica, rows, classes]. labels: rows for each replica, each below classes.
+  /// - record: takes each replica's sum over its rows, where given.
   /// - Throws: `OpenCLError`.
-  public func meanSquaredError(_ logits: Tensor, labels: Buffer<UInt32>) throws -> BatchLoss {
-    try loss("squared_error", logits, labels)
+  public func meanSquaredError(
+    _ logits: Tensor, labels: Buffer<UInt32>, record: LossRecord? = nil
+  ) throws -> BatchLoss {
+    try loss("squared_error", logits, labels, record)
   }
 
-  private func loss(_ name: String, _ logits: Tensor, _ labels: Buffer<UInt32>) throws -> BatchLoss
-  {
+  private func loss(
+    _ name: String, _ logits: Tensor, _ labels: Buffer<UInt32>, _ record: LossRecord?
+  ) throws -> BatchLoss {
     let (replicas, rows) = (logits.replicas, logits.rows)
     precondition(
       labels.count == replicas * rows || labels.count == rows,
@@ -39,13 +58,48 @@ extension Compute {
       gradient: try tensor(replicas: replicas, rows: rows, columns: logits.columns),
       losses: try tensor(replicas: replicas, rows: 1, columns: rows),
       correct: try tensor(replicas: replicas, rows: 1, columns: rows))
+    record.map { $0.history.check($0.slot, result.losses, $0.active) }
+    let plan = LossPlan(
+      rows: rows, classes: logits.columns, groupItems: kernelVariant.groupItems)
+    let recordsWithin = record != nil && plan.groups == 1
     let kernel = try kernel(
       .loss, name, Buffer<Float>.self, Buffer<UInt32>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self)
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, UInt32.self,
+      UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
     try kernel(
-      queue, global: [roundUp(rows, 64), replicas], local: [64, 1], logits.buffer, labels,
-      result.gradient.buffer, result.losses.buffer, result.correct.buffer, UInt32(rows),
-      UInt32(logits.columns), labels.count == rows ? 0 : UInt32(rows))
+      queue, global: [plan.groups * kernelVariant.groupItems, replicas],
+      local: [kernelVariant.groupItems, 1], logits.buffer, labels, result.gradient.buffer,
+      result.losses.buffer, result.correct.buffer,
+      record?.history.buffer ?? result.losses.buffer,
+      record?.active.buffer ?? result.losses.buffer, UInt32(rows), UInt32(logits.columns),
+      labels.count == rows ? 0 : UInt32(rows), UInt32(plan.share), UInt32(plan.lanes),
+      recordsWithin ? 1 : 0, UInt32(record?.slot ?? 0))
+    if let record, !recordsWithin {
+      try record.history.record(result.losses, slot: record.slot, active: record.active)
+    }
     return result
+  }
+}
+
+/// How Kernels/loss.cl shares out one replica's rows; by the logits' shape alone.
+struct LossPlan {
+  /// Work-groups.
+  let groups: Int
+  /// Rows of a work-group.
+  let share: Int
+  /// Work-items that share a row, a power of two.
+  let lanes: Int
+
+  /// Logits of one replica that one work-group takes, so that it can add up the losses as well.
+  private static let mostForOne = 1 << 14
+  /// Logits of a work-group where there are more.
+  private static let perGroup = 1 << 12
+
+  init(rows: Int, classes: Int, groupItems: Int) {
+    share = rows * classes <= Self.mostForOne ? rows : max(1, Self.perGroup / classes)
+    groups = (rows + share - 1) / share
+    var lanes = 1
+    while lanes < groupItems && 4 * lanes < classes { lanes *= 2 }
+    self.lanes = lanes
   }
 }

@@ -73,10 +73,12 @@ public final class Compute {
     [4, 8, 16].contains(device.nativeFloatWidth) ? device.nativeFloatWidth : 4
   }
 
-  /// Computation with kernels of another vector width than the device's own, for tests.
+  /// Computation with kernels of another vector width or kernel variant than the device's own, for
+  /// tests.
   package convenience init(
     device: Device, multiplier choice: MultiplierChoice, vectorWidth: Int,
-    programCache: ProgramCache? = nil, tuning: DeviceTuning? = nil
+    kernelVariant: KernelVariant? = nil, programCache: ProgramCache? = nil,
+    tuning: DeviceTuning? = nil
   ) throws {
     let multiplier: any MatrixMultiplier =
       switch choice {
@@ -89,20 +91,22 @@ public final class Compute {
       case .opencl, .automatic: CPUMultiplier(cores: device.computeUnits)
       }
     try self.init(
-      device: device, multiplier: multiplier, vectorWidth: vectorWidth, programCache: programCache,
-      tuning: tuning)
+      device: device, multiplier: multiplier, vectorWidth: vectorWidth,
+      kernelVariant: kernelVariant, programCache: programCache, tuning: tuning)
   }
 
   /// Computation with a multiplier of one's own, which serves no other.
   package init(
     device: Device, multiplier: any MatrixMultiplier, vectorWidth: Int,
-    programCache: ProgramCache? = nil, tuning: DeviceTuning? = nil
+    kernelVariant: KernelVariant? = nil, programCache: ProgramCache? = nil,
+    tuning: DeviceTuning? = nil
   ) throws {
     precondition(
       tuning.map { $0.key == DeviceTuning.Key(device) } ?? true,
       "a tuning of \(tuning?.key.device ?? "") for \(device.name)")
     self.tuning = tuning
     self.vectorWidth = vectorWidth
+    self.kernelVariant = kernelVariant ?? KernelVariant(for: device)
     self.multiplier = multiplier
     queue = try CommandQueue(context: Context(device: device, programCache: programCache))
     pool = BufferPool(context: queue.context)
@@ -145,6 +149,9 @@ public final class Compute {
   /// Floats that one work-item of an elementwise kernel handles at a time: a CPU's native vector,
   /// and four on GPUs, whose wide loads are of 16 bytes.
   package let vectorWidth: Int
+
+  /// Which variant of kernels that want other work on CPUs than on GPUs is compiled.
+  package let kernelVariant: KernelVariant
 
   /// A tensor with undefined contents.
   ///
@@ -219,7 +226,9 @@ public final class Compute {
   }
 
   /// Macros that every program is compiled with.
-  var commonDefinitions: [String: String] { ["WIDTH": "\(vectorWidth)"] }
+  var commonDefinitions: [String: String] {
+    ["WIDTH": "\(vectorWidth)", "GROUP_ITEMS": "\(kernelVariant.groupItems)"]
+  }
 
   private func program(_ key: ProgramKey) throws -> Program {
     if let known = programs[key] { return known }

@@ -57,7 +57,8 @@ public final class DeviceRows {
   public struct Order {
     let buffer: Buffer<UInt32>
     let replicas: Int
-    let period: Int
+    /// Rows of a replica's order.
+    public let period: Int
 
     /// Uploads an order.
     ///
@@ -69,6 +70,12 @@ public final class DeviceRows {
       replicas = rows.count
       self.period = period
       buffer = try Buffer(queue: compute.queue, rows.flatMap { $0 })
+    }
+
+    /// The order that `buffer` holds, or will.
+    init(buffer: Buffer<UInt32>, replicas: Int) {
+      (self.buffer, self.replicas) = (buffer, replicas)
+      period = buffer.count / replicas
     }
   }
 
@@ -83,31 +90,27 @@ public final class DeviceRows {
       offset >= 0 && offset + rows <= order.period && batchLabels.count == order.replicas * rows,
       "rows \(offset)..<\(offset + rows) of \(order.period), \(batchLabels.count) labels")
     let batch = try compute.tensor(replicas: order.replicas, rows: rows, columns: inputs)
-    let vectors = (inputs + compute.vectorWidth - 1) / compute.vectorWidth
-    let global = [compute.roundUp(vectors, 32), rows, order.replicas]
-    let sizes = (UInt32(offset), UInt32(order.period), UInt32(inputs))
     switch storage {
     case .bytes(let source):
-      let kernel = try compute.kernel(
-        .gather, "gather_bytes", Buffer<UInt8>.self, Buffer<Float>.self, Buffer<Float>.self,
-        Buffer<UInt32>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self)
-      try kernel(
-        compute.queue, global: global, local: [32, 1, 1], source, scale, shift, order.buffer,
-        batch.buffer, sizes.0, sizes.1, sizes.2)
+      try gather(source, "gather_bytes", order, offset, into: batch, batchLabels, compute)
     case .floats(let source):
-      let kernel = try compute.kernel(
-        .gather, "gather_floats", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-        Buffer<UInt32>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self)
-      try kernel(
-        compute.queue, global: global, local: [32, 1, 1], source, scale, shift, order.buffer,
-        batch.buffer, sizes.0, sizes.1, sizes.2)
+      try gather(source, "gather_floats", order, offset, into: batch, batchLabels, compute)
     }
-    let kernel = try compute.kernel(
-      .gather, "gather_labels", Buffer<UInt32>.self, Buffer<UInt32>.self, Buffer<UInt32>.self,
-      UInt32.self, UInt32.self, UInt32.self)
-    try kernel(
-      compute.queue, global: [compute.roundUp(rows, 64), order.replicas], local: [64, 1], labels,
-      order.buffer, batchLabels, sizes.0, sizes.1, UInt32(rows))
     return batch
+  }
+
+  private func gather<Element>(
+    _ source: Buffer<Element>, _ name: String, _ order: Order, _ offset: Int, into batch: Tensor,
+    _ batchLabels: Buffer<UInt32>, _ compute: Compute
+  ) throws {
+    let vectors = (inputs + compute.vectorWidth - 1) / compute.vectorWidth
+    let kernel = try compute.kernel(
+      .gather, name, Buffer<Element>.self, Buffer<UInt32>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<UInt32>.self, Buffer<Float>.self, Buffer<UInt32>.self,
+      UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
+    try kernel(
+      compute.queue, global: [compute.roundUp(batch.rows * vectors, 64), order.replicas],
+      local: [64, 1], source, labels, scale, shift, order.buffer, batch.buffer, batchLabels,
+      UInt32(offset), UInt32(order.period), UInt32(inputs), UInt32(batch.rows), UInt32(vectors))
   }
 }

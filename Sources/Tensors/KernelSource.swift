@@ -2,14 +2,13 @@ import CKernels
 
 /// The files of Kernels/: families of kernels, and what several families include.
 package enum KernelSource: String, CaseIterable {
-  case activation, arithmetic, fill, gather, gram, loss, multiply, reduction, random, ritz, spectral
-  case update
-  /// Of GPUs: compiled for a variant and a tile, and for a variant.
+  case activation, arithmetic, fill, gather, gram, loss, multiply, order, random, record, reduction
+  case ritz, slices, spectral, update
+  /// Of GPUs: compiled for a variant and a tile.
   case multiplyLocal = "multiply_local"
   case multiplyTensor = "multiply_tensor"
-  case slices
   /// Included by others: no kernels of their own.
-  case epilogue, mma, nonlinearity, rules, span, tile, vector
+  case epilogue, group, mma, nonlinearity, philox, rules, span, tile, vector
   case multiplyGroup = "multiply_group"
 
   /// The file's name, for messages.
@@ -46,6 +45,7 @@ package enum KernelSource: String, CaseIterable {
       case .fill: gputrain_fill_source()
       case .gather: gputrain_gather_source()
       case .gram: gputrain_gram_source()
+      case .group: gputrain_group_source()
       case .loss: gputrain_loss_source()
       case .mma: gputrain_mma_source()
       case .multiply: gputrain_multiply_source()
@@ -53,7 +53,10 @@ package enum KernelSource: String, CaseIterable {
       case .multiplyLocal: gputrain_multiply_local_source()
       case .multiplyTensor: gputrain_multiply_tensor_source()
       case .nonlinearity: gputrain_nonlinearity_source()
+      case .order: gputrain_order_source()
+      case .philox: gputrain_philox_source()
       case .random: gputrain_random_source()
+      case .record: gputrain_record_source()
       case .reduction: gputrain_reduction_source()
       case .ritz: gputrain_ritz_source()
       case .rules: gputrain_rules_source()

@@ -5,7 +5,7 @@ public final class SumHistory {
   /// Slots that can be filled before a read.
   public let capacity: Int
   private let replicas: Int
-  private let buffer: Buffer<Float>
+  let buffer: Buffer<Float>
   /// Takes the marks that nobody asked for.
   private let unused: Tensor
   private let compute: Compute
@@ -28,15 +28,21 @@ public final class SumHistory {
   /// - Throws: `OpenCLError`.
   public func record(_ x: Tensor, slot: Int, active: Tensor? = nil) throws {
     let active = active ?? unused
+    check(slot, x, active)
+    let kernel = try compute.kernel(
+      .record, "record_sum", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      UInt32.self, UInt32.self)
+    let items = compute.kernelVariant.groupItems
+    try kernel(
+      compute.queue, global: [items * replicas], local: [items], x.buffer, buffer, active.buffer,
+      UInt32(slot), UInt32(x.stride))
+  }
+
+  /// Traps unless `slot` is there for `x` and `active`, which are of the history's replicas.
+  func check(_ slot: Int, _ x: Tensor, _ active: Tensor) {
     precondition(
       (0..<capacity).contains(slot) && x.replicas == replicas && active.count == replicas,
       "slot \(slot) of \(capacity), \(x.shape) for \(replicas) replicas")
-    let kernel = try compute.kernel(
-      .reduction, "record_sum", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-      UInt32.self, UInt32.self, UInt32.self)
-    try kernel(
-      compute.queue, global: [compute.roundUp(replicas, 64)], local: [64], x.buffer, buffer,
-      active.buffer, UInt32(slot), UInt32(x.stride), UInt32(replicas))
   }
 
   /// The first `slots` slots, [slot][replica]; waits for the commands before.

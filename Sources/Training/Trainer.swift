@@ -31,6 +31,11 @@ public final class Trainer {
   private var waitingSizes: [Int] = []
   private var labels: [Int: Buffer<UInt32>] = [:]
   private var history: SumHistory?
+  private var pace = ProgressPace()
+  /// The rows' order in an epoch.
+  private var order: (epoch: Int, rows: DeviceRows.Order)?
+  /// Steps whose losses wait on the device before they are read.
+  private static let mostWaitingLosses = 1024
 
   /// Replicas with parameters drawn and nothing trained.
   ///
@@ -105,59 +110,95 @@ public final class Trainer {
     let diagnostics = diagnostics.flatMap { $0.isDue(step: step) ? $0 : nil }
     try diagnostics?.measure(step: step)
     let (logits, pullback) = try network(input, compute: compute)
-    let batch = try loss(logits, labels)
-    try history.record(batch.losses, slot: slot, active: optimizer.active)
+    let batch = try loss(
+      logits, labels, record: LossRecord(history, slot: slot, active: optimizer.active))
     optimizer.beginStep(schedule: Float(schedule), observer: diagnostics)
     _ = try pullback(batch.gradient, false, optimizer.update)
     try diagnostics?.finishStep()
   }
 
-  /// One pass over the data in an order of its own, or what of it fits `totalSteps`; the rest of the
-  /// epoch under way where `progress` ended one, or a restored state stands in one.
+  /// Trains until `steps` steps have been made in all, epoch after epoch, without waiting for the
+  /// device between them.
   ///
-  /// The order depends on seed and epoch alone. The last short batch is kept.
+  ///     try trainer.train(on: rows, until: trainer.totalSteps)
+  ///     let losses = try trainer.allLosses()
+  ///
+  /// Each epoch has an order of its own, which depends on seed and epoch alone; its last short batch
+  /// is kept. An epoch that `progress` ended, or that a restored state stands in, is finished first.
+  /// - steps: at most `totalSteps`.
   /// - every: steps after whose multiples `progress` is called in any case.
-  /// - progress: called every few steps, after the device has done them, with the steps done in
-  ///   all; what it throws ends the call.
-  /// - Returns: each step's mean loss before its update, by replica, of the whole epoch.
+  /// - progress: called every few steps and at the end, after the device has done them, with the
+  ///   steps done in all; what it throws ends the call.
+  /// - waits: whether the call returns when the device has done the steps; else when they are
+  ///   enqueued, and `progress` is not called at the end.
   /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
+  public func train(
+    on rows: DeviceRows, until steps: Int, every: Int? = nil, waits: Bool = true,
+    progress: (Int) throws -> Void = { _ in }
+  ) throws {
+    precondition(steps <= totalSteps, "\(steps) steps of \(totalSteps)")
+    let history = try lossHistory()
+    while step < steps {
+      let order = try order(of: rows)
+      let offset = epochStep * configuration.batchSize
+      let size = min(configuration.batchSize, rows.count - offset)
+      let labels = try batchLabels(size * seeds.count)
+      let input = try rows.gather(
+        order, offset: offset, rows: size, labels: labels, compute: compute)
+      if waitingSizes.count == history.capacity { try collectLosses() }
+      try step(input, labels: labels, recordingTo: history, slot: waitingSizes.count)
+      waitingSizes.append(size)
+      epochStep = step == totalSteps ? 0 : (epochStep + 1) % stepsPerEpoch(of: rows)
+      // After the last step progress is called in any case.
+      guard step < steps else { break }
+      if pace.isDue(step: step) || every.map({ step % $0 == 0 }) == true {
+        try compute.queue.finish()
+        try progress(step)
+        pace.looked(step: step)
+      }
+    }
+    guard waits else { return }
+    try compute.queue.finish()
+    try progress(step)
+  }
+
+  /// One pass over the data, or what of it fits `totalSteps`; the rest of the epoch under way where
+  /// `progress` ended one, or a restored state stands in one.
+  ///
+  /// - every, progress: as for `train`.
+  /// - Returns: each step's mean loss before its update, by replica, of the whole epoch.
+  /// - Throws: as `train`.
   public func trainEpoch(
     on rows: DeviceRows, every: Int? = nil, progress: (Int) throws -> Void = { _ in }
   ) throws -> StepLosses {
-    if epochStep == 0 { epoch += 1 }
-    let orders = seeds.map { Self.order(of: rows.count, seed: $0, epoch: epoch - 1) }
-    let order = try DeviceRows.Order(orders, compute: compute)
-    let batchSize = configuration.batchSize
-    let stepsInEpoch = (rows.count + batchSize - 1) / batchSize
-    let last = min(stepsInEpoch, epochStep + totalSteps - step)
-    let history = try self.history(capacity: stepsInEpoch)
-    var pace = ProgressPace()
-    var (lastProgress, nextProgress) = (epochStep, epochStep + 1)
-    for place in epochStep..<max(last, epochStep) {
-      let size = min(batchSize, rows.count - place * batchSize)
-      let labels = try batchLabels(size * seeds.count)
-      let input = try rows.gather(
-        order, offset: place * batchSize, rows: size, labels: labels, compute: compute)
-      try step(input, labels: labels, recordingTo: history, slot: waitingSizes.count)
-      waitingSizes.append(size)
-      epochStep = place + 1
-      // After the last step the epoch is over, and progress is called once it is.
-      guard epochStep < last else { break }
-      if epochStep >= nextProgress || every.map({ step % $0 == 0 }) == true {
-        try compute.queue.finish()
-        try progress(step)
-        nextProgress = epochStep + pace.steps(after: epochStep - lastProgress)
-        lastProgress = epochStep
-      }
-    }
-    try collectLosses()
-    let result = losses.suffix(epochStep)
-    epochStep = 0
-    try progress(step)
-    return result
+    let done = epochStep
+    let steps = min(stepsPerEpoch(of: rows) - done, totalSteps - step)
+    try train(on: rows, until: step + steps, every: every, progress: progress)
+    return try allLosses().suffix(done + steps)
   }
 
-  /// The losses of every step of `trainEpoch` so far; waits for the device.
+  private func stepsPerEpoch(of rows: DeviceRows) -> Int {
+    (rows.count + configuration.batchSize - 1) / configuration.batchSize
+  }
+
+  /// The order of the epoch under way; between epochs the next one is begun.
+  private func order(of rows: DeviceRows) throws -> DeviceRows.Order {
+    if epochStep == 0 { epoch += 1 }
+    if let order, order.epoch == epoch, order.rows.period == rows.count { return order.rows }
+    let made = try DeviceRows.Order(
+      seeds.map { Self.order(of: rows.count, seed: $0, epoch: epoch - 1) }, compute: compute)
+    order = (epoch, made)
+    return made
+  }
+
+  /// A permutation of the rows that depends on seed and epoch alone.
+  static func order(of count: Int, seed: UInt64, epoch: Int) -> [UInt32] {
+    // Streams of parameters count up from 0, those of orders down from the top.
+    var random = Philox(seed: seed, stream: .max - UInt32(epoch))
+    return random.permutation(of: count)
+  }
+
+  /// The losses of every step of `train` and `trainEpoch` so far; waits for the device.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func allLosses() throws -> StepLosses {
@@ -234,17 +275,12 @@ public final class Trainer {
   /// Rows of an evaluation's batch; the result does not depend on it but for rounding.
   public static let evaluationBatch = 256
 
-  /// A permutation of the rows that depends on seed and epoch alone.
-  static func order(of count: Int, seed: UInt64, epoch: Int) -> [UInt32] {
-    // Streams of parameters count up from 0, those of orders down from the top.
-    var random = Philox(seed: seed, stream: .max - UInt32(epoch))
-    return random.permutation(of: count)
-  }
-
-  private func loss(_ logits: Tensor, _ labels: Buffer<UInt32>) throws -> BatchLoss {
+  private func loss(
+    _ logits: Tensor, _ labels: Buffer<UInt32>, record: LossRecord? = nil
+  ) throws -> BatchLoss {
     switch configuration.loss {
-    case .crossEntropy: try compute.crossEntropy(logits, labels: labels)
-    case .meanSquaredError: try compute.meanSquaredError(logits, labels: labels)
+    case .crossEntropy: try compute.crossEntropy(logits, labels: labels, record: record)
+    case .meanSquaredError: try compute.meanSquaredError(logits, labels: labels, record: record)
     }
   }
 
@@ -255,9 +291,10 @@ public final class Trainer {
     return buffer
   }
 
-  private func history(capacity: Int) throws -> SumHistory {
-    if let history, history.capacity >= capacity { return history }
-    let made = try SumHistory(capacity: capacity, replicas: seeds.count, compute: compute)
+  private func lossHistory() throws -> SumHistory {
+    if let history { return history }
+    let made = try SumHistory(
+      capacity: min(totalSteps, Self.mostWaitingLosses), replicas: seeds.count, compute: compute)
     history = made
     return made
   }
@@ -271,19 +308,25 @@ public struct Evaluation: Sendable {
   public let accuracy: Double
 }
 
-/// How many steps to let the device do between looks at the clock.
+/// After how many steps to wait for the device and look at the clock.
 private struct ProgressPace {
   /// Often enough for a live display and Ctrl-C, rare enough that waiting costs nothing.
   private static let interval = Duration.milliseconds(200)
   /// Commands that wait take memory of the host.
-  private static let most = 64
+  private static let most = 256
   private var last = ContinuousClock.now
+  private var lastStep = 0
+  private var nextStep = 0
 
-  /// The steps until the next look, when `done` have been made since the last.
-  mutating func steps(after done: Int) -> Int {
+  /// Whether it is time after `step` steps.
+  func isDue(step: Int) -> Bool { step >= nextStep }
+
+  /// Sets the next time, when the device has done `step` steps.
+  mutating func looked(step: Int) {
     let now = ContinuousClock.now
     let elapsed = max(now - last, .microseconds(1))
-    last = now
-    return min(Self.most, max(1, Int(Double(done) * (Self.interval / elapsed))))
+    let steps = Int(Double(step - lastStep) * (Self.interval / elapsed))
+    nextStep = step + min(Self.most, max(1, steps))
+    (last, lastStep) = (now, step)
   }
 }

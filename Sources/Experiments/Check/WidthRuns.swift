@@ -96,9 +96,7 @@ public struct WidthRuns {
       group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
       compute: compute)
     let diagnostics = try trainer.diagnose(every: every, probe: train)
-    while trainer.step < group.totalSteps {
-      _ = try trainer.trainEpoch(on: train) { try progress($0) }
-    }
+    try trainer.train(on: train, until: group.totalSteps, progress: progress)
     try diagnostics.measure(step: trainer.step)
     return try diagnostics.records()
   }

@@ -62,12 +62,10 @@ struct GroupTraining {
     if let listener { try listener(feed.begin(trainer, measured: try measured(diagnostics))) }
     let evaluations: [Evaluation]
     do {
-      while trainer.step < group.totalSteps {
-        _ = try trainer.trainEpoch(on: train, every: keeper?.every) { step in
-          if keeper?.isDue(step: step, of: group.totalSteps) == true { try keep() }
-          if let listener, let new = try feed.next(trainer, diagnostics) { try listener(new) }
-          try progress(step)
-        }
+      try trainer.train(on: train, until: group.totalSteps, every: keeper?.every) { step in
+        if keeper?.isDue(step: step, of: group.totalSteps) == true { try keep() }
+        if let listener, let new = try feed.next(trainer, diagnostics) { try listener(new) }
+        try progress(step)
       }
       evaluations = try trainer.evaluate(on: validation, progress: progress)
     } catch let error where !error.isOfTheDevice {
