@@ -1,6 +1,6 @@
 // Matrix products on GPUs in float32: tiles of both operands in local memory, a rectangle of C in
-// each work-item's registers. Kernels, arguments and launch sizes: multiply_group.cl; what becomes of the
-// sums: span.cl.
+// each work-item's registers. Kernels, arguments and launch sizes: multiply_group.cl; what becomes
+// of the sums: span.cl.
 //   P(i, j) = Σ_k A(i, k)·B(k, j), summed in the order of k
 // The tile is the build's: TILE_M×TILE_N of C and TILE_K of k a work-group,
 // THREAD_M×THREAD_N of C a work-item, multiples of 4; see LocalTile.swift for what fits together.
