@@ -1,7 +1,8 @@
 // Matrix products on GPUs in float32: tiles of both operands in local memory, a rectangle of C in
-// each work-item's registers. What becomes of the sums, arguments and launch sizes: span.cl.
-//   C(i, j) = Σ_k A(i, k)·B(k, j), summed in the order of k
-// FORM and the tile are the build's: TILE_M×TILE_N of C and TILE_K of k a work-group,
+// each work-item's registers. Kernels, arguments and launch sizes: multiply_group.cl; what becomes
+// of the sums: span.cl.
+//   P(i, j) = Σ_k A(i, k)·B(k, j), summed in the order of k
+// The tile is the build's: TILE_M×TILE_N of C and TILE_K of k a work-group,
 // THREAD_M×THREAD_N of C a work-item, multiples of 4; see LocalTile.swift for what fits together.
 // PADDING floats behind each row of a tile in local memory, a multiple of 4.
 //
@@ -15,7 +16,9 @@
 #include "rules.cl"
 #include "epilogue.cl"
 #define SPAN 4
+#define BATCH 2
 #include "span.cl"
+#include "multiply_group.cl"
 
 #define THREADS_M (TILE_M / THREAD_M)
 #define THREADS_N (TILE_N / THREAD_N)
@@ -25,16 +28,21 @@
 // Fours of a tile that one work-item brings in.
 #define FOURS_M (TILE_M * TILE_K / 4 / THREADS)
 #define FOURS_N (TILE_N * TILE_K / 4 / THREADS)
+// Spans of a work-item in one row of C.
+#define SPANS_N (THREAD_N / 4)
 
 // Four neighbours from p on, of which `count` are there; 0 in place of the others.
-INLINE float4 four(__global const float* p, uint count, bool aligned) {
-  if (aligned && count >= 4) return *(__global const float4*)p;
+INLINE float4 four(__global const float* p, uint count) {
+#if ALIGNED
+  return count > 0 ? *(__global const float4*)p : (float4)(0.0f);
+#else
   float4 v = (float4)(0.0f);
   if (count > 0) v.x = p[0];
   if (count > 1) v.y = p[1];
   if (count > 2) v.z = p[2];
   if (count > 3) v.w = p[3];
   return v;
+#endif
 }
 
 // The place of four number i of a tile, its first row and k. By depth, two fours of a row and 16
@@ -48,14 +56,13 @@ INLINE uint2 place(uint i, uint tile, bool byDepth) {
 // Fours of the tile of `operand` from `row` and `k` on into registers.
 INLINE void fetch(__global const float* operand, uint rows, uint depth, uint pitch, uint row,
                   uint k, uint tile, uint count, bool byDepth, float4* fours) {
-  bool aligned = pitch % 4 == 0;
 #pragma unroll
   for (uint f = 0; f < count; f++) {
     uint2 at = place(f * THREADS + get_local_id(0), tile, byDepth) + (uint2)(row, k);
     bool inside = at.x < rows && at.y < depth;
     size_t index = byDepth ? at.x * (size_t)pitch + at.y : at.y * (size_t)pitch + at.x;
     uint there = byDepth ? depth - at.y : rows - at.x;
-    fours[f] = four(operand + (inside ? index : 0), inside ? there : 0, aligned);
+    fours[f] = four(operand + (inside ? index : 0), inside ? there : 0);
   }
 }
 
@@ -81,7 +88,7 @@ INLINE void put(const float4* fours, uint tile, uint count, bool byDepth, uint p
   _Pragma("unroll") for (uint j = 0; j < THREAD_N / 4; j++) sums[i][j] = \
       fma((float4)(factor), columns[j], sums[i][j]);
 
-// n, m, k: the product's; depth: k, or 0 where nothing is to be summed.
+// n, m, k: the product's; depth: as far as is to be summed, 0 for nothing.
 INLINE void multiply_tile(__global const float* a, __global const float* b, uint m, uint n, uint k,
                           uint depth, __local float* left, __local float* right,
                           const Epilogue* e) {
@@ -133,14 +140,15 @@ INLINE void multiply_tile(__global const float* a, __global const float* b, uint
     barrier(CLK_LOCAL_MEM_FENCE);
   }
 #pragma unroll
-  for (uint i = 0; i < THREAD_M; i++) {
-    uint row = origin.x + firstRow + i / 4 * 4 * THREADS_M + i % 4;
+  for (uint first = 0; first < THREAD_M * SPANS_N; first += BATCH) {
+    Span spans[BATCH];
 #pragma unroll
-    for (uint j = 0; j < THREAD_N / 4; j++) {
-      uint column = origin.y + firstColumn + j * 4 * THREADS_N;
-      if (row < m && column < n)
-        finish_span(e, sums[i][j], row * (size_t)n + column, column, n - column, n % 4 == 0);
+    for (uint s = 0; s < BATCH; s++) {
+      uint i = (first + s) / SPANS_N, j = (first + s) % SPANS_N;
+      spans[s] = span_at(sums[i][j], origin.x + firstRow + i / 4 * 4 * THREADS_M + i % 4,
+                         origin.y + firstColumn + j * 4 * THREADS_N, m, n);
     }
+    finish_spans(e, spans);
   }
 }
 
@@ -150,6 +158,3 @@ INLINE void multiply_tile(__global const float* a, __global const float* b, uint
 #define LOCAL (__local float*)left, (__local float*)right
 
 MULTIPLY(MEMORY, LOCAL)
-#if FORM == FORM_TN
-MULTIPLY_UPDATE(MEMORY, LOCAL)
-#endif

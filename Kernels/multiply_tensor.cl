@@ -5,7 +5,7 @@
 //     BF16    to bfloat16: 7 bits, 2⁻⁸ relative
 //     TF32X3  no rounding: x = big + small, both tf32, and A B = big·big + big·small + small·big, in
 //             sums of their own for each 16 of k, as tensor cores do not round sums to nearest
-// FORM and the tile are the build's: TILE_M×TILE_N of C and TILE_K of k a work-group,
+// The tile is the build's: TILE_M×TILE_N of C and TILE_K of k a work-group,
 // WARP_M×WARP_N of C a warp, STAGES tiles of k in local memory; see TensorTile.swift.
 //
 // Both operands' tiles come to local memory as they lie in global memory, in asynchronous copies
@@ -31,13 +31,17 @@
 #define STAGE_N (TILE_N * TILE_K)
 #define BLOCKS_M (WARP_M / 16)
 #define BLOCKS_N (WARP_N / 8)
+// Spans of a work-item: two of each 16×8 of its warp.
+#define SPANS (2 * BLOCKS_M * BLOCKS_N)
 
 #include "vector.cl"
 #include "nonlinearity.cl"
 #include "rules.cl"
 #include "epilogue.cl"
 #define SPAN 2
+#define BATCH 2
 #include "span.cl"
+#include "multiply_group.cl"
 #include "mma.cl"
 
 // Emulated, loops with barriers stay loops.
@@ -56,7 +60,6 @@ INLINE uint place(uint row, uint k, uint tile, bool byDepth) {
 // Asks for a tile of `operand` from `row` and `k` on; 0 beyond its edges.
 INLINE void bring(__global const float* operand, uint rows, uint depth, uint pitch, uint row,
                   uint k, uint tile, uint count, bool byDepth, __local float* to, Copies* copies) {
-  bool aligned = pitch % 4 == 0;
   UNROLL for (uint f = 0; f < count; f++) {
     uint i = f * THREADS + get_local_id(0);
     uint ownRow = byDepth ? i / (TILE_K / 4) : i % (tile / 4) * 4;
@@ -66,7 +69,7 @@ INLINE void bring(__global const float* operand, uint rows, uint depth, uint pit
     size_t index = byDepth ? atRow * (size_t)pitch + atK : atK * (size_t)pitch + atRow;
     uint there = min(byDepth ? depth - atK : rows - atRow, 4u);
     copy_four(to + place(ownRow, ownK, tile, byDepth), operand + (inside ? index : 0),
-              inside ? there : 0, aligned, copies);
+              inside ? there : 0, ALIGNED, copies);
   }
 }
 
@@ -115,7 +118,7 @@ INLINE float4 multiply_16(float4 low, float4 high, float4 right, float4 sums, MM
 }
 #endif
 
-// n, m, k: the product's; depth: k, or 0 where nothing is to be summed.
+// n, m, k: the product's; depth: as far as is to be summed, 0 for nothing.
 INLINE void multiply_tile(__global const float* a, __global const float* b, uint m, uint n, uint k,
                           uint depth, __local float* left, __local float* right,
                           MMAScratch scratch, const Epilogue* e) {
@@ -174,18 +177,19 @@ INLINE void multiply_tile(__global const float* a, __global const float* b, uint
     stage = stage == STAGES - 1 ? 0 : stage + 1;
   }
 #pragma unroll
-  for (uint i = 0; i < BLOCKS_M; i++) {
+  for (uint first = 0; first < SPANS; first += BATCH) {
+    Span spans[BATCH];
 #pragma unroll
-    for (uint j = 0; j < BLOCKS_N; j++) {
-#pragma unroll
-      for (uint h = 0; h < 2; h++) {
-        uint row = origin.x + firstRow + i * 16 + h * 8 + lane / 4;
-        uint column = origin.y + firstColumn + j * 8 + lane % 4 * 2;
-        if (row < m && column < n)
-          finish_span(e, h ? sums[i][j].zw : sums[i][j].xy, row * (size_t)n + column, column,
-                      n - column, n % 2 == 0);
-      }
+    for (uint s = 0; s < BATCH; s++) {
+      uint i = (first + s) / (2 * BLOCKS_N), j = (first + s) / 2 % BLOCKS_N, h = s % 2;
+      // A tile of few spans leaves a part of the batch without one.
+      bool exists = first + s < SPANS;
+      float4 own = exists ? sums[i][j] : (float4)(0.0f);
+      spans[s] = span_at(h ? own.zw : own.xy,
+                         exists ? origin.x + firstRow + i * 16 + h * 8 + lane / 4 : m,
+                         origin.y + firstColumn + j * 8 + lane % 4 * 2, m, n);
     }
+    finish_spans(e, spans);
   }
 }
 
@@ -196,6 +200,3 @@ INLINE void multiply_tile(__global const float* a, __global const float* b, uint
 #define LOCAL (__local float*)left, (__local float*)right, MMA_LOCAL
 
 MULTIPLY(MEMORY, LOCAL)
-#if FORM == FORM_TN
-MULTIPLY_UPDATE(MEMORY, LOCAL)
-#endif

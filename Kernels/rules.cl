@@ -19,22 +19,33 @@
   T g = GRADIENT + rate.z * w;            \
   STEP(T, STORE_T, w, g)
 
-// v ← μ·v + g;  d = v, or g + μ·v with Nesterov's look-ahead.
-#define MOMENTUM(T, LOAD_T, STORE_T, GRADIENT)   \
-  T w = LOAD_T(weight + index);                  \
-  T g = GRADIENT + rate.z * w;                   \
-  T v = momentum * LOAD_T(velocity + index) + g; \
-  STORE_T(v, velocity + index);                  \
-  if (nesterov) v = g + momentum * v;            \
-  STEP(T, STORE_T, w, v)
+// v ← μ·v + g;  d = v, or g + μ·v with Nesterov's look-ahead. For w, g and v in scope.
+#define MOMENTUM_DIRECTION(T) \
+  v = momentum * v + g;       \
+  T d = v;                    \
+  if (nesterov) d = g + momentum * v;
 
-// m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²;  d = m·c₁/(√(v·c₂) + ε), c = 1/(1 − βᵗ).
-#define ADAM(T, LOAD_T, STORE_T, GRADIENT)                       \
-  T w = LOAD_T(weight + index);                                  \
-  T g = GRADIENT + rate.z * w;                                   \
-  T m = beta1 * LOAD_T(mean + index) + (1.0f - beta1) * g;       \
-  T v = beta2 * LOAD_T(square + index) + (1.0f - beta2) * g * g; \
-  STORE_T(m, mean + index);                                      \
-  STORE_T(v, square + index);                                    \
-  T d = m * correction1 / (sqrt(v * correction2) + rate.y);      \
+#define MOMENTUM(T, LOAD_T, STORE_T, GRADIENT) \
+  T w = LOAD_T(weight + index);                \
+  T g = GRADIENT + rate.z * w;                 \
+  T v = LOAD_T(velocity + index);              \
+  MOMENTUM_DIRECTION(T)                        \
+  STORE_T(v, velocity + index);                \
+  STEP(T, STORE_T, w, d)
+
+// m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²;  d = m·c₁/(√(v·c₂) + ε), c = 1/(1 − βᵗ). For w, g, m
+// and v in scope.
+#define ADAM_DIRECTION(T)                   \
+  m = beta1 * m + (1.0f - beta1) * g;       \
+  v = beta2 * v + (1.0f - beta2) * g * g;   \
+  T d = m * correction1 / (sqrt(v * correction2) + rate.y);
+
+#define ADAM(T, LOAD_T, STORE_T, GRADIENT) \
+  T w = LOAD_T(weight + index);            \
+  T g = GRADIENT + rate.z * w;             \
+  T m = LOAD_T(mean + index);              \
+  T v = LOAD_T(square + index);            \
+  ADAM_DIRECTION(T)                        \
+  STORE_T(m, mean + index);                \
+  STORE_T(v, square + index);              \
   STEP(T, STORE_T, w, d)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Compiles the kernels of products on GPUs for NVIDIA's processors, where there need be none, and
-# says what they take: registers, spilled bytes, local memory, and instructions by kind.
+# says what they take: registers, spilled bytes, local memory, bytes of code, and instructions by
+# kind; loads and stores with their widths (.64, .128: bits an item; none: 32).
 #   Scripts/check-ptx.sh [sm_80|sm_90 …]
 # Needs clang with the nvptx target and libclc (Debian: clang-19 libclc-19), ptxas and, for the
 # instructions, cuobjdump or nvdisasm (CUDA; or `pip install nvidia-cuda-nvcc-cu12
@@ -14,31 +15,81 @@ nvdisasm=${NVDISASM:-$(command -v nvdisasm || true)}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# source, name, architecture, definitions
-check() {
-  local source=$1 name=$2 architecture=$3
+# ptx, name, architecture, options of ptxas
+assemble() {
+  local ptx=$1 name=$2 architecture=$3 cubin=$folder/$2.cubin
   shift 3
-  local ptx=$folder/$name.ptx cubin=$folder/$name.cubin
-  "$clang" --target=nvptx64--nvidiacl -march="$architecture" -x cl -cl-std=CL1.2 -O3 \
-    -cl-kernel-arg-info -Xclang -finclude-default-header -Xclang -mlink-builtin-bitcode \
-    -Xclang "$libclc" -Xclang -target-feature -Xclang +ptx78 -Wno-override-module -Wno-pass-failed \
-    -DWIDTH=4 "${@/#/-D}" -S -o "$ptx" "Kernels/$source.cl"
-  "$ptxas" -arch="$architecture" -v -o "$cubin" "$ptx" 2>&1 |
+  "$ptxas" -arch="$architecture" -v "$@" -o "$cubin" "$ptx" 2>&1 |
     awk -v name="$name $architecture" '
       /Compiling entry function/ { match($0, /'"'"'[^'"'"']*'"'"'/); kernel = substr($0, RSTART + 1, RLENGTH - 2) }
       /bytes spill stores/ { spill = $5 + $9 }
       /Used [0-9]+ registers/ {
         match($0, /Used [0-9]+/); registers = substr($0, RSTART + 5, RLENGTH - 5)
         memory = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART, RLENGTH - 11) : 0
-        printf "%-30s %-16s registers %3d  spilled %5d B  local memory %6d B\n", name, kernel, registers, spill, memory
+        printf "%-42s %-16s registers %3d  spilled %5d B  local memory %6d B\n", name, kernel, registers, spill, memory
       }
       /error|warning/ { print }'
   if [ -n "$nvdisasm" ]; then
-    "$nvdisasm" "$cubin" 2>/dev/null | awk -v name="$name" '
-      match($0, /(HMMA|FFMA|LDGSTS|LDS|STS|LDG|STG|LDL|STL|BAR|F2F|F2FP)[.A-Z0-9_]*/) {
-        full = substr($0, RSTART, RLENGTH); sub(/\.(STRONG|GPU|E|BYPASS|SYS|CONSTANT|LTC128B).*/, "", full); n[full]++ }
-      END { line = ""; for (i in n) line = line sprintf("%s %d  ", i, n[i]); print "    whole file: " line }'
+    "$nvdisasm" "$cubin" 2>/dev/null | awk '
+      match($0, /\/\*[0-9a-f][0-9a-f][0-9a-f][0-9a-f]+\*\/ /) { instructions++ }
+      match($0, /(HMMA|FFMA|LDGSTS|LDS|STS|LDG|STG|LDL|STL|BAR|CALL|MUFU)[.A-Z0-9_]*/) {
+        full = substr($0, RSTART, RLENGTH)
+        width = match(full, /\.(64|128)($|\.)/) ? "." substr(full, RSTART + 1, RLENGTH - 1) : ""
+        sub(/\.$/, "", width); kind = full; sub(/\..*/, "", kind)
+        if (kind == "HMMA") { kind = full; width = "" }
+        if (kind == "BAR" && full !~ /SYNC/) next
+        n[kind width]++ }
+      END { printf "    %d B of code:", 16 * instructions
+            count = sorted(n, names); for (i = 1; i <= count; i++) printf "  %s %d", names[i], n[names[i]]
+            print "" }
+      function sorted(from, to,   key, count, i, j) {
+        for (key in from) { count++; for (i = count; i > 1 && to[i - 1] > key; i--) to[i] = to[i - 1]; to[i] = key }
+        return count }'
   fi
+}
+
+# Divisions and roots are as exact as NVIDIA's OpenCL has them by default.
+# source, name, architecture, definitions; -maxrregcount=N among them is an option of ptxas
+check() {
+  local source=$1 name=$2 architecture=$3 ptx=$folder/$2.ptx
+  shift 3
+  local definitions=() options=()
+  for word in "$@"; do
+    case $word in -*) options+=("$word") ;; *) definitions+=("-D$word") ;; esac
+  done
+  "$clang" --target=nvptx64--nvidiacl -march="$architecture" -x cl -cl-std=CL1.2 -O3 \
+    -cl-kernel-arg-info -Xclang -finclude-default-header -Xclang -mlink-builtin-bitcode \
+    -Xclang "$libclc" -Xclang -target-feature -Xclang +ptx78 -Wno-override-module -Wno-pass-failed \
+    -Xclang -mllvm -Xclang -nvptx-prec-divf32=1 -Xclang -mllvm -Xclang -nvptx-prec-sqrtf32=0 \
+    -DWIDTH=4 "${definitions[@]}" -S -o "$ptx" "Kernels/$source.cl"
+  assemble "$ptx" "$name" "$architecture" "${options[@]}"
+}
+
+# Variants of a transpose mode: what the definitions are called, and they. EPILOGUE: 1 bias, 2
+# output, 4 derivative, 8 update; KIND: 1 relu, 3 gelu; RULE: 1 SGD, 2 momentum, 4 Adam.
+variants() {
+  local none="EPILOGUE=0 KIND=0 RULE=0"
+  echo "plain ALIGNED=1 $none"
+  echo "unaligned ALIGNED=0 $none"
+  echo "slice ALIGNED=1 $none SLICED=1"
+  case $1 in
+    0) echo "relu' ALIGNED=1 EPILOGUE=4 KIND=1 RULE=0" ;;
+    1)
+      echo "bias-relu ALIGNED=1 EPILOGUE=3 KIND=1 RULE=0"
+      echo "bias-gelu ALIGNED=1 EPILOGUE=3 KIND=3 RULE=0"
+      ;;
+    2)
+      echo "SGD ALIGNED=1 EPILOGUE=8 KIND=0 RULE=1"
+      echo "momentum ALIGNED=1 EPILOGUE=8 KIND=0 RULE=2"
+      echo "Adam ALIGNED=1 EPILOGUE=8 KIND=0 RULE=4"
+      echo "Adam-unaligned ALIGNED=0 EPILOGUE=8 KIND=0 RULE=4"
+      ;;
+  esac
+}
+
+# What GPUProductKernel.buildOptions asks for: tile's rows, variant.
+limit() {
+  if [ "$1" = 128 ] && [ "$2" != slice ]; then echo -maxrregcount=128; fi
 }
 
 [ $# -gt 0 ] || set -- sm_80 sm_90
@@ -46,16 +97,31 @@ for architecture in "$@"; do
   for form in 0 1 2; do
     for tile in "128 128 16 8 8" "64 64 16 4 4" "32 32 16 4 4"; do
       read -r m n k threadM threadN <<<"$tile"
-      check multiply_local "local-${m}x$n-form$form" "$architecture" FORM=$form TILE_M=$m TILE_N=$n \
-        TILE_K=$k THREAD_M=$threadM THREAD_N=$threadN PADDING=4
+      while read -r variant definitions; do
+        limit=$(limit "$m" "$variant")
+        # shellcheck disable=SC2086
+        check multiply_local "local-${m}x$n-form$form-$variant" "$architecture" FORM=$form \
+          TILE_M=$m TILE_N=$n TILE_K=$k THREAD_M=$threadM THREAD_N=$threadN PADDING=4 \
+          $definitions $limit
+      done < <(variants $form)
     done
     for precision in 1 2 3; do
       for tile in "128 128 16 64 32 3" "64 64 16 32 32 4"; do
         read -r m n k warpM warpN stages <<<"$tile"
-        check multiply_tensor "tensor$precision-${m}x$n-form$form" "$architecture" FORM=$form \
-          PRECISION=$precision TILE_M=$m TILE_N=$n TILE_K=$k WARP_M=$warpM WARP_N=$warpN \
-          STAGES=$stages
+        while read -r variant definitions; do
+          limit=$([ "$precision" = 3 ] || limit "$m" "$variant")
+          # shellcheck disable=SC2086
+          check multiply_tensor "tensor$precision-${m}x$n-form$form-$variant" "$architecture" \
+            FORM=$form PRECISION=$precision TILE_M=$m TILE_N=$n TILE_K=$k WARP_M=$warpM \
+            WARP_N=$warpN STAGES=$stages $definitions $limit
+        done < <(variants $form)
       done
     done
+  done
+  for variant in "plain ALIGNED=1 EPILOGUE=0 KIND=0" "bias-gelu ALIGNED=1 EPILOGUE=3 KIND=3" \
+    "unaligned ALIGNED=0 EPILOGUE=0 KIND=0"; do
+    read -r name definitions <<<"$variant"
+    # shellcheck disable=SC2086
+    check slices "slices-$name" "$architecture" RULE=0 $definitions
   done
 done

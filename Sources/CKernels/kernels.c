@@ -72,6 +72,13 @@ const char *gputrain_multiply_source(void) {
   return text;
 }
 
+const char *gputrain_multiply_group_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/multiply_group.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_multiply_local_source(void) {
   static const char text[] = {
 #embed "../../Kernels/multiply_local.cl"
@@ -138,6 +145,13 @@ const char *gputrain_ritz_source(void) {
 const char *gputrain_rules_source(void) {
   static const char text[] = {
 #embed "../../Kernels/rules.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_slices_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/slices.cl"
       , 0};
   return text;
 }

@@ -50,6 +50,13 @@ public struct Device {
   /// Whether `CommandQueue.enqueueNative` works: host functions in the queue.
   public let supportsNativeKernels: Bool
 
+  /// Major and minor version of an NVIDIA GPU's architecture, such as 9, 0; nil where the driver does
+  /// not say.
+  public let computeCapability: (major: Int, minor: Int)?
+
+  /// Name of NVIDIA's platform, whose compiler has options of its own.
+  public static let nvidiaPlatform = "NVIDIA CUDA"
+
   /// Whether the driver itself keeps compiled programs between processes, where a binary of ours
   /// would only be read twice: PoCL, by its own account of them in the user's cache directory.
   public var keepsPrograms: Bool { platform == "Portable Computing Language" }
@@ -137,6 +144,14 @@ public struct Device {
     maximumWorkItemSizes = sizes
     extensions = try string(CL_DEVICE_EXTENSIONS).split(separator: " ").map(String.init)
     let capabilities: cl_device_exec_capabilities = try value(CL_DEVICE_EXECUTION_CAPABILITIES)
+    // CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV and _MINOR_NV of cl_nv_device_attribute_query.
+    if extensions.contains("cl_nv_device_attribute_query"),
+      let major = try? value(0x4000) as cl_uint, let minor = try? value(0x4001) as cl_uint
+    {
+      computeCapability = (Int(major), Int(minor))
+    } else {
+      computeCapability = nil
+    }
     supportsNativeKernels = capabilities & cl_device_exec_capabilities(CL_EXEC_NATIVE_KERNEL) != 0
   }
 }

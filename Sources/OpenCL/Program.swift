@@ -13,9 +13,11 @@ public final class Program {
   /// Compiles `source` for the context's device, or takes what the context's cache kept of it.
   ///
   /// - definitions: preprocessor macros by name.
+  /// - options: further options of the device's compiler, such as `-cl-nv-maxrregcount=128`.
   /// - Throws: `OpenCLError.buildFailed` with the compiler's log; `callFailed`.
   public init(
-    context: Context, file: String, source: String, definitions: [String: String] = [:]
+    context: Context, file: String, source: String, definitions: [String: String] = [:],
+    options further: [String] = []
   ) throws {
     self.context = context
     self.file = file
@@ -23,7 +25,7 @@ public final class Program {
     // kernel is compared with.
     let options =
       (["-cl-std=CL1.2", "-cl-kernel-arg-info"]
-      + definitions.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" })
+      + further + definitions.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" })
       .joined(separator: " ")
     guard let cache = context.programCache else {
       handle = try Self.compile(source, file: file, options: options, context: context)

@@ -1,3 +1,5 @@
+import Foundation
+
 /// An elementwise nonlinearity φ; a layer computes h = φ(z).
 public enum Activation: String, Codable, Hashable, Sendable, CaseIterable {
   /// φ(z) = z.
@@ -8,4 +10,16 @@ public enum Activation: String, Codable, Hashable, Sendable, CaseIterable {
   case tanh
   /// The tanh form, ½z(1 + tanh(√(2/π)(z + 0.044715 z³))) (Hendrycks & Gimpel, arXiv:1606.08415).
   case gelu
+
+  /// φ(z) in Double, on the host.
+  func value(at z: Double) -> Double {
+    switch self {
+    case .identity: return z
+    case .relu: return z < 0 ? 0 : z
+    case .tanh: return Foundation.tanh(z)
+    case .gelu:
+      let inner = (2 / Double.pi).squareRoot() * (z + 0.044715 * z * z * z)
+      return 0.5 * z * (1 + Foundation.tanh(inner))
+    }
+  }
 }

@@ -54,14 +54,17 @@ final class BackendFallback {
     }
   }
 
-  /// Makes sure that the backend in use computes products of `form`, or that another is in use.
+  /// Makes sure that the backend in use computes products of `forms`, or that another is in use.
   ///
   /// - Throws: the first backend's error where none does; `OpenCLError` where memory is short.
-  func prepare(_ form: ProductForm, compute: Compute) throws {
-    while !tried.contains(form) {
+  func prepare(_ forms: [ProductForm], compute: Compute) throws {
+    while true {
+      let untried = forms.filter { !tried.contains($0) }
+      if untried.isEmpty { return }
       do {
-        try current.tryOut(form, compute: compute)
-        tried.insert(form)
+        try current.tryOut(untried, compute: compute)
+        try compute.releaseUnusedMemory()
+        tried.formUnion(untried)
       } catch let error where Self.speaksOfTheBackend(error) {
         rejected.append((current.name, error))
         current = try next()

@@ -55,10 +55,9 @@ public struct CLBlastMultiplier: MatrixMultiplier {
   }
 
   /// A small and a large size: CLBlast has a kernel for each, and its database a border between.
-  public func tryOut(_ form: ProductForm, compute: Compute) throws {
-    try ProductTrial(form: form, precision: precision).run(by: self, compute: compute)
-    try ProductTrial(form: form, rows: 512, columns: 512, depth: 512, precision: precision)
-      .run(by: self, compute: compute)
+  public func tryOut(_ forms: [ProductForm], compute: Compute) throws {
+    try tryOut(forms, size: 64, compute: compute)
+    try tryOut(forms, size: 512, compute: compute)
   }
 
   /// Enqueues the product, as Cᵀ = op(B)ᵀ op(A)ᵀ in column-major order: CLBlast's kernels write C that

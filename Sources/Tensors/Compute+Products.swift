@@ -61,7 +61,7 @@ extension Compute {
 
   /// The product with its epilogue, by the computation's multiplier, tried before.
   func enqueue(_ product: MatrixProduct) throws {
-    try backends.prepare(product.form, compute: self)
+    try backends.prepare([product.form], compute: self)
     try enqueue(product, by: multiplier)
   }
 

@@ -12,7 +12,7 @@ public final class Compute {
   public let tuning: DeviceTuning?
   let pool: BufferPool
   let backends: BackendFallback
-  private var programs: [ProgramKey: Program] = [:]
+  var programs: [ProgramKey: Program] = [:]
   private var ownPrograms: [KernelFile: Program] = [:]
   private var kernels: [KernelKey: AnyObject] = [:]
 
@@ -70,7 +70,7 @@ public final class Compute {
       device: device, multiplier: multiplier, vectorWidth: width, programCache: programCache,
       tuning: tuning)
     do {
-      try multiplier.tryAll(compute: self)
+      try settleMultiplier()
     } catch {
       throw PrecisionError(precision: precision, reason: "\(device.name): \(error)")
     }
@@ -142,7 +142,7 @@ public final class Compute {
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`, `ProductTrialError` where none works.
   public func settleMultiplier() throws {
-    for form in ProductForm.allCases { try backends.prepare(form, compute: self) }
+    try backends.prepare(ProductForm.allCases, compute: self)
   }
 
   /// Buffers made so far; it stands still once a repeated computation has been through once.
@@ -152,7 +152,7 @@ public final class Compute {
   public var programCount: Int { programs.count + ownPrograms.count }
 
   /// How long that took; PoCL compiles each kernel further when it runs first.
-  public private(set) var buildTime = Duration.zero
+  public internal(set) var buildTime = Duration.zero
 
   /// Bytes of all tensors, those kept for reuse among them.
   public var tensorBytes: Int { pool.bytes }
@@ -215,14 +215,14 @@ public final class Compute {
   package func kernel<each Argument: KernelArgument>(
     _ source: KernelSource, _ name: String, _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
-    try kernel(KernelKey(file: nil, name: name)) { try program(source) }
+    try kernel(KernelKey(file: nil, name: name)) { try program(ProgramKey(source: source)) }
   }
 
-  /// A kernel of `source` compiled with `definitions`, checked; the caller keeps it.
+  /// The kernel `name` of a program, compiled at first use, checked; the caller keeps it.
   func load<each Argument: KernelArgument>(
-    _ source: KernelSource, _ name: String, definitions: [String: String] = [:]
+    _ key: ProgramKey, _ name: String
   ) throws -> Kernel<repeat each Argument> {
-    try Kernel<repeat each Argument>(program(source, definitions), name)
+    try Kernel<repeat each Argument>(program(key), name)
   }
 
   /// The kernel `name` of a file of one's own, compiled and checked at first use.
@@ -255,36 +255,24 @@ public final class Compute {
     return kernel
   }
 
-  private func program(_ source: KernelSource, _ definitions: [String: String] = [:]) throws
-    -> Program
-  {
-    let key = ProgramKey(source: source, definitions: definitions)
+  /// Macros that every program is compiled with.
+  var commonDefinitions: [String: String] {
+    ["WIDTH": "\(vectorWidth)", "GROUP_ITEMS": "\(kernelVariant.groupItems)"]
+  }
+
+  private func program(_ key: ProgramKey) throws -> Program {
     if let known = programs[key] { return known }
-    let program = try program(source.file, source.text, definitions)
+    let start = ContinuousClock.now
+    defer { buildTime += ContinuousClock.now - start }
+    let program = try key.program(context: queue.context, common: commonDefinitions)
     programs[key] = program
     return program
   }
 
-  private func program(
-    _ file: String, _ source: String, _ definitions: [String: String] = [:]
-  ) throws -> Program {
+  private func program(_ file: String, _ source: String) throws -> Program {
     let start = ContinuousClock.now
     defer { buildTime += ContinuousClock.now - start }
     return try Program(
-      context: queue.context, file: file, source: source,
-      definitions: definitions.merging(deviceDefinitions) { own, _ in own })
+      context: queue.context, file: file, source: source, definitions: commonDefinitions)
   }
-}
-
-extension Compute {
-  /// What every program of this computation is compiled with.
-  private var deviceDefinitions: [String: String] {
-    ["WIDTH": "\(vectorWidth)", "GROUP_ITEMS": "\(kernelVariant.groupItems)"]
-  }
-}
-
-/// What a program is made of.
-private struct ProgramKey: Hashable {
-  let source: KernelSource
-  let definitions: [String: String]
 }

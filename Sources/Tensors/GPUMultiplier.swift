@@ -2,11 +2,13 @@ import COpenCL
 import OpenCL
 
 /// Matrix products by our own kernels for GPUs, with their epilogues (Kernels/multiply_local.cl,
-/// multiply_tensor.cl).
+/// multiply_tensor.cl, slices.cl).
 ///
-/// Every element is summed in an order that k alone decides: its bits depend neither on the tile
-/// nor on the replica's group. Each kernel is tried on a small product before it is first used; a
-/// tile whose kernel does not compile or is wrong is not used, and where none is left that is an
+/// Every element is summed in an order that the product's shape and the number of replicas decide:
+/// in the order of k, in slices where there are too few tiles for a GPU (`ProductSlices`). So its bits
+/// do not depend on the tile, and on the replica's group only by how k is sliced. A kernel is compiled
+/// for each variant of a product that comes up, and tried on a small product before it is first used;
+/// a tile whose kernel does not compile or is wrong is not used, and where none is left that is an
 /// error.
 public final class GPUMultiplier: MatrixMultiplier {
   /// `tiled`.
@@ -20,27 +22,35 @@ public final class GPUMultiplier: MatrixMultiplier {
   /// Those that a tuning found for a class of products.
   private var tuned: [ProductClass: GPUProductKernel]
   private let units: Int
-  private var loaded: [Variant: LoadedKernels] = [:]
+  private var loaded: [LoadedKey: LoadedKernel] = [:]
+  /// Of Kernels/slices.cl, by what becomes of the sums.
+  private var sums: [ProductVariant: AddSlices] = [:]
 
-  private struct Variant: Hashable {
+  private struct LoadedKey: Hashable {
     let kernel: GPUProductKernel
-    let form: ProductForm
+    let variant: ProductVariant
   }
 
   private typealias Multiply = Kernel<
     Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, UInt32,
-    UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
+    UInt32, UInt32, UInt64, UInt64
+  >
+  private typealias MultiplySlice = Kernel<
+    Buffer<Float>, Buffer<Float>, Buffer<Float>, UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
   >
   private typealias MultiplyUpdate = Kernel<
     Buffer<Float>, Buffer<Float>, Buffer<SIMD4<Float>>, Buffer<Float>, Buffer<Float>,
     Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, Float, Float, Float, Float, Float, UInt32,
-    UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
+    UInt32, UInt32, UInt32, UInt64, UInt64
+  >
+  private typealias AddSlices = Kernel<
+    Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, UInt32, UInt32, UInt32
   >
 
-  private struct LoadedKernels {
-    let multiply: Multiply
-    /// Of form TN.
-    let update: MultiplyUpdate?
+  private enum LoadedKernel {
+    case multiply(Multiply)
+    case slice(MultiplySlice)
+    case update(MultiplyUpdate)
   }
 
   /// The tiles that fit `device`, and those of its tuning.
@@ -56,7 +66,7 @@ public final class GPUMultiplier: MatrixMultiplier {
     }
     self.init(
       kernels: kernels, units: device.computeUnits,
-      tuned: tuning.map { family.kernels(of: $0, on: KernelLimits(device)) } ?? [:])
+      tuned: tuning.map { family.kernels(of: $0, on: KernelLimits(tuningTilesOn: device)) } ?? [:])
   }
 
   /// - kernels: of one precision, at least one; `tuned`, of the same, come before them.
@@ -87,24 +97,31 @@ public final class GPUMultiplier: MatrixMultiplier {
   ///
   /// - Throws: `OpenCLError`; `ProductTrialError` where every tile's kernel is wrong.
   public func multiply(_ product: MatrixProduct, compute: Compute) throws {
+    let slices = ProductSlices(product)
+    let variant = ProductVariant(product, isSliced: slices.count > 1)
     while true {
-      let best = kernel(
-        m: product.m, n: product.n, k: product.k, replicas: product.replicas)
-      let ready: LoadedKernels
+      let best = kernel(product.m, product.n, product.k, product.replicas, slices.count)
+      let ready: LoadedKernel
       do {
-        ready = try load(best, product.form, compute)
+        ready = try load(best, variant, compute)
       } catch let error where Self.isRejection(error) && mayReject(best) {
         reject(best, error)
         continue
       }
-      return try launch(ready, best.tile, product, compute)
+      return try launch(ready, best.tile, product, slices, compute.pool, compute)
     }
   }
 
   /// The kernel for products of this shape: a tuned one, unless most of its tiles would be empty.
   package func kernel(m: Int, n: Int, k: Int, replicas: Int) -> GPUProductKernel {
+    kernel(m, n, k, replicas, ProductSlices(m: m, n: n, k: k, replicas: replicas).count)
+  }
+
+  private func kernel(_ m: Int, _ n: Int, _ k: Int, _ replicas: Int, _ slices: Int)
+    -> GPUProductKernel
+  {
     func cost(_ kernel: GPUProductKernel) -> Double {
-      kernel.tile.cost(m: m, n: n, replicas: replicas, units: units)
+      kernel.tile.cost(m: m, n: n, replicas: replicas, slices: slices, units: units)
     }
     let best = kernels.min { cost($0) < cost($1) }!
     guard let tuned = tuned[ProductClass(m: m, n: n, k: k)],
@@ -116,34 +133,43 @@ public final class GPUMultiplier: MatrixMultiplier {
   /// A tuned tile is not used where it is guessed to take this many times as long as the best other.
   private static let tunedCost = 2.0
 
-  /// Compiles and tries every form of every tile; those that fail are in `rejected`.
+  /// Compiles and tries the variants of `ProductVariant.trialled` of every tile; tiles that fail are
+  /// in `rejected`.
   ///
   /// - Throws: as `multiply`.
   public func tryAll(compute: Compute) throws {
-    let extra = Set(tuned.values).subtracting(kernels)
-    for kernel in kernels + extra {
-      for form in ProductForm.allCases {
-        do {
-          _ = try load(kernel, form, compute)
-        } catch let error where Self.isRejection(error) && mayReject(kernel) {
-          reject(kernel, error)
-          break
-        }
+    let kernels = kernels + Set(tuned.values).subtracting(kernels)
+    compute.prepare(
+      kernels.flatMap { kernel in ProductVariant.trialled.map { program(kernel, $0, compute) } })
+    for kernel in kernels {
+      do {
+        for variant in ProductVariant.trialled { _ = try load(kernel, variant, compute) }
+      } catch let error where Self.isRejection(error) && mayReject(kernel) {
+        reject(kernel, error)
       }
     }
   }
 
-  /// Makes sure that one tile's kernels compute products of `form`: the smallest, which every network's
-  /// last layer takes; each other is tried when it is first used.
+  /// Makes sure that there is a tile whose kernels compile and are right for these transpose modes,
+  /// compiling one program for each where the first does; other tiles and variants are tried when they
+  /// are first used.
+  ///
+  ///     let multiplier = try GPUMultiplier(device: device, precision: .tf32)
+  ///     let compute = try Compute(device: device, multiplier: multiplier, vectorWidth: 4)
+  ///     try multiplier.tryOut(ProductForm.allCases, compute: compute)
   ///
   /// - Throws: as `multiply`.
-  public func tryOut(_ form: ProductForm, compute: Compute) throws {
-    while let smallest = kernels.last {
+  public func tryOut(_ forms: [ProductForm], compute: Compute) throws {
+    let variants = forms.map { ProductVariant($0, isAligned: true, ending: .plain) }
+    while true {
+      // The smallest: the least to compile, and what every device has room for.
+      let kernel = kernels.last!
+      compute.prepare(variants.map { program(kernel, $0, compute) })
       do {
-        _ = try load(smallest, form, compute)
+        for variant in variants { _ = try load(kernel, variant, compute) }
         return
-      } catch let error where Self.isRejection(error) && mayReject(smallest) {
-        reject(smallest, error)
+      } catch let error where Self.isRejection(error) && mayReject(kernel) {
+        reject(kernel, error)
       }
     }
   }
@@ -168,26 +194,34 @@ public final class GPUMultiplier: MatrixMultiplier {
     }
   }
 
-  /// The kernels of a variant, tried if they are new.
+  private func program(
+    _ kernel: GPUProductKernel, _ variant: ProductVariant, _ compute: Compute
+  ) -> ProgramKey {
+    kernel.program(variant, platform: compute.queue.device.platform)
+  }
+
+  /// The kernel of a variant, tried if it is new.
   private func load(
-    _ kernel: GPUProductKernel, _ form: ProductForm, _ compute: Compute
-  ) throws -> LoadedKernels {
-    let variant = Variant(kernel: kernel, form: form)
-    if let known = loaded[variant] { return known }
-    let definitions = kernel.definitions(form)
-    let made = LoadedKernels(
-      multiply: try compute.load(kernel.source, "multiply", definitions: definitions),
-      update: form == .tn
-        ? try compute.load(kernel.source, "multiply_update", definitions: definitions) : nil)
-    try ProductTrial(form: form, tile: kernel.tile, precision: precision).run(compute: compute) {
-      try launch(made, kernel.tile, $0, compute)
-    }
-    loaded[variant] = made
+    _ kernel: GPUProductKernel, _ variant: ProductVariant, _ compute: Compute
+  ) throws -> LoadedKernel {
+    let key = LoadedKey(kernel: kernel, variant: variant)
+    if let known = loaded[key] { return known }
+    let program = program(kernel, variant, compute)
+    let made: LoadedKernel =
+      switch variant.ending {
+      case .slice: .slice(try compute.load(program, variant.kernel))
+      case .epilogue: .multiply(try compute.load(program, variant.kernel))
+      case .update: .update(try compute.load(program, variant.kernel))
+      }
+    try ProductTrial(variant: variant, tile: kernel.tile, precision: precision)
+      .run(compute: compute) { try launch(made, kernel.tile, $0, $1, $2, compute) }
+    loaded[key] = made
     return made
   }
 
   private func launch(
-    _ kernels: LoadedKernels, _ tile: any ProductTile, _ product: MatrixProduct, _ compute: Compute
+    _ kernel: LoadedKernel, _ tile: any ProductTile, _ product: MatrixProduct,
+    _ slices: ProductSlices, _ pool: BufferPool, _ compute: Compute
   ) throws {
     let (a, b, c) = (product.a.buffer, product.b.buffer, product.c.buffer)
     let (m, n, k) = (UInt32(product.m), UInt32(product.n), UInt32(product.k))
@@ -196,19 +230,51 @@ public final class GPUMultiplier: MatrixMultiplier {
       (product.m + tile.rows - 1) / tile.rows * ((product.n + tile.columns - 1) / tile.columns)
     let global = [tiles * tile.workItems, product.replicas]
     let local = [tile.workItems, 1]
-    if case .update(let update, let change) = product.epilogue {
-      let (rule, numbers) = update.direction.kernelArguments
+    switch kernel {
+    case .multiply(let multiply):
+      let (side, output, _, _) = product.epilogue.kernelArguments
+      try multiply(
+        compute.queue, global: global, local: local, a, b, side?.buffer ?? c, c,
+        output?.buffer ?? c, product.alpha, m, n, k, strideA, strideB)
+    case .slice(let multiplySlice):
+      let partial = try Tensor(
+        replicas: slices.count * product.replicas, rows: product.m, columns: product.n, pool: pool)
+      try multiplySlice(
+        compute.queue, global: global + [slices.count], local: local + [1], a, b, partial.buffer,
+        m, n, k, UInt32(slices.depth), strideA, strideB)
+      try add(partial, slices.count, product, compute)
+    case .update(let multiplyUpdate):
+      guard case .update(let update, let change) = product.epilogue else {
+        preconditionFailure("a kernel of updates for \(product.epilogue)")
+      }
+      let numbers = update.direction.kernelArguments.numbers
       let state = update.direction.state.map(\.buffer) + [c, c]
-      try kernels.update!(
+      try multiplyUpdate(
         compute.queue, global: global, local: local, a, b, update.rates.buffer,
         update.active.buffer, c, state[0], state[1], change?.buffer ?? c, product.alpha,
-        update.schedule, numbers.x, numbers.y, numbers.z, numbers.w, rule, change == nil ? 0 : 1,
-        m, n, k, strideA, strideB)
-    } else {
-      let (side, output, flags, kind) = product.epilogue.kernelArguments
-      try kernels.multiply(
-        compute.queue, global: global, local: local, a, b, side?.buffer ?? c, c,
-        output?.buffer ?? c, product.alpha, flags, kind, m, n, k, strideA, strideB)
+        update.schedule, numbers.x, numbers.y, numbers.z, numbers.w, change == nil ? 0 : 1, m, n, k,
+        strideA, strideB)
     }
+  }
+
+  /// Adds the slices' sums and applies the product's epilogue.
+  private func add(
+    _ partial: Tensor, _ slices: Int, _ product: MatrixProduct, _ compute: Compute
+  ) throws {
+    // Sums know nothing of operands: one transpose mode stands for all.
+    let variant = ProductVariant(
+      .nn, isAligned: product.isAligned, ending: product.epilogue.ending)
+    let kernel =
+      try sums[variant]
+      ?? compute.load(
+        ProgramKey(source: .slices, definitions: variant.parameters.mapValues(String.init)),
+        "add_slices")
+    sums[variant] = kernel
+    let (c, (side, output, _, _)) = (product.c.buffer, product.epilogue.kernelArguments)
+    let spans = product.m * ((product.n + 3) / 4)
+    try kernel(
+      compute.queue, global: [compute.roundUp(spans, 64), product.replicas], local: [64, 1],
+      partial.buffer, side?.buffer ?? c, c, output?.buffer ?? c, product.alpha, UInt32(slices),
+      UInt32(product.m), UInt32(product.n))
   }
 }

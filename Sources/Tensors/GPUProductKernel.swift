@@ -1,4 +1,6 @@
-/// Which kernels of products on GPUs are compiled, but for form and tile.
+import OpenCL
+
+/// Which kernels of products on GPUs are compiled, but for the variant.
 package enum GPUProductKernel: Hashable, Sendable {
   /// Kernels/multiply_local.cl.
   case local(LocalTile)
@@ -33,14 +35,39 @@ package enum GPUProductKernel: Hashable, Sendable {
     }
   }
 
-  /// What `source` is compiled with for products of `form`.
-  func definitions(_ form: ProductForm) -> [String: String] {
-    var numbers = tile.parameters
-    numbers["FORM"] = form == .nn ? 0 : form == .nt ? 1 : 2
+  /// What `variant` is compiled from on a device of `platform`.
+  func program(_ variant: ProductVariant, platform: String) -> ProgramKey {
+    var numbers = tile.parameters.merging(variant.parameters) { $1 }
     if case .tensor(_, let precision, let emulation) = self {
       numbers["PRECISION"] = precision.kernelCode
       numbers["EMULATED"] = emulation?.rawValue
     }
-    return numbers.mapValues(String.init)
+    return ProgramKey(
+      source: source, definitions: numbers.mapValues(String.init),
+      options: buildOptions(variant, platform: platform))
+  }
+
+  /// Options for the compiler of `platform`: a limit to a work-item's registers, which NVIDIA's
+  /// takes and others refuse.
+  func buildOptions(_ variant: ProductVariant, platform: String) -> [String] {
+    guard platform == Device.nvidiaPlatform, let limit = registerLimit(variant) else { return [] }
+    return ["-cl-nv-maxrregcount=\(limit)"]
+  }
+
+  /// A limit under which another work-group has room beside the first, where kernels would take a
+  /// few registers more and lose next to nothing (Scripts/check-ptx.sh: at most 24 bytes are spilled,
+  /// two loads in a round of 1024 multiply-adds); nil elsewhere.
+  ///
+  /// Two groups of 256 work-items share 65,536 registers with 128 each. Slices are of products that
+  /// have no second group for most processors.
+  private func registerLimit(_ variant: ProductVariant) -> Int? {
+    guard tile.workItems == 256, variant.ending != .slice else { return nil }
+    return switch self {
+    case .local(let tile):
+      tile.threadRows * tile.threadColumns == 64 && tile.depth <= 16 ? 128 : nil
+    case .tensor(let tile, let precision, _):
+      // tf32x3 has twice the fragments and spills 250 bytes.
+      tile.warpRows * tile.warpColumns == 64 * 32 && precision != .tf32x3 ? 128 : nil
+    }
   }
 }

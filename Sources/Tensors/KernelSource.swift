@@ -3,12 +3,13 @@ import CKernels
 /// The files of Kernels/: families of kernels, and what several families include.
 package enum KernelSource: String, CaseIterable {
   case activation, arithmetic, fill, gather, gram, loss, multiply, order, random, record, reduction
-  case ritz, spectral, update
-  /// Of GPUs: compiled for a form and a tile.
+  case ritz, slices, spectral, update
+  /// Of GPUs: compiled for a variant and a tile.
   case multiplyLocal = "multiply_local"
   case multiplyTensor = "multiply_tensor"
   /// Included by others: no kernels of their own.
   case epilogue, group, mma, nonlinearity, philox, rules, span, tile, vector
+  case multiplyGroup = "multiply_group"
 
   /// The file's name, for messages.
   package var file: String { "Kernels/\(rawValue).cl" }
@@ -48,6 +49,7 @@ package enum KernelSource: String, CaseIterable {
       case .loss: gputrain_loss_source()
       case .mma: gputrain_mma_source()
       case .multiply: gputrain_multiply_source()
+      case .multiplyGroup: gputrain_multiply_group_source()
       case .multiplyLocal: gputrain_multiply_local_source()
       case .multiplyTensor: gputrain_multiply_tensor_source()
       case .nonlinearity: gputrain_nonlinearity_source()
@@ -58,6 +60,7 @@ package enum KernelSource: String, CaseIterable {
       case .reduction: gputrain_reduction_source()
       case .ritz: gputrain_ritz_source()
       case .rules: gputrain_rules_source()
+      case .slices: gputrain_slices_source()
       case .span: gputrain_span_source()
       case .spectral: gputrain_spectral_source()
       case .tile: gputrain_tile_source()

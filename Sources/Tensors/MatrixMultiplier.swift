@@ -49,10 +49,10 @@ public protocol MatrixMultiplier {
   func fuses(_ product: MatrixProduct) -> Bool
   /// Whether products take these parameters of a tuning.
   func takes(_ kernel: DeviceTuning.Kernel) -> Bool
-  /// Compares small products of `form` with the host's.
+  /// Compares small products of `forms` with the host's.
   ///
   /// - Throws: `ProductTrialError` where one is wrong; `OpenCLError`, `CLBlastError`.
-  func tryOut(_ form: ProductForm, compute: Compute) throws
+  func tryOut(_ forms: [ProductForm], compute: Compute) throws
   /// Enqueues the product.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
@@ -66,9 +66,23 @@ extension MatrixMultiplier {
   public func takes(_ kernel: DeviceTuning.Kernel) -> Bool {
     kernel.family.hasPrefix(name + "/")
   }
-  /// One small size with tails of every kind.
-  public func tryOut(_ form: ProductForm, compute: Compute) throws {
-    try ProductTrial(form: form, precision: precision).run(by: self, compute: compute)
+  /// Products of 64×64 and a little more.
+  public func tryOut(_ forms: [ProductForm], compute: Compute) throws {
+    try tryOut(forms, size: 64, compute: compute)
+  }
+
+  /// Products a little larger than `size` each way, with rows at multiples of 16 bytes and not, and a
+  /// weight's update.
+  func tryOut(_ forms: [ProductForm], size: Int, compute: Compute) throws {
+    for form in forms {
+      let plain = [true, false].map { ProductVariant(form, isAligned: $0, ending: .plain) }
+      let update = ProductVariant(form, isAligned: true, ending: .update(rule: 1))
+      for variant in plain + (form == .tn ? [update] : []) {
+        try ProductTrial(
+          variant: variant, rows: size, columns: size, depth: size, precision: precision
+        ).run(compute: compute) { product, _, _ in try compute.enqueue(product, by: self) }
+      }
+    }
   }
   /// Products only.
   public func fuses(_ product: MatrixProduct) -> Bool { false }

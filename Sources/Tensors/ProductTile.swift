@@ -34,12 +34,12 @@ extension ProductTile {
   /// About how long C [m, n] of each replica takes, in units of one element of C on all `units`.
   ///
   /// Rounds of work-groups times a tile's area, over the share of the peak that a tile of its size
-  /// can reach: operands read for each element computed go as 1/rows + 1/columns. A guess that
-  /// orders tiles.
-  func cost(m: Int, n: Int, replicas: Int, units: Int) -> Double {
-    let groups = (m + rows - 1) / rows * ((n + columns - 1) / columns) * replicas
+  /// can reach: operands read for each element computed go as 1/rows + 1/columns. A work-group of
+  /// one of several slices of k has that part of the work. A guess that orders tiles.
+  func cost(m: Int, n: Int, replicas: Int, slices: Int = 1, units: Int) -> Double {
+    let groups = (m + rows - 1) / rows * ((n + columns - 1) / columns) * replicas * slices
     let rounds = (groups + units - 1) / units
     let side = 1 / (1 / Double(rows) + 1 / Double(columns))
-    return Double(rounds * rows * columns) * (side + 16) / side
+    return Double(rounds * rows * columns) / Double(slices) * (side + 16) / side
   }
 }

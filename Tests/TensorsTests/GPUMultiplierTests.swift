@@ -103,27 +103,140 @@ import Testing
     #expect(best(8192, 8192) == 128)
     #expect(best(64, 128) == 32)
     #expect(best(64, 64, replicas: 4096) == 64)
+    // Slices of k are work-groups too, of less work each.
+    let tile = LocalTile.defaults[2]
+    #expect(
+      tile.cost(m: 64, n: 64, replicas: 1, slices: 32, units: 128)
+        == tile.cost(m: 64, n: 64, replicas: 1, units: 128) / 32)
+    #expect(
+      tile.cost(m: 4096, n: 4096, replicas: 1, slices: 2, units: 128)
+        == tile.cost(m: 4096, n: 4096, replicas: 1, units: 128))
   }
 
   /// Nothing is used that is wrong: here a kernel that multiplies by tf32 and is held to float32.
   @Test func wrongKernel_isNotUsed() throws {
     let compute = try MatrixProductTests.compute(
       .tensor(Self.tensorTiles[0], .tf32, emulation: .early))
-    let trial = ProductTrial(form: .tn, tile: Self.tensorTiles[0], precision: .fp32)
-    #expect(throws: ProductTrialError.self) {
-      try trial.run(compute: compute) { try compute.enqueue($0) }
-    }
-    #expect(throws: ProductTrialError.self) {
-      try trial.run(compute: compute) { product in
-        try product.c.buffer.write(
-          [Float](repeating: .nan, count: product.c.count), queue: compute.queue)
+    for variant in ProductVariant.trialled where variant.form == .tn && variant.ending != .slice {
+      let trial = ProductTrial(variant: variant, tile: Self.tensorTiles[0], precision: .fp32)
+      #expect(throws: ProductTrialError.self) {
+        try trial.run(compute: compute) { product, _, _ in try compute.enqueue(product) }
       }
+      #expect(throws: ProductTrialError.self) {
+        try trial.run(compute: compute) { product, _, _ in
+          try product.c.buffer.write(
+            [Float](repeating: .nan, count: product.c.count), queue: compute.queue)
+        }
+      }
+    }
+  }
+
+  /// A trial sees a wrong bias, output, derivative and update where the product itself is right.
+  @Test func wrongEpilogue_isNotUsed() throws {
+    let compute = try Compute(device: .find(.best), multiplier: .tiled)
+    let tile = LocalTile.defaults[2]
+    for ending in [
+      ProductVariant.Ending.epilogue(flags: 1, .identity), .epilogue(flags: 2, .tanh),
+      .epilogue(flags: 4, .gelu), .update(rule: 4),
+    ] {
+      let variant = ProductVariant(.tn, isAligned: true, ending: ending)
+      let trial = ProductTrial(variant: variant, tile: tile, precision: .fp32)
+      try trial.run(compute: compute) { product, _, _ in try compute.enqueue(product) }
+      #expect(throws: ProductTrialError.self, "\(ending)") {
+        try trial.run(compute: compute) { product, _, _ in
+          try compute.enqueue(
+            MatrixProduct(.tn, product.a, product.b, alpha: product.alpha, into: product.c))
+        }
+      }
+    }
+  }
+
+  /// One program for each variant that is used, and no more.
+  @Test func variants_areCompiledWhenTheyAreUsed() throws {
+    let compute = try MatrixProductTests.compute(.local(LocalTile.defaults[2]))
+    let x = try compute.tensor([Float](repeating: 1, count: 64), rows: 8, columns: 8)
+    _ = try compute.product(.nt, x, x)
+    #expect(compute.programCount == 1)
+    _ = try compute.layer(x, weight: x, bias: nil, alpha: 1, activation: .identity)
+    #expect(compute.programCount == 1)
+    _ = try compute.layer(x, weight: x, bias: nil, alpha: 1, activation: .relu)
+    #expect(compute.programCount == 2)
+    let long = try compute.tensor([Float](repeating: 1, count: 8192), rows: 8, columns: 1024)
+    #expect(try compute.read(compute.product(.nt, long, long)).allSatisfy { $0 == 1024 })
+    // The slices, and their sums.
+    #expect(compute.programCount == 4)
+  }
+
+  /// Every transpose mode by one tile, and no other tile is compiled.
+  @Test func tryOut_compilesThreePrograms() throws {
+    let multiplier = GPUMultiplier(kernels: LocalTile.defaults.map { .local($0) }, units: 2)
+    let compute = try Compute(device: .find(.best), multiplier: multiplier, vectorWidth: 4)
+    try multiplier.tryOut(ProductForm.allCases, compute: compute)
+    #expect(compute.programCount == 3 && multiplier.rejected.isEmpty)
+    try multiplier.tryOut(ProductForm.allCases, compute: compute)
+    #expect(compute.programCount == 3)
+  }
+
+  @Test func tryOut_withoutAnyThatCompiles_throws() throws {
+    let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 128)
+    let worse = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 128, threadColumns: 64)
+    let good = LocalTile.defaults[2]
+    let one = GPUMultiplier(kernels: [.local(good), .local(bad)], units: 1)
+    try one.tryOut(
+      ProductForm.allCases,
+      compute: Compute(device: .find(.best), multiplier: one, vectorWidth: 4))
+    #expect(one.rejected.count == 1 && one.kernels == [.local(good)])
+    let none = GPUMultiplier(kernels: [.local(worse), .local(bad)], units: 1)
+    let compute = try Compute(device: .find(.best), multiplier: none, vectorWidth: 4)
+    #expect(throws: OpenCLError.self) { try none.tryOut(ProductForm.allCases, compute: compute) }
+  }
+
+  /// Programs compiled at once are those compiled one by one; what cannot be compiled is left out.
+  @Test func prepare_compilesWhatIsMissing() throws {
+    let compute = try MatrixProductTests.compute(.local(LocalTile.defaults[2]))
+    let device = compute.queue.device
+    let kernel = GPUProductKernel.local(
+      LocalTile(rows: 32, columns: 64, depth: 8, threadRows: 4, threadColumns: 4))
+    var keys = ProductVariant.trialled.map { kernel.program($0, platform: device.platform) }
+    compute.prepare(keys)
+    #expect(compute.programCount == keys.count && compute.buildTime > .zero)
+    keys.append(ProgramKey(source: .multiplyLocal))
+    keys.append(ProgramKey(source: .fill))
+    compute.prepare(keys + keys)
+    #expect(compute.programCount == keys.count - 1)
+    let values = try compute.filled(3, rows: 5, columns: 7)
+    #expect(try compute.read(values).allSatisfy { $0 == 3 })
+  }
+
+  /// NVIDIA's compiler alone knows the option, and only some kernels are helped by it.
+  @Test func registers_areLimitedOnNVIDIAOnly() {
+    let large = GPUProductKernel.local(LocalTile.defaults[0])
+    let plain = ProductVariant(.nt, isAligned: true, ending: .plain)
+    let update = ProductVariant(.tn, isAligned: true, ending: .update(rule: 4))
+    let slice = ProductVariant(.nt, isAligned: true, ending: .slice)
+    let limit = ["-cl-nv-maxrregcount=128"]
+    #expect(large.buildOptions(plain, platform: Device.nvidiaPlatform) == limit)
+    #expect(large.buildOptions(update, platform: Device.nvidiaPlatform) == limit)
+    #expect(large.buildOptions(slice, platform: Device.nvidiaPlatform) == [])
+    for platform in ["Portable Computing Language", "AMD Accelerated Parallel Processing", ""] {
+      #expect(large.buildOptions(plain, platform: platform) == [])
+    }
+    for tile in LocalTile.defaults.dropFirst() {
+      #expect(GPUProductKernel.local(tile).buildOptions(plain, platform: "NVIDIA CUDA") == [])
+    }
+    func tensor(_ precision: ProductPrecision, _ variant: ProductVariant) -> [String] {
+      GPUProductKernel.tensor(TensorTile.defaults[0], precision)
+        .buildOptions(variant, platform: "NVIDIA CUDA")
+    }
+    for variant in [plain, update] {
+      #expect(tensor(.bf16, variant) == limit && tensor(.tf32, variant) == limit)
+      #expect(tensor(.tf32x3, variant) == [])
     }
   }
 
   /// A tile whose kernel does not compile gives way to the next, and is named.
   @Test func tileThatDoesNotCompile_givesWay() throws {
-    let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 3)
+    let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 128)
     let good = LocalTile(rows: 32, columns: 32, depth: 16, threadRows: 4, threadColumns: 4)
     let multiplier = GPUMultiplier(kernels: [.local(bad), .local(good)], units: 1)
     let compute = try Compute(device: .find(.best), multiplier: multiplier, vectorWidth: 4)

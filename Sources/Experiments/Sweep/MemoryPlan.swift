@@ -54,7 +54,8 @@ public struct MemoryPlan: Sendable {
   /// can be asked for overflows.
   ///
   /// Tensors come from a pool that keeps memory by size, so their peak is found by walking through
-  /// a step and an evaluation as the trainer does. CLBlast pads or transposes operands, once each.
+  /// a step and an evaluation as the trainer does. CLBlast pads or transposes operands, once each;
+  /// `tiled` stores the sums of slices.
   package static func bytesPerReplica(
     of group: RunGroup, measured: Diagnostics.Contents? = nil
   ) -> (all: Double, largest: Double) {
@@ -96,6 +97,9 @@ public struct MemoryPlan: Sendable {
         }
       }
     }
+    let normsOfGradients =
+      measured == .all || measured != nil && !keepsUpdates
+      || group.optimizer.family == .normalized
     for rows in batches(of: settings.data.trainCount, by: settings.batchSize) {
       if keepsUpdates { for parameter in parameters { pool.take(parameter) } }
       let fusesUpdates =
@@ -103,8 +107,7 @@ public struct MemoryPlan: Sendable {
         || settings.matrixMultiplication == "opencl" && Int(rows) <= CPUMultiplier.mostUpdateRows
       pool.walkStep(
         shape, rows: rows, nonlinear: settings.activation != .identity,
-        normsOfGradients: measured == .all || measured != nil && !keepsUpdates
-          || group.optimizer.family == .normalized,
+        normsOfGradients: normsOfGradients,
         // An update that is kept lies where its gradient was.
         gradients: !keepsUpdates && (group.optimizer.rule.formsGradient || !fusesUpdates))
       if keepsUpdates { pool.release(parameters) }
@@ -117,10 +120,56 @@ public struct MemoryPlan: Sendable {
     let widest = Double(shape.hidden.max() ?? 0)
     let mostRows = Double(max(settings.batchSize, Trainer.evaluationBatch))
     let temporaries =
-      settings.matrixMultiplication == "clblast"
-      ? 2 * (parameters.max() ?? 0) + 4 * mostRows * widest : 0
+      switch settings.matrixMultiplication {
+      case "clblast": 2 * (parameters.max() ?? 0) + 4 * mostRows * widest
+      case "tiled":
+        Self.sliceElements(
+          of: group, measured: measured != nil, normsOfGradients: normsOfGradients)
+      default: 0.0
+      }
     let order = Double(settings.data.trainCount)
     return (4 * (pool.total + temporaries + order + scalars), 4 * pool.largest)
+  }
+
+  /// Elements of the sums of products whose k our GPU kernels cut into slices: one buffer for each
+  /// size, as they are given back at once.
+  ///
+  /// - measured: whether norms and features are measured too. normsOfGradients: whether norms are
+  ///   taken by the batch's two Gram matrices.
+  static func sliceElements(
+    of group: RunGroup, measured: Bool, normsOfGradients: Bool
+  ) -> Double {
+    let settings = group.settings
+    let matrices = group.training.network.shape.parameters.map(\.shape)
+      .filter { $0.kind == .weight }
+    let steps = batches(of: settings.data.trainCount, by: settings.batchSize).map { Int($0) }
+    let evaluations = batches(of: settings.data.validationCount, by: Trainer.evaluationBatch)
+      .map { Int($0) }
+    var sizes: Set<Int> = []
+    func multiply(_ m: Int, _ n: Int, _ k: Int) {
+      sizes.insert(ProductSlices.elements(m: m, n: n, k: k))
+    }
+    for (layer, matrix) in matrices.enumerated() {
+      let (fanIn, fanOut) = (matrix.fanIn, matrix.fanOut)
+      for rows in steps + evaluations + (measured ? [Trainer.probeRows] : []) {
+        multiply(rows, fanOut, fanIn)
+      }
+      for rows in steps {
+        // The data has no gradient.
+        if layer > 0 { multiply(rows, fanIn, fanOut) }
+        // A gradient as a matrix, where the rule or a measurement needs one.
+        multiply(fanOut, fanIn, rows)
+        if normsOfGradients {
+          multiply(rows, rows, fanIn)
+          multiply(rows, rows, fanOut)
+        }
+        if measured {
+          multiply(Trainer.probeRows, rows, fanIn)
+          multiply(Trainer.probeRows, fanOut, rows)
+        }
+      }
+    }
+    return sizes.reduce(0) { $0 + Double($1) }
   }
 
   /// Elements of what is one number a replica: norms, flags.

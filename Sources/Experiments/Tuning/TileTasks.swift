@@ -48,7 +48,7 @@ public struct TileTasks: TuningTasks {
       .parameters(family: family.name, shapeClass: classes[step].rawValue)
     let candidates = TileCandidates(family: family, device: device)
     let check = ProductCheck(expected: usual, compute: compute)
-    let (family, limits) = (family, KernelLimits(device))
+    let (family, limits) = (family, KernelLimits(tuningTilesOn: device))
     func multiplier(_ parameters: [String: Int]) throws -> GPUMultiplier {
       parameters == start ? usual : try candidates.multiplier(parameters)
     }
@@ -104,7 +104,7 @@ private final class TileCandidates {
   /// - Throws: `OpenCLError.unsupported` for parameters that the device cannot run.
   func multiplier(_ parameters: [String: Int]) throws -> GPUMultiplier {
     if let known = made[parameters] { return known }
-    guard let kernel = family.kernel(parameters, on: KernelLimits(device)) else {
+    guard let kernel = family.kernel(parameters, on: KernelLimits(tuningTilesOn: device)) else {
       throw OpenCLError.unsupported(operation: "a tile of \(parameters)", device: device.name)
     }
     let multiplier = GPUMultiplier(kernels: [kernel], units: device.computeUnits)

@@ -123,14 +123,14 @@ public struct DeviceTuning: Codable, Hashable, Sendable {
 
   /// The kernels whose parameters `device` cannot run, of the families that are known here.
   public func kernelsRefused(by device: Device) -> [Kernel] {
-    let limits = KernelLimits(device)
+    let (limits, tileLimits) = (KernelLimits(device), KernelLimits(tuningTilesOn: device))
     return kernels.filter { kernel in
       CLBlastKernel.allCases.contains {
         $0.family == kernel.family && $0.shapeClass == kernel.shapeClass
           && !$0.accepts(kernel.parameters, on: limits)
       }
         || TileFamily.all.contains {
-          $0.name == kernel.family && $0.kernel(kernel.parameters, on: limits) == nil
+          $0.name == kernel.family && $0.kernel(kernel.parameters, on: tileLimits) == nil
         }
     }
   }

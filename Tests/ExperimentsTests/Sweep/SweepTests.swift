@@ -117,6 +117,29 @@ import Training
     }
   }
 
+  /// What products of few tiles and long k take for their slices is planned too, for one replica and
+  /// for several.
+  @Test(arguments: [1, 3]) func memoryOfSlices_staysWithinThePlan(cells: Int) throws {
+    let compute = try Compute(device: .find(.best), multiplier: .tiled)
+    let (train, validation) = try data.upload(to: compute)
+    var settings = settings(.epochs(1))
+    settings.matrixMultiplication = compute.multiplier.name
+    let group = RunGroup(
+      settings: settings,
+      cells: (0..<cells).map {
+        RunCell(
+          parametrization: "mup", optimizer: .sgd, width: 640, log2LearningRate: -6,
+          seed: UInt64($0))
+      })
+    let slices = MemoryPlan.sliceElements(of: group, measured: false, normsOfGradients: false)
+    #expect(slices >= Double(5 * 50 * 10))
+    _ = try GroupTraining(group: group, compute: compute, train: train, validation: validation)
+      .run { _ in }
+    let planned = MemoryPlan.bytesPerReplica(of: group).all * Double(cells)
+    #expect(Double(compute.tensorBytes) <= planned)
+    #expect(Double(compute.tensorBytes) >= 0.95 * planned)
+  }
+
   @Test func tightBudget_trainsInPartsWithTheSameResults() throws {
     guard compute.queue.device.supportsNativeKernels else { return }
     try Fixture.inDirectory { directory in

@@ -33,6 +33,27 @@ import Testing
     #expect(tensors.kernel(tensors.known[0], on: nvidia) != nil)
   }
 
+  /// What NVIDIA's driver reports is less than its architectures have.
+  @Test func localMemory_isThatOfTheArchitecture() throws {
+    let expected: [(Int, Int, Int?)] = [
+      (6, 1, nil), (7, 0, 96), (7, 2, 96), (7, 5, 64), (8, 0, 163), (8, 6, 99), (8, 7, 163),
+      (8, 9, 99), (9, 0, 227), (10, 0, 227), (12, 0, 99), (13, 0, nil),
+    ]
+    for (major, minor, kibibytes) in expected {
+      #expect(
+        KernelLimits.localMemory(computeCapability: (major, minor)) == kibibytes.map { $0 * 1024 },
+        "\(major).\(minor)")
+    }
+    #expect(KernelLimits.localMemory(computeCapability: nil) == nil)
+    let device = try Device.find(.best)
+    guard device.computeCapability == nil else { return }
+    let large = TileFamily(.fp32).values.mapValues { $0.max()! }
+    for limits in [KernelLimits(device), KernelLimits(tuningTilesOn: device)] {
+      #expect(limits.localMemory == Int(device.localMemory))
+      #expect(TileFamily(.fp32).kernel(large, on: limits) == nil)
+    }
+  }
+
   @Test func tuning_isUsedForItsClassOfProducts() throws {
     let device = try Device.find(.best)
     let tile = LocalTile(rows: 64, columns: 32, depth: 8, threadRows: 8, threadColumns: 4)
@@ -80,7 +101,7 @@ import Testing
 
   /// A tuned tile that does not compile gives way to the defaults.
   @Test func tunedTile_givesWay() throws {
-    let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 3)
+    let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 128)
     let good = LocalTile(rows: 32, columns: 32, depth: 16, threadRows: 4, threadColumns: 4)
     let multiplier = GPUMultiplier(
       kernels: [.local(good)], units: 1, tuned: [.small: .local(bad)])

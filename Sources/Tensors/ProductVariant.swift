@@ -1,0 +1,103 @@
+import OpenCL
+
+/// What the kernel of a product on GPUs is compiled for, beside the tile: its code has one
+/// transpose mode, one epilogue and one way to reach its operands, so that it is short.
+package struct ProductVariant: Hashable, Sendable {
+  /// What becomes of a tile's sums.
+  package enum Ending: Hashable, Sendable {
+    /// They are stored as they are: those of a slice of k (Kernels/slices.cl adds them).
+    case slice
+    /// C = α·P and what `flags` of Kernels/epilogue.cl say, with φ.
+    case epilogue(flags: UInt32, Activation)
+    /// W is updated by a rule, as `UpdateDirection.kernelArguments` numbers it.
+    case update(rule: UInt32)
+  }
+
+  /// The transpose mode.
+  package let form: ProductForm
+  /// Whether rows of all matrices begin at multiples of 16 bytes.
+  package let isAligned: Bool
+  /// What becomes of the sums.
+  package let ending: Ending
+
+  /// The variant of these parts.
+  package init(_ form: ProductForm, isAligned: Bool, ending: Ending) {
+    (self.form, self.isAligned, self.ending) = (form, isAligned, ending)
+  }
+
+  /// The variant that `product` takes, or its slices take.
+  init(_ product: MatrixProduct, isSliced: Bool) {
+    let ending: Ending =
+      if isSliced {
+        .slice
+      } else if case .update(let update, _) = product.epilogue {
+        .update(rule: update.direction.kernelArguments.rule)
+      } else {
+        product.epilogue.ending
+      }
+    self.init(product.form, isAligned: product.isAligned, ending: ending)
+  }
+
+  /// Those that show whether a tile's kernels are right: every transpose mode with and without
+  /// aligned rows, in one piece and in slices, and Adam's update.
+  package static let trialled: [ProductVariant] = ProductForm.allCases.flatMap { form in
+    [
+      ProductVariant(form, isAligned: true, ending: .plain),
+      ProductVariant(form, isAligned: false, ending: .plain),
+      ProductVariant(form, isAligned: true, ending: .slice),
+    ] + (form == .tn ? [ProductVariant(form, isAligned: true, ending: .update(rule: 4))] : [])
+  }
+
+  /// The kernel's name.
+  var kernel: String {
+    switch ending {
+    case .slice: "multiply_slice"
+    case .epilogue: "multiply"
+    case .update: "multiply_update"
+    }
+  }
+
+  /// What Kernels/span.cl and multiply_group.cl are compiled with.
+  var parameters: [String: Int] {
+    var numbers = ending.parameters
+    numbers["FORM"] = form == .nn ? 0 : form == .nt ? 1 : 2
+    numbers["ALIGNED"] = isAligned ? 1 : 0
+    return numbers
+  }
+}
+
+extension ProductVariant.Ending {
+  /// C = α·P.
+  package static let plain = Self.epilogue(flags: 0, .identity)
+
+  /// What Kernels/span.cl is compiled with.
+  var parameters: [String: Int] {
+    var numbers = ["EPILOGUE": 0, "KIND": 0, "RULE": 0]
+    switch self {
+    case .slice: numbers["SLICED"] = 1
+    case .epilogue(let flags, let activation):
+      (numbers["EPILOGUE"], numbers["KIND"]) = (Int(flags), Int(activation.kernelCode))
+    case .update(let rule): (numbers["EPILOGUE"], numbers["RULE"]) = (8, Int(rule))
+    }
+    return numbers
+  }
+}
+
+extension ProductEpilogue {
+  /// What becomes of the sums under every epilogue but an update.
+  var ending: ProductVariant.Ending {
+    let flags = kernelArguments.flags
+    return switch self {
+    case .none, .update: .plain
+    // Without an output φ does not enter.
+    case .forward(_, let activation, let output):
+      .epilogue(flags: flags, output == nil ? .identity : activation)
+    case .derivative(let derivative): .epilogue(flags: flags, derivative.activation)
+    }
+  }
+}
+
+extension MatrixProduct {
+  /// Whether rows of all matrices begin at multiples of four floats.
+  var isAligned: Bool { [a, b, c].allSatisfy { $0.columns.isMultiple(of: 4) } }
+}
