@@ -47,7 +47,7 @@ def plan(kind, small=False):
     def add(case, peers, rounds, *precisions):
         for precision in precisions:
             taking_part = [route for route in routes(kind) if CLASS[route[1]] == precision]
-            # CLBlast is no match where it is not told a case in particular.
+            # CLBlast is timed where products dominate: steps and single products.
             if case["what"] in ("sweep", "pass", "spectral"):
                 taking_part = [route for route in taking_part if route[0] != "clblast"]
             # Norms are taken by kernels of their own, in fp32.

@@ -39,7 +39,7 @@ def arguments():
     parser.add_argument("--program", required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--device", default="gpu")
-    parser.add_argument("--python", default="", help="with torch or jax; by itself the first found")
+    parser.add_argument("--python", default="", help="with torch or jax (default: the first found)")
     parser.add_argument("--budget", type=float, default=USUAL_BUDGET)
     parser.add_argument("--small", action="store_true", help="small sizes: tries the check itself")
     parser.add_argument("--version", default="")
@@ -81,7 +81,7 @@ class Check:
         print(f"[{self.budget.spent():3.0f} s] {text}", flush=True)
 
     def write(self):
-        """All files anew, each by a rename: whoever ends the check finds whole ones."""
+        """Writes all files again, each by a rename, so that an interrupted check leaves whole ones."""
         self.results["spent_seconds"] = round(self.budget.spent(), 1)
         texts = {"results.json": json.dumps(self.results, indent=1, ensure_ascii=False) + "\n"}
         if "device" not in self.results:
@@ -213,7 +213,7 @@ def compare(check):
     command += ["--small", "--seconds", "0.2"] if options.small else []
     command += ["--python", python, "--peers", ",".join(names)] if names else []
     command += ["--worker", options.worker] if options.worker else []
-    # It keeps to its time by itself, unless a driver hangs.
+    # It ends in time unless a driver hangs.
     ended = check.run("compare", command, limit=seconds + 15, output=output)
     found = lines_of_json(output.read_text()) if output.exists() else []
     for line in found:

@@ -9,7 +9,7 @@
 #
 #     OUT          where results go: results.json, table.txt, log.txt and a page to commit (./gpu-check)
 #     DEVICE       as --device has it (gpu); DEVICE=cpu lets the CPU stand in
-#     PYTHON       a Python with torch or jax; by itself the first python3 that has one
+#     PYTHON       a Python with torch or jax (default: the first python3 that has one)
 #     BUDGET       seconds for everything (480)
 #     SMALL=1      small sizes, which try the check and measure nothing
 #     OLD_GLIBC=1  takes the bundle's C library though the machine's would do
@@ -64,7 +64,7 @@ if [ -z "${OCL_ICD_VENDORS:-}${OPENCL_VENDOR_PATH:-}" ] &&
     break
   done
 fi
-# Kernels of five routes are more than the driver keeps by itself.
+# Kernels of five routes are more than the driver keeps by default.
 export CUDA_CACHE_MAXSIZE=${CUDA_CACHE_MAXSIZE:-2147483648}
 
 if ! python=$(command -v python3); then

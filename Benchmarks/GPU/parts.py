@@ -34,7 +34,7 @@ def run(command, limit, budget, environment=None, output=None, grace=2):
         left out  there was no time to begin it
 
     and `seconds`, `status`, `output`, `errors` (the end of standard error) and, unless it is done,
-    `reason`. At its limit it is interrupted, as by Ctrl-C, and has `grace` seconds to end by itself.
+    `reason`. At its limit it is interrupted, as by Ctrl-C, and has `grace` seconds to end in order.
     `output` names a file for standard output, which then holds what was written before a cut.
     """
     if budget.left() < LEAST_SECONDS:

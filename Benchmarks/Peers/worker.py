@@ -1,4 +1,4 @@
-"""Times one thing in one framework, as told by lines of JSON on standard input.
+"""Times one thing in one framework, as lines of JSON on standard input say.
 
     python worker.py torch|graph|jax|tinygrad
 
@@ -202,7 +202,7 @@ class Jax:
         self.device = jax.devices()[0].platform
 
     def prepare(self, case):
-        """Makes products round as the case says: by itself JAX takes TF32 on GPUs."""
+        """Makes products round as the case says: by default JAX takes TF32 on GPUs."""
         precision = case["precision"]
         if precision != "fp32" and self.device == "cpu":
             raise ValueError(f"{precision} needs a GPU")

@@ -2,7 +2,7 @@
 # Unpacks gputrain-gpu-bundle.tar.xz, which lies beside this script, and runs gputrain's check of a GPU:
 # eight minutes, results in ./gpu-check. Variables as Benchmarks/GPU/check.sh has them, and
 #
-#     FOLDER   where to unpack (by itself a folder among the temporary files, removed at the end)
+#     FOLDER   where to unpack (default: a temporary folder, removed at the end)
 set -euo pipefail
 bundle=$(cd "$(dirname "$0")" && pwd)/gputrain-gpu-bundle.tar.xz
 [ -e "$bundle" ] || { echo "gpu-check: $bundle is missing" >&2; exit 1; }
