@@ -144,7 +144,8 @@ def chosen(devices, wanted):
     wanted = wanted.lower()
     found = [
         device for device in devices
-        if wanted in (device["kind"], str(device["index"])) or (not wanted.isdigit() and wanted in device["name"].lower())]
+        if wanted in (device["kind"], str(device["index"]))
+        or (not wanted.isdigit() and wanted in device["name"].lower())]
     return max(found, key=lambda device: device["memoryBytes"], default=None)
 
 
@@ -278,14 +279,16 @@ def tune(check):
     shapes = "8x64x64" if check.options.small else "64x2048x2048,32*64x128x128"
     # A cache folder of its own, as what is found so quickly is not to be kept for later commands; of
     # the user's it has the compiled kernels.
-    cache, folder = check.work / "tuning", pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    cache = check.work / "tuning"
+    folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     for compiled in ("pocl", "gputrain/programs"):
         (cache / compiled).parent.mkdir(parents=True, exist_ok=True)
         (folder / compiled).mkdir(parents=True, exist_ok=True)
         (cache / compiled).symlink_to(folder / compiled)
     ended = check.run("tune", check.program(
         "tune", f"--device={check.options.device}", "--gemm=tiled", f"--seconds={seconds}", f"--shapes={shapes}",
-        "--json", "--quiet"), limit=25 if check.options.small else None, environment={"XDG_CACHE_HOME": str(cache)}, grace=15)
+        "--json", "--quiet"), limit=25 if check.options.small else None, grace=15,
+        environment={"XDG_CACHE_HOME": str(cache)})
     try:
         # Cut short it prints what it has found.
         check.results["tuning"] = json.loads(ended.get("output", "")) or {"reason": "nothing was found"}
@@ -295,18 +298,26 @@ def tune(check):
     check.part("search of tiles", ended)
 
 
+def afterwards(check):
+    """The card's clocks, temperature and power after the work: whether it was slowed down."""
+    ended = check.run("machine", check.script("machine.py"))
+    found = next(iter(lines_of_json(ended.get("output", ""))), {})
+    check.results["card_afterwards"] = found.get("card", {})
+
+
 def main():
     options = arguments()
     options.out.mkdir(parents=True, exist_ok=True)
     check = Check(options)
     try:
-        for part in (machine, devices, facts, selftests, compare, sweeps, tune):
+        for part in (machine, devices, facts, selftests, compare, sweeps, tune, afterwards):
             if part not in (machine, devices) and check.results.get("device") is None:
                 break
             try:
                 part(check)
             except Exception as error:  # A mistake of this file's loses one part, too.
-                check.part(part.__name__, {"state": "failed", "seconds": 0, "reason": f"{type(error).__name__}: {error}"})
+                reason = f"{type(error).__name__}: {error}"
+                check.part(part.__name__, {"state": "failed", "seconds": 0, "reason": reason})
     finally:
         check.write()
         shutil.rmtree(check.work, ignore_errors=True)

@@ -32,13 +32,21 @@ elif [ -x "$root/program/gputrain" ]; then
   program=$started/gputrain
   inside=$root/program
   export GPU_CHECK_OPENCL="$inside/lib/libOpenCL.so.1"
-  write() { printf '#!/bin/bash\n%s\n' "$1" >"$program" && chmod 755 "$program"; }
-  write "LD_LIBRARY_PATH=\"$inside/lib\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}\" exec \"$inside/gputrain\" \"\$@\""
+  libraries="$inside/lib\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
+  cat >"$program" <<END
+#!/bin/bash
+LD_LIBRARY_PATH="$libraries" exec "$inside/gputrain" "\$@"
+END
+  chmod 755 "$program"
   # With its own C library where the machine's is older than the one that it was built with, or where
   # the compiler's runtime is missing.
   if [ -n "${OLD_GLIBC:-}" ] || ! "$program" --help >/dev/null 2>&1; then
     say "the C library carried is used; the machine's is $(ldd --version 2>/dev/null | head -n 1 || echo unknown)"
-    write "exec \"$inside/glibc/ld-linux.so\" --argv0 gputrain --library-path \"$inside/glibc:$inside/lib\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}\" \"$inside/gputrain\" \"\$@\""
+    cat >"$program" <<END
+#!/bin/bash
+exec "$inside/glibc/ld-linux.so" --argv0 gputrain --library-path "$inside/glibc:$libraries" \\
+  "$inside/gputrain" "\$@"
+END
     "$program" --help >/dev/null || { say "the program does not start here"; exit 1; }
   fi
 else
@@ -47,23 +55,23 @@ else
 fi
 version=$(cat "$root/program/version" 2>/dev/null || git -C "$root" describe --always --dirty 2>/dev/null || :)
 
-# NVIDIA's OpenCL, where containers have it and no ICD file names it.
-if [ -z "${OCL_ICD_VENDORS:-}${OPENCL_VENDOR_PATH:-}" ] &&
-  ! grep -qs nvidia /etc/OpenCL/vendors/*.icd; then
-  for folder in $(ldconfig -p 2>/dev/null | awk '/libnvidia-opencl\.so\.1 /{ print $NF }' | xargs -r dirname) \
-    /usr/local/nvidia/lib64 /usr/local/nvidia/lib /run/opengl-driver/lib; do
-    [ -e "$folder/libnvidia-opencl.so.1" ] || continue
-    vendors=$out/vendors
-    mkdir -p "$vendors"
-    cp /etc/OpenCL/vendors/*.icd "$vendors/" 2>/dev/null || :
-    echo "$folder/libnvidia-opencl.so.1" >"$vendors/nvidia.icd"
-    export OCL_ICD_VENDORS="$vendors"
+# NVIDIA's OpenCL, where containers have it: out of the dynamic loader's sight, or named by no ICD file.
+known=$(ldconfig -p 2>/dev/null | awk '/libnvidia-opencl\.so\.1 / { print $NF; exit }' || :)
+for library in $known {/usr/local/nvidia/lib64,/usr/local/nvidia/lib,/run/opengl-driver/lib}/libnvidia-opencl.so.1; do
+  [ -e "$library" ] || continue
+  if [ "$library" != "$known" ]; then
     # It opens its compiler by name, from beside itself.
-    export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder"
-    say "no ICD file names NVIDIA's OpenCL: $folder/libnvidia-opencl.so.1 is used"
-    break
-  done
-fi
+    export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(dirname "$library")"
+  fi
+  if [ -z "${OCL_ICD_VENDORS:-}${OPENCL_VENDOR_PATH:-}" ] && ! grep -qs nvidia /etc/OpenCL/vendors/*.icd; then
+    export OCL_ICD_VENDORS="$out/vendors"
+    mkdir -p "$OCL_ICD_VENDORS"
+    cp /etc/OpenCL/vendors/*.icd "$OCL_ICD_VENDORS/" 2>/dev/null || :
+    echo "$library" >"$OCL_ICD_VENDORS/nvidia.icd"
+    say "no ICD file names NVIDIA's OpenCL: $library is used"
+  fi
+  break
+done
 # Kernels of five routes are more than the driver keeps by default.
 export CUDA_CACHE_MAXSIZE=${CUDA_CACHE_MAXSIZE:-2147483648}
 

@@ -242,7 +242,8 @@ def cells(row):
     mine = []
     for side, value in row["sides"].items():
         if side not in PEERS:
-            rate = f" ({digits(value['gflops'] / 1e3)} TFLOP/s)" if row["case"]["what"] == "gemm" and "gflops" in value else ""
+            is_product = row["case"]["what"] == "gemm" and "gflops" in value
+            rate = f" ({digits(value['gflops'] / 1e3)} TFLOP/s)" if is_product else ""
             mine.append(f"{side} {cell(side)}{rate}")
     ratios = [f"{digits(row['ratios'][peer], 2)}" if peer in row["ratios"] else "–" for peer in PEERS]
     return [row["name"], *map(cell, PEERS), "; ".join(mine), *ratios]
@@ -282,7 +283,8 @@ def markdown(results):
     about = [
         f"{title}, {device.get('platform', '')}, driver {device.get('driver', 'unknown')}, {device.get('version', '')}",
         f"gputrain {results.get('version') or 'of an unknown version'}",
-        f"{machine.get('processor', 'unknown processor')}, {machine.get('cores', '?')} cores, {machine.get('system', '')}",
+        f"{machine.get('processor', 'unknown processor')}, {machine.get('cores', '?')} cores",
+        machine.get("system", "unknown system"),
     ]
     for peer, label in PEERS.items():
         known = results.get("peers", {}).get(peer, {})
@@ -291,7 +293,8 @@ def markdown(results):
     card = {key: value for key, value in machine.get("card", {}).items() if key not in ("name", "driver_version")}
     if card:
         about.append("the card's settings, as they were: " + ", ".join(f"{k} {v}" for k, v in card.items()))
-    small = " Small sizes, a trial of the check itself: nothing here says how fast the device is." if results.get("small") else ""
+    trial = " Small sizes, a trial of the check itself: nothing here says how fast the device is."
+    small = trial if results.get("small") else ""
     lines = [
         f"# gputrain on {title}, {results['date']}", "", advice(results) + small, "",
         "By `make gpu-check`. " + ". ".join(about) + ".", "",

@@ -196,7 +196,8 @@ def arguments(device):
 def options(device):
     _, code, log = device.build(TYPED, OPTIONS + " -cl-nv-maxrregcount=128 -cl-nv-verbose")
     say("nvidia_register_limit", [code, log[:400]])
-    prefetch = "__kernel void t(__global const float* p, __global float* q) { __builtin_prefetch(p + 64, 0, 2); q[0] = p[0]; }"
+    prefetch = """__kernel void t(__global const float* p, __global float* q) {
+      __builtin_prefetch(p + 64, 0, 2); q[0] = p[0]; }"""
     _, code, log = device.build(prefetch, OPTIONS)
     say("builtin_prefetch_of_global", [code, log[:300]])
 

@@ -78,7 +78,7 @@ def main():
         for route in ROUTES:
             items = run(program, intel, "selftest", "--gemm", route, may_fail=True)["items"]
             wrong = [f"{i['name']}: {i.get('failure') or i.get('error')}" for i in items if not i["passes"]]
-            print(f"  selftest {route}: {len(items) - len(wrong)} of {len(items)} pass{''.join('; ' + w for w in wrong)}")
+            print("; ".join([f"  selftest {route}: {len(items) - len(wrong)} of {len(items)} pass", *wrong]))
             agree = agree and not wrong
 
         for route in ROUTES:
