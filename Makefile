@@ -5,6 +5,9 @@
 # make test-import    import this package from others, by URL and by path
 # make dist           a folder to run on machines that have only a GPU's driver, or nothing
 # make dist-test      tries that folder on a bare root
+# make gpu-check      what a GPU does, and how fast beside PyTorch and JAX: eight minutes, a page of results
+# make gpu-bundle     gpu-check and the program as one file, for a machine without Swift
+# make gpu-bundle-test  tries that file in a bare folder, on the CPU
 # make format         rewrite the sources in the house's format
 # make install        build and copy program, manual page and completions to PREFIX, ~/.local by itself
 # make man            write the manual page
@@ -18,7 +21,7 @@ PROGRAM ?= .build/release/gputrain
 # Laid out as under PREFIX.
 SHARE := .build/share
 
-.PHONY: run build test test-import check docs dist dist-test format lint setup man completions install
+.PHONY: run build test test-import check docs dist dist-test gpu-check gpu-bundle gpu-bundle-test format lint setup man completions install
 
 setup:
 	@bash Scripts/setup.sh
@@ -56,6 +59,15 @@ dist:
 
 dist-test:
 	@bash Scripts/dist-test.sh
+
+gpu-check: build
+	@bash Benchmarks/GPU/check.sh
+
+gpu-bundle: setup
+	@bash Scripts/gpu-bundle.sh
+
+gpu-bundle-test:
+	@bash Scripts/gpu-bundle-test.sh
 
 man: build
 	@mkdir -p $(SHARE)/man/man1

@@ -11,8 +11,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-say() { printf 'dist: %s\n' "$*"; }
-fail() { say "$*" >&2; exit 1; }
+# shellcheck source=Scripts/dist/carry.sh
+. Scripts/dist/carry.sh
 
 [ "$(uname -s)" = Linux ] || fail "folders are made on Linux, for Linux"
 for tool in patchelf strip objdump ldd; do
@@ -31,10 +31,6 @@ rm -rf "$folder"
 mkdir -p "$folder"/{libexec,lib/fallback,vendors,licenses}
 mkdir -p "$folder"/pocl/{bin,dependencies,lib/here/pocl,share}
 
-# Of glibc, which is the machine's own; and of the compiler's runtime, of which the newer is taken.
-glibc='linux-vdso|ld-linux.*|libc|libm|libmvec|libdl|libpthread|librt|libresolv|libutil|libanl|libnsl'
-runtime='libstdc\+\+|libgcc_s'
-
 carried=() # real paths, for their licenses
 
 # Copies file $1 to $2 without symbols that only debuggers need, to look for libraries in $3.
@@ -48,14 +44,14 @@ carry() {
   carried+=("$source")
 }
 
-# Copies the libraries that file $1 needs into $2, unless they are in it or in lib/ already.
+# Copies the libraries that file $1 needs into $2, unless they are in it or in lib/ already; of the
+# compiler's runtime the newer is taken later, and glibc is the machine's own.
 carry_libraries() {
   local library path needed
-  needed=$(ldd "$1" | awk '$2 == "=>" { if ($3 == "not") exit 1; print $1, $3 }') \
-    || fail "a library that $1 needs is missing: ldd $1"
+  needed=$(libraries_of "$1") || exit 1
   while read -r library path; do
-    [[ $library =~ ^($glibc)(-[0-9.]+)?\.so ]] && continue
-    if [[ $library =~ ^($runtime)\.so ]]; then
+    is_glibc "$library" && continue
+    if is_runtime "$library"; then
       [ -e "$folder/lib/fallback/$library" ] || carry "$path" "$folder/lib/fallback/$library" '$ORIGIN'
     elif ! [ -e "$2/$library" ] && ! [ -e "$folder/lib/$library" ]; then
       carry "$path" "$2/$library" '$ORIGIN:$ORIGIN/../../lib'

@@ -1,11 +1,14 @@
 """gputrain beside PyTorch, JAX and tinygrad, in alternating blocks of one run.
 
-    python compare.py --gputrain PATH [--only step,gemm,sweep,spectral,start,memory] [--peers torch,jax,tinygrad]
-                      [--rounds 5] [--seconds 1] [--device cpu] [--out DIRECTORY]
+    python compare.py --gputrain PATH [--only step,gemm,sweep,spectral,start,memory]
+                      [--peers torch,graph,jax,tinygrad] [--rounds 5] [--seconds 1] [--device cpu]
+                      [--precision fp32|tf32|bf16] [--out DIRECTORY]
 
-Every case is timed in rounds: gputrain, then each peer, then gputrain again, and so on; a ratio is of
-two blocks that follow each other. Prints theirs/ours as median (least–most) over the rounds, writes
-results.json with the machine and the versions, and pictures where gnuplot is installed.
+Both sides compute in the same precision; `graph` is PyTorch with fused rules, batched replicas and, on
+a GPU, one CUDA graph an epoch. Every case is timed in rounds: gputrain, then each peer, then gputrain
+again, and so on; a ratio is of two blocks that follow each other. Prints theirs/ours as median
+(least–most) over the rounds, writes results.json with the machine and the versions, and pictures where
+gnuplot is installed.
 """
 
 import argparse
@@ -20,26 +23,26 @@ import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).parent
+from peers import Peer, command_of, name
 
 
-def cases(only):
-    """Every case: what it is, who takes part, the parameters of both sides."""
+def cases(only, precision="fp32"):
+    """Every case: what it is, who takes part, the parameters of both sides and their precision."""
     result = []
 
     def add(what, peers, **parameters):
         if what in only:
-            result.append({"what": what, "peers": peers, **parameters})
+            result.append({"what": what, "peers": peers, "precision": precision, **parameters})
 
-    everyone = ["torch", "jax", "tinygrad"]
+    everyone = ["torch", "graph", "jax", "tinygrad"]
     for optimizer in ["sgd", "adam"]:
         for width in [256, 512, 1024, 2048, 4096]:
-            peers = everyone if width <= 1024 else ["torch", "jax"]
+            peers = everyone if width <= 1024 else ["torch", "graph", "jax"]
             add("step", peers, inputs=3072, width=width, depth=2, batch=64, optimizer=optimizer)
     for width in [512, 1024, 2048]:
         add("step", ["torch"], inputs=3072, width=width, depth=2, batch=64, optimizer="adam", fused=True)
     for batch in [128, 256]:
-        add("step", ["torch", "jax"], inputs=3072, width=1024, depth=2, batch=batch, optimizer="adam")
+        add("step", ["torch", "graph", "jax"], inputs=3072, width=1024, depth=2, batch=batch, optimizer="adam")
     for form, m, n, k in [
         ("nn", 1024, 1024, 1024), ("nn", 2048, 2048, 2048), ("nt", 64, 1024, 1024),
         ("nt", 64, 4096, 4096), ("nt", 128, 4096, 4096), ("nn", 64, 4096, 4096),
@@ -49,7 +52,7 @@ def cases(only):
     for optimizer in ["sgd", "adam"]:
         for width in [64, 128, 256]:
             add(
-                "sweep", ["torch", "jax"], inputs=64, width=width, depth=2, batch=64,
+                "sweep", ["torch", "graph", "jax"], inputs=64, width=width, depth=2, batch=64,
                 optimizer=optimizer, replicas=32,
             )
     for width in [512, 1024, 2048]:
@@ -57,46 +60,15 @@ def cases(only):
     return result
 
 
-class Worker:
-    """A peer in a process of its own, which waits while others are timed."""
-
-    def __init__(self, name):
-        self.name = name
-        self.process = subprocess.Popen(
-            [sys.executable, HERE / "worker.py", name],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )
-        first = self.process.stdout.readline()
-        if not first:
-            raise SystemExit(f"{name} does not start; is it installed in this environment?")
-        self.about = json.loads(first)
-
-    def time(self, case):
-        self.process.stdin.write(json.dumps(case) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        return (
-            None if "error" in answer else statistics.median(answer["milliseconds"])
-        ), answer
-
-
-def command_of(arguments, case):
-    """The command line that times a case here."""
-    flags = {
-        "inputs": "--inputs", "width": "--width", "depth": "--depth", "batch": "--batch-size",
-        "optimizer": "--optimizer", "replicas": "--replicas", "form": "--form", "m": "--m",
-        "n": "--n", "k": "--k",
-    }
-    command = [arguments.gputrain, "bench", case["what"], "--json", f"--seconds={arguments.seconds}"]
-    command += [f"{flag}={case[key]}" for key, flag in flags.items() if key in case]
-    if arguments.device:
-        command.append(f"--device={arguments.device}")
-    return command
+def command_line(arguments, case):
+    """The command that times a case here, in the case's precision."""
+    return command_of(
+        arguments.gputrain, case, arguments.seconds, arguments.device, precision=case["precision"])
 
 
 def ours(arguments, case):
     """gputrain's figure of a case, from a process of its own."""
-    command = command_of(arguments, case)
+    command = command_line(arguments, case)
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -105,15 +77,6 @@ def spread(values, digits=2):
         f"{statistics.median(values):.{digits}f} "
         f"({min(values):.{digits}f}–{max(values):.{digits}f})"
     )
-
-
-def name(case):
-    if case["what"] == "gemm":
-        return f"gemm {case['form']} {case['m']}×{case['n']}×{case['k']}"
-    if case["what"] == "spectral":
-        return f"spectral norm {case['width']}²"
-    text = f"{case['what']} {case['inputs']}–{case['width']}², batch {case['batch']}, {case['optimizer']}"
-    return text + (f", {case['replicas']} replicas" if "replicas" in case else "")
 
 
 def start_up(arguments):
@@ -155,20 +118,19 @@ def memory(arguments, peers):
     for width in [1024, 4096, 8192]:
         case = {
             "what": "step", "inputs": 3072, "width": width, "depth": 2, "batch": 64,
-            "optimizer": "adam", "seconds": 0.1,
+            "optimizer": "adam", "precision": arguments.precision, "seconds": 0.1,
         }
-        process = subprocess.Popen(command_of(arguments, case), stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command_line(arguments, case), stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         if status != 0:
             raise SystemExit(f"gputrain bench ended with {os.waitstatus_to_exitcode(status)}")
         row = {"width": width, "gputrain": usage.ru_maxrss * 1024}
         for peer in peers:
-            worker = Worker(peer)
-            _, answer = worker.time(case)
+            worker = Peer(peer)
+            answer = worker.time(case)
             if "peak_bytes" in answer:
                 row[peer] = answer["peak_bytes"]
-            worker.process.stdin.close()
-            worker.process.wait()
+            worker.stop()
         rows.append(row)
     return rows
 
@@ -182,7 +144,7 @@ def draw(rows, peak, directory):
     if not steps:
         return
     blocks, plots = [], {"time": [], "share": []}
-    sides = ["gputrain", "torch", "jax", "tinygrad"]
+    sides = ["gputrain", "torch", "graph", "jax", "tinygrad"]
     for optimizer in ["sgd", "adam"]:
         for side in sides:
             points = []
@@ -236,19 +198,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--gputrain", required=True)
     parser.add_argument("--only", default="step,gemm,sweep,spectral,start,memory")
-    parser.add_argument("--peers", default="torch,jax,tinygrad")
+    parser.add_argument("--peers", default="torch,graph,jax,tinygrad")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--device", default="")
+    parser.add_argument("--precision", default="fp32", choices=["fp32", "tf32", "bf16"])
     parser.add_argument("--out", default="benchmark-results")
     arguments = parser.parse_args()
     directory = pathlib.Path(arguments.out)
     directory.mkdir(parents=True, exist_ok=True)
     only = arguments.only.split(",")
-    peers = {name: Worker(name) for name in arguments.peers.split(",")}
+    peers = {peer: Peer(peer) for peer in arguments.peers.split(",")}
+    for peer in peers.values():
+        if peer.begin() is None:
+            raise SystemExit(f"{peer.name}: {peer.gone}")
     rows = []
-    print("theirs/ours in time: median (least–most) over the rounds; all in fp32")
-    for case in cases(only):
+    print("theirs/ours in time: median (least–most) over the rounds; both in the precision named")
+    for case in cases(only, arguments.precision):
         row = {**case, "ours": [], "theirs": {}}
         ratios = {}
         for _ in range(arguments.rounds):
@@ -257,11 +223,12 @@ def main():
             row["ours"].append(mine)
             row["gflops"] = figure["gflops"] * mine / statistics.median(row["ours"])
             row["device"], row["gemm"] = figure["device"], figure["gemm"]
+            row["precision"] = {"gputrain": figure["precision"], "peers": case["precision"]}
             row["details"] = figure["details"]
             for peer in case["peers"]:
                 if peer not in peers:
                     continue
-                median, answer = peers[peer].time({**case, "seconds": arguments.seconds})
+                median, answer = peers[peer].median({**case, "seconds": arguments.seconds})
                 if median is None:
                     row.setdefault("errors", {})[peer] = answer["error"]
                 else:
@@ -272,25 +239,24 @@ def main():
         fused = " (fused)" if case.get("fused") else ""
         text = "  ".join(f"{peer}{fused} {spread(values)}×" for peer, values in ratios.items())
         print(
-            f"{name(case):52} {spread(row['ours'], 3)} ms, {row['gflops']:.0f} GFLOP/s  {text}",
+            f"{name(case):58} {spread(row['ours'], 3)} ms, {row['gflops']:.0f} GFLOP/s  {text}",
             flush=True,
         )
     result = {
         "machine": machine(), "rounds": arguments.rounds, "seconds": arguments.seconds,
-        "precision": {"gputrain": "fp32", "peers": "fp32"},
-        "peers": {name: worker.about for name, worker in peers.items()}, "cases": rows,
+        "peers": {peer.name: peer.about for peer in peers.values()}, "cases": rows,
     }
     if "start" in only:
         result["start_seconds"] = start_up(arguments)
         for kind, values in result["start_seconds"].items():
             label = {"torch": "PyTorch import and step"}.get(kind, f"gputrain train, {kind} kernel caches")
-            print(f"{label:52} {spread(values)} s")
+            print(f"{label:58} {spread(values)} s")
     if "memory" in only:
         result["memory_bytes"] = memory(arguments, [peer for peer in peers if peer != "tinygrad"])
         for row in result["memory_bytes"]:
             label = f"process of a step, Adam, 3072–{row['width']}²"
             text = "  ".join(f"{side} {row[side] / 2**20:.0f} MiB" for side in row if side != "width")
-            print(f"{label:52} {text}")
+            print(f"{label:58} {text}")
     (directory / "results.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     peak = max((row["gflops"] for row in rows), default=1)
     draw(rows, peak, directory)

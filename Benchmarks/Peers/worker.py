@@ -1,7 +1,10 @@
-"""Times one thing in one framework, as told by lines of JSON on standard input.
+"""Times one thing in one framework, as lines of JSON on standard input say.
 
-Each line is a case with "seconds"; the answer is a line with the milliseconds of each block.
-A framework's first block of a case, which compiles and allocates, is not counted.
+    python worker.py torch|graph|jax|tinygrad
+
+Each line is a case with "seconds" and "precision"; the answer is a line with the milliseconds of each
+block, or with "error". A framework's first block of a case, which compiles and allocates, is not
+counted. As in gputrain's own benches, a block is many repetitions and one wait for the device.
 """
 
 import json
@@ -16,11 +19,13 @@ BATCHES = 16
 OUTPUTS = 10
 
 
-def timed(body, seconds):
-    """Milliseconds a repetition of `body`, by block; `body` ends when its work is done."""
+def timed(body, seconds, synchronize=lambda: None):
+    """Milliseconds a repetition of `body`, by block; `synchronize` waits for what it has begun."""
     body()
+    synchronize()
     start = time.perf_counter()
     body()
+    synchronize()
     repetitions = max(1, int(BLOCK / max(time.perf_counter() - start, 1e-9)))
     end = time.perf_counter() + seconds
     blocks = []
@@ -28,6 +33,7 @@ def timed(body, seconds):
         start = time.perf_counter()
         for _ in range(repetitions):
             body()
+        synchronize()
         blocks.append((time.perf_counter() - start) * 1e3 / repetitions)
     return blocks
 
@@ -47,6 +53,24 @@ class Torch:
         if self.device == "cuda":
             self.torch.cuda.synchronize()
 
+    def prepare(self, case):
+        """Makes products of float32 round as the case says; before each case, as it is global."""
+        precision = case["precision"]
+        if precision == "tf32" and self.device != "cuda":
+            raise ValueError("tf32 needs a GPU")
+        self.torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        if self.device == "cuda":
+            self.torch.cuda.empty_cache()
+
+    def autocast(self, case):
+        """Products in bf16 where the case says so, weights and their updates in fp32 as everywhere."""
+        return self.torch.autocast(
+            self.device, self.torch.bfloat16, enabled=case["precision"] == "bf16")
+
+    def rule(self, case, parameters, **options):
+        kind = self.torch.optim.SGD if case["optimizer"] == "sgd" else self.torch.optim.Adam
+        return kind(parameters, lr=1e-3, **options)
+
     def step(self, case, seconds):
         torch = self.torch
         sizes = [case["inputs"]] + [case["width"]] * case["depth"] + [OUTPUTS]
@@ -54,12 +78,7 @@ class Torch:
         for fan_in, fan_out in zip(sizes, sizes[1:]):
             layers += [torch.nn.Linear(fan_in, fan_out, bias=False), torch.nn.ReLU()]
         model = torch.nn.Sequential(*layers[:-1]).to(self.device)
-        options = {"fused": True} if case.get("fused") else {}
-        optimizer = (
-            torch.optim.SGD(model.parameters(), lr=1e-3, **options)
-            if case["optimizer"] == "sgd"
-            else torch.optim.Adam(model.parameters(), lr=1e-3, **options)
-        )
+        optimizer = self.rule(case, model.parameters(), **({"fused": True} if case.get("fused") else {}))
         rows = BATCHES * case["batch"]
         x = (2 * torch.rand(rows, case["inputs"]) - 1).to(self.device)
         y = (torch.arange(rows) % OUTPUTS).to(self.device)
@@ -69,11 +88,12 @@ class Torch:
             for start in range(0, rows, case["batch"]):
                 stop = start + case["batch"]
                 optimizer.zero_grad(set_to_none=True)
-                loss_of(model(x[start:stop]), y[start:stop]).backward()
+                with self.autocast(case):
+                    loss = loss_of(model(x[start:stop]), y[start:stop])
+                loss.backward()
                 optimizer.step()
-            self.synchronize()
 
-        return [time / BATCHES for time in timed(epoch, seconds)]
+        return [time / BATCHES for time in timed(epoch, seconds, self.synchronize)]
 
     def sweep(self, case, seconds):
         """One network after another: a replica's step is a network's."""
@@ -81,27 +101,93 @@ class Torch:
 
     def gemm(self, case, seconds):
         torch = self.torch
+        kind = torch.bfloat16 if case["precision"] == "bf16" else torch.float32
         m, n, k, form = case["m"], case["n"], case["k"], case["form"]
-        a = torch.randn((k, m) if form == "tn" else (m, k), device=self.device)
-        b = torch.randn((n, k) if form == "nt" else (k, n), device=self.device)
+        a = torch.randn((k, m) if form == "tn" else (m, k), device=self.device).to(kind)
+        b = torch.randn((n, k) if form == "nt" else (k, n), device=self.device).to(kind)
         a = a.t() if form == "tn" else a
         b = b.t() if form == "nt" else b
-        c = torch.empty(m, n, device=self.device)
-
-        def product():
-            torch.mm(a, b, out=c)
-            self.synchronize()
-
-        return timed(product, seconds)
+        c = torch.empty(m, n, device=self.device, dtype=kind)
+        return timed(lambda: torch.mm(a, b, out=c), seconds, self.synchronize)
 
     def spectral(self, case, seconds):
+        """The norm by way of all singular values, which is what PyTorch offers."""
         matrix = self.torch.randn(case["width"], case["width"], device=self.device)
+        return timed(lambda: self.torch.linalg.matrix_norm(matrix, 2), seconds, self.synchronize)
 
-        def norm():
-            self.torch.linalg.matrix_norm(matrix, 2)
-            self.synchronize()
+    def passes(self, case):
+        """Ten passes of power iteration on a matrix: W V and Wᵀ U with blocks of four vectors."""
+        matrix = self.torch.randn(case["width"], case["width"], device=self.device)
+        vectors = self.torch.randn(case["width"], 4, device=self.device)
 
-        return timed(norm, seconds)
+        def body():
+            for _ in range(10):
+                matrix.t() @ (matrix @ vectors)
+
+        return body
+
+    def a_pass(self, case, seconds):
+        return [time / 10 for time in timed(self.passes(case), seconds, self.synchronize)]
+
+
+class TorchGraph(Torch):
+    """The fastest that PyTorch offers: fused rules, replicas as batched products, and an epoch's
+    launches recorded as one CUDA graph, which a CPU does without."""
+
+    def captured(self, body):
+        """`body` as one graph."""
+        torch = self.torch
+        if self.device != "cuda":
+            return body
+        # As PyTorch's documentation has it: warmed up on another stream before it is captured.
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                body()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            body()
+        return graph.replay
+
+    def step(self, case, seconds):
+        return self.sweep({**case, "replicas": 1}, seconds)
+
+    def sweep(self, case, seconds):
+        """All replicas' networks in each product: `weights` are [replica, fan-out, fan-in]."""
+        torch = self.torch
+        sizes = [case["inputs"]] + [case["width"]] * case["depth"] + [OUTPUTS]
+        replicas, batch = case["replicas"], case["batch"]
+        lead = (replicas,) if replicas > 1 else ()
+        weights = [
+            torch.nn.Parameter(torch.randn(*lead, fan_out, fan_in, device=self.device) / fan_in**0.5)
+            for fan_in, fan_out in zip(sizes, sizes[1:])
+        ]
+        options = {"fused": True} if self.device == "cuda" else {}
+        if options and case["optimizer"] != "sgd":
+            options["capturable"] = True
+        optimizer = self.rule(case, weights, **options)
+        x = 2 * torch.rand(BATCHES, *lead, batch, case["inputs"], device=self.device) - 1
+        y = torch.arange(BATCHES * replicas * batch, device=self.device).reshape(BATCHES, -1) % OUTPUTS
+
+        def epoch():
+            for index in range(BATCHES):
+                optimizer.zero_grad(set_to_none=True)
+                hidden = x[index]
+                with self.autocast(case):
+                    for weight in weights[:-1]:
+                        hidden = torch.relu(hidden @ weight.transpose(-1, -2))
+                    logits = hidden @ weights[-1].transpose(-1, -2)
+                logits = logits.float().reshape(-1, OUTPUTS)
+                torch.nn.functional.cross_entropy(logits, y[index]).backward()
+                optimizer.step()
+
+        return [time / BATCHES for time in timed(self.captured(epoch), seconds, self.synchronize)]
+
+    def a_pass(self, case, seconds):
+        body = self.captured(self.passes(case))
+        return [time / 10 for time in timed(body, seconds, self.synchronize)]
 
 
 class Jax:
@@ -113,6 +199,15 @@ class Jax:
         self.jax = jax
         self.version = jax.__version__
         self.threads = os.cpu_count()
+        self.device = jax.devices()[0].platform
+
+    def prepare(self, case):
+        """Makes products round as the case says: by default JAX takes TF32 on GPUs."""
+        precision = case["precision"]
+        if precision != "fp32" and self.device == "cpu":
+            raise ValueError(f"{precision} needs a GPU")
+        names = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "BF16_BF16_F32"}
+        self.jax.config.update("jax_default_matmul_precision", names[precision])
 
     def step(self, case, seconds):
         return self.sweep({**case, "replicas": 1}, seconds)
@@ -161,9 +256,9 @@ class Jax:
             for index in range(BATCHES):
                 count[0] += 1
                 state[:] = step(*state, float(count[0]), rates, x[index], y[index])
-            jax.block_until_ready(state)
 
-        return [time / BATCHES for time in timed(epoch, seconds)]
+        wait = lambda: jax.block_until_ready(state)
+        return [time / BATCHES for time in timed(epoch, seconds, wait)]
 
 
 class Tinygrad:
@@ -178,6 +273,11 @@ class Tinygrad:
         self.tinygrad = tinygrad
         self.version = importlib.metadata.version("tinygrad")
         self.threads = os.cpu_count()
+        self.device = tinygrad.Device.DEFAULT
+
+    def prepare(self, case):
+        if case["precision"] != "fp32":
+            raise ValueError("only fp32 is timed")
 
     def step(self, case, seconds):
         tinygrad = self.tinygrad
@@ -210,9 +310,9 @@ class Tinygrad:
             with tinygrad.Context(TRAINING=1):
                 for x, y in batches:
                     step(x, y)
-            tinygrad.Device[tinygrad.Device.DEFAULT].synchronize()
 
-        return [time / BATCHES for time in timed(epoch, seconds)]
+        wait = tinygrad.Device[tinygrad.Device.DEFAULT].synchronize
+        return [time / BATCHES for time in timed(epoch, seconds, wait)]
 
 
 def peak_bytes():
@@ -221,13 +321,16 @@ def peak_bytes():
 
 
 def main():
-    peer = {"torch": Torch, "jax": Jax, "tinygrad": Tinygrad}[sys.argv[1]]()
-    print(json.dumps({"version": peer.version, "threads": peer.threads}), flush=True)
+    kinds = {"torch": Torch, "graph": TorchGraph, "jax": Jax, "tinygrad": Tinygrad}
+    peer = kinds[sys.argv[1]]()
+    about = {"version": peer.version, "threads": peer.threads, "device": peer.device}
+    print(json.dumps(about), flush=True)
     for line in sys.stdin:
         case = json.loads(line)
         try:
-            blocks = getattr(peer, case["what"])(case, case["seconds"])
-            answer = {"milliseconds": blocks, "peak_bytes": peak_bytes()}
+            peer.prepare(case)
+            time_of = getattr(peer, "a_pass" if case["what"] == "pass" else case["what"])
+            answer = {"milliseconds": time_of(case, case["seconds"]), "peak_bytes": peak_bytes()}
         except Exception as error:  # A case that a peer cannot do leaves its column empty.
             answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
         print(json.dumps(answer), flush=True)

@@ -20,6 +20,9 @@ struct DeviceOption: ParsableArguments {
     fallsBack: Bool = true, isTuned: Bool = true
   ) throws -> Compute {
     let device = try find()
+    if self.device.isEmpty, let finding = DriverAdvice.findings(for: [device]).first {
+      Terminal.note("\(finding.found); \(device.name) computes. `gputrain devices` says what to do")
+    }
     let (cache, tunings) = (CacheFolder.programs, isTuned ? CacheFolder.tunings : nil)
     let compute = try Compute(
       device: device, multiplier: multiplier, precision: precision, fallsBack: fallsBack,

@@ -21,14 +21,30 @@ struct DevicesCommand: PrintingCommand {
     let tuning: DeviceTuning?
   }
 
+  /// What --json prints.
+  private struct Listing: Encodable {
+    let devices: [Row]
+    let drivers: [DriverFinding]
+  }
+
   func run() throws {
-    let preferred = try Device.find(.best).index
-    let devices = try Device.all()
+    let devices: [Device]
+    do {
+      devices = try Device.all()
+    } catch OpenCLError.noPlatform {
+      // A driver without its OpenCL is what the caller of --json is to read as well.
+      let drivers = DriverAdvice.findings(for: [])
+      if output.json { print(try jsonText(Listing(devices: [], drivers: drivers))) }
+      throw OpenCLError.noPlatform
+    }
+    let preferred = devices.isEmpty ? nil : try Device.find(.best).index
+    let drivers = DriverAdvice.findings(for: devices)
     for device in devices {
       Terminal.detail("\(device.index)  \(device.extensions.joined(separator: " "))")
     }
     if output.json {
-      print(try jsonText(devices.map { row(of: $0, isDefault: $0.index == preferred) }))
+      let rows = devices.map { row(of: $0, isDefault: $0.index == preferred) }
+      print(try jsonText(Listing(devices: rows, drivers: drivers)))
       return
     }
     for device in devices {
@@ -48,6 +64,7 @@ struct DevicesCommand: PrintingCommand {
            tuned           \(tuningText(of: device))
         """)
     }
+    for driver in drivers { print(driver.description) }
   }
 
   private func row(of device: Device, isDefault: Bool) -> Row {

@@ -32,7 +32,9 @@ import Spectral
       var command = command
       try command.run()
     } catch {
-      leave(with: error, isUsage: error is InvalidOption || error is UnknownParametrizationError)
+      leave(
+        with: DriverAdvice.added(to: error),
+        isUsage: error is InvalidOption || error is UnknownParametrizationError)
     }
   }
 

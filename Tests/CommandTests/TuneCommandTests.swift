@@ -51,8 +51,9 @@ import Testing
       let devices = try run(["devices"], cache: cache)
       #expect(devices.output.contains("2026-01-02, clblast/GemmRoutine 1.50×"))
       let listed = try run(["devices", "--json"], cache: cache).output
-      let rows = try JSONSerialization.jsonObject(with: Data(listed.utf8)) as? [[String: Any]]
-      let tunings = (rows ?? []).compactMap { $0["tuning"] as? [String: Any] }
+      let listing = try JSONSerialization.jsonObject(with: Data(listed.utf8)) as? [String: Any]
+      let rows = listing?["devices"] as? [[String: Any]] ?? []
+      let tunings = rows.compactMap { $0["tuning"] as? [String: Any] }
       #expect(tunings.map { $0["date"] as? String } == ["2026-01-02T03:04:05Z"])
 
       // What products are computed with is told by the figure's device.

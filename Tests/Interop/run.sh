@@ -5,6 +5,7 @@
 #
 # Makes a virtual environment under .build, once, and installs NumPy, pandas, safetensors, ml_dtypes
 # and TensorBoard there. Where Python or the network is missing it says so and ends with 0.
+# check_intel.py makes one of its own, with Intel's OpenCL runtime for CPUs.
 # check_pytorch.py runs where torch can be imported: PYTHON=/path/to/python names another Python.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

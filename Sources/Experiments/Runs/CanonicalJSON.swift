@@ -3,7 +3,8 @@ import Foundation
 /// The one JSON form of configurations, results and records.
 ///
 /// Keys are sorted and numbers are the shortest text that reads back to the same value, so equal
-/// values give equal bytes. A non-finite number makes the encoder throw.
+/// values give equal bytes. Numbers that are not finite are written as texts, `nan`, `inf` and
+/// `-inf`, so that no run is lost to one; results and records leave them out themselves.
 enum CanonicalJSON {
   /// One line, what identifiers are hashed from and what `metrics.jsonl` holds.
   static func compact(_ value: some Encodable) throws -> Data {
@@ -22,7 +23,22 @@ enum CanonicalJSON {
   ) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = format
+    encoder.nonConformingFloatEncodingStrategy = .asText
     return try encoder.encode(value)
+  }
+}
+
+extension JSONEncoder.NonConformingFloatEncodingStrategy {
+  /// Numbers that are not finite as `nan`, `inf` and `-inf`, which Python's `float` reads.
+  package static var asText: Self {
+    .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+  }
+}
+
+extension JSONDecoder.NonConformingFloatDecodingStrategy {
+  /// Reads what `JSONEncoder.NonConformingFloatEncodingStrategy.asText` writes.
+  static var fromText: Self {
+    .convertFromString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
   }
 }
 

@@ -12,6 +12,8 @@ import Testing
     ("make test", "it is what runs this"),
     ("make install", "it builds anew; ManualTests and CompletionTests see what it copies"),
     ("make dist", "it makes a folder of 430 MB; Scripts/dist-test.sh tries it"),
+    ("make gpu-check", "minutes of timing; GPUCheckTests tries it without a GPU"),
+    ("make gpu-bundle", "it builds anew; Scripts/gpu-bundle-test.sh tries what it makes"),
     ("make run ARGS=\"selftest", "NVIDIA's tensor cores; SelfTestCommandTests tries it without"),
     ("make run ARGS=\"bench gemm", "the same; BenchCommandTests tries it without"),
     ("swift run -c release GemmBenchmark", "minutes of timing"),

@@ -1,0 +1,329 @@
+"""What a device does with gputrain: everything that a first contact with a GPU should find out.
+
+Run by check.sh, which finds program, driver and Python. Parts are independent: each has its own limit
+within the budget, and one that fails or hangs is named in the results and loses no other. Writes into
+--out, again after every part:
+
+    results.json     everything that was measured, and how every part ended
+    table.txt        the table that is printed at the end
+    YYYY-MM-DD-gpu-<card>.md     the page to commit under Benchmarks/results
+    log.txt          what the parts said
+"""
+
+import argparse
+import concurrent.futures
+import datetime
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import cases
+import page
+from parts import Budget, run
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# Seconds that each part may take, for a budget of 480: less is given where less is left.
+LIMITS = {"machine": 40, "devices": 30, "facts": 60, "selftest": 150, "compare": 400, "sweep": 45, "tune": 60}
+# Kept for the sweeps and the search of tiles, of a budget of 480.
+KEPT = 110
+USUAL_BUDGET = 480
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--device", default="gpu")
+    parser.add_argument("--python", default="", help="with torch or jax (default: the first found)")
+    parser.add_argument("--budget", type=float, default=USUAL_BUDGET)
+    parser.add_argument("--small", action="store_true", help="small sizes: tries the check itself")
+    parser.add_argument("--version", default="")
+    parser.add_argument("--limit", action="append", default=[], metavar="PART=SECONDS")
+    parser.add_argument("--worker", default="", help="another worker.py, to try the check itself")
+    return parser.parse_args()
+
+
+class Check:
+    """The results so far, and how parts are run."""
+
+    def __init__(self, options):
+        self.options = options
+        self.budget = Budget(options.budget)
+        self.limits = {**LIMITS, **{k: float(v) for k, v in (limit.split("=") for limit in options.limit)}}
+        # Files of sweeps and the like, which nobody needs afterwards.
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="gpu-check-"))
+        self.log = (options.out / "log.txt").open("w")
+        self.results = {
+            "date": datetime.date.today().isoformat(), "small": options.small, "version": options.version,
+            "asked_for": options.device, "budget_seconds": options.budget, "parts": []}
+
+    def run(self, name, command, limit=None, **more):
+        """Runs a command as (a piece of) the part `name`, and logs how it ended."""
+        ended = run(command, limit or self.limits[name], self.budget, **more)
+        self.log.write(f"== {name}: {' '.join(map(str, command))}\n{ended['state']} {ended.get('reason', '')}\n")
+        self.log.write((ended.get("output") or "")[-20000:] + (ended.get("errors") or "") + "\n")
+        self.log.flush()
+        return ended
+
+    def part(self, name, ended):
+        """Keeps how a part ended and writes what is known so far."""
+        entry = {key: ended[key] for key in ("state", "seconds", "reason") if key in ended}
+        self.results["parts"].append({"name": name, **entry})
+        self.say(f"{name}: {ended['state']}" + (f", {ended['reason']}" if "reason" in ended else ""))
+        self.write()
+
+    def say(self, text):
+        print(f"[{self.budget.spent():3.0f} s] {text}", flush=True)
+
+    def write(self):
+        """Writes all files again, each by a rename, so that an interrupted check leaves whole ones."""
+        self.results["spent_seconds"] = round(self.budget.spent(), 1)
+        texts = {"results.json": json.dumps(self.results, indent=1, ensure_ascii=False) + "\n"}
+        if "device" not in self.results:
+            return
+        try:
+            texts["table.txt"] = page.table_text(self.results) + "\n"
+            texts[page.file_name(self.results)] = page.markdown(self.results)
+        except Exception as error:  # Numbers are kept where the page cannot be made.
+            self.log.write(f"the page cannot be made: {type(error).__name__}: {error}\n")
+            texts["table.txt"] = f"the page cannot be made: {error}; the numbers are in results.json\n"
+        for name, text in texts.items():
+            new = self.options.out / f".{name}"
+            new.write_text(text)
+            new.rename(self.options.out / name)
+
+    def program(self, *words):
+        return [self.options.program, *words]
+
+    def script(self, name, *words):
+        return [sys.executable, HERE / name, *words]
+
+
+def lines_of_json(text):
+    """The objects of a text with one a line; a last line that was cut is passed over."""
+    result = []
+    for line in text.splitlines():
+        try:
+            result.append(json.loads(line))
+        except ValueError:
+            continue
+    return result
+
+
+def machine(check):
+    ended = check.run("machine", check.script("machine.py"))
+    check.results["machine"] = next(iter(lines_of_json(ended.get("output", ""))), {})
+    check.part("machine", ended)
+
+
+def devices(check):
+    """Which device is meant; what is said where there is none."""
+    ended = check.run("devices", check.program("devices", "--json"))
+    try:
+        listing = json.loads(ended.get("output", ""))
+    except ValueError:
+        listing = {"devices": [], "drivers": []}
+    check.results["devices"] = listing
+    device = chosen(listing["devices"], check.options.device)
+    check.results["device"] = device
+    if device is None:
+        advice = [line for driver in listing["drivers"] for line in [driver["found"], *driver["remedies"]]]
+        check.results["device_absent"] = "; ".join(advice) or ended.get("reason") or "OpenCL offers none"
+        if ended["state"] == "done":
+            ended = {**ended, "state": "failed", "reason": f"no device is {check.options.device}"}
+    check.part("devices", ended)
+
+
+def chosen(devices, wanted):
+    """The device that --device `wanted` names: of several of a kind, the one with the most memory."""
+    wanted = wanted.lower()
+    found = [
+        device for device in devices
+        if wanted in (device["kind"], str(device["index"]))
+        or (not wanted.isdigit() and wanted in device["name"].lower())]
+    return max(found, key=lambda device: device["memoryBytes"], default=None)
+
+
+def facts(check):
+    """The driver's facts, as far as they came."""
+    output = check.work / "facts"
+    ended = check.run("facts", check.script("probe.py", check.results["device"]["name"]), output=output)
+    check.results["facts"] = lines_of_json(output.read_text()) if output.exists() else []
+    check.part("facts", ended)
+
+
+def selftests(check):
+    """Every route against the host, all at once: compiling takes the time, and there are cores."""
+    routes = cases.routes(check.results["device"]["kind"])
+
+    def test(route):
+        gemm, precision = route
+        command = check.program("selftest", f"--device={check.options.device}", f"--gemm={gemm}", "--json")
+        ended = check.run("selftest", command + ([f"--precision={precision}"] if precision != "fp32" else []))
+        return {"gemm": gemm, "precision": precision, **judged(ended)}
+
+    with concurrent.futures.ThreadPoolExecutor(len(routes)) as pool:
+        tests = list(pool.map(test, routes))
+    check.results["selftests"] = tests
+    for result in tests:
+        check.say(f"self-test {result['gemm']} {result['precision']}: {page.verdict(result)}")
+    states = [result["state"] for result in tests]
+    worst = next((state for state in ("left out", "cut", "failed") if state in states), "done")
+    wrong = ", ".join(page.route_name((t["gemm"], t["precision"])) for t in tests if t["state"] != "done")
+    check.part("self-tests", {
+        "state": worst, "seconds": max(result["seconds"] for result in tests), **({"reason": wrong} if wrong else {})})
+
+
+def judged(ended):
+    """A self-test's verdict from its JSON, which it prints for failures as well."""
+    result = {key: ended[key] for key in ("state", "seconds", "reason") if key in ended}
+    try:
+        outcome = json.loads(ended.get("output", ""))
+        items = outcome["items"]
+    except (ValueError, KeyError, TypeError):
+        return {**result, "passes": False}
+    shares = [float(i["error"]) / float(i["bound"]) for i in items if i.get("error") is not None and float(i["bound"])]
+    failures = [
+        f"{item['name']}: {item.get('failure') or 'error {} > {}'.format(item.get('error'), item['bound'])}"
+        for item in items if not item["passes"]]
+    return {
+        **result, "passes": outcome["passes"] and ended["state"] == "done", "items": len(items),
+        "worst": round(max(shares, default=0), 3), "failures": failures}
+
+
+def compare(check):
+    """Rows beside the peers, until what is kept for the rest is left."""
+    options = check.options
+    python, has = peers_python(options.python)
+    known = {"torch": "torch" in has, "graph": "torch" in has, "jax": "jax" in has}
+    names = [name for name, is_there in known.items() if is_there]
+    module = {"torch": "torch", "graph": "torch", "jax": "jax"}
+    check.results["peers"] = {
+        name: {"error": f"no {module[name]} in {python or 'any python3'}"} for name in known if not known[name]}
+    seconds = check.budget.left() - KEPT * min(1, options.budget / USUAL_BUDGET)
+    seconds = max(0, min(seconds, check.limits["compare"]))
+    output = check.work / "compare"
+    command = check.script(
+        "drive.py", "--program", options.program, "--device", options.device, "--kind",
+        check.results["device"]["kind"], "--seconds-left", f"{seconds:.0f}")
+    command += ["--small", "--seconds", "0.2"] if options.small else []
+    command += ["--python", python, "--peers", ",".join(names)] if names else []
+    command += ["--worker", options.worker] if options.worker else []
+    # It ends in time unless a driver hangs.
+    ended = check.run("compare", command, limit=seconds + 15, output=output)
+    found = lines_of_json(output.read_text()) if output.exists() else []
+    for line in found:
+        if "plan" in line:
+            check.results["plan"] = line["plan"]
+        elif "peer" in line:
+            check.results["peers"][line.pop("peer")] = line
+    check.results["measurements"] = [line for line in found if "entry" in line]
+    check.results.setdefault("plan", cases.plan(check.results["device"]["kind"], options.small))
+    check.part("comparison", ended)
+
+
+def peers_python(wanted):
+    """A Python with torch or jax, and which of them it has; "" where there is none."""
+    question = "import importlib.util as u; print(*[n for n in ('torch', 'jax') if u.find_spec(n)])"
+    candidates = [wanted] if wanted else [sys.executable, "python3", "/usr/bin/python3", "/opt/conda/bin/python3"]
+    best = (wanted, [])
+    for candidate in candidates:
+        path = shutil.which(candidate)
+        if path is None:
+            continue
+        try:
+            done = subprocess.run([path, "-c", question], capture_output=True, text=True, timeout=15)
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        has = done.stdout.split() if done.returncode == 0 else []
+        if len(has) > len(best[1]):
+            best = (path, has)
+    return best
+
+
+def sweeps(check):
+    """The sweep that a user begins with, by the route that is the default and by the exact one."""
+    kind = check.results["device"]["kind"]
+    passed = page.tested(check.results)
+    check.results["sweeps"] = []
+    wanted = [("tiled", "fp32"), ("tiled", "tf32x3")] if kind == "gpu" else [("opencl", "fp32")]
+    for gemm, precision in [route for route in wanted if page.route_name(route) in passed]:
+        command = check.program(
+            "sweep", f"--device={check.options.device}", f"--gemm={gemm}", "--quiet", "--json", "--out",
+            check.work / f"sweep-{precision}")
+        command += [f"--precision={precision}"] if precision != "fp32" else []
+        command += ["--widths=16,32", "--seeds=2", "--steps=20"] if check.options.small else []
+        ended = check.run("sweep", command)
+        try:
+            groups = json.loads(ended.get("output", ""))["report"]["groups"]
+            verdicts = [f"{group['parametrization']} {group['verdict']['text']}" for group in groups]
+        except (ValueError, KeyError, TypeError):
+            verdicts = []
+        check.results["sweeps"].append({
+            "route": f"{gemm} {precision}", **{k: ended[k] for k in ("state", "seconds", "reason") if k in ended},
+            "verdict": "; ".join(verdicts)})
+        check.part(f"default sweep, {gemm} {precision}", ended)
+
+
+def tune(check):
+    """A short search of tiles; kept nowhere but in the results."""
+    if "tiled fp32" not in page.tested(check.results):
+        check.results["tuning"] = {"reason": "the self-test of tiled fp32 did not pass"}
+        return
+    seconds = 1 if check.options.small else 20
+    shapes = "8x64x64" if check.options.small else "64x2048x2048,32*64x128x128"
+    # A cache folder of its own, as what is found so quickly is not to be kept for later commands; of
+    # the user's it has the compiled kernels.
+    cache = check.work / "tuning"
+    folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    for compiled in ("pocl", "gputrain/programs"):
+        (cache / compiled).parent.mkdir(parents=True, exist_ok=True)
+        (folder / compiled).mkdir(parents=True, exist_ok=True)
+        (cache / compiled).symlink_to(folder / compiled)
+    ended = check.run("tune", check.program(
+        "tune", f"--device={check.options.device}", "--gemm=tiled", f"--seconds={seconds}", f"--shapes={shapes}",
+        "--json", "--quiet"), limit=25 if check.options.small else None, grace=15,
+        environment={"XDG_CACHE_HOME": str(cache)})
+    try:
+        # Cut short it prints what it has found.
+        check.results["tuning"] = json.loads(ended.get("output", "")) or {"reason": "nothing was found"}
+        ended = {"state": "done", "seconds": ended["seconds"]}
+    except ValueError:
+        check.results["tuning"] = {"reason": ended.get("reason", "its output does not read")}
+    check.part("search of tiles", ended)
+
+
+def afterwards(check):
+    """The card's clocks, temperature and power after the work: whether it was slowed down."""
+    ended = check.run("machine", check.script("machine.py"))
+    found = next(iter(lines_of_json(ended.get("output", ""))), {})
+    check.results["card_afterwards"] = found.get("card", {})
+
+
+def main():
+    options = arguments()
+    options.out.mkdir(parents=True, exist_ok=True)
+    check = Check(options)
+    try:
+        for part in (machine, devices, facts, selftests, compare, sweeps, tune, afterwards):
+            if part not in (machine, devices) and check.results.get("device") is None:
+                break
+            try:
+                part(check)
+            except Exception as error:  # A mistake of this file's loses one part, too.
+                reason = f"{type(error).__name__}: {error}"
+                check.part(part.__name__, {"state": "failed", "seconds": 0, "reason": reason})
+    finally:
+        check.write()
+        shutil.rmtree(check.work, ignore_errors=True)
+    print(f"\n{page.table_text(check.results)}\n\n{page.advice(check.results)}\n")
+    print(f"Results: {options.out / 'results.json'}; page: {options.out / page.file_name(check.results)}")
+    sys.exit(0 if page.tested(check.results) else 1)
+
+
+main()
