@@ -10,6 +10,8 @@ public final class Compute {
   public let multiplier: any MatrixMultiplier
   /// Kernel parameters measured on this device, if any; multipliers that have some take theirs.
   public let tuning: DeviceTuning?
+  /// Macros that every program is compiled with.
+  private let definitions: [String: String]
   let pool: BufferPool
   private var programs: [ProgramKey: Program] = [:]
   private var ownPrograms: [KernelFile: Program] = [:]
@@ -107,6 +109,8 @@ public final class Compute {
     self.tuning = tuning
     self.vectorWidth = vectorWidth
     self.kernelVariant = kernelVariant ?? KernelVariant(for: device)
+    definitions = Self.definitions(
+      for: device.kind, vectorWidth: vectorWidth, variant: self.kernelVariant)
     self.multiplier = multiplier
     queue = try CommandQueue(context: Context(device: device, programCache: programCache))
     pool = BufferPool(context: queue.context)
@@ -181,11 +185,15 @@ public final class Compute {
     try tensor.buffer.read(queue: queue)
   }
 
-  /// The kernel `name` of `source`, compiled and checked at first use.
+  /// The kernel `name` of `source` compiled with `definitions`, in place of the device's own where
+  /// they are of one name; compiled and checked at first use.
   package func kernel<each Argument: KernelArgument>(
-    _ source: KernelSource, _ name: String, _: repeat (each Argument).Type
+    _ source: KernelSource, _ name: String, definitions: [String: String] = [:],
+    _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
-    try kernel(KernelKey(file: nil, name: name)) { try program(source) }
+    try kernel(KernelKey(source: .package(source, definitions), name: name)) {
+      try program(source, definitions)
+    }
   }
 
   /// A kernel of `source` compiled with `definitions`, checked; the caller keeps it.
@@ -208,9 +216,9 @@ public final class Compute {
   public func kernel<each Argument: KernelArgument>(
     _ file: KernelFile, _ name: String, _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
-    try kernel(KernelKey(file: file, name: name)) {
+    try kernel(KernelKey(source: .file(file), name: name)) {
       if let known = ownPrograms[file] { return known }
-      let program = try program(file.name, file.source)
+      let program = try program(file.name, file.source, definitions)
       ownPrograms[file] = program
       return program
     }
@@ -228,6 +236,7 @@ public final class Compute {
   private func program(_ source: KernelSource, _ definitions: [String: String] = [:]) throws
     -> Program
   {
+    let definitions = definitions.merging(self.definitions) { own, _ in own }
     let key = ProgramKey(source: source, definitions: definitions)
     if let known = programs[key] { return known }
     let program = try program(source.file, source.text, definitions)
@@ -236,20 +245,12 @@ public final class Compute {
   }
 
   private func program(
-    _ file: String, _ source: String, _ definitions: [String: String] = [:]
+    _ file: String, _ source: String, _ definitions: [String: String]
   ) throws -> Program {
     let start = ContinuousClock.now
     defer { buildTime += ContinuousClock.now - start }
     return try Program(
-      context: queue.context, file: file, source: source,
-      definitions: definitions.merging(deviceDefinitions) { own, _ in own })
-  }
-}
-
-extension Compute {
-  /// What every program of this computation is compiled with.
-  private var deviceDefinitions: [String: String] {
-    ["WIDTH": "\(vectorWidth)", "GROUP_ITEMS": "\(kernelVariant.groupItems)"]
+      context: queue.context, file: file, source: source, definitions: definitions)
   }
 }
 

@@ -7,8 +7,12 @@ package enum KernelSource: String, CaseIterable {
   /// Of GPUs: compiled for a form and a tile.
   case multiplyLocal = "multiply_local"
   case multiplyTensor = "multiply_tensor"
+  /// A variant's kernels of the file that includes it.
+  case ritzGroup = "ritz_group"
+  case ritzItem = "ritz_item"
+  case spectralGroup = "spectral_group"
   /// Included by others: no kernels of their own.
-  case epilogue, group, mma, nonlinearity, philox, rules, span, tile, vector
+  case epilogue, group, mma, nonlinearity, philox, rules, span, tile, vector, workgroup
 
   /// The file's name, for messages.
   package var file: String { "Kernels/\(rawValue).cl" }
@@ -57,12 +61,16 @@ package enum KernelSource: String, CaseIterable {
       case .record: gputrain_record_source()
       case .reduction: gputrain_reduction_source()
       case .ritz: gputrain_ritz_source()
+      case .ritzGroup: gputrain_ritz_group_source()
+      case .ritzItem: gputrain_ritz_item_source()
       case .rules: gputrain_rules_source()
       case .span: gputrain_span_source()
       case .spectral: gputrain_spectral_source()
+      case .spectralGroup: gputrain_spectral_group_source()
       case .tile: gputrain_tile_source()
       case .update: gputrain_update_source()
       case .vector: gputrain_vector_source()
+      case .workgroup: gputrain_workgroup_source()
       }
     return String(cString: bytes!)
   }
