@@ -8,7 +8,7 @@ __kernel void subtract(__global const float* restrict x, __global const float* r
                        __global float* restrict result, ulong count) {
   size_t i = get_global_id(0) * (size_t)WIDTH;
   if (i + WIDTH <= count) {
-    STORE(LOAD(x + i) - LOAD(y + i), result + i);
+    ALIGNED_STORE(ALIGNED_LOAD(x + i) - ALIGNED_LOAD(y + i), result + i);
   } else {
     for (; i < count; i++) result[i] = x[i] - y[i];
   }

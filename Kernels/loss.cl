@@ -46,7 +46,7 @@
       total += loss;                                                                          \
     }                                                                                         \
   }                                                                                           \
-  total = group_add(total, shared);                                                           \
+  total = lanes_add(total, GROUP_ITEMS, shared);                                                           \
   if (records && get_local_id(0) == 0)                                                        \
     record(total, history, active, slot, get_global_size(1), replica);
 

@@ -8,7 +8,7 @@
 // A work-group makes GROUP_ITEMS·PIECE elements of a replica, a work-item WIDTH neighbours at a time.
 // global (GROUP_ITEMS·⌈count/(GROUP_ITEMS·PIECE)⌉, replicas), local (GROUP_ITEMS, 1).
 
-#include "group.cl"
+#include "lanes.cl"
 #include "vector.cl"
 #include "philox.cl"
 

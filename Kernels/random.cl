@@ -13,6 +13,13 @@ static inline float4 unit(uint4 bits) {
 static inline void store(__global float* values, size_t replica, uint index, uint count, float4 v) {
   __global float* p = values + replica * count + (size_t)4 * index;
   uint left = count - 4 * index;
+#if GROUP_ITEMS > 1
+  // One store of 16 bytes, where replicas start at multiples of that.
+  if (count % 4 == 0) {
+    *(__global float4*)p = v;
+    return;
+  }
+#endif
   if (left > 0) p[0] = v.x;
   if (left > 1) p[1] = v.y;
   if (left > 2) p[2] = v.z;

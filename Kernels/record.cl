@@ -4,7 +4,7 @@
 // The GROUP_ITEMS work-items of a group share a replica: each adds every GROUP_ITEMS-th row, then
 // their sums are added by a tree, in an order that depends on `rows` alone.
 
-#include "group.cl"
+#include "lanes.cl"
 
 // Puts a replica's sum into its slot; one work-item of the replica's does.
 static inline void record(float sum, __global float* history, __global float* active, uint slot,
@@ -20,6 +20,6 @@ __kernel void record_sum(__global const float* restrict x, __global float* histo
   size_t replica = get_group_id(0);
   float sum = 0.0f;
   for (uint row = get_local_id(0); row < rows; row += GROUP_ITEMS) sum += x[replica * rows + row];
-  sum = group_add(sum, shared);
+  sum = lanes_add(sum, GROUP_ITEMS, shared);
   if (get_local_id(0) == 0) record(sum, history, active, slot, get_num_groups(0), replica);
 }

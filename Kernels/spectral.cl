@@ -10,10 +10,9 @@
 //
 // A work-group takes every get_num_groups(0)-th of unitCount units, since large and small ones lie
 // together in the table.
-// CPU form: of one work-item, which goes through a unit a tile of rows at a time, so that the second
-// sweep finds the tile in cache; no barriers, no local memory. global (groups), local (1).
-// GPU form: of ITEMS, sums in local memory; as many groups as units as a rule. global
-// (groups·ITEMS), local (ITEMS).
+// The item variant, here, has groups of one work-item, which goes through a unit a tile of rows at a
+// time, so that the second sweep finds the tile in cache; no barriers, no local memory. global
+// (groups), local (1). The group variant, for GPUs, is in spectral_group.cl.
 // Measured on two Zen 4 cores: see Benchmarks/Spectral.
 
 #define FIELDS 12
@@ -28,8 +27,6 @@
 #define PARTIALS_AT 9
 #define UNIT 11
 #define SETTLED 4
-#define ITEMS 128
-#define GPU_TILE 4
 
 #include "vector.cl"
 
@@ -37,6 +34,13 @@
   __global const float *m0, __global const float *m1, __global const float *m2, \
       __global const float *m3, __global const float *m4, __global const float *m5, \
       __global const float *m6, __global const float *m7
+
+// A pass's arguments.
+#define PASS                                                                             \
+  MATRICES, __global const uint *problems, __global const uint *units,                   \
+      __global const float *vectors, __global float *partials, __global float *stats,    \
+      __global const float *state, uint first, uint k, uint stateStride, uint firstUnit, \
+      uint unitCount, uint measure
 
 #define FOR_EACH_UNIT \
   for (uint index = get_group_id(0); index < unitCount; index += get_num_groups(0))
@@ -58,6 +62,10 @@
   __global const float* own = state + (size_t)units[2 * unit] * stateStride;       \
   if (own[SETTLED] != 0.0f) continue;                                              \
   float scale = own[0];
+
+#if GROUP_ITEMS > 1
+#include "spectral_group.cl"
+#else
 
 // Both sweeps over a tile of TILE rows and COUNT vectors.
 #define DEFINE_TILE(NAME, TILE, COUNT, MEASURE)                                       \
@@ -122,11 +130,7 @@
   DEFINE_TILE(NAME##_tile_measured, TILE, COUNT, 1)                                          \
   DEFINE_TILE(NAME##_row, 1, COUNT, 0)                                                       \
   DEFINE_TILE(NAME##_row_measured, 1, COUNT, 1)                                              \
-  __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void NAME(                         \
-      MATRICES, __global const uint* problems, __global const uint* units,                   \
-      __global const float* vectors, __global float* partials, __global float* stats,        \
-      __global const float* state, uint first, uint k, uint stateStride, uint firstUnit,     \
-      uint unitCount, uint measure) {                                                        \
+  __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void NAME(PASS) {                  \
     FOR_EACH_UNIT {                                                                          \
       UNIT_SETUP                                                                             \
       for (uint j = 0; j < k; j++)                                                           \
@@ -161,79 +165,8 @@ DEFINE_PASS(spectral_pass_2, 8, 2)
 DEFINE_PASS(spectral_pass_3, 8, 3)
 DEFINE_PASS(spectral_pass_4, 4, 4)
 
-// GPU form. An item owns the columns that are its own number modulo ITEMS, so Z needs no atomics.
-#define DEFINE_GROUP_PASS(NAME, COUNT)                                                       \
-  __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void NAME(                     \
-      MATRICES, __global const uint* problems, __global const uint* units,                   \
-      __global const float* vectors, __global float* partials, __global float* stats,        \
-      __global const float* state, uint first, uint k, uint stateStride, uint firstUnit,     \
-      uint unitCount, uint measure) {                                                        \
-    __local float shared[GPU_TILE * COUNT][ITEMS];                                           \
-    FOR_EACH_UNIT {                                                                          \
-      UNIT_SETUP                                                                             \
-      uint item = get_local_id(0);                                                           \
-      float square = 0.0f, most = 0.0f;                                                      \
-      for (uint j = 0; j < k; j++)                                                           \
-        for (size_t c = item; c < n; c += ITEMS) z[j * pitch + c] = 0.0f;                    \
-      for (uint row = 0; row < count; row += GPU_TILE) {                                     \
-        uint rows = min((uint)GPU_TILE, count - row);                                        \
-        __global const float* from = w + row * n;                                            \
-        for (uint j = 0; j < k; j += COUNT) {                                                \
-          float u[GPU_TILE * COUNT];                                                         \
-          for (int q = 0; q < GPU_TILE * COUNT; q++) u[q] = 0.0f;                            \
-          for (size_t c = item; c < n; c += ITEMS)                                           \
-            for (int r = 0; r < GPU_TILE; r++) {                                             \
-              float value = r < rows ? from[r * n + c] : 0.0f;                               \
-              for (int v = 0; v < COUNT; v++)                                                \
-                u[r * COUNT + v] += value * d[(j + v) * pitch + c];                          \
-              if (measure && j == 0) {                                                       \
-                square += value * scale * (value * scale);                                   \
-                most = fmax(most, fabs(value));                                              \
-              }                                                                              \
-            }                                                                                \
-          barrier(CLK_LOCAL_MEM_FENCE);                                                      \
-          for (int q = 0; q < GPU_TILE * COUNT; q++) shared[q][item] = u[q];                 \
-          barrier(CLK_LOCAL_MEM_FENCE);                                                      \
-          for (uint span = ITEMS / 2; span > 0; span /= 2) {                                 \
-            if (item < span)                                                                 \
-              for (int q = 0; q < GPU_TILE * COUNT; q++)                                     \
-                shared[q][item] += shared[q][item + span];                                   \
-            barrier(CLK_LOCAL_MEM_FENCE);                                                    \
-          }                                                                                  \
-          for (int q = 0; q < GPU_TILE * COUNT; q++) u[q] = shared[q][0] * scale * scale;    \
-          for (size_t c = item; c < n; c += ITEMS)                                           \
-            for (int v = 0; v < COUNT; v++) {                                                \
-              float sum = z[(j + v) * pitch + c];                                            \
-              for (int r = 0; r < GPU_TILE; r++)                                             \
-                sum += (r < rows ? from[r * n + c] : 0.0f) * u[r * COUNT + v];               \
-              z[(j + v) * pitch + c] = sum;                                                  \
-            }                                                                                \
-        }                                                                                    \
-      }                                                                                      \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                          \
-      shared[0][item] = square;                                                              \
-      shared[1][item] = most;                                                                \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                          \
-      if (item == 0 && measure) {                                                            \
-        for (uint i = 1; i < ITEMS; i++) {                                                   \
-          square += shared[0][i];                                                            \
-          most = fmax(most, shared[1][i]);                                                   \
-        }                                                                                    \
-        stats[2 * unit] = square;                                                            \
-        stats[2 * unit + 1] = most;                                                          \
-      }                                                                                      \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                          \
-    }                                                                                        \
-  }
-
-DEFINE_GROUP_PASS(spectral_group_pass_1, 1)
-DEFINE_GROUP_PASS(spectral_group_pass_2, 2)
-DEFINE_GROUP_PASS(spectral_group_pass_3, 3)
-DEFINE_GROUP_PASS(spectral_group_pass_4, 4)
-DEFINE_GROUP_PASS(spectral_group_pass_6, 6)
-
 // sums[group] = Σ of the group's share of x: what a device reads in a second, for benchmarks.
-// count is a multiple of 4·WIDTH·ITEMS·groups. Forms as above.
+// count is a multiple of 4·WIDTH·groups.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void read_sum(
     __global const float* restrict x, __global float* sums, ulong count) {
   size_t share = count / get_num_groups(0);
@@ -247,19 +180,4 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void read_sum(
   }
   sums[get_group_id(0)] = sum((a + b) + (c + d));
 }
-
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void read_sum_group(
-    __global const float* restrict x, __global float* sums, ulong count) {
-  __local float shared[ITEMS];
-  size_t share = count / get_num_groups(0), item = get_local_id(0);
-  __global const float* p = x + share * get_group_id(0);
-  vector a = 0.0f;
-  for (size_t i = item * WIDTH; i < share; i += ITEMS * WIDTH) a += LOAD(p + i);
-  shared[item] = sum(a);
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (item == 0) {
-    float total = 0.0f;
-    for (uint i = 0; i < ITEMS; i++) total += shared[i];
-    sums[get_group_id(0)] = total;
-  }
-}
+#endif

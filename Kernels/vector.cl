@@ -1,4 +1,6 @@
 // What kernels of vectors share: WIDTH floats, a compile-time choice, are one `vector`.
+// The host defines PREFETCH and WIDE_STORES as 1 for CPUs alone: their compilers are Clang, while
+// NVIDIA's refuses __builtin_prefetch of a __global pointer (Compute.definitions).
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -10,7 +12,7 @@ typedef JOIN(float, WIDTH) vector;
 #define NOINLINE __attribute__((noinline))
 
 // PoCL makes three stores of a vstore16, with shuffles that wait for the port of multiply-adds.
-#if WIDTH >= 8 && defined(__clang__)
+#if WIDTH >= 8 && WIDE_STORES
 typedef vector unaligned __attribute__((aligned(4)));
 INLINE __attribute__((overloadable)) void store(vector v, __global float* p) {
   *(__global unaligned*)p = v;
@@ -19,6 +21,19 @@ INLINE __attribute__((overloadable)) void store(vector v, float* p) { *(unaligne
 #define STORE(v, p) store(v, p)
 #else
 #define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+#endif
+
+// For p that are multiples of 16 bytes: NVIDIA's compiler makes four 4-byte accesses of a vload4 or
+// vstore4, whose p need be no more than a float's multiple, and one of a pointer to float4. Rows that
+// are `stride` floats apart start at such p where ALIGNED(stride): buffers do.
+#if WIDTH == 4
+#define ALIGNED(stride) ((stride) % 4 == 0)
+#define ALIGNED_LOAD(p) (*(__global const vector*)(p))
+#define ALIGNED_STORE(v, p) (*(__global vector*)(p) = (v))
+#else
+#define ALIGNED(stride) false
+#define ALIGNED_LOAD(p) LOAD(p)
+#define ALIGNED_STORE(v, p) STORE(v, p)
 #endif
 
 // The first `count` of WIDTH floats; 0 beyond.
@@ -84,13 +99,10 @@ INLINE float greatest(vector v) {
   return fmax(fmax(v4.x, v4.y), fmax(v4.z, v4.w));
 }
 
-// The line at p, into the cache before it is needed. A hint; OpenCL's own prefetch is nothing on
-// PoCL.
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_prefetch)
+// The line at p, into the cache before it is needed. A hint, on CPUs alone; OpenCL's own prefetch is
+// nothing on PoCL.
+#if PREFETCH
 #define AHEAD(p) __builtin_prefetch(p, 0, 2)
-#endif
-#endif
-#ifndef AHEAD
+#else
 #define AHEAD(p)
 #endif

@@ -44,9 +44,9 @@ const char *gputrain_gram_source(void) {
   return text;
 }
 
-const char *gputrain_group_source(void) {
+const char *gputrain_lanes_source(void) {
   static const char text[] = {
-#embed "../../Kernels/group.cl"
+#embed "../../Kernels/lanes.cl"
       , 0};
   return text;
 }
@@ -142,6 +142,20 @@ const char *gputrain_ritz_source(void) {
   return text;
 }
 
+const char *gputrain_ritz_group_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/ritz_group.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_ritz_item_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/ritz_item.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_rules_source(void) {
   static const char text[] = {
 #embed "../../Kernels/rules.cl"
@@ -170,6 +184,13 @@ const char *gputrain_spectral_source(void) {
   return text;
 }
 
+const char *gputrain_spectral_group_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/spectral_group.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_tile_source(void) {
   static const char text[] = {
 #embed "../../Kernels/tile.cl"
@@ -187,6 +208,13 @@ const char *gputrain_update_source(void) {
 const char *gputrain_vector_source(void) {
   static const char text[] = {
 #embed "../../Kernels/vector.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_workgroup_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/workgroup.cl"
       , 0};
   return text;
 }

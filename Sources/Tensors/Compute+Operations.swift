@@ -54,10 +54,15 @@ extension Compute {
   public func sumRows(_ x: Tensor) throws -> Tensor {
     let result = try tensor(replicas: x.replicas, rows: 1, columns: x.columns)
     let kernel = try kernel(
-      .reduction, "sum_rows", Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self)
+      .reduction, kernelVariant.name(of: "sum_rows"), Buffer<Float>.self, Buffer<Float>.self,
+      UInt32.self, UInt32.self)
+    // A group of the group variant adds up 32 columns.
+    let items =
+      kernelVariant == .group
+      ? roundUp(x.columns, 32) / 32 * sumItems : roundUp(x.columns, sumItems)
     try kernel(
-      queue, global: [roundUp(x.columns, 64), x.replicas], local: [64, 1], x.buffer,
-      result.buffer, UInt32(x.rows), UInt32(x.columns))
+      queue, global: [items, x.replicas], local: [sumItems, 1], x.buffer, result.buffer,
+      UInt32(x.rows), UInt32(x.columns))
     return result
   }
 

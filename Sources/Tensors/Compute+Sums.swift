@@ -20,10 +20,11 @@ extension Compute {
       x.rows == y.rows && x.columns == y.columns, "difference of \(x.shape) and \(y.shape)")
     let partial = try partialSums(of: x)
     let kernel = try kernel(
-      .reduction, "sum_squared_differences", Buffer<Float>.self, Buffer<Float>.self,
+      .reduction, kernelVariant.name(of: "sum_squared_differences"), Buffer<Float>.self,
+      Buffer<Float>.self,
       Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self)
     try kernel(
-      queue, global: spanSize(partial), local: [64, 1], x.buffer, y.buffer, partial.buffer,
+      queue, global: spanSize(partial), local: [sumItems, 1], x.buffer, y.buffer, partial.buffer,
       UInt32(y.replicaStride(in: x.replicas)), UInt32(x.stride), UInt32(partial.columns))
     return partial
   }
@@ -43,10 +44,12 @@ extension Compute {
     precondition(bounds.count == x.replicas, "bounds \(bounds.shape) for \(x.shape)")
     let partial = try partialSums(of: x)
     let kernel = try kernel(
-      .reduction, "count_small_roots", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      .reduction, kernelVariant.name(of: "count_small_roots"), Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<Float>.self,
       Float.self, UInt32.self, UInt32.self)
     try kernel(
-      queue, global: spanSize(partial), local: [64, 1], x.buffer, bounds.buffer, partial.buffer,
+      queue, global: spanSize(partial), local: [sumItems, 1], x.buffer, bounds.buffer,
+      partial.buffer,
       factor, UInt32(x.stride), UInt32(partial.columns))
     return partial
   }
@@ -57,20 +60,22 @@ extension Compute {
   public func rootOfTotal(_ partial: Tensor) throws -> Tensor {
     let result = try tensor(replicas: partial.replicas, rows: 1, columns: 1)
     let kernel = try kernel(
-      .reduction, "root_of_total", Buffer<Float>.self, Buffer<Float>.self, UInt32.self,
+      .reduction, kernelVariant.name(of: "root_of_total"), Buffer<Float>.self, Buffer<Float>.self,
+      UInt32.self,
       UInt32.self)
     try kernel(
-      queue, global: [roundUp(partial.replicas, 64)], local: [64], partial.buffer, result.buffer,
-      UInt32(partial.stride), UInt32(partial.replicas))
+      queue, global: [groups(partial.replicas)], local: [sumItems], partial.buffer,
+      result.buffer, UInt32(partial.stride), UInt32(partial.replicas))
     return result
   }
 
   private func sums(_ name: String, _ x: Tensor) throws -> Tensor {
     let partial = try partialSums(of: x)
     let kernel = try kernel(
-      .reduction, name, Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self)
+      .reduction, kernelVariant.name(of: name), Buffer<Float>.self, Buffer<Float>.self, UInt32.self,
+      UInt32.self)
     try kernel(
-      queue, global: spanSize(partial), local: [64, 1], x.buffer, partial.buffer,
+      queue, global: spanSize(partial), local: [sumItems, 1], x.buffer, partial.buffer,
       UInt32(x.stride), UInt32(partial.columns))
     return partial
   }
@@ -81,6 +86,14 @@ extension Compute {
   }
 
   private func spanSize(_ partial: Tensor) -> [Int] {
-    [roundUp(partial.columns, 64), partial.replicas]
+    [groups(partial.columns), partial.replicas]
+  }
+
+  /// Work-items of a group of Kernels/reduction.cl.
+  var sumItems: Int { kernelVariant == .group ? 256 : 64 }
+
+  /// The global size for `sums`: a group each, or an item.
+  private func groups(_ sums: Int) -> Int {
+    kernelVariant == .group ? sums * sumItems : roundUp(sums, sumItems)
   }
 }

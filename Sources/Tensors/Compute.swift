@@ -10,6 +10,8 @@ public final class Compute {
   public var multiplier: any MatrixMultiplier { backends.current }
   /// Kernel parameters measured on this device, if any; multipliers that have some take theirs.
   public let tuning: DeviceTuning?
+  /// Macros that every program is compiled with.
+  let commonDefinitions: [String: String]
   let pool: BufferPool
   let backends: BackendFallback
   var programs: [ProgramKey: Program] = [:]
@@ -115,6 +117,8 @@ public final class Compute {
     self.tuning = tuning
     self.vectorWidth = vectorWidth
     self.kernelVariant = kernelVariant ?? KernelVariant(for: device)
+    commonDefinitions = Self.definitions(
+      for: device.kind, vectorWidth: vectorWidth, variant: self.kernelVariant)
     self.backends = backends
     queue = try CommandQueue(context: Context(device: device, programCache: programCache))
     pool = BufferPool(context: queue.context)
@@ -211,11 +215,16 @@ public final class Compute {
     try tensor.buffer.read(queue: queue)
   }
 
-  /// The kernel `name` of `source`, compiled and checked at first use.
+  /// The kernel `name` of `source` compiled with `definitions`, in place of the device's own where
+  /// they are of one name; compiled and checked at first use.
   package func kernel<each Argument: KernelArgument>(
-    _ source: KernelSource, _ name: String, _: repeat (each Argument).Type
+    _ source: KernelSource, _ name: String, definitions: [String: String] = [:],
+    _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
-    try kernel(KernelKey(file: nil, name: name)) { try program(ProgramKey(source: source)) }
+    let program = ProgramKey(source: source, definitions: definitions)
+    return try kernel(KernelKey(source: .package(program), name: name)) {
+      try self.program(program)
+    }
   }
 
   /// The kernel `name` of a program, compiled at first use, checked; the caller keeps it.
@@ -238,7 +247,7 @@ public final class Compute {
   public func kernel<each Argument: KernelArgument>(
     _ file: KernelFile, _ name: String, _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
-    try kernel(KernelKey(file: file, name: name)) {
+    try kernel(KernelKey(source: .file(file), name: name)) {
       if let known = ownPrograms[file] { return known }
       let program = try program(file.name, file.source)
       ownPrograms[file] = program
@@ -253,11 +262,6 @@ public final class Compute {
     let kernel = try Kernel<repeat each Argument>(program(), key.name)
     kernels[key] = kernel
     return kernel
-  }
-
-  /// Macros that every program is compiled with.
-  var commonDefinitions: [String: String] {
-    ["WIDTH": "\(vectorWidth)", "GROUP_ITEMS": "\(kernelVariant.groupItems)"]
   }
 
   private func program(_ key: ProgramKey) throws -> Program {

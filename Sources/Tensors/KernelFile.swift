@@ -17,8 +17,16 @@ public struct KernelFile: Hashable, Sendable {
   }
 }
 
-/// A kernel among those that are loaded: of a file of one's own, or of the package's where nil.
+/// A kernel among those that are loaded.
 struct KernelKey: Hashable {
-  let file: KernelFile?
+  /// The text that it is in.
+  enum Source: Hashable {
+    /// One of the package's own programs.
+    case package(ProgramKey)
+    /// A file of one's own.
+    case file(KernelFile)
+  }
+
+  let source: Source
   let name: String
 }

@@ -7,8 +7,12 @@ package enum KernelSource: String, CaseIterable {
   /// Of GPUs: compiled for a variant and a tile.
   case multiplyLocal = "multiply_local"
   case multiplyTensor = "multiply_tensor"
+  /// A variant's kernels of the file that includes it.
+  case ritzGroup = "ritz_group"
+  case ritzItem = "ritz_item"
+  case spectralGroup = "spectral_group"
   /// Included by others: no kernels of their own.
-  case epilogue, group, mma, nonlinearity, philox, rules, span, tile, vector
+  case epilogue, lanes, mma, nonlinearity, philox, rules, span, tile, vector, workgroup
   case multiplyGroup = "multiply_group"
 
   /// The file's name, for messages.
@@ -45,7 +49,7 @@ package enum KernelSource: String, CaseIterable {
       case .fill: gputrain_fill_source()
       case .gather: gputrain_gather_source()
       case .gram: gputrain_gram_source()
-      case .group: gputrain_group_source()
+      case .lanes: gputrain_lanes_source()
       case .loss: gputrain_loss_source()
       case .mma: gputrain_mma_source()
       case .multiply: gputrain_multiply_source()
@@ -59,13 +63,17 @@ package enum KernelSource: String, CaseIterable {
       case .record: gputrain_record_source()
       case .reduction: gputrain_reduction_source()
       case .ritz: gputrain_ritz_source()
+      case .ritzGroup: gputrain_ritz_group_source()
+      case .ritzItem: gputrain_ritz_item_source()
       case .rules: gputrain_rules_source()
       case .slices: gputrain_slices_source()
       case .span: gputrain_span_source()
       case .spectral: gputrain_spectral_source()
+      case .spectralGroup: gputrain_spectral_group_source()
       case .tile: gputrain_tile_source()
       case .update: gputrain_update_source()
       case .vector: gputrain_vector_source()
+      case .workgroup: gputrain_workgroup_source()
       }
     return String(cString: bytes!)
   }

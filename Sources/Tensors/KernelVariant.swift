@@ -12,6 +12,28 @@ package enum KernelVariant: String, Sendable, CaseIterable {
     self = device.kind == .cpu ? .item : .group
   }
 
-  /// Work-items of a work-group, which Kernels/group.cl knows as GROUP_ITEMS.
+  /// Work-items of a work-group, which Kernels/lanes.cl knows as GROUP_ITEMS.
   package var groupItems: Int { self == .item ? 1 : 128 }
+
+  /// What a program that holds this variant's kernels, and not the other's, is compiled with.
+  package var definitions: [String: String] { ["GROUP_ITEMS": "\(groupItems)"] }
+
+  /// What this variant of the kernel `name` is called, where each has a kernel of its own.
+  package func name(of kernel: String) -> String { self == .group ? kernel + "_group" : kernel }
+}
+
+extension Compute {
+  /// The macros that every program for devices of `kind` is compiled with.
+  ///
+  /// - `WIDTH`: floats that one work-item handles at a time. `GROUP_ITEMS`: see `KernelVariant`.
+  /// - `PREFETCH`, `WIDE_STORES`: on CPUs alone, that `__builtin_prefetch` takes pointers to global
+  ///   memory and that vectors may be stored anywhere; see Kernels/vector.cl.
+  static func definitions(
+    for kind: Device.Kind, vectorWidth: Int, variant: KernelVariant
+  ) -> [String: String] {
+    var definitions = variant.definitions
+    definitions["WIDTH"] = "\(vectorWidth)"
+    if kind == .cpu { definitions.merge(["PREFETCH": "1", "WIDE_STORES": "1"]) { _, new in new } }
+    return definitions
+  }
 }

@@ -3,13 +3,14 @@ import Testing
 
 @testable import Tensors
 
-/// Sums over a replica's elements against sums in Double.
+/// Sums over a replica's elements against sums in Double, by both variants of the kernels.
 @Suite(.serialized) struct SumsTests {
-  static let sizes = [1, 2, 17, 4095, 4096, 4097, 12_289]
-  let compute: Compute
+  static let sizes = [1, 2, 17, 64, 1023, 4095, 4096, 4097, 8200, 12_289]
 
-  init() throws {
-    compute = try Compute(device: .find(.best))
+  private func compute(_ variant: KernelVariant) throws -> Compute {
+    try Compute(
+      device: .find(.best), multiplier: .automatic, vectorWidth: variant == .group ? 4 : 16,
+      kernelVariant: variant)
   }
 
   private func values(_ count: Int, seed: UInt64) -> [Float] {
@@ -18,7 +19,7 @@ import Testing
   }
 
   /// Each replica's total of partial sums.
-  private func totals(_ partial: Tensor) throws -> [Double] {
+  private func totals(_ partial: Tensor, _ compute: Compute) throws -> [Double] {
     let values = try compute.read(partial)
     return (0..<partial.replicas).map { replica in
       values[replica * partial.stride..<(replica + 1) * partial.stride]
@@ -32,7 +33,9 @@ import Testing
     for (got, want) in zip(got, want) { #expect(abs(got - want) <= 4096 * 0x1p-24 * abs(want)) }
   }
 
-  @Test(arguments: sizes) func sums_matchDouble(count: Int) throws {
+  @Test(arguments: sizes, KernelVariant.allCases)
+  func sums_matchDouble(count: Int, variant: KernelVariant) throws {
+    let compute = try compute(variant)
     let (x, y) = (values(3 * count, seed: 1), values(3 * count, seed: 2))
     let a = try compute.tensor(x, replicas: 3, rows: 1, columns: count)
     let b = try compute.tensor(y, replicas: 3, rows: 1, columns: count)
@@ -41,10 +44,11 @@ import Testing
         (replica * count..<(replica + 1) * count).reduce(0) { $0 + term($1) }
       }
     }
-    expect(try totals(compute.sumOfSquares(a)), reference { Double(x[$0]) * Double(x[$0]) })
-    expect(try totals(compute.sumOfAbsolutes(a)), reference { abs(Double(x[$0])) })
     expect(
-      try totals(compute.sumOfSquaredDifferences(a, b)),
+      try totals(compute.sumOfSquares(a), compute), reference { Double(x[$0]) * Double(x[$0]) })
+    expect(try totals(compute.sumOfAbsolutes(a), compute), reference { abs(Double(x[$0])) })
+    expect(
+      try totals(compute.sumOfSquaredDifferences(a, b), compute),
       reference {
         let difference = Double(x[$0] - y[$0])
         return difference * difference
@@ -55,7 +59,7 @@ import Testing
       reference { Double(x[$0]) * Double(x[$0]) }.map { $0.squareRoot() })
     let one = try compute.tensor(Array(y.prefix(count)), rows: 1, columns: count)
     expect(
-      try totals(compute.sumOfSquaredDifferences(a, one)),
+      try totals(compute.sumOfSquaredDifferences(a, one), compute),
       reference {
         let difference = Double(x[$0] - y[$0 % count])
         return difference * difference
@@ -65,20 +69,42 @@ import Testing
     #expect(try compute.read(compute.copy(a)) == x)
   }
 
-  @Test(arguments: sizes) func smallRoots_areCounted(count: Int) throws {
+  @Test(arguments: sizes, KernelVariant.allCases)
+  func smallRoots_areCounted(count: Int, variant: KernelVariant) throws {
+    let compute = try compute(variant)
     let squares = values(2 * count, seed: 3).map(abs)
     let x = try compute.tensor(squares, replicas: 2, rows: 1, columns: count)
     let bounds = try compute.tensor([0.5, 0.9], replicas: 2, rows: 1, columns: 1)
-    let got = try totals(compute.countOfSmallRoots(x, factor: 2, bounds: bounds))
+    let got = try totals(compute.countOfSmallRoots(x, factor: 2, bounds: bounds), compute)
     for (replica, bound) in [0.5, 0.9].enumerated() {
       let part = squares[replica * count..<(replica + 1) * count]
       #expect(got[replica] == Double(part.count { (2 * Double($0)).squareRoot() <= bound }))
     }
   }
 
-  @Test func nan_staysInItsReplica() throws {
+  /// Columns around the group's 32, rows around its 8 lanes; results lie between sentinels' replicas.
+  @Test(arguments: [1, 31, 32, 33, 67, 129], KernelVariant.allCases)
+  func rowSums_matchDouble(columns: Int, variant: KernelVariant) throws {
+    let compute = try compute(variant)
+    for rows in [1, 7, 8, 9, 64] {
+      let x = values(2 * rows * columns, seed: 4)
+      let got = try compute.read(
+        compute.sumRows(compute.tensor(x, replicas: 2, rows: rows, columns: columns)))
+      #expect(got.count == 2 * columns)
+      for (index, sum) in got.enumerated() {
+        let (replica, column) = (index / columns, index % columns)
+        let terms = (0..<rows).map { Double(x[(replica * rows + $0) * columns + column]) }
+        let bound = Double(rows) * 0x1p-24 * terms.reduce(0) { $0 + abs($1) }
+        #expect(abs(Double(sum) - terms.reduce(0, +)) <= bound)
+      }
+    }
+  }
+
+  @Test(arguments: KernelVariant.allCases) func nan_staysInItsReplica(variant: KernelVariant) throws
+  {
+    let compute = try compute(variant)
     let x = try compute.tensor([1, .nan, 2, 3], replicas: 2, rows: 1, columns: 2)
-    let got = try totals(compute.sumOfSquares(x))
+    let got = try totals(compute.sumOfSquares(x), compute)
     #expect(got[0].isNaN && got[1] == 13)
   }
 }

@@ -39,7 +39,7 @@ public enum GradientNorm {
       delta.replicas == input.replicas && delta.rows == input.rows,
       "gradient norms of Δ \(delta.shape) and H \(input.shape)")
     let (replicas, batch) = (delta.replicas, delta.rows)
-    let form = form ?? PassForm(for: compute.queue.device)
+    let form = form ?? PassForm(compute.kernelVariant)
     let left = try compute.product(.nt, delta, delta)
     let right = try compute.product(.nt, input, input)
     let pitch = compute.roundUp(batch, PassPlan.padding)
@@ -49,13 +49,15 @@ public enum GradientNorm {
     }
     let (spectral, frobenius, residual) = (try result(), try result(), try result())
     let kernel = try compute.kernel(
-      .gram, form == .cpu ? "gradient_norms" : "gradient_norms_group", Buffer<Float>.self,
+      .gram, form.variant.name(of: "gradient_norms"), definitions: form.variant.definitions,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Float.self, UInt32.self, UInt32.self, UInt32.self)
+      Buffer<Float>.self, Buffer<Float>.self, Float.self, UInt32.self, UInt32.self, UInt32.self)
+    // ITEMS of Kernels/gram.cl.
+    let items = form == .cpu ? 1 : 256
     try kernel(
-      compute.queue, global: [replicas * form.items], local: [form.items], left.buffer,
-      right.buffer, vectors.buffer, spectral.buffer, frobenius.buffer, residual.buffer, scale,
-      UInt32(batch), UInt32(pitch), limit)
+      compute.queue, global: [replicas * items], local: [items], left.buffer, right.buffer,
+      vectors.buffer, spectral.buffer, frobenius.buffer, residual.buffer, scale, UInt32(batch),
+      UInt32(pitch), limit)
     return NormTensors(spectral: [spectral], frobenius: [frobenius], residual: [residual])
   }
 }

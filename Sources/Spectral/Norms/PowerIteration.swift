@@ -30,15 +30,17 @@ public final class PowerIteration {
 
   let compute: Compute
   let plan: PassPlan
-  private let problems: Buffer<UInt32>
-  private let units: Buffer<UInt32>
-  private let noise: Buffer<Float>
+  /// What Kernels/ritz.cl is compiled with.
+  let definitions: [String: String]
+  let problems: Buffer<UInt32>
+  let units: Buffer<UInt32>
+  let noise: Buffer<Float>
   let workspace: Buffer<Float>
-  private let partials: Buffer<Float>
-  private let grams: Buffer<Float>
-  private let stats: Buffer<Float>
+  let partials: Buffer<Float>
+  let grams: Buffer<Float>
+  let stats: Buffer<Float>
   let state: Buffer<Float>
-  private let summary: Buffer<Float>
+  let summary: Buffer<Float>
   /// What workspace, partial sums and Gram matrices lie in, of the pool.
   private let room: [Tensor]
   var isCold = true
@@ -61,9 +63,15 @@ public final class PowerIteration {
       "power iteration over \(shapes)")
     self.shapes = shapes
     self.vectors = vectors
-    self.form = form ?? PassForm(for: compute.queue.device)
+    self.form = form ?? PassForm(compute.kernelVariant)
     self.compute = compute
-    plan = PassPlan(shapes: shapes, vectors: vectors, form: self.form)
+    plan = PassPlan(
+      shapes: shapes, vectors: vectors, form: self.form,
+      mostItems: compute.queue.device.maximumWorkGroupSize)
+    definitions =
+      self.form == .cpu
+      ? KernelVariant.item.definitions
+      : KernelVariant.group.definitions.merging(["VECTORS": "\(vectors)"]) { own, _ in own }
     precondition(
       plan.bufferCounts.allSatisfy { $0 <= Int(UInt32.max) },
       "power iteration over \(plan.problems) matrices needs more than 2³² floats")
@@ -208,121 +216,5 @@ public final class PowerIteration {
       var random = Philox(seed: seed, stream: UInt32(vector))
       return (0..<length).map { _ in (random.uniform() - 0.5) * Float(12).squareRoot() }
     }
-  }
-}
-
-/// The launches of a step; each is described in Kernels/spectral.cl and Kernels/ritz.cl.
-extension PowerIteration {
-  private typealias Floats = Buffer<Float>
-  private typealias Integers = Buffer<UInt32>
-  private var k: UInt32 { UInt32(vectors) }
-  private var stride: UInt32 { UInt32(plan.stateStride) }
-  /// Work-items along a vector.
-  private var length: Int {
-    compute.roundUp(plan.widestPitch / compute.vectorWidth, 8)
-  }
-
-  /// Rows D of B; its first 2k are X and P.
-  private var directions: Range<Int> { 2 * vectors..<3 * vectors }
-
-  /// - start: the rows of B to read the matrices for in the first step of a call; nil in the others,
-  ///   in which the images of X and P are known.
-  private func step(_ matrices: [Tensor], over start: Range<Int>?, settling: Float) throws {
-    let (rows, first) = (start ?? directions, UInt32(start == nil ? 0 : 1))
-    try pass(matrices, over: rows, measure: start != nil)
-    if start != nil { try scale() }
-    let reduce = try compute.kernel(
-      .ritz, "ritz_reduce", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
-      UInt32.self, UInt32.self, UInt32.self)
-    try reduce(
-      compute.queue, global: [length, plan.problems, rows.count], local: [8, 1, 1], problems,
-      partials, state, workspace, k, UInt32(rows.lowerBound), stride, first)
-    try gram(all: false)
-    let solve = try compute.kernel(
-      .ritz, "ritz_solve", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
-      UInt32.self, UInt32.self, Float.self)
-    try solve(
-      compute.queue, global: [plan.problems], local: [1], problems, grams, state, summary, k,
-      stride, first, settling)
-    let update = try compute.kernel(
-      .ritz, "ritz_update", Integers.self, Floats.self, Floats.self, UInt32.self, UInt32.self)
-    try update(
-      compute.queue, global: [length, plan.problems], local: [8, 1], problems, state, workspace, k,
-      stride)
-  }
-
-  private func pass(_ matrices: [Tensor], over rows: Range<Int>, measure: Bool) throws {
-    let pass = try compute.kernel(
-      .spectral, form.passKernel(rows: rows.count), Floats.self, Floats.self, Floats.self,
-      Floats.self, Floats.self, Floats.self, Floats.self, Floats.self, Integers.self, Integers.self,
-      Floats.self, Floats.self, Floats.self, Floats.self, UInt32.self, UInt32.self, UInt32.self,
-      UInt32.self, UInt32.self, UInt32.self)
-    for launch in plan.launches {
-      let groups = form.groups(units: launch.units.count, device: compute.queue.device)
-      let m = (0..<PassPlan.slots).map { slot in
-        matrices[launch.matrices.lowerBound + slot % launch.matrices.count].buffer
-      }
-      try pass(
-        compute.queue, global: [groups * form.items], local: [form.items], m[0], m[1],
-        m[2], m[3], m[4], m[5], m[6], m[7], problems, units, workspace, partials, stats, state,
-        UInt32(rows.lowerBound), UInt32(rows.count), stride, UInt32(launch.units.lowerBound),
-        UInt32(launch.units.count), measure ? 1 : 0)
-    }
-  }
-
-  private func scale() throws {
-    let scale = try compute.kernel(
-      .ritz, "ritz_scale", Integers.self, Floats.self, Floats.self, UInt32.self)
-    try scale(
-      compute.queue, global: [plan.problems], local: [1], problems, stats, state, stride)
-  }
-
-  /// Begins a call. Returns the rows of B that it starts from.
-  private func begin() throws -> Range<Int> {
-    let begin = try compute.kernel(
-      .ritz, "ritz_begin", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
-      UInt32.self, UInt32.self)
-    try begin(
-      compute.queue, global: [length, plan.problems], local: [8, 1], problems, noise, state,
-      workspace, k, UInt32(plan.widestPitch), stride)
-    defer { isCold = false }
-    return isCold ? directions : 0..<3 * vectors
-  }
-
-  private func gram(all: Bool) throws {
-    let gram = try compute.kernel(
-      .ritz, "ritz_gram", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
-      UInt32.self, UInt32.self)
-    let chunks = (plan.widestPitch + PassPlan.chunk - 1) / PassPlan.chunk
-    try gram(
-      compute.queue, global: [plan.pairs, chunks, plan.problems], local: [9, 1, 1], problems,
-      workspace, state, grams, k, stride, all ? 1 : 0)
-  }
-
-  private func finish() throws {
-    try gram(all: true)
-    let finish = try compute.kernel(
-      .ritz, "ritz_finish", Integers.self, Floats.self, Floats.self, Floats.self, UInt32.self,
-      UInt32.self)
-    try finish(
-      compute.queue, global: [plan.problems], local: [1], problems, grams, state, summary, k,
-      stride)
-  }
-
-  private func results() throws -> NormTensors {
-    let result = try compute.kernel(
-      .ritz, "ritz_result", Floats.self, Floats.self, Floats.self, Floats.self, UInt32.self)
-    func tensors() throws -> [Tensor] {
-      try shapes.map { try compute.tensor(replicas: $0.replicas, rows: 1, columns: 1) }
-    }
-    let norms = NormTensors(
-      spectral: try tensors(), frobenius: try tensors(), residual: try tensors())
-    for (matrix, first) in plan.firstProblem.enumerated() {
-      try result(
-        compute.queue, global: [shapes[matrix].replicas], local: [1], summary,
-        norms.spectral[matrix].buffer, norms.residual[matrix].buffer,
-        norms.frobenius[matrix].buffer, UInt32(first))
-    }
-    return norms
   }
 }

@@ -53,10 +53,10 @@ import Testing
       try Buffer(queue: queue, [Float](repeating: 777, count: 4))
     }
     let kernel = try compute.kernel(
-      .gram, form == .cpu ? "gradient_norms" : "gradient_norms_group", Buffer<Float>.self,
+      .gram, form.variant.name(of: "gradient_norms"), definitions: form.variant.definitions,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Float.self, UInt32.self, UInt32.self, UInt32.self)
-    let items = form == .cpu ? 1 : 128
+      Buffer<Float>.self, Buffer<Float>.self, Float.self, UInt32.self, UInt32.self, UInt32.self)
+    let items = form == .cpu ? 1 : 256
     try kernel(
       queue, global: [items], local: [items], identity.buffer, identity.buffer, vectors,
       results[0], results[1], results[2], 1, 2, 16, 100)

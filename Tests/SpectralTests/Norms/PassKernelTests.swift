@@ -31,6 +31,19 @@ import Testing
     }
   }
 
+  /// Around each number of columns at which a GPU's items get more of them, and in between; with rows
+  /// at multiples of 16 bytes and not; blocks of one row and of several tiles.
+  @Test(arguments: [
+    1, 3, 4, 1021, 1023, 1024, 1025, 1028, 2048, 2049, 2052, 4096, 4097, 8191, 8192, 8193, 8196,
+  ])
+  func pass_isRightAroundTheColumnsOfAGroup(columns: Int) throws {
+    let compute = try Compute(device: .find(.best), multiplier: .automatic, vectorWidth: 4)
+    for (rows, vectors) in [(1, 1), (7, 2), (17, 4)] {
+      try check(.gpu, vectors, over: 2 * vectors..<3 * vectors, rows, columns, compute)
+      try check(.gpu, vectors, over: 0..<3 * vectors, rows, columns, compute)
+    }
+  }
+
   private func check(
     _ form: PassForm, _ k: Int, over basis: Range<Int>, _ rows: Int, _ columns: Int,
     _ compute: Compute
@@ -52,9 +65,10 @@ import Testing
     let stats = try Buffer(queue: queue, [Float](repeating: Self.sentinel, count: 2 * blocks + 2))
     var state = [Float](repeating: 0, count: plan.stateStride)
     state[0] = 0.5
+    let shape = form.shape(columns: columns)
+    let (name, definitions) = shape.kernel(rows: basis.count)
     let kernel = try compute.kernel(
-      .spectral,
-      form.passKernel(rows: basis.count),
+      .spectral, name, definitions: definitions,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<UInt32>.self, Buffer<UInt32>.self, Buffer<Float>.self, Buffer<Float>.self,
@@ -63,7 +77,8 @@ import Testing
     let m = tensor.buffer
     // Fewer groups than blocks, where there are several.
     try kernel(
-      queue, global: [max(1, blocks - 1) * form.items], local: [form.items], m, m, m, m, m, m, m, m,
+      queue, global: [max(1, blocks - 1) * shape.items], local: [shape.items], m, m, m, m, m, m, m,
+      m,
       Buffer(queue: queue, problem), Buffer(queue: queue, plan.unitTable), workspace, partials,
       stats, Buffer(queue: queue, state), UInt32(basis.lowerBound), UInt32(basis.count),
       UInt32(plan.stateStride), 0, UInt32(blocks), 1)

@@ -1,5 +1,6 @@
-// What kernels by work-groups share. GROUP_ITEMS, the build's, is 128 on GPUs; on CPUs it is 1 and a
-// work-group is one work-item, which needs neither local memory nor barriers.
+// Work-items that share a task, for small kernels that are one text on CPUs and GPUs. GROUP_ITEMS, the
+// build's, is 128 on GPUs; on CPUs it is 1: a work-group is one work-item, which needs neither local
+// memory nor barriers. Kernels whose groups have a size of their own: workgroup.cl.
 
 #if GROUP_ITEMS == 1
 #define GROUP_MEMORY(name) __local float* name = 0;
@@ -36,8 +37,3 @@
 DEFINE_REDUCTION(lanes_add, PLUS)
 DEFINE_REDUCTION(lanes_largest, LARGER)
 DEFINE_REDUCTION(lanes_least, SMALLER)
-
-// The sum over the whole group.
-static inline float group_add(float value, __local float* shared) {
-  return lanes_add(value, GROUP_ITEMS, shared);
-}
