@@ -20,7 +20,11 @@
     if (first == 0) labels[place] = rowLabels[number];                                           \
     source += number * (size_t)inputs;                                                           \
     x += place * inputs;                                                                         \
-    if (first + WIDTH <= inputs) {                                                               \
+    if (ROWS_ALIGNED(inputs)) {                                                                  \
+      vector value = JOIN(convert_float, WIDTH)(                                                 \
+          *(__global const JOIN(TYPE, WIDTH)*)(source + first));                                 \
+      ALIGNED_STORE(value * ALIGNED_LOAD(scale + first) + ALIGNED_LOAD(shift + first), x + first); \
+    } else if (first + WIDTH <= inputs) {                                                        \
       vector value = JOIN(convert_float, WIDTH)(JOIN(vload, WIDTH)(0, source + first));          \
       STORE(value * LOAD(scale + first) + LOAD(shift + first), x + first);                       \
     } else {                                                                                     \

@@ -6,10 +6,11 @@
 // 1e-7 in 16 steps, or after `limit` steps.
 // k, l [replica, n, n], symmetric; vectors: for each replica 9 of `pitch` floats, a multiple of 16,
 // written in full: x p d, L x p d, K L x p d. Results [replica].
-// Item variant, for CPUs: a work-item takes a replica. Group variant, for GPUs: a group of ITEMS does.
+// Item variant, for CPUs: a work-item takes a replica. Group variant, for GPUs: a group of ITEMS
+// does.
 // global (replicas·items), local (items).
-// K and L are scaled by powers of 4 first. Where the largest diagonal element of one is below 1e-30,
-// squares have lost digits before: all results are NaN.
+// K and L are scaled by powers of 4 first. Where the largest diagonal element of one is below
+// 1e-30, squares have lost digits before: all results are NaN.
 
 #include "vector.cl"
 #if GROUP_ITEMS > 1
@@ -65,9 +66,14 @@ static inline float top_of_three(const float lower[6], float c[3]) {
   return best;
 }
 
+#ifndef UNSEEN
+#define UNSEEN 0x1p-6f
+#define ROUNDING 0x1p-22f
+#endif
+
 // The iteration over DOT(a, b), TIMES(matrix, scale, x, y) and loops from FIRST in steps of STEP.
-// LARGEST_DIAGONALS sets mostK and mostL, SUM_OF_PRODUCTS square = Σ K ∘ L, and PRODUCTS h[6] = lx·kx,
-// lx·kp, lp·kp, lx·kd, lp·kd, ld·kd.
+// LARGEST_DIAGONALS sets mostK and mostL, SUM_OF_PRODUCTS square = Σ K ∘ L, and PRODUCTS h[6] =
+// lx·kx, lx·kp, lp·kp, lx·kd, lp·kd, ld·kd.
 // Every branch is the same for all items of a group, as all have the same sums.
 #define NORMS(FIRST, STEP)                                                               \
   __global const float* K = k + replica * n * n;                                         \
@@ -80,7 +86,9 @@ static inline float top_of_three(const float lower[6], float c[3]) {
   float mostK = 0.0f, mostL = 0.0f;                                                      \
   LARGEST_DIAGONALS                                                                      \
   float scaleK = inverse_scale(mostK), scaleL = inverse_scale(mostL);                    \
-  float square = 0.0f;                                                                   \
+  float boundL = 0.0f, square = 0.0f;                                                    \
+  LARGEST_ROW                                                                            \
+  boundL *= scaleL;                                                                      \
   SUM_OF_PRODUCTS                                                                        \
   for (size_t i = FIRST; i < pitch; i += STEP) {                                         \
     for (int j = 0; j < 9; j++) v[i + j * pitch] = 0.0f;                                 \
@@ -89,14 +97,21 @@ static inline float top_of_three(const float lower[6], float c[3]) {
   float theta = 0.0f, earlier = 0.0f, residual = 0.0f;                                   \
   for (uint step = 0; step < limit; step++) {                                            \
     TIMES(L, scaleL, d, ld);                                                             \
-    float alongX = DOT(x, ld), alongP = DOT(p, ld);                                      \
+    float size = boundL * DOT(d, d), image = DOT(ld, ld) / boundL, length = DOT(d, ld);  \
+    if (step > 0 && !(image > ROUNDING * ROUNDING * size)) break;                         \
+    if (length < UNSEEN * size) {                                                        \
+      for (size_t i = FIRST; i < n; i += STEP) d[i] = ld[i] / boundL;                    \
+      TIMES(L, scaleL, d, ld);                                                           \
+    }                                                                                    \
+    float alongX = DOT(x, ld), alongP = DOT(p, ld);                                       \
     for (size_t i = FIRST; i < n; i += STEP) {                                           \
       d[i] -= alongX * x[i] + alongP * p[i];                                             \
       ld[i] -= alongX * lx[i] + alongP * lp[i];                                          \
     }                                                                                    \
-    float length = DOT(d, ld);                                                           \
+    length = DOT(d, ld);                                                                 \
     residual = length > 0.0f ? sqrt(length) : length * 0.0f;                             \
     if (!(residual > (step == 0 ? 0.0f : 1e-5f * theta))) break;                         \
+    if (!(DOT(ld, ld) <= 2.0f * boundL * length)) break;                                 \
     float unit = 1.0f / residual;                                                        \
     for (size_t i = FIRST; i < n; i += STEP) {                                           \
       d[i] *= unit;                                                                      \
@@ -106,7 +121,9 @@ static inline float top_of_three(const float lower[6], float c[3]) {
     float h[6];                                                                          \
     PRODUCTS                                                                             \
     float c[3];                                                                          \
-    theta = top_of_three(h, c);                                                          \
+    float next = top_of_three(h, c);                                                     \
+    if (next > 1.001f * square) break;                                                   \
+    theta = next;                                                                        \
     if (step == 0) c[0] = c[1] = 0.0f, c[2] = 1.0f;                                      \
     float outside = c[1] * c[1] + c[2] * c[2];                                           \
     float e0 = -c[0] * outside, e1 = c[1] * (1.0f - outside), e2 = c[2] * (1.0f - outside); \
@@ -151,9 +168,9 @@ INLINE float group_dot(__global const float* a, __global const float* b, uint n,
   return group_sum(total, shared);
 }
 
-// y ← scale·M x. M is symmetric, so that items may add up columns, their neighbours beside them: an item
-// has four columns and every `lanes`-th row, as many lanes as there are items for; then the first lane
-// adds up the others'.
+// y ← scale·M x. M is symmetric, so that items may add up columns, their neighbours beside them: an
+// item has four columns and every `lanes`-th row, as many lanes as there are items for; then the
+// first lane adds up the others'.
 INLINE void group_times(__global const float* m, float scale, __global const float* x,
                         __global float* y, uint n, __local float4* partial) {
   uint item = get_local_id(0), quads = (n + 3) / 4;
@@ -199,6 +216,13 @@ INLINE void group_times(__global const float* m, float scale, __global const flo
   }                                                                                 \
   mostK = group_maximum(mostK, shared);                                             \
   mostL = group_maximum(mostL, shared);
+#define LARGEST_ROW                                                                 \
+  for (size_t i = get_local_id(0); i < n; i += ITEMS) {                             \
+    float sizes = 0.0f;                                                             \
+    for (size_t row = 0; row < n; row++) sizes += fabs(L[row * n + i]);             \
+    boundL = fmax(boundL, sizes);                                                   \
+  }                                                                                 \
+  boundL = group_maximum(boundL, shared);
 #define SUM_OF_PRODUCTS                                                             \
   for (size_t i = get_local_id(0); i < (size_t)n * n; i += ITEMS)                   \
     square += K[i] * scaleK * (L[i] * scaleL);                                      \
@@ -259,6 +283,15 @@ static inline void item_times(__global const float* m, float scale, __global con
   for (size_t i = 0; i < n; i++) {                                                       \
     mostK = fmax(mostK, K[i * n + i]);                                                   \
     mostL = fmax(mostL, L[i * n + i]);                                                   \
+  }
+#define LARGEST_ROW                                                                      \
+  for (size_t row = 0; row < n; row++) {                                                 \
+    vector sizes = 0.0f;                                                                 \
+    size_t i = 0;                                                                        \
+    for (; i + WIDTH <= n; i += WIDTH) sizes += fabs(LOAD(L + row * n + i));             \
+    float size = sum(sizes);                                                             \
+    for (; i < n; i++) size += fabs(L[row * n + i]);                                     \
+    boundL = fmax(boundL, size);                                                         \
   }
 #define SUM_OF_PRODUCTS                                                                  \
   for (size_t row = 0; row < n; row++) {                                                 \

@@ -1,6 +1,6 @@
-// Work-items that share a task, for small kernels that are one text on CPUs and GPUs. GROUP_ITEMS, the
-// build's, is 128 on GPUs; on CPUs it is 1: a work-group is one work-item, which needs neither local
-// memory nor barriers. Kernels whose groups have a size of their own: workgroup.cl.
+// Work-items that share a task, for small kernels that are one text on CPUs and GPUs. GROUP_ITEMS,
+// the build's, is 128 on GPUs; on CPUs it is 1: a work-group is one work-item, which needs neither
+// local memory nor barriers. Kernels whose groups have a size of their own: workgroup.cl.
 
 #if GROUP_ITEMS == 1
 #define GROUP_MEMORY(name) __local float* name = 0;
@@ -10,7 +10,8 @@
 #define GROUP_BARRIER barrier(CLK_LOCAL_MEM_FENCE);
 #endif
 
-// The work-item's lane among `lanes` neighbours, a power of two up to GROUP_ITEMS, that share a task.
+// The work-item's lane among `lanes` neighbours, a power of two up to GROUP_ITEMS, that share a
+// task.
 #define LANE(lanes) (get_local_id(0) & ((lanes) - 1))
 
 // Defines NAME(value, lanes, shared): what OP makes of the values of the `lanes` neighbours, by a

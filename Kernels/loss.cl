@@ -1,11 +1,12 @@
-// Losses of classifiers: value of each row, the gradient of the batch's mean, and each replica's sum.
+// Losses of classifiers: value of each row, the gradient of the batch's mean, and each replica's
+// sum.
 //   cross-entropy  −log softmax(y)[label],              δ = (softmax(y) − onehot)/rows
 //   squared error  Σ (y − t)²/classes, t = onehot − 1/classes,  δ = 2(y − t)/(rows·classes)
 //   history[slot, replica] = Σ_rows loss[replica, row]
 // logits, gradient [replica, rows, classes]; labels, losses, correct [replica, rows].
 // A row whose label repeats over replicas has label stride 0.
-// A work-group takes `share` rows of one replica, `lanes` ≤ classes work-items a row. The sum is recorded where
-// `records` is set and one group has all rows; record.cl says what else that does.
+// A work-group takes `share` rows of one replica, `lanes` ≤ classes work-items a row. The sum is
+// recorded where `records` is set and one group has all rows; record.cl says what else that does.
 // global (GROUP_ITEMS·⌈rows/share⌉, replicas), local (GROUP_ITEMS, 1).
 // The greatest logit is subtracted before exp, so that exp cannot overflow.
 
@@ -14,8 +15,8 @@
 // The rows of a work-group, GROUP_ITEMS/lanes at a time, for BODY with in scope: row, whether it
 // is `inside` the share, its logits y, its gradient d, its label, and the work-item's `lane`. Every
 // work-item makes as many rounds, since BODY's reductions are of the whole group; the last is not
-// left out where nothing is recorded, as PoCL 3.1 does not come back from barriers under a condition
-// behind such a loop.
+// left out where nothing is recorded, as PoCL 3.1 does not come back from barriers under a
+// condition behind such a loop.
 #define FOR_EACH_ROW(BODY)                                                                    \
   GROUP_MEMORY(shared)                                                                        \
   size_t replica = get_global_id(1);                                                          \
@@ -46,7 +47,7 @@
       total += loss;                                                                          \
     }                                                                                         \
   }                                                                                           \
-  total = lanes_add(total, GROUP_ITEMS, shared);                                                           \
+  total = lanes_add(total, GROUP_ITEMS, shared);                                                   \
   if (records && get_local_id(0) == 0)                                                        \
     record(total, history, active, slot, get_global_size(1), replica);
 

@@ -35,7 +35,7 @@ INLINE uint bf16_pair(float x, float y) {
 
 // sums += A B.
 #define MMA(SHAPE)                                                                              \
-  __asm__ volatile("mma.sync.aligned." SHAPE " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "      \
+  __asm__ volatile("mma.sync.aligned." SHAPE " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "     \
                "{%10, %11, %12, %13};"                                                          \
                : "=f"(d.x), "=f"(d.y), "=f"(d.z), "=f"(d.w)                                     \
                : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b.x), "r"(b.y), "f"(sums.x),       \

@@ -15,8 +15,8 @@
 //   by row     [k][row], row r at r XOR 8·(k/4 mod 4); a lane reads four single values
 // The order of k within an mma is free as long as it is A's and B's: lane 4g + t takes the four
 // k = 4t … 4t + 3 of 16 for its registers, all of a bf16 mma's or of two tf32 mmas'. So one read of
-// 16 bytes brings what ldmatrix would. A sum is in the order of k by 16 (of BF16) or 8, within which
-// the hardware's order holds.
+// 16 bytes brings what ldmatrix would. A sum is in the order of k by 16 (of BF16) or 8, within
+// which the hardware's order holds.
 
 #define TF32 1
 #define BF16 2

@@ -1,11 +1,13 @@
-// The order in which each replica sees the rows: a keyed permutation of 0 … count − 1, the swap-or-not
-// shuffle (Hoang, Morris, Rogaway, "An enciphering scheme based on a card shuffle", CRYPTO 2012).
-// Each round pairs x with K − x mod count and swaps the pair or not, by one bit that both share:
+// The order in which each replica sees the rows: a keyed permutation of 0 … count − 1, the
+// swap-or-not shuffle (Hoang, Morris, Rogaway, "An enciphering scheme based on a card shuffle",
+// CRYPTO 2012). Each round pairs x with K − x mod count and swaps the pair or not, by one bit that
+// both share:
 //   x' = (K − x) mod count,   x ← x' where bit(max(x, x') ⊕ key) is 1
 // K and key of every round come from Philox under the replica's seed (random.cl), blocks 0 …
 // ROUNDS/2 − 1 of `stream`; so the order is the same on every device and nothing is read.
 // order [replica, count]; seeds [replica].
-// A work-group makes GROUP_ITEMS·PIECE elements of a replica, a work-item WIDTH neighbours at a time.
+// A work-group makes GROUP_ITEMS·PIECE elements of a replica, a work-item WIDTH neighbours at a
+// time.
 // global (GROUP_ITEMS·⌈count/(GROUP_ITEMS·PIECE)⌉, replicas), local (GROUP_ITEMS, 1).
 
 #include "lanes.cl"

@@ -1,6 +1,7 @@
 // Normal random numbers of Philox's blocks (philox.cl), four a block.
 // values [replica, count]; std, seeds [replica].
-// Uniform u = (⌊x/2⁸⌋ + ½)·2⁻²⁴ in (0, 1); normal: Box–Muller over the block's two pairs, times std.
+// Uniform u = (⌊x/2⁸⌋ + ½)·2⁻²⁴ in (0, 1); normal: Box–Muller over the block's two pairs, times
+// std.
 // global (⌈count/4⌉ rounded up to 64, replicas), local (64, 1). One work-item makes four numbers.
 
 #include "philox.cl"

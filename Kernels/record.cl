@@ -14,8 +14,9 @@ static inline void record(float sum, __global float* history, __global float* ac
 }
 
 // global (GROUP_ITEMS·replicas), local (GROUP_ITEMS).
-__kernel void record_sum(__global const float* restrict x, __global float* history,
-                         __global float* active, uint slot, uint rows) {
+__kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void record_sum(
+    __global const float* restrict x, __global float* history, __global float* active, uint slot,
+    uint rows) {
   GROUP_MEMORY(shared)
   size_t replica = get_group_id(0);
   float sum = 0.0f;

@@ -1,5 +1,5 @@
-// Sums in a fixed order, so that results repeat bit for bit. Each but record_sum has an item variant, for
-// CPUs, and a group variant, for GPUs, in groups of ITEMS (see KernelVariant).
+// Sums in a fixed order, so that results repeat bit for bit. Each has an item
+// variant, for CPUs, and a group variant, for GPUs, in groups of ITEMS (see KernelVariant).
 
 #include "vector.cl"
 #if GROUP_ITEMS > 1
@@ -8,8 +8,8 @@
 #endif
 
 // total[replica, column] = Σ_rows x[replica, row, column]: a bias's gradient.
-// Items: global (columns rounded up to 64, replicas), local (64, 1). Groups: each adds up 32 columns,
-// every eighth row an item; global (⌈columns/32⌉·ITEMS, replicas), local (ITEMS, 1).
+// Items: global (columns rounded up to 64, replicas), local (64, 1). Groups: each adds up 32
+// columns, every eighth row an item; global (⌈columns/32⌉·ITEMS, replicas), local (ITEMS, 1).
 #if GROUP_ITEMS > 1
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void sum_rows_group(
     __global const float* restrict x, __global float* total, uint rows, uint columns) {
@@ -69,10 +69,10 @@ __kernel void root_of_total(__global const float* restrict x, __global float* ro
 //   absolutes     Σ |x|
 //   small         how many √(c·x) ≤ bounds[replica], for Adam's v against ε
 // x [replica, count]; y likewise, one replica for all with y_stride 0; partial [replica, spans].
-// Items: global (spans rounded up to 64, replicas), local (64, 1). A work-item adds one stretch, WIDTH
-// lanes side by side, so that no lane adds more than SPAN/WIDTH terms to one float.
-// Groups: each adds one stretch, by 16-byte loads where count is a multiple of 4. global (spans·ITEMS,
-// replicas), local (ITEMS, 1).
+// Items: global (spans rounded up to 64, replicas), local (64, 1). A work-item adds one stretch,
+// WIDTH lanes side by side, so that no lane adds more than SPAN/WIDTH terms to one float.
+// Groups: each adds one stretch, by 16-byte loads where count is a multiple of 4. global
+// (spans·ITEMS, replicas), local (ITEMS, 1).
 #define SPAN 4096
 
 #if GROUP_ITEMS > 1

@@ -13,8 +13,8 @@
 // new X and P in B.
 // summary: for each problem 4 floats: σ, ‖AX − θX‖/θ, ‖W‖_F, and out of range.
 // Sums go in a fixed order that depends on a matrix's shape alone.
-// Kernels here serve both variants (KernelVariant); those of one are in ritz_item.cl and ritz_group.cl.
-// Vectors start at multiples of 16 floats.
+// Kernels here serve both variants (KernelVariant); those of one are in ritz_item.cl and
+// ritz_group.cl. Vectors start at multiples of 16 floats.
 
 #define FIELDS 12
 #define SLOT 0
@@ -68,9 +68,10 @@ static inline float total(__global const float* grams, uint chunks, uint pairs, 
   return result;
 }
 
-// s ← 2^−exponent(most), the matrix's own scale, and what Z and square = Σ(sw)² that were taken with the
-// old s are to be multiplied by. A matrix that is over 2⁵⁰ times larger or smaller than the scale it
-// was read with is marked as out of range: its σ of this call is NaN. A zero matrix keeps its scale.
+// s ← 2^−exponent(most), the matrix's own scale, and what Z and square = Σ(sw)² that were taken
+// with the old s are to be multiplied by. A matrix that is over 2⁵⁰ times larger or smaller than
+// the scale it was read with is marked as out of range: its σ of this call is NaN. A zero matrix
+// keeps its scale.
 INLINE void set_scale(__global float* own, float square, float most) {
   float s = own[0], ratio = 1.0f;
   if (most > 0.0f && isfinite(most)) {
@@ -86,8 +87,8 @@ INLINE void set_scale(__global float* own, float square, float most) {
   own[2] = square * ratio * ratio;
 }
 
-// The rotation by which a symmetric matrix's elements (j, j), (i, i) and (i, j) become diagonal: its
-// cosine, sine, and what (i, i) gains and (j, j) loses.
+// The rotation by which a symmetric matrix's elements (j, j), (i, i) and (i, j) become diagonal:
+// its cosine, sine, and what (i, i) gains and (j, j) loses.
 INLINE float3 rotation(float jj, float ii, float ij) {
   float tau = (ii - jj) / (2.0f * ij);
   float t = (tau >= 0.0f ? 1.0f : -1.0f) / (fabs(tau) + sqrt(1.0f + tau * tau));
@@ -95,8 +96,8 @@ INLINE float3 rotation(float jj, float ii, float ij) {
   return (float3)(c, t * c, t * ij);
 }
 
-// What a solved problem shows: residual of D; image: ‖Ax‖². It is settled where ‖Ax − θx‖, whose square
-// is ‖Ax‖² − θ², is at most √settling·θ.
+// What a solved problem shows: residual of D; image: ‖Ax‖². It is settled where ‖Ax − θx‖, whose
+// square is ‖Ax‖² − θ², is at most √settling·θ.
 INLINE void summarize(__global float* own, __global float* summary, float previous, float residual,
                       float theta, float image, float settling) {
   if (image - theta * theta <= settling * theta * theta) own[SETTLED] = 1.0f;
@@ -119,9 +120,9 @@ INLINE void summarize_last(__global const float* own, __global float* summary, f
   summary[3] = own[3];
 }
 
-// Results, [replica] each, of the up to eight matrices of a launch of the pass, out of the summary: σ to
-// s0 … s7, residuals to r0 … r7, ‖W‖_F to f0 … f7; units as in spectral.cl: the first of a problem's
-// blocks writes. global (units of the launch), local (1).
+// Results, [replica] each, of the up to eight matrices of a launch of the pass, out of the summary:
+// σ to s0 … s7, residuals to r0 … r7, ‖W‖_F to f0 … f7; units as in spectral.cl: the first of a
+// problem's blocks writes. global (units of the launch), local (1).
 #define EIGHT(x)                                                                            \
   __global float *x##0, __global float *x##1, __global float *x##2, __global float *x##3,   \
       __global float *x##4, __global float *x##5, __global float *x##6, __global float *x##7

@@ -1,6 +1,6 @@
-// The group variant of ritz.cl's kernels, for GPUs: a work-group a problem, a chunk or some columns,
-// compiled for k = VECTORS. The steps and their thresholds are those of ritz_item.cl; sums are in
-// another order.
+// The group variant of ritz.cl's kernels, for GPUs: a work-group a problem, a chunk or some
+// columns, compiled for k = VECTORS. The steps and their thresholds are those of ritz_item.cl; sums
+// are in another order.
 
 #ifndef VECTORS
 #error "VECTORS, the k of the launches, is to be defined"
@@ -25,9 +25,10 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void ritz_scale_grou
   if (get_local_id(0) == 0) set_scale(state + get_group_id(0) * stateStride, square, most);
 }
 
-// See ritz_item.cl. A group adds up REDUCED·4 columns of a row; each column's blocks are dealt to LANES
-// items, since there are more blocks than columns to keep a GPU busy.
-// global (⌈pitch/(4·REDUCED)⌉·REDUCED·LANES of the widest, problems, rows), local (REDUCED·LANES, 1, 1).
+// See ritz_item.cl. A group adds up REDUCED·4 columns of a row; each column's blocks are dealt to
+// LANES items, since there are more blocks than columns to keep a GPU busy.
+// global (⌈pitch/(4·REDUCED)⌉·REDUCED·LANES of the widest, problems, rows), local (REDUCED·LANES,
+// 1, 1).
 #define REDUCED 16
 #define LANES 8
 __kernel __attribute__((reqd_work_group_size(REDUCED * LANES, 1, 1))) void ritz_reduce_group(
@@ -56,8 +57,8 @@ __kernel __attribute__((reqd_work_group_size(REDUCED * LANES, 1, 1))) void ritz_
   }
 }
 
-// See ritz_item.cl. A group takes a chunk, WINDOW columns at a time, of which all 6k rows lie in local
-// memory; each item has every GRAM_ITEMS-th of the pairs.
+// See ritz_item.cl. A group takes a chunk, WINDOW columns at a time, of which all 6k rows lie in
+// local memory; each item has every GRAM_ITEMS-th of the pairs.
 // global (GRAM_ITEMS, chunks of the widest, problems), local (GRAM_ITEMS, 1, 1).
 #define GRAM_ITEMS 128
 #define WINDOW 64
@@ -117,8 +118,8 @@ __kernel __attribute__((reqd_work_group_size(GRAM_ITEMS, 1, 1))) void ritz_gram_
     if (i < EVEN)
 #define FOR_LOWER(i, j) FOR_ELEMENTS(i, j) if (j <= i)
 
-// Pair `pair` of round `round`, the smaller index first: in EVEN − 1 rounds each two of EVEN indices meet
-// once, and in each round the PAIRS pairs are disjoint (a tournament's round robin).
+// Pair `pair` of round `round`, the smaller index first: in EVEN − 1 rounds each two of EVEN
+// indices meet once, and in each round the PAIRS pairs are disjoint (a tournament's round robin).
 INLINE uint2 met(uint round, uint pair) {
   uint one = pair == 0 ? EVEN - 1 : (round + pair) % (EVEN - 1);
   uint two = (round + EVEN - 1 - pair) % (EVEN - 1);
@@ -130,8 +131,8 @@ INLINE float2 turned(float a, float b, float2 by) {
   return (float2)(by.x * a - by.y * b, by.y * a + by.x * b);
 }
 
-// As jacobi of ritz_item.cl, but PAIRS disjoint rotations at a time: the 2×2 block where the rows of one
-// pair meet the columns of another is turned from both sides, by one item.
+// As jacobi of ritz_item.cl, but PAIRS disjoint rotations at a time: the 2×2 block where the rows
+// of one pair meet the columns of another is turned from both sides, by one item.
 // rotations: cosine, sine and what the diagonal gains, for each pair of a round.
 INLINE void group_jacobi(__local float* g, __local float* q, __local float4* rotations,
                          __local float* shared) {
@@ -189,8 +190,8 @@ INLINE void group_jacobi(__local float* g, __local float* q, __local float4* rot
   }
 }
 
-// What follows keeps an item's row or column in registers: that is quicker, and PoCL 3.1 may run an item
-// wrongly that reads back what it has just written to local memory, with no barrier between.
+// What follows keeps an item's row or column in registers: that is quicker, and PoCL 3.1 may run an
+// item wrongly that reads back what it has just written to local memory, with no barrier between.
 
 // g ← L⁻¹ g, an item a column: forward substitution. transposed: g ← g L⁻ᵀ, an item a row.
 INLINE void solve_lower(__local const float* l, __local const float* diagonal, __local float* g,
@@ -248,7 +249,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void ritz_solve_grou
     float square = AT(l, item, item), least = item < 2 * VECTORS ? 0.0f : noise * noise;
     unit[item] = square <= fmax(least, 1e-36f) ? 0.0f : rsqrt(square);
   }
-  barrier(CLK_LOCAL_MEM_FENCE);
+  // The last θ has been read by all: it is overwritten below.
+  barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
   FOR_ELEMENTS(i, j) {
     if (j <= i) AT(l, i, j) *= unit[i] * unit[j];
     AT(g, i, j) *= unit[i] * unit[j];
@@ -325,8 +327,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void ritz_solve_grou
     summarize(own, summary + 4 * index, previous, residual, own[THETA], image, settling);
 }
 
-// See ritz_item.cl. The old D lies in registers by the time that its place takes the first half of the
-// new one. global (⌈pitch/4⌉ of the widest rounded up to ITEMS, problems), local (ITEMS, 1).
+// See ritz_item.cl. The old D lies in registers by the time that its place takes the first half of
+// the new one. global (⌈pitch/4⌉ of the widest rounded up to ITEMS, problems), local (ITEMS, 1).
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void ritz_update_group(
     __global const uint* restrict problems, __global const float* restrict state,
     __global float* vectors, uint k, uint stateStride) {

@@ -17,8 +17,8 @@ __kernel void ritz_scale(__global const uint* restrict problems, __global const 
   set_scale(own, square, most);
 }
 
-// The images of `rows` rows of B from `first` on: Σ over row blocks. correct: whether this is the pass
-// that ritz_scale looked at. global (as ritz_begin, problems, rows).
+// The images of `rows` rows of B from `first` on: Σ over row blocks. correct: whether this is the
+// pass that ritz_scale looked at. global (as ritz_begin, problems, rows).
 __kernel void ritz_reduce(__global const uint* restrict problems,
                           __global const float* restrict partials,
                           __global const float* restrict state, __global float* restrict vectors,
@@ -35,8 +35,8 @@ __kernel void ritz_reduce(__global const uint* restrict problems,
   STORE(z, vectors + problem[VECTORS_AT] + (3 * k + first + j) * pitch + c);
 }
 
-// Pairs p of the lower triangle, row by row: first b_i·b_j, then b_i·A b_j, then A b_i·A b_j, over a
-// chunk of columns. Settled problems too with `all`.
+// Pairs p of the lower triangle, row by row: first b_i·b_j, then b_i·A b_j, then A b_i·A b_j, over
+// a chunk of columns. Settled problems too with `all`.
 // global (pairs, chunks of the widest, problems), local (9, 1, 1), which divides pairs.
 __kernel void ritz_gram(__global const uint* restrict problems,
                         __global const float* restrict vectors,

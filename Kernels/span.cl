@@ -1,6 +1,6 @@
 // What becomes of a product's sums on GPUs. A work-item hands them over as spans: SPAN (2 or 4)
-// neighbours of one row of C, BATCH of them at a time, so that all that a batch has to read is asked
-// for before any of it is used.
+// neighbours of one row of C, BATCH of them at a time, so that all that a batch has to read is
+// asked for before any of it is used.
 //   C = α·P,  C = α·P + b and output = φ(C),  C = α·P ∘ φ'(z),  or W updated by g = α·P
 // Which of these is the build's, as is the rule: a kernel holds the code of one variant.
 //   EPILOGUE  a set of epilogue.cl
@@ -127,8 +127,11 @@ INLINE void finish_spans(const Epilogue* e, const Span* spans) {
   SPAN_VECTOR weights[BATCH], firsts[BATCH], seconds[BATCH];
   FOR_SPANS {
     SPAN_SCOPE
-    weights[s] = LOAD_SPAN(weight + index);
-    LOAD_STATE
+    // Not outside of C: another group may be storing there.
+    if (count > 0) {
+      weights[s] = LOAD_SPAN(weight + index);
+      LOAD_STATE
+    }
   }
   FOR_SPANS {
     SPAN_SCOPE

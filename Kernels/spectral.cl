@@ -3,15 +3,15 @@
 // Several matrices of different shapes and replicas share a launch; a unit is one block of rows.
 // m0 … m7: the matrices' buffers. problems: a table of FIELDS numbers for each matrix and replica.
 // units: (problem, block) pairs. vectors: see ritz.cl; the pass reads `k` rows of them from row
-// `first` on. partials: [block][vector][pitch], written in columns 0 ..< columns only. stats: for each
-// unit Σ (s w)² and max |w|, where `measure` is set. state: see ritz.cl; [0] is the scale s, and
-// problems that are settled are left out.
+// `first` on. partials: [block][vector][pitch], written in columns 0 ..< columns only. stats: for
+// each unit Σ (s w)² and max |w|, where `measure` is set. state: see ritz.cl; [0] is the scale s,
+// and problems that are settled are left out.
 // Sums go in a fixed order that depends on a matrix's shape alone: bits do not depend on the group.
 //
 // A work-group takes every get_num_groups(0)-th of unitCount units, since large and small ones lie
 // together in the table.
-// The item variant, here, has groups of one work-item, which goes through a unit a tile of rows at a
-// time, so that the second sweep finds the tile in cache; no barriers, no local memory. global
+// The item variant, here, has groups of one work-item, which goes through a unit a tile of rows at
+// a time, so that the second sweep finds the tile in cache; no barriers, no local memory. global
 // (groups), local (1). The group variant, for GPUs, is in spectral_group.cl.
 // Measured on two Zen 4 cores: see Benchmarks/Spectral.
 

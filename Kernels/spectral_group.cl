@@ -3,10 +3,10 @@
 // Compiled for COUNT vectors at a time, of which `k` is a multiple, and for matrices of at most
 // 4·ITEMS·QUADS columns: an item owns the columns 4·(item + q·ITEMS) + 0 … 3, q < QUADS, and keeps
 // its part of the HEIGHT rows and of COUNT vectors z in registers, so that W is read once and z is
-// written once for each COUNT of the vectors. (8192 columns, 512 items, 4 vectors: 16 registers hold a
-// row of W, 64 z.)
-// QUADS 0 is for wider matrices: z is added to in global memory, and the HEIGHT rows are read a second
-// time, which finds them in cache.
+// written once for each COUNT of the vectors. (8192 columns, 512 items, 4 vectors: 16 registers
+// hold a row of W, 64 z.)
+// QUADS 0 is for wider matrices: z is added to in global memory, and the HEIGHT rows are read a
+// second time, which finds them in cache.
 // Rows are read by 16-byte loads where n is a multiple of 4. As many groups as units as a rule.
 // global (groups·ITEMS), local (ITEMS).
 
@@ -25,7 +25,8 @@
 
 #include "workgroup.cl"
 
-// Columns c … c + 3 of a vector of n, which starts at a multiple of 16 bytes and has room behind it.
+// Columns c … c + 3 of a vector of n, which starts at a multiple of 16 bytes and has room behind
+// it.
 INLINE void store_quad(float4 v, __global float* row, uint c, uint n) {
   if (c + 4 <= n) {
     *(__global float4*)(row + c) = v;

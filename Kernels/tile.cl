@@ -98,7 +98,8 @@ INLINE void copy_height(__global const float* from, __global float* to) {
 #endif
 }
 
-// WIDTH vectors ← their transpose, by interleaving the first half with the second, log2 WIDTH times.
+// WIDTH vectors ← their transpose, by interleaving the first half with the second, log2 WIDTH
+// times.
 INLINE void transpose(vector* rows) {
 #pragma unroll
   for (uint stage = 1; stage < WIDTH; stage *= 2) {

@@ -25,7 +25,7 @@
     return;                                                                 \
   }                                                                         \
   float4 rate = rates[replica];                                             \
-  if (first + WIDTH <= count && ALIGNED(count)) {                           \
+  if (first + WIDTH <= count && ROWS_ALIGNED(count)) {                           \
     RULE(vector, ALIGNED_LOAD, ALIGNED_STORE, ALIGNED_LOAD(gradient + index)) \
   } else if (first + WIDTH <= count) {                                      \
     RULE(vector, LOAD, STORE, LOAD(gradient + index))                       \

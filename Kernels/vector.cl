@@ -24,14 +24,14 @@ INLINE __attribute__((overloadable)) void store(vector v, float* p) { *(unaligne
 #endif
 
 // For p that are multiples of 16 bytes: NVIDIA's compiler makes four 4-byte accesses of a vload4 or
-// vstore4, whose p need be no more than a float's multiple, and one of a pointer to float4. Rows that
-// are `stride` floats apart start at such p where ALIGNED(stride): buffers do.
+// vstore4, whose p need be no more than a float's multiple, and one of a pointer to float4. Rows
+// that are `stride` floats apart start at such p where ROWS_ALIGNED(stride): buffers do.
 #if WIDTH == 4
-#define ALIGNED(stride) ((stride) % 4 == 0)
+#define ROWS_ALIGNED(stride) ((stride) % 4 == 0)
 #define ALIGNED_LOAD(p) (*(__global const vector*)(p))
 #define ALIGNED_STORE(v, p) (*(__global vector*)(p) = (v))
 #else
-#define ALIGNED(stride) false
+#define ROWS_ALIGNED(stride) false
 #define ALIGNED_LOAD(p) LOAD(p)
 #define ALIGNED_STORE(v, p) STORE(v, p)
 #endif
@@ -99,8 +99,8 @@ INLINE float greatest(vector v) {
   return fmax(fmax(v4.x, v4.y), fmax(v4.z, v4.w));
 }
 
-// The line at p, into the cache before it is needed. A hint, on CPUs alone; OpenCL's own prefetch is
-// nothing on PoCL.
+// The line at p, into the cache before it is needed. A hint, on CPUs alone; OpenCL's own prefetch
+// is nothing on PoCL.
 #if PREFETCH
 #define AHEAD(p) __builtin_prefetch(p, 0, 2)
 #else

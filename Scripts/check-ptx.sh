@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Compiles the kernels of products on GPUs for NVIDIA's processors, where there need be none, and
-# says what they take: registers, spilled bytes, local memory, bytes of code, and instructions by
-# kind; loads and stores with their widths (.64, .128: bits an item; none: 32).
+# Compiles our kernels for NVIDIA's processors on a machine that has none, and says what they take:
+# registers, spilled bytes, local memory, bytes of code, and instructions by kind; loads and stores
+# with their widths (.64, .128: bits an item; none: 32).
 #   Scripts/check-ptx.sh [sm_80|sm_90 …]
 # Needs clang with the nvptx target and libclc (Debian: clang-19 libclc-19), ptxas and, for the
 # instructions, cuobjdump or nvdisasm (CUDA; or `pip install nvidia-cuda-nvcc-cu12
-# nvidia-cuda-nvdisasm`): from PATH, or CLANG, LIBCLC, PTXAS and NVDISASM name them.
+# nvidia-cuda-nvdisasm`), and python3: from PATH, or CLANG, LIBCLC, PTXAS and NVDISASM name them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 clang=${CLANG:-$(command -v clang-19 || command -v clang)}
@@ -49,7 +49,8 @@ assemble() {
 }
 
 # Divisions and roots are as exact as NVIDIA's OpenCL has them by default.
-# source, name, architecture, definitions; -maxrregcount=N among them is an option of ptxas
+# source, name, architecture, definitions; -maxrregcount=N among them is an option of ptxas. ptxas is
+# told the size of each kernel's work-group, which clang leaves out.
 check() {
   local source=$1 name=$2 architecture=$3 ptx=$folder/$2.ptx
   shift 3
@@ -62,6 +63,17 @@ check() {
     -Xclang "$libclc" -Xclang -target-feature -Xclang +ptx78 -Wno-override-module -Wno-pass-failed \
     -Xclang -mllvm -Xclang -nvptx-prec-divf32=1 -Xclang -mllvm -Xclang -nvptx-prec-sqrtf32=0 \
     -DWIDTH=4 "${definitions[@]}" -S -o "$ptx" "Kernels/$source.cl"
+  "$clang" -E -P -x cl -cl-std=CL1.2 -DWIDTH=4 "${definitions[@]}" "Kernels/$source.cl" |
+    python3 -c '
+import re, sys
+ptx, text = sys.argv[1], sys.stdin.read()
+sizes = re.findall(r"reqd_work_group_size\(([^,]+),[^)]*\)\)\)\s*void\s+(\w+)", text)
+out = open(ptx).read()
+for size, kernel in sizes:
+    items = eval(size.replace("/", "//"))
+    out = re.sub(r"(\.entry %s\(.*?\)\n)(\{)" % kernel, r"\1.reqntid %d, 1, 1\n\2" % items, out,
+                 count=1, flags=re.S)
+open(ptx, "w").write(out)' "$ptx"
   assemble "$ptx" "$name" "$architecture" "${options[@]}"
 }
 
@@ -123,5 +135,16 @@ for architecture in "$@"; do
     read -r name definitions <<<"$variant"
     # shellcheck disable=SC2086
     check slices "slices-$name" "$architecture" RULE=0 $definitions
+  done
+  for pass in "256 1 2" "256 1 6" "256 2 6" "512 2 6" "512 4 4" "256 0 6"; do
+    read -r items quads count <<<"$pass"
+    check spectral "pass-${items}x$quads-$count" "$architecture" GROUP_ITEMS=128 QUADS="$quads" \
+      COUNT="$count" ITEMS="$items"
+  done
+  for vectors in 1 2 4 8; do
+    check ritz "ritz-$vectors" "$architecture" VECTORS="$vectors" GROUP_ITEMS=128
+  done
+  for source in gram reduction record loss gather order update arithmetic; do
+    check $source $source "$architecture" GROUP_ITEMS=128
   done
 done

@@ -8,22 +8,28 @@ within the budget, and one that fails or hangs is named in the results and loses
     table.txt        the table that is printed at the end
     YYYY-MM-DD-gpu-<card>.md     the page to commit under Benchmarks/results
     log.txt          what the parts said
+
+SIGINT and SIGTERM end everything that runs; what is known by then is written, and the status is
+130.
 """
 
 import argparse
 import concurrent.futures
 import datetime
 import json
+import math
 import os
 import pathlib
+import queue
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+import threading
 
 import cases
 import page
-from parts import Budget, run
+from parts import Budget, run, stop
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -32,6 +38,9 @@ LIMITS = {"machine": 40, "devices": 30, "facts": 60, "selftest": 150, "compare":
 # Kept for the sweeps and the search of tiles, of a budget of 480.
 KEPT = 110
 USUAL_BUDGET = 480
+# Seconds in which a check that is interrupted may pass over its other parts.
+PATIENCE = 10
+INTERRUPTED_STATUS = 130
 
 
 def arguments():
@@ -58,6 +67,7 @@ class Check:
         # Files of sweeps and the like, which nobody needs afterwards.
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="gpu-check-"))
         self.log = (options.out / "log.txt").open("w")
+        self.has_page = False
         self.results = {
             "date": datetime.date.today().isoformat(), "small": options.small, "version": options.version,
             "asked_for": options.device, "budget_seconds": options.budget, "parts": []}
@@ -81,27 +91,42 @@ class Check:
         print(f"[{self.budget.spent():3.0f} s] {text}", flush=True)
 
     def write(self):
-        """Writes all files again, each by a rename, so that an interrupted check leaves whole ones."""
+        """Writes all files again, each by a rename, so that an interrupted check leaves whole ones;
+        the page as soon as it is known which device is meant."""
         self.results["spent_seconds"] = round(self.budget.spent(), 1)
-        texts = {"results.json": json.dumps(self.results, indent=1, ensure_ascii=False) + "\n"}
+        self.write_file("results.json", json.dumps(
+            in_words(self.results), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
         if "device" not in self.results:
             return
         try:
-            texts["table.txt"] = page.table_text(self.results) + "\n"
-            texts[page.file_name(self.results)] = page.markdown(self.results)
+            self.write_file("table.txt", page.table_text(self.results) + "\n")
+            self.write_file(page.file_name(self.results), page.markdown(self.results))
+            self.has_page = True
         except Exception as error:  # Numbers are kept where the page cannot be made.
+            self.has_page = False
             self.log.write(f"the page cannot be made: {type(error).__name__}: {error}\n")
-            texts["table.txt"] = f"the page cannot be made: {error}; the numbers are in results.json\n"
-        for name, text in texts.items():
-            new = self.options.out / f".{name}"
-            new.write_text(text)
-            new.rename(self.options.out / name)
+            self.write_file(
+                "table.txt", f"the page cannot be made: {error}; the numbers are in results.json\n")
+
+    def write_file(self, name, text):
+        new = self.options.out / f".{name}"
+        new.write_text(text)
+        new.rename(self.options.out / name)
 
     def program(self, *words):
         return [self.options.program, *words]
 
     def script(self, name, *words):
         return [sys.executable, HERE / name, *words]
+
+
+def in_words(value):
+    """`value` with "nan", "inf" and "-inf" for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: in_words(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [in_words(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def lines_of_json(text):
@@ -173,7 +198,7 @@ def selftests(check):
     for result in tests:
         check.say(f"self-test {result['gemm']} {result['precision']}: {page.verdict(result)}")
     states = [result["state"] for result in tests]
-    worst = next((state for state in ("left out", "cut", "failed") if state in states), "done")
+    worst = next((state for state in ("failed", "cut", "left out") if state in states), "done")
     wrong = ", ".join(page.route_name((t["gemm"], t["precision"])) for t in tests if t["state"] != "done")
     check.part("self-tests", {
         "state": worst, "seconds": max(result["seconds"] for result in tests), **({"reason": wrong} if wrong else {})})
@@ -191,15 +216,17 @@ def judged(ended):
     failures = [
         f"{item['name']}: {item.get('failure') or 'error {} > {}'.format(item.get('error'), item['bound'])}"
         for item in items if not item["passes"]]
+    # A number that is none is the worst of all.
+    worst = max(shares, default=0, key=lambda share: math.inf if math.isnan(share) else share)
     return {
         **result, "passes": outcome["passes"] and ended["state"] == "done", "items": len(items),
-        "worst": round(max(shares, default=0), 3), "failures": failures}
+        "worst": round(worst, 3), "failures": failures}
 
 
 def compare(check):
     """Rows beside the peers, until what is kept for the rest is left."""
     options = check.options
-    python, has = peers_python(options.python)
+    python, has = peers_python(check)
     known = {"torch": "torch" in has, "graph": "torch" in has, "jax": "jax" in has}
     names = [name for name, is_there in known.items() if is_there]
     module = {"torch": "torch", "graph": "torch", "jax": "jax"}
@@ -222,13 +249,16 @@ def compare(check):
             check.results["plan"] = line["plan"]
         elif "peer" in line:
             check.results["peers"][line.pop("peer")] = line
+    if ended["state"] == "left out":
+        check.results["peers"] = {}
     check.results["measurements"] = [line for line in found if "entry" in line]
     check.results.setdefault("plan", cases.plan(check.results["device"]["kind"], options.small))
     check.part("comparison", ended)
 
 
-def peers_python(wanted):
+def peers_python(check):
     """A Python with torch or jax, and which of them it has; "" where there is none."""
+    wanted = check.options.python
     question = "import importlib.util as u; print(*[n for n in ('torch', 'jax') if u.find_spec(n)])"
     candidates = [wanted] if wanted else [sys.executable, "python3", "/usr/bin/python3", "/opt/conda/bin/python3"]
     best = (wanted, [])
@@ -236,11 +266,8 @@ def peers_python(wanted):
         path = shutil.which(candidate)
         if path is None:
             continue
-        try:
-            done = subprocess.run([path, "-c", question], capture_output=True, text=True, timeout=15)
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        has = done.stdout.split() if done.returncode == 0 else []
+        ended = check.run("peers", [path, "-c", question], limit=15)
+        has = ended["output"].split() if ended["state"] == "done" else []
         if len(has) > len(best[1]):
             best = (path, has)
     return best
@@ -305,24 +332,53 @@ def afterwards(check):
     check.results["card_afterwards"] = found.get("card", {})
 
 
+def all_parts(check):
+    """Every part in turn, and what is known after it."""
+    for part in (machine, devices, facts, selftests, compare, sweeps, tune, afterwards):
+        if part not in (machine, devices) and check.results.get("device") is None:
+            break
+        try:
+            part(check)
+        except Exception as error:  # A mistake of this file's loses one part, too.
+            reason = f"{type(error).__name__}: {error}"
+            if part is devices:
+                check.results.update(device=None, device_absent=f"they cannot be listed: {reason}")
+            check.part(part.__name__, {"state": "failed", "seconds": 0, "reason": reason})
+    check.write()
+
+
 def main():
     options = arguments()
     options.out.mkdir(parents=True, exist_ok=True)
     check = Check(options)
-    try:
-        for part in (machine, devices, facts, selftests, compare, sweeps, tune, afterwards):
-            if part not in (machine, devices) and check.results.get("device") is None:
-                break
-            try:
-                part(check)
-            except Exception as error:  # A mistake of this file's loses one part, too.
-                reason = f"{type(error).__name__}: {error}"
-                check.part(part.__name__, {"state": "failed", "seconds": 0, "reason": reason})
-    finally:
-        check.write()
+    # Parts run in a thread of their own, so that a signal finds the main thread doing nothing: it
+    # ends what they have started, and they pass over what is left. The queue has what comes first.
+    news = queue.SimpleQueue()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: news.put("interrupted"))
+
+    def work():
+        try:
+            all_parts(check)
+        finally:
+            news.put("over")
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    if news.get() == "interrupted":
+        stop()
+        check.say("interrupted: ending what runs")
+        # Longer where a process hangs in a driver and cannot be ended: finished parts are written.
+        worker.join(PATIENCE)
         shutil.rmtree(check.work, ignore_errors=True)
-    print(f"\n{page.table_text(check.results)}\n\n{page.advice(check.results)}\n")
-    print(f"Results: {options.out / 'results.json'}; page: {options.out / page.file_name(check.results)}")
+        print(f"Results so far: {options.out / 'results.json'}", flush=True)
+        os._exit(INTERRUPTED_STATUS)
+    shutil.rmtree(check.work, ignore_errors=True)
+    print(f"\n{(options.out / 'table.txt').read_text()}")
+    print(f"Results: {options.out / 'results.json'}")
+    if check.has_page:
+        print(f"Page: {options.out / page.file_name(check.results)}")
+        print(f"\n{page.advice(check.results)}")
     sys.exit(0 if page.tested(check.results) else 1)
 
 

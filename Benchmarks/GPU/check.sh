@@ -4,8 +4,9 @@
 #     Benchmarks/GPU/check.sh
 #
 # Runs from a checkout, or from the bundle of `make gpu-bundle`, whose program and libraries it takes.
-# Needs Python 3; the peers' rows need one with torch or jax. Settings of the card (clocks, power, MIG)
-# are left alone. Variables:
+# Needs Python 3.8 or newer, else self-tests are all there is; the peers' rows need one with torch
+# or jax. Settings of the card (clocks, power, MIG) are left alone. Ctrl-C ends all that runs, and
+# what is known by then is written. Variables:
 #
 #     OUT          where results go: results.json, table.txt, log.txt and a page to commit (./gpu-check)
 #     DEVICE       as --device has it (gpu); DEVICE=cpu lets the CPU stand in
@@ -75,16 +76,40 @@ done
 # Kernels of five routes are more than the driver keeps by default.
 export CUDA_CACHE_MAXSIZE=${CUDA_CACHE_MAXSIZE:-2147483648}
 
-if ! python=$(command -v python3); then
-  say "no python3: nothing is compared, and no page is made"
-  "$program" devices
-  status=0
-  for route in "tiled fp32" "clblast fp32" "tiled tf32x3" "tiled tf32" "tiled bf16"; do
-    timeout 150 "$program" selftest --device "${DEVICE:-gpu}" --gemm "${route% *}" \
-      --precision "${route#* }" || { say "$route: status $?"; status=1; }
+# Self-tests alone, which share the time: of every route, or on a CPU of those that compute in fp32.
+without_python() {
+  local routes=("tiled fp32" "clblast fp32" "tiled tf32x3" "tiled tf32" "tiled bf16") status=0 route
+  [ "${DEVICE:-gpu}" != cpu ] || routes=("opencl fp32" "tiled fp32" "clblast fp32")
+  local budget=${BUDGET:-480}
+  local each=$((${budget%.*} / (${#routes[@]} + 1)))
+  timeout --foreground "$each" "$program" devices || { say "devices: status $?"; status=1; }
+  for route in "${routes[@]}"; do
+    timeout --foreground "$each" "$program" selftest --device "${DEVICE:-gpu}" \
+      --gemm "${route% *}" --precision "${route#* }" || { say "$route: $(ended $?)"; status=1; }
   done
-  exit $status
+  return $status
+}
+# How a self-test ended, by its status; 124 is timeout's.
+ended() { [ "$1" = 124 ] && echo "not finished in time" || echo "status $1"; }
+
+# Any Python that the scripts can be run by, though it has no peers.
+python=
+for candidate in python3 "${PYTHON:-}"; do
+  if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null; then
+    python=$candidate
+    break
+  fi
+done
+if [ -z "$python" ]; then
+  say "no Python 3.8 or newer: nothing is compared, and no page is made"
+  without_python 2>&1 | tee "$out/log.txt"
+  exit
 fi
+# In the background, as bash would let a signal wait until it has ended.
 # shellcheck disable=SC2086  # CHECK_ARGS are several words
 "$python" "$here/check.py" --program "$program" --out "$out" --device "${DEVICE:-gpu}" \
-  --budget "${BUDGET:-480}" --python "${PYTHON:-}" --version "$version" ${SMALL:+--small} ${CHECK_ARGS:-}
+  --budget "${BUDGET:-480}" --python "${PYTHON:-}" --version "$version" \
+  ${SMALL:+--small} ${CHECK_ARGS:-} &
+checking=$!
+trap 'kill -TERM "$checking" 2>/dev/null || :; wait "$checking"; exit $?' INT TERM
+wait "$checking"

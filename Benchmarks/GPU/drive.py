@@ -5,7 +5,7 @@
 Prints one line of JSON for each thing that is known, as soon as it is known:
 
     {"plan": […]}                                what is to be measured, from cases.py
-    {"peer": "torch", "version": …}              or with "error", for those who do not take part
+    {"peer": "torch", "version": …, "card": …}   with "error" for those who do not take part
     {"entry": 0, "round": 0, "side": "tiled fp32", "milliseconds": …}     or with "error"
 
 `entry` is the position in the plan. What has no line was not measured.
@@ -24,6 +24,11 @@ sys.path.insert(0, str(HERE.parent / "Peers"))
 
 import cases
 from peers import WORKER, Peer, command_of
+
+# What frameworks call a GPU that they compute on.
+GPU_NAMES = ("cuda", "rocm", "gpu")
+# Keeps a peer from GPUs where a CPU is tested.
+CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
 
 # Seconds that a measurement needs at least: the program starts, loads its kernels, and times.
 LEAST_SECONDS = 4
@@ -63,6 +68,34 @@ def theirs(peer, case, seconds, limit):
     return {"milliseconds": statistics.median(answer["milliseconds"])}
 
 
+def begun(arguments, end):
+    """The peers that compute on a device of the tested kind; of all it is said what they are."""
+    environment = CPU_ONLY if arguments.kind == "cpu" else {}
+    # They start together; whoever does not says so and takes no part.
+    started = {
+        name: Peer(name, arguments.python, arguments.worker, environment)
+        for name in arguments.peers.split(",")}
+    peers = {}
+    for name, peer in started.items():
+        about = peer.begin(timeout=max(1, min(90, end - time.monotonic())))
+        error = peer.gone if about is None else misplaced(about.get("device", ""), arguments.kind)
+        say(peer=name, **(about or {}), **({"error": error} if error else {}))
+        if error:
+            peer.stop(error)
+        else:
+            peers[name] = peer
+    return peers
+
+
+def misplaced(device, kind):
+    """What is said of a peer that computes on a device of another kind than ours; None where it
+    does not."""
+    computes = "gpu" if device in GPU_NAMES else device
+    if computes == ("cpu" if kind == "cpu" else "gpu"):
+        return None
+    return f"computes on {'the ' + computes.upper() if computes in ('cpu', 'gpu') else device}"
+
+
 def measure(arguments, index, entry, peers, end):
     """All rounds of one entry; a side that failed once is left out from then on."""
     failed = set()
@@ -99,16 +132,7 @@ def main():
     end = time.monotonic() + arguments.seconds_left
     plan = cases.plan(arguments.kind, arguments.small)
     say(plan=plan)
-    peers = {}
-    if arguments.python:
-        for name in arguments.peers.split(","):
-            peers[name] = Peer(name, arguments.python, arguments.worker)
-        # They start together; whoever does not says so and takes no part.
-        for name, peer in list(peers.items()):
-            about = peer.begin(timeout=max(1, min(90, end - time.monotonic())))
-            say(peer=name, **(about or {"error": peer.gone}))
-            if about is None:
-                del peers[name]
+    peers = begun(arguments, end) if arguments.python else {}
     try:
         for index, entry in enumerate(plan):
             measure(arguments, index, entry, peers, end)

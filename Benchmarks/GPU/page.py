@@ -5,18 +5,23 @@
 Every number is one that was measured; where there is none, the reason stands in its place.
 """
 
+import collections
 import json
 import math
 import pathlib
 import re
 import statistics
 import sys
+from typing import NamedTuple
 
 from cases import CLASS, PEERS, route_name
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Peers"))
 
 from peers import name as case_name
+
+# Kinds of cases that train, as sentences name them.
+TRAINING = {"step": "training steps", "sweep": "sweeps"}
 
 
 def duration(milliseconds):
@@ -44,7 +49,8 @@ def rows(results):
     name      the case in words, with its precision
     case      the case
     sides     by side, {"milliseconds": median, "rounds": {round: …}, "gflops": …} or {"reason": …}
-    best      our fastest route that passed its self-test; None where there is none
+    best      of our routes that passed their self-test the one that is recommended for such cases,
+              else the fastest; None where there is none
     ratios    by peer, its time over that of `best`: the median over rounds
     """
     passed = tested(results)
@@ -54,18 +60,27 @@ def rows(results):
             side: figure(results, index, side)
             for side in [route_name(route) for route in entry["routes"]] + entry["peers"]
         }
-        measured = [
-            side for side in map(route_name, entry["routes"])
-            if side in passed and "milliseconds" in sides[side]]
-        best = min(measured, key=lambda side: sides[side]["milliseconds"], default=None)
-        ratios = {}
-        for peer in entry["peers"]:
-            ratio = ratio_of(sides[peer], sides[best]) if best else None
-            if ratio is not None:
-                ratios[peer] = ratio
-        result.append({
-            "name": case_name(entry["case"]), "case": entry["case"], "sides": sides, "best": best, "ratios": ratios})
+        result.append({"name": case_name(entry["case"]), "case": entry["case"], "sides": sides})
+    choices = {
+        (precision, what): choice(result, precision, what, passed)
+        for precision in set(CLASS.values()) for what in TRAINING}
+    for row in result:
+        times = times_of(row, passed)
+        chosen = choices.get((row["case"]["precision"], row["case"]["what"]))
+        row["best"] = min(times, key=times.get, default=None)
+        if chosen and chosen.side in times:
+            row["best"] = chosen.side
+        row["ratios"] = {
+            peer: ratio for peer in PEERS if row["best"] and peer in row["sides"]
+            and (ratio := ratio_of(row["sides"][peer], row["sides"][row["best"]])) is not None}
     return result
+
+
+def times_of(row, passed):
+    """Milliseconds of a row by our routes that passed their self-test."""
+    return {
+        side: value["milliseconds"] for side, value in row["sides"].items()
+        if side in passed and "milliseconds" in value}
 
 
 def figure(results, index, side):
@@ -101,21 +116,36 @@ def mean(values):
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
-def choice(table, precision, passed):
-    """The route of this class of precision to be recommended: of those that passed and were timed in
-    most training cases, the one that takes least, relative to the fastest of each."""
-    scores = {}
-    for row in training(table, precision):
-        times = {
-            side: value["milliseconds"] for side, value in row["sides"].items()
-            if side in passed and "milliseconds" in value}
-        for side, time in times.items():
-            scores.setdefault(side, []).append(time / min(times.values()))
-    return min(scores, key=lambda side: (-len(scores[side]), mean(scores[side])), default=None)
+class Choice(NamedTuple):
+    """A route that is recommended, and of how many routes it is the fastest in how many cases."""
+
+    side: str
+    routes: int
+    cases: int
 
 
-def training(table, precision, what=("step", "sweep")):
-    return [row for row in table if row["case"]["precision"] == precision and row["case"]["what"] in what]
+def choice(table, precision, what, passed):
+    """The route to be recommended for training cases of a kind, in this class of precision; None
+    where none was timed. Routes that passed are compared by the cases that all of them were timed
+    in, by their mean time relative to the fastest; a route that has no case in common with the
+    others is left out."""
+    found = [times_of(row, passed) for row in training(table, precision, what)]
+    counts = collections.Counter(side for times in found for side in times)
+    compared = [side for side, _ in counts.most_common()]
+    while compared:
+        common = [times for times in found if times.keys() >= set(compared)]
+        if common:
+            side = min(compared, key=lambda side: mean([
+                times[side] / min(times[other] for other in compared) for times in common]))
+            return Choice(side, len(compared), len(common))
+        compared.pop()
+    return None
+
+
+def training(table, precision, what):
+    return [
+        row for row in table
+        if row["case"]["precision"] == precision and row["case"]["what"] == what]
 
 
 def comparison(table, side, precision, what):
@@ -123,7 +153,7 @@ def comparison(table, side, precision, what):
     result = []
     for peer, label in PEERS.items():
         ratios = [
-            ratio for row in training(table, precision, (what,)) if peer in row["sides"]
+            ratio for row in training(table, precision, what) if peer in row["sides"]
             and (ratio := ratio_of(row["sides"][peer], row["sides"].get(side, {}))) is not None]
         if ratios:
             result.append((label, mean(ratios), min(ratios), max(ratios)))
@@ -149,45 +179,97 @@ def advice(results):
     if not device:
         return f"No device was found: {results.get('device_absent') or 'OpenCL offers none'}."
     if not passed:
-        sentences.append(f"Do not use this {card} yet: no route passed its self-test.")
-    best = choice(table, "fp32", passed)
-    if best:
-        exact = " It is as exact as fp32." if best.endswith("tf32x3") else ""
-        others = sum(CLASS[side.split()[1]] == "fp32" for side in passed) - 1
-        fastest = f", and is the fastest of {others + 1} such routes in training" if others > 0 else ""
-        sentences.append(f"On this {card} use {option(best)}: it passes the self-test{fastest}.{exact}")
+        sentences.append(without_route(results, card))
+    chosen = {
+        what: found for what in TRAINING
+        if (found := choice(table, "fp32", what, passed)) is not None}
+    if chosen:
+        sentences.append(f"On this {card} use {recommendation(chosen)}")
         for what, label in [("step", "Training steps are"), ("sweep", "Sweeps of 32 networks are")]:
-            found = comparison(table, best, "fp32", what)
+            found = comparison(table, chosen[what].side, "fp32", what) if what in chosen else []
             if found:
                 sentences.append(f"{label} {', '.join(times_as_fast(*item) for item in found)}, all in fp32.")
     elif passed:
         sentences.append(f"These routes pass the self-test: {', '.join(passed)}; none was timed in training.")
     for precision, rounding in [("tf32", "TF32"), ("bf16", "bfloat16")]:
-        rounded = choice(table, precision, passed)
-        if rounded and best and (gain := gain_of(results, table, rounded, best)):
+        rounded, exact = choice(table, precision, "step", passed), chosen.get("step")
+        if rounded and exact and (gain := gain_of(table, rounded.side, exact.side)):
             sentences.append(
-                f"Where products may round to {rounding}, {option(rounded)} takes a step in "
+                f"Where products may round to {rounding}, {option(rounded.side)} takes a step in "
                 f"{digits(1 / gain, 2)} of that time.")
-            found = comparison(table, rounded, precision, "step")
+            found = comparison(table, rounded.side, precision, "step")
             if found:
                 sentences.append(f"There it is {', '.join(times_as_fast(*item) for item in found)}.")
-    failures = failed(results)
-    if failures:
-        sentences.append(f"Failed: {'; '.join(failures)}.")
-    missing = unmeasured(results, table)
-    if missing:
-        sentences.append(f"Not measured: {'; '.join(missing)}.")
+    sentences += other_cards(results)
+    for label, items in [
+            ("Failed", failed(results)), ("Not finished", unfinished(results)),
+            ("Not measured", unmeasured(results, table))]:
+        if items:
+            sentences.append(f"{label}: {'; '.join(items)}.")
     return " ".join(sentences)
 
 
-def gain_of(results, table, rounded, best):
+def without_route(results, card):
+    """What to do where no route passed: a self-test that was not finished says nothing."""
+    failing = any(outcome(test) == "fails" for test in results.get("selftests", []))
+    rest = any(outcome(test) != "fails" for test in results.get("selftests", []))
+    if failing and not rest:
+        return f"Do not use this {card} yet: no route passed its self-test."
+    more = "more time (BUDGET=) or a test by hand (gputrain selftest) decides"
+    if failing:
+        return (
+            f"Do not use this {card} yet: no self-test that was finished passed; of the other "
+            f"routes nothing is known: {more}.")
+    return (
+        f"Whether results are right on this {card} is not known: no self-test was finished; "
+        f"{more}.")
+
+
+def recommendation(chosen):
+    """The route to use, or one for each kind of training, and what it is the fastest of."""
+    sides = list(dict.fromkeys(found.side for found in chosen.values()))
+    if len(sides) == 1:
+        uses, passes = option(sides[0]), "it passes the self-test"
+    else:
+        uses = " and ".join(
+            f"{option(found.side)} for {TRAINING[what]}" for what, found in chosen.items())
+        passes = "they pass the self-test"
+    fastest = [
+        f"{found.routes} such routes in {TRAINING[what]} ({counted(found.cases, 'case')})"
+        for what, found in chosen.items() if found.routes > 1]
+    if fastest:
+        verb = "is" if len(sides) == 1 else "are"
+        passes += f", and {verb} the fastest of {' and of '.join(fastest)}"
+    exact = [side for side in sides if side.endswith("tf32x3")]
+    subject = "It" if len(sides) == 1 else "tf32x3"
+    return f"{uses}: {passes}." + (f" {subject} is as exact as fp32." if exact else "")
+
+
+def counted(number, noun):
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def other_cards(results):
+    """A sentence for each peer whose card has another name than ours."""
+    own = (results.get("device") or {}).get("name", "")
+    return [
+        f"{label} computes on {about['card']}, gputrain on {own}: the names differ, so that ratios "
+        "may be of two cards."
+        for peer, label in PEERS.items()
+        if (about := results.get("peers", {}).get(peer, {})).get("card") and "error" not in about
+        and about["card"].split() != own.split()]
+
+
+def gain_of(table, rounded, best):
     """How many times as fast the rounded route takes the steps that both were timed in."""
     def sizes(row):
         return {key: value for key, value in row["case"].items() if key != "precision"}
 
-    exact = {json.dumps(sizes(row)): row["sides"].get(best, {}) for row in training(table, "fp32", ("step",))}
+    exact = {
+        json.dumps(sizes(row)): row["sides"].get(best, {})
+        for row in training(table, "fp32", "step")}
     gains = []
-    for row in training(table, CLASS[rounded.split()[1]], ("step",)):
+    for row in training(table, CLASS[rounded.split()[1]], "step"):
         mine, other = row["sides"].get(rounded, {}), exact.get(json.dumps(sizes(row)), {})
         if "milliseconds" in mine and "milliseconds" in other:
             gains.append(other["milliseconds"] / mine["milliseconds"])
@@ -195,17 +277,12 @@ def gain_of(results, table, rounded, best):
 
 
 def failed(results):
-    """What went wrong, each in a few words: parts, self-tests, sweeps."""
-    result = [
-        f"{part['name']} ({short(part['reason'])})" for part in results.get("parts", [])
-        if part["state"] in ("failed", "cut")]
+    """What went wrong, each once and in a few words: parts and sweeps, self-tests, cases."""
+    result = parts_that_are("failed", results)
     for test in results.get("selftests", []):
-        if not test.get("passes") and test["state"] != "left out":
+        if outcome(test) == "fails":
             why = "; ".join(test.get("failures") or []) or test.get("reason", "no verdict")
-            result.append(f"self-test of {test['gemm']} {test['precision']} ({short(why)})")
-    result += [
-        f"default sweep, {sweep['route']} ({short(sweep['reason'])})" for sweep in results.get("sweeps", [])
-        if sweep["state"] in ("failed", "cut")]
+            result.append(f"{test_name(test)} ({short(why)})")
     for row in rows(results):
         for side, value in row["sides"].items():
             if side not in PEERS and value.get("reason", "no time was left") != "no time was left":
@@ -213,9 +290,27 @@ def failed(results):
     return result
 
 
+def parts_that_are(state, results):
+    """The parts that ended so, with reasons; less the self-tests', which are named one by one."""
+    return [
+        f"{part['name']} ({short(part['reason'])})" for part in results.get("parts", [])
+        if part["state"] == state and part["name"] != "self-tests"]
+
+
+def unfinished(results):
+    """What was begun and cut."""
+    tests = [test for test in results.get("selftests", []) if outcome(test) == "not finished"]
+    named = [f"{test_name(test)} ({test['reason']})" for test in tests]
+    return parts_that_are("cut", results) + named
+
+
 def unmeasured(results, table):
     """Who and what has no figure, each with the reason."""
-    result = [part["name"] for part in results.get("parts", []) if part["state"] == "left out"]
+    result = [
+        part["name"] for part in results.get("parts", [])
+        if part["state"] == "left out" and part["name"] != "self-tests"]
+    tests = [test for test in results.get("selftests", []) if outcome(test) == "not run"]
+    result += map(test_name, tests)
     for peer, label in PEERS.items():
         sides = [row["sides"][peer] for row in table if peer in row["sides"]]
         if sides and not any("milliseconds" in side for side in sides):
@@ -239,14 +334,24 @@ def cells(row):
             return "–"
         return duration(value["milliseconds"]) if "milliseconds" in value else f"none: {short(value['reason'])[:48]}"
 
-    mine = []
-    for side, value in row["sides"].items():
-        if side not in PEERS:
-            is_product = row["case"]["what"] == "gemm" and "gflops" in value
-            rate = f" ({digits(value['gflops'] / 1e3)} TFLOP/s)" if is_product else ""
-            mine.append(f"{side} {cell(side)}{rate}")
+    mine = [
+        f"{side} {cell(side)}{details(row, value)}" for side, value in row["sides"].items()
+        if side not in PEERS]
     ratios = [f"{digits(row['ratios'][peer], 2)}" if peer in row["ratios"] else "–" for peer in PEERS]
     return [row["name"], *map(cell, PEERS), "; ".join(mine), *ratios]
+
+
+def details(row, value):
+    """What else is known of our figure: a product's rate and error, the host's part of a step."""
+    result = []
+    if row["case"]["what"] == "gemm":
+        if "gflops" in value:
+            result.append(f"{digits(value['gflops'] / 1e3)} TFLOP/s")
+        if "relative_error" in value:
+            result.append(f"error {float(value['relative_error']):.1e}")
+    elif "host_share" in value:
+        result.append(f"host {digits(value['host_share'] * value['milliseconds'] * 1e3)} µs")
+    return f" ({', '.join(result)})" if result else ""
 
 
 HEADER = ["case", *PEERS.values(), "gputrain, by route", *[f"{label} / ours" for label in PEERS.values()]]
@@ -270,10 +375,25 @@ def table_text(results):
     return "\n".join(lines)
 
 
-def verdict(test):
+def outcome(test):
+    """How a self-test ended: "passes", "fails", "not run" or "not finished". One that was cut fails
+    where it had found an error by then."""
     if test.get("passes"):
+        return "passes"
+    unknown = {"left out": "not run", "cut": "not finished"}.get(test.get("state"), "fails")
+    return "fails" if test.get("failures") else unknown
+
+
+def test_name(test):
+    return f"self-test of {test['gemm']} {test['precision']}"
+
+
+def verdict(test):
+    """A self-test's outcome in words."""
+    if outcome(test) == "passes":
         return f"passes, {test['items']} items, greatest error {test['worst']} of its bound"
-    return "FAILS: " + short("; ".join(test.get("failures") or []) or test.get("reason", "no verdict"))
+    why = short("; ".join(test.get("failures") or []) or test.get("reason", "no verdict"))
+    return f"{'FAILS' if outcome(test) == 'fails' else outcome(test)}: {why}"
 
 
 def markdown(results):
@@ -288,8 +408,7 @@ def markdown(results):
     ]
     for peer, label in PEERS.items():
         known = results.get("peers", {}).get(peer, {})
-        about.append(f"{label}: {known['version']} on {known.get('device', '?')}" if "version" in known
-                     else f"{label}: {known.get('error') or results.get('peers_absent') or 'not started'}")
+        about.append(f"{label}: {peer_text(known) or results.get('peers_absent') or 'not started'}")
     card = {key: value for key, value in machine.get("card", {}).items() if key not in ("name", "driver_version")}
     if card:
         about.append("the card's settings, as they were: " + ", ".join(f"{k} {v}" for k, v in card.items()))
@@ -299,10 +418,17 @@ def markdown(results):
         f"# gputrain on {title}, {results['date']}", "", advice(results) + small, "",
         "By `make gpu-check`. " + ". ".join(about) + ".", "",
         "## What to beat", "",
-        "Medians; both sides in the precision named, products of tf32x3 being as exact as fp32's; all else is fp32. "
-        "Ratios are theirs/ours in time over alternating rounds, ours being the fastest route that passed its "
-        "self-test: above 1 gputrain is faster. JAX's and the graph's sweeps train all replicas as one batched "
-        "computation, eager PyTorch one after another.", "",
+        "Medians; products of both sides round their operands to the precision named, those of "
+        "tf32x3 being as exact as fp32's. In fp32 and tf32 all else is fp32. In bf16 what is "
+        "stored differs: PyTorch's single products have operands and results in bf16, and its "
+        "steps (autocast) activations; gputrain and JAX keep everything in fp32 and round on "
+        "the way into the product. Ratios are theirs/ours in time over alternating rounds: "
+        "above 1 gputrain is faster. Ours is, of the routes that passed their self-test, the "
+        "one that is fastest in all steps, or sweeps, of a precision; in other rows, and where "
+        "it was not timed, the fastest of the row. JAX's and the graph's sweeps train all "
+        "replicas as one batched computation, eager PyTorch one after another. “Host” is the "
+        "processor time of the thread that launches a step; “error” is a product's greatest "
+        "error against sums in double precision, as a share of Σ|a·b|.", "",
         *table(HEADER, [cells(row) for row in rows(results)]), "", "## Self-tests", "",
         *table(["route", "verdict", "seconds"], [
             [f"{t['gemm']} {t['precision']}", verdict(t), f"{t.get('seconds', 0):.0f}"]
@@ -321,6 +447,14 @@ def markdown(results):
             for p in results.get("parts", [])]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def peer_text(about):
+    """What a peer is and computes on, or why it takes no part; "" where nothing is known."""
+    if "version" not in about:
+        return about.get("error", "")
+    place = f"{about.get('device', '?')}" + (f" ({about['card']})" if about.get("card") else "")
+    return f"{about['version']}, " + (about.get("error") or f"on {place}")
 
 
 def value_text(fact):

@@ -17,6 +17,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BATCHES = 16  # Steps of one repetition of `bench step`.
+KEPT = 100  # Launches at the start that are run: products are tried before they are used.
 CASES = [
     ("32 replicas of width 64, 64 inputs", {"replicas": 32, "width": 64, "inputs": 64}),
     ("1 replica of width 64, 64 inputs", {"replicas": 1, "width": 64, "inputs": 64}),
@@ -41,9 +42,11 @@ def measure(program, double, case, seconds, folder):
                "--batch-size=64", "--optimizer=adam"]
     command += [f"--{name}={value}" for name, value in case.items()]
     environment = {**os.environ, "LD_PRELOAD": str(double), "DOUBLE_DROP": "*",
-                   "DOUBLE_LOG": str(log)}
-    figure = json.loads(
-        subprocess.run(command, check=True, capture_output=True, env=environment).stdout)
+                   "DOUBLE_DROP_AFTER": str(KEPT), "DOUBLE_LOG": str(log)}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if result.returncode != 0:
+        raise SystemExit(f"{' '.join(command)}: {result.stderr.strip()}")
+    figure = json.loads(result.stdout)
     launches = int(log.read_text().rsplit("launches ", 1)[1])
     # Two repetitions warm up before the blocks.
     groups = case["replicas"] / figure["details"]["replicas_per_group"]

@@ -60,9 +60,10 @@ class Peer:
 
     It is started at once and asked later, so that importing takes no time from what is timed. After
     an answer that does not come in time, or an end, it is `gone` and every case is answered by that.
+    `environment` is added to this process's own.
     """
 
-    def __init__(self, name, python=sys.executable, worker=WORKER):
+    def __init__(self, name, python=sys.executable, worker=WORKER, environment=None):
         self.name = name
         self.about = None
         self.gone = None
@@ -70,7 +71,8 @@ class Peer:
         self.errors = tempfile.TemporaryFile("w+", errors="replace")
         self.process = subprocess.Popen(
             [str(python), str(worker), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self.errors, text=True, bufsize=1, env={**os.environ, **ENVIRONMENT},
+            stderr=self.errors, text=True, bufsize=1,
+            env={**os.environ, **ENVIRONMENT, **(environment or {})},
         )
         threading.Thread(target=self._read, daemon=True).start()
 

@@ -46,6 +46,7 @@ class Torch:
 
         self.torch = torch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.card = torch.cuda.get_device_name() if self.device == "cuda" else ""
         self.version = torch.__version__
         self.threads = torch.get_num_threads()
 
@@ -191,7 +192,8 @@ class TorchGraph(Torch):
 
 
 class Jax:
-    """JAX: a jitted step; replicas by vmap, each with a rate of its own."""
+    """JAX: an epoch is one jitted scan over its batches, state and step counter staying on the
+    device; replicas by vmap, each with a rate of its own."""
 
     def __init__(self):
         import jax
@@ -200,6 +202,7 @@ class Jax:
         self.version = jax.__version__
         self.threads = os.cpu_count()
         self.device = jax.devices()[0].platform
+        self.card = "" if self.device == "cpu" else jax.devices()[0].device_kind
 
     def prepare(self, case):
         """Makes products round as the case says: by default JAX takes TF32 on GPUs."""
@@ -245,17 +248,22 @@ class Jax:
             ]
             return weights, mean, square
 
-        step = jax.jit(
-            jax.vmap(update, in_axes=(0, 0, 0, None, 0, None, None)), donate_argnums=(0, 1, 2)
-        )
+        update_all = jax.vmap(update, in_axes=(0, 0, 0, None, 0, None, None))
+
+        def train(state, rates, x, y):
+            def step(state, batch):
+                weights, mean, square, time = state
+                time = time + 1
+                return (*update_all(weights, mean, square, time, rates, *batch), time), None
+
+            return jax.lax.scan(step, state, (x, y))[0]
+
+        train = jax.jit(train, donate_argnums=0)
         zeros = lambda: [jnp.zeros_like(w) for w in weights] if adam else []
-        state = [weights, zeros(), zeros()]
-        count = [0]
+        state = [(weights, zeros(), zeros(), jnp.zeros(()))]
 
         def epoch():
-            for index in range(BATCHES):
-                count[0] += 1
-                state[:] = step(*state, float(count[0]), rates, x[index], y[index])
+            state[0] = train(state[0], rates, x, y)
 
         wait = lambda: jax.block_until_ready(state)
         return [time / BATCHES for time in timed(epoch, seconds, wait)]
@@ -274,6 +282,7 @@ class Tinygrad:
         self.version = importlib.metadata.version("tinygrad")
         self.threads = os.cpu_count()
         self.device = tinygrad.Device.DEFAULT
+        self.card = ""
 
     def prepare(self, case):
         if case["precision"] != "fp32":
@@ -323,7 +332,9 @@ def peak_bytes():
 def main():
     kinds = {"torch": Torch, "graph": TorchGraph, "jax": Jax, "tinygrad": Tinygrad}
     peer = kinds[sys.argv[1]]()
-    about = {"version": peer.version, "threads": peer.threads, "device": peer.device}
+    about = {
+        "version": peer.version, "threads": peer.threads, "device": peer.device, "card": peer.card,
+    }
     print(json.dumps(about), flush=True)
     for line in sys.stdin:
         case = json.loads(line)

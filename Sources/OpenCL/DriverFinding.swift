@@ -94,6 +94,12 @@ extension DriverFinding {
         }
     }
 
+    /// Whether this is Linux inside Windows (WSL), whose GPUs are reached through one device file.
+    var isWSL: Bool { exists("/dev/dxg") }
+
+    /// Whether packages are installed by apt-get, as on Debian and what is made of it.
+    var hasApt: Bool { exists("/etc/debian_version") }
+
     /// Folders in which the dynamic loader finds libraries, as far as files say.
     var loaderFolders: [String] {
       let own = (environment["LD_LIBRARY_PATH"] ?? "").split(separator: ":").map(String.init)
@@ -118,7 +124,10 @@ extension DriverFinding {
   }
 
   private static func nvidia(on machine: Machine) -> DriverFinding? {
-    let elsewhere = ["/usr/local/nvidia/lib64", "/usr/local/nvidia/lib", "/run/opengl-driver/lib"]
+    let elsewhere = [
+      "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib", "/run/opengl-driver/lib",
+      "/usr/lib/wsl/lib",
+    ]
     let versionFile = "/proc/driver/nvidia/version"
     let opencl = machine.library("libnvidia-opencl.so.1", elsewhere: elsewhere)
     let cuda = machine.library("libcuda.so.1", elsewhere: elsewhere)
@@ -134,17 +143,19 @@ extension DriverFinding {
       DriverFinding(
         maker: .nvidia, missing: missing, found: "\(driver), but \(text)", remedies: remedies)
     }
+    if machine.isWSL {
+      return finding(
+        opencl == nil ? .library : .unknown,
+        "this is Linux inside Windows (WSL), where NVIDIA offers CUDA and no OpenCL",
+        ["start Linux itself to compute on the GPU; here --device cpu computes on the processor"])
+    }
     guard let opencl else {
       let major = machine.text(versionFile).flatMap(majorVersion)
-      let number = major ?? "NNN"
-      let install =
-        "Debian: apt-get install nvidia-opencl-icd; Ubuntu: apt-get install "
-        + "libnvidia-compute-\(number)"
-        + (major == nil ? ", NNN being the driver's version, which nvidia-smi prints" : "")
       return finding(
         .library, "its OpenCL library libnvidia-opencl.so.1 is not",
         machine.isContainer
-          ? [container, "in any case the library must be the driver's own version"] : [install])
+          ? [container, "in any case the library must be the driver's own version"]
+          : [nvidiaPackage(version: major, on: machine)])
     }
     let name = opencl.isFoundByName ? "libnvidia-opencl.so.1" : opencl.path
     guard let file = machine.icdFile(naming: "nvidia") else {
@@ -165,6 +176,18 @@ extension DriverFinding {
         + libraryPath(opencl.path, isFoundByName: opencl.isFoundByName))
   }
 
+  /// How the package with NVIDIA's OpenCL is installed, for a driver of this major version.
+  private static func nvidiaPackage(version: String?, on machine: Machine) -> String {
+    let number = version ?? "NNN"
+    let unknown = version == nil ? ", NNN being the driver's version, which nvidia-smi prints" : ""
+    let install =
+      machine.hasApt
+      ? "Debian: apt-get install nvidia-opencl-icd; Ubuntu: apt-get install "
+        + "libnvidia-compute-\(number)"
+      : "install the package of NVIDIA's driver, version \(number), that has libnvidia-opencl.so.1"
+    return install + unknown
+  }
+
   private static func amd(on machine: Machine) -> DriverFinding? {
     guard machine.exists("/dev/kfd") else { return nil }
     let library = machine.library(
@@ -177,7 +200,10 @@ extension DriverFinding {
     guard let library else {
       return finding(
         .library, "its OpenCL library libamdocl64.so is not",
-        ["from AMD's repository: apt-get install rocm-opencl-runtime"])
+        [
+          "from AMD's repository: "
+            + (machine.hasApt ? "apt-get install" : "install the package") + " rocm-opencl-runtime"
+        ])
     }
     guard let file = machine.icdFile(naming: "amdocl") else {
       return finding(

@@ -11,6 +11,8 @@ final class BackendFallback {
   private(set) var current: any MatrixMultiplier
   /// Those that were in use before, and why they no longer are.
   private(set) var rejected: [(name: String, reason: any Error)] = []
+  /// Is told the name of a backend that gives way, that of the next, and why.
+  var whenGivingWay: ((String, String, any Error) -> Void)?
   /// Makes those that may take its place, in order.
   private var others: [() throws -> any MatrixMultiplier] = []
   private var tried: Set<ProductForm> = []
@@ -62,19 +64,27 @@ final class BackendFallback {
       let untried = forms.filter { !tried.contains($0) }
       if untried.isEmpty { return }
       do {
-        try current.tryOut(untried, compute: compute)
+        try TrialError.retried(compute: compute) { try current.tryOut(untried, compute: compute) }
         try compute.releaseUnusedMemory()
         tried.formUnion(untried)
-      } catch let error where Self.speaksOfTheBackend(error) {
-        rejected.append((current.name, error))
-        current = try next()
-        tried = []
+      } catch let error where TrialError.speaksOfTheKernel(error) {
+        try giveWay(error)
       }
     }
   }
 
-  /// The next backend that this device can run.
-  private func next() throws -> any MatrixMultiplier {
+  /// Puts the next backend that this device can run in the place of the one in use.
+  ///
+  /// - Throws: the first backend's error where there is none.
+  func giveWay(_ error: any Error) throws {
+    guard let next = try next() else { throw rejected.first?.reason ?? error }
+    rejected.append((current.name, error))
+    whenGivingWay?(current.name, next.name, error)
+    current = next
+    tried = []
+  }
+
+  private func next() throws -> (any MatrixMultiplier)? {
     while !others.isEmpty {
       do {
         return try others.removeFirst()()
@@ -82,18 +92,43 @@ final class BackendFallback {
         continue
       }
     }
-    throw rejected[0].reason
+    return nil
+  }
+}
+
+/// What an error of a trial speaks of: the kernel that is tried, or the device's state.
+enum TrialError {
+  /// Whether it is the kernel that does not compile, cannot be launched or is wrong. A kernel of too
+  /// many registers compiles, and is out of resources when it is launched.
+  static func speaksOfTheKernel(_ error: any Error) -> Bool {
+    switch error {
+    case is ProductTrialError: true
+    case OpenCLError.callFailed(_, let code, _): speaksOfTheKernel(code)
+    case let error as CLBlastError: speaksOfTheKernel(error.code)
+    default: isOfTheBuild(error)
+    }
   }
 
-  /// Whether a trial's error is the backend's own, and not for want of memory.
-  private static func speaksOfTheBackend(_ error: any Error) -> Bool {
+  /// Whether a kernel does not compile, or has other arguments than the host's.
+  static func isOfTheBuild(_ error: any Error) -> Bool {
     switch error {
-    case is ProductTrialError, is CLBlastError, OpenCLError.buildFailed,
-      OpenCLError.argumentMismatch:
-      true
-    case OpenCLError.callFailed(_, let code, _):
-      ![CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_HOST_MEMORY].contains(code)
+    case OpenCLError.buildFailed, OpenCLError.argumentMismatch: true
     default: false
+    }
+  }
+
+  private static func speaksOfTheKernel(_ code: Int32) -> Bool {
+    ![CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_HOST_MEMORY].contains(code)
+  }
+
+  /// Runs a trial, once more where it was out of resources: a driver that gives memory out when it is
+  /// first used says so where memory is short, too, so memory that is not in use is given back first.
+  static func retried(compute: Compute, _ trial: () throws -> Void) throws {
+    do {
+      try trial()
+    } catch OpenCLError.callFailed(_, CL_OUT_OF_RESOURCES, _) where compute.answers() {
+      try compute.releaseUnusedMemory()
+      try trial()
     }
   }
 }

@@ -59,10 +59,17 @@ extension Compute {
     return result
   }
 
-  /// The product with its epilogue, by the computation's multiplier, tried before.
+  /// The product with its epilogue, by the computation's multiplier, tried before. Where a kernel of the
+  /// very product is wrong, another backend takes its place.
   func enqueue(_ product: MatrixProduct) throws {
-    try backends.prepare([product.form], compute: self)
-    try enqueue(product, by: multiplier)
+    while true {
+      try backends.prepare([product.form], compute: self)
+      do {
+        return try enqueue(product, by: multiplier)
+      } catch let error where error is ProductTrialError || TrialError.isOfTheBuild(error) {
+        try backends.giveWay(error)
+      }
+    }
   }
 
   /// The product with its epilogue, by kernels of its own where the multiplier does not apply it.

@@ -2,7 +2,8 @@ import OpenCL
 
 /// What tensors are computed with: a device, its queue, memory, kernels and matrix products.
 ///
-/// Kernels are compiled when first used. Nothing waits for the device but `read`.
+/// Kernels are compiled when first used. Nothing waits for the device but `read`, and the trial of a
+/// product's kernel before its first.
 public final class Compute {
   /// Where commands run, in order.
   public let queue: CommandQueue
@@ -73,7 +74,7 @@ public final class Compute {
       tuning: tuning)
     do {
       try settleMultiplier()
-    } catch {
+    } catch let error where TrialError.speaksOfTheKernel(error) {
       throw PrecisionError(precision: precision, reason: "\(device.name): \(error)")
     }
   }
@@ -114,11 +115,16 @@ public final class Compute {
     precondition(
       tuning.map { $0.key == DeviceTuning.Key(device) } ?? true,
       "a tuning of \(tuning?.key.device ?? "") for \(device.name)")
+    let variant = kernelVariant ?? KernelVariant(for: device)
+    guard device.maximumWorkGroupSize >= KernelVariant.leastWorkGroup else {
+      throw OpenCLError.unsupported(
+        operation: "a work-group of \(KernelVariant.leastWorkGroup) items", device: device.name)
+    }
     self.tuning = tuning
     self.vectorWidth = vectorWidth
-    self.kernelVariant = kernelVariant ?? KernelVariant(for: device)
+    self.kernelVariant = variant
     commonDefinitions = Self.definitions(
-      for: device.kind, vectorWidth: vectorWidth, variant: self.kernelVariant)
+      for: device.kind, vectorWidth: vectorWidth, variant: variant)
     self.backends = backends
     queue = try CommandQueue(context: Context(device: device, programCache: programCache))
     pool = BufferPool(context: queue.context)
@@ -141,6 +147,12 @@ public final class Compute {
   /// GEMM backends that were wrong, or did not work, on this device, and why; another took the place of
   /// each.
   public var rejectedBackends: [(name: String, reason: any Error)] { backends.rejected }
+
+  /// Is called where a GEMM backend gives way: with the names of both, and why.
+  public var whenBackendGivesWay: ((_ rejected: String, _ taken: String, any Error) -> Void)? {
+    get { backends.whenGivingWay }
+    set { backends.whenGivingWay = newValue }
+  }
 
   /// Tries the GEMM backend now, so that `multiplier` is the one that all products will take.
   ///
@@ -221,7 +233,8 @@ public final class Compute {
     _ source: KernelSource, _ name: String, definitions: [String: String] = [:],
     _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
-    let program = ProgramKey(source: source, definitions: definitions)
+    let own = definitions.filter { commonDefinitions[$0.key] != $0.value }
+    let program = ProgramKey(source: source, definitions: own)
     return try kernel(KernelKey(source: .package(program), name: name)) {
       try self.program(program)
     }

@@ -183,15 +183,9 @@ public final class GPUMultiplier: MatrixMultiplier {
     rejected.append((kernel.tile, error))
   }
 
-  /// Whether a trial's error speaks of the kernel, not of the device's state or memory: a kernel
-  /// of too many registers compiles, and fails when it is launched.
+  /// Whether a trial's error speaks of the kernel, not of the device's state or memory.
   package static func isRejection(_ error: any Error) -> Bool {
-    switch error {
-    case OpenCLError.buildFailed, is ProductTrialError: true
-    case OpenCLError.callFailed(_, let code, _):
-      [CL_OUT_OF_RESOURCES, CL_INVALID_WORK_GROUP_SIZE].contains(code)
-    default: false
-    }
+    TrialError.speaksOfTheKernel(error)
   }
 
   private func program(
@@ -213,8 +207,10 @@ public final class GPUMultiplier: MatrixMultiplier {
       case .epilogue: .multiply(try compute.load(program, variant.kernel))
       case .update: .update(try compute.load(program, variant.kernel))
       }
-    try ProductTrial(variant: variant, tile: kernel.tile, precision: precision)
-      .run(compute: compute) { try launch(made, kernel.tile, $0, $1, $2, compute) }
+    let trial = ProductTrial(variant: variant, tile: kernel.tile, precision: precision)
+    try TrialError.retried(compute: compute) {
+      try trial.run(compute: compute) { try launch(made, kernel.tile, $0, $1, $2, compute) }
+    }
     loaded[key] = made
     return made
   }

@@ -29,4 +29,7 @@ struct KernelKey: Hashable {
 
   let source: Source
   let name: String
+
+  /// By the name alone, which few kernels share: keys are looked up at every launch.
+  func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }

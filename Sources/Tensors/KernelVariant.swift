@@ -15,6 +15,9 @@ package enum KernelVariant: String, Sendable, CaseIterable {
   /// Work-items of a work-group, which Kernels/lanes.cl knows as GROUP_ITEMS.
   package var groupItems: Int { self == .item ? 1 : 128 }
 
+  /// Work-items of the largest group that every device must have; larger ones are asked for.
+  static let leastWorkGroup = 256
+
   /// What a program that holds this variant's kernels, and not the other's, is compiled with.
   package var definitions: [String: String] { ["GROUP_ITEMS": "\(groupItems)"] }
 

@@ -31,12 +31,13 @@ public final class Trainer {
   private var waitingSizes: [Int] = []
   private var labels: [Int: Buffer<UInt32>] = [:]
   private var history: SumHistory?
-  private var pace = ProgressPace()
+  /// Begins with the first step that is trained here, after a restored state's.
+  private var pace: ProgressPace?
   private var shuffle: RowShuffle?
   /// The rows' order in an epoch.
   private var order: (epoch: Int, rows: DeviceRows.Order)?
   /// Steps whose losses wait on the device before they are read.
-  private static let mostWaitingLosses = 1024
+  public static let mostWaitingLosses = 1024
 
   /// Replicas with parameters drawn and nothing trained.
   ///
@@ -139,9 +140,12 @@ public final class Trainer {
   ) throws {
     precondition(steps <= totalSteps, "\(steps) steps of \(totalSteps)")
     let history = try lossHistory()
+    if pace == nil { pace = ProgressPace(step: step) }
     while step < steps {
       let order = try order(of: rows)
       let offset = epochStep * configuration.batchSize
+      precondition(
+        offset < rows.count, "an epoch under way has come to row \(offset) of \(rows.count)")
       let size = min(configuration.batchSize, rows.count - offset)
       let labels = try batchLabels(size * seeds.count)
       let input = try rows.gather(
@@ -152,10 +156,10 @@ public final class Trainer {
       epochStep = step == totalSteps ? 0 : (epochStep + 1) % stepsPerEpoch(of: rows)
       // After the last step progress is called in any case.
       guard step < steps else { break }
-      if pace.isDue(step: step) || every.map({ step % $0 == 0 }) == true {
+      if pace!.isDue(step: step) || every.map({ step % $0 == 0 }) == true {
         try compute.queue.finish()
         try progress(step)
-        pace.looked(step: step)
+        pace!.looked(step: step)
       }
     }
     guard waits else { return }
@@ -317,8 +321,13 @@ private struct ProgressPace {
   /// Commands that wait take memory of the host.
   private static let most = 256
   private var last = ContinuousClock.now
-  private var lastStep = 0
-  private var nextStep = 0
+  private var lastStep: Int
+  private var nextStep: Int
+
+  /// Time to look after the step that follows `step`.
+  init(step: Int) {
+    (lastStep, nextStep) = (step, step + 1)
+  }
 
   /// Whether it is time after `step` steps.
   func isDue(step: Int) -> Bool { step >= nextStep }

@@ -98,8 +98,7 @@ struct ComputeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Matrix products; auto is opencl on CPU devices, else tiled. One that is wrong on the device "
-        + "gives way to another, with a note.", valueName: "name"))
+      "Matrix products; auto is opencl on CPU devices, else tiled.", valueName: "name"))
   var gemm: Compute.MultiplierChoice = .automatic
 
   @Option(
@@ -120,12 +119,12 @@ struct ComputeOptions: ParsableArguments {
       let compute = try on.compute(
         multiplier: gemm, precision: precision, fallsBack: fallsBack, isTuned: isTuned)
       guard fallsBack else { return compute }
-      try compute.settleMultiplier()
-      for (name, reason) in compute.rejectedBackends {
+      let device = compute.queue.device.name
+      compute.whenBackendGivesWay = { rejected, taken, reason in
         Terminal.note(
-          "--gemm \(name) is not used on \(compute.queue.device.name), "
-            + "\(compute.multiplier.name) takes its place: \(reason)")
+          "--gemm \(rejected) is not used on \(device), \(taken) takes its place: \(reason)")
       }
+      try compute.settleMultiplier()
       return compute
     } catch let error as PrecisionError {
       throw InvalidOption("--\(error)")

@@ -244,7 +244,10 @@ extension Sweep.Outcome {
       Terminal.problem(
         "the device does not answer any more: \(failure ?? "no error was said"). "
           + "\(progress.reused + progress.finished) of \(progress.total) runs are kept in "
-          + "\(store.directory.relativePath). The same command again runs the rest")
+          + "\(store.directory.relativePath)"
+          + (keptStep.map { ", and those under way at step \($0)" } ?? "")
+          + (checkpoint.map { "; go on with: gputrain train --resume \($0.relativePath)" }
+            ?? ". The same command again runs the rest"))
       throw ExitCode.failure
     }
     if let failure {

@@ -41,8 +41,15 @@ import Testing
         let kernels = Set(lines.filter { $0.hasPrefix("kernel") }.map { $0.dropFirst(7) })
         #expect(builds.count > 5 && builds.allSatisfy { $0.contains("-D GROUP_ITEMS=128") })
         #expect(builds.allSatisfy { !$0.contains("PREFETCH") && !$0.contains("-cl-nv-") })
-        #expect(kernels.contains("shuffle_rows") && kernels.contains("multiply_update"))
-        #expect(kernels.allSatisfy { !$0.hasPrefix("spectral_pass_") && $0 != "gradient_norms" })
+        #expect(
+          kernels.isSuperset(of: [
+            "shuffle_rows", "multiply_update", "spectral_pass_group", "ritz_solve_group",
+          ]))
+        #expect(
+          kernels.isDisjoint(with: [
+            "spectral_pass_1", "spectral_pass_2", "spectral_pass_3", "ritz_solve",
+            "gradient_norms", "sum_squares",
+          ]))
       }
     }
 
@@ -63,7 +70,7 @@ import Testing
     }
 
     /// Of programs from binaries, drivers may not say what arguments kernels take.
-    @Test(arguments: ["none", "empty"]) func argumentsThatADriverDoesNotTell_areNotChecked(
+    @Test(arguments: ["none", "empty"]) func argumentsThatADriverDoesNotReport_areNotChecked(
       mode: String
     ) throws {
       try CommandRunner.withTemporaryDirectory { folder in
@@ -93,6 +100,39 @@ import Testing
       }
     }
 
+    /// On a GPU, whichever kernel it is: of every tile, or of updates alone, which are tried when one is
+    /// first used.
+    @Test(
+      arguments: [
+        ("auto", "multiply", "tiled", "clblast"), ("auto", "multiply_update", "tiled", "clblast"),
+        ("auto", "multiply,Xgemm", "clblast", "opencl"),
+      ])
+    func wrongProductsOfAGPU_giveWay(
+      asked: String, dropped: String, rejected: String, taken: String
+    ) throws {
+      try CommandRunner.withTemporaryDirectory { folder in
+        let result = try run(
+          ["train", "--width", "32", "--steps", "2", "--gemm", asked], in: folder,
+          ["KIND": "gpu", "DROP": dropped])
+        // Our kernels for CPUs are called `multiply` too.
+        #expect(result.status == (taken == "opencl" ? 1 : 0), "\(result.errors)")
+        #expect(result.errors.contains("--gemm \(rejected) is not used on ") || taken == "opencl")
+        #expect(result.errors.contains("\(taken) takes its place: product "))
+      }
+    }
+
+    /// Short memory at the first product is no fault of the backend's.
+    @Test(arguments: ["-4", "-5"]) func shortMemoryInATrial_rejectsNoBackend(code: String) throws {
+      try CommandRunner.withTemporaryDirectory { folder in
+        let result = try run(
+          ["train", "--width", "32", "--steps", "2", "--verbose"], in: folder,
+          ["KIND": "gpu", "FAIL": "1:\(code)"])
+        #expect(!result.errors.contains("takes its place"))
+        // Out of resources may be a kernel's fault as well: it is tried once more.
+        #expect(result.status == (code == "-4" ? 1 : 0), "\(result.errors)")
+      }
+    }
+
     /// What measures a backend measures no other in its place.
     @Test func wrongProducts_failTheSelfTest() throws {
       try CommandRunner.withTemporaryDirectory { folder in
@@ -101,6 +141,30 @@ import Testing
         #expect(result.status == 1)
         #expect(result.output.contains("\"gemm\" : \"opencl\""))
         #expect(result.output.contains("is wrong on this device"))
+      }
+    }
+
+    // MARK: Launches
+
+    /// Kernels that are left out cost the device nothing, which is how a step's host time is measured.
+    @Test func launchesThatAreDropped_areCounted() throws {
+      try CommandRunner.withTemporaryDirectory { folder in
+        let log = folder.appendingPathComponent("log")
+        let result = try run(
+          [
+            "bench", "step", "--inputs", "8", "--width", "8", "--depth", "2", "--seconds", "0.01",
+            "--json",
+          ], in: folder, ["DROP": "*", "DROP_AFTER": "100", "LOG": log.path])
+        #expect(result.status == 0, "\(result.errors)")
+        let figure = try #require(
+          try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+        let blocks = try #require(figure["blocks"] as? Int)
+        let repetitions = try #require(figure["repetitions"] as? Int)
+        let lines = try String(contentsOf: log, encoding: .utf8).split(separator: "\n")
+        let launches = try #require(Int(lines.last!.dropFirst("launches ".count)))
+        // Ten a step, of 16 steps a repetition, with an order each; two repetitions warm up.
+        let steps = 161 * (2 + blocks * repetitions)
+        #expect(launches > steps && launches < steps + 200)
       }
     }
 

@@ -9,11 +9,10 @@
 //   DOUBLE_KIND=gpu         devices say that they are GPUs: no native kernels, scalar registers, and
 //                           the memory of DOUBLE_MEMORY
 //   DOUBLE_PLATFORM=NAME    the name that every platform says it has
-//   DOUBLE_REFUSE=A,B       programs whose source or build options hold one of these texts outside
-//                           of what the preprocessor leaves out do not build (see `refused`)
 //   DOUBLE_ARGUMENTS=none   kernels' arguments are unknown, as of programs loaded from binaries:
 //                           the call fails with CL_INVALID_VALUE; =empty: their types are empty texts
 //   DOUBLE_DROP=A,B         launches of kernels whose names begin so are left out; * drops all
+//   DOUBLE_DROP_AFTER=N     but not the first N launches of the process
 //   DOUBLE_MEMORY=BYTES     no more memory than this for buffers; beyond, CL_MEM_OBJECT_ALLOCATION_FAILURE
 //   DOUBLE_MEMORY_FILE=F    what is in use is counted in F, for several processes on one device
 //   DOUBLE_FAIL=N:CODE      the N-th launch, from 1, fails with CODE
@@ -48,14 +47,14 @@ static int is_gpu(void) {
   return kind && strcmp(kind, "gpu") == 0;
 }
 
-// Whether one of the comma-separated `parts` begins `text`, or is in it with `anywhere`.
-static int matches(const char *parts, const char *text, int anywhere) {
+// Whether one of the comma-separated `parts` begins `text`.
+static int matches(const char *parts, const char *text) {
   for (const char *part = parts; part && *part;) {
     size_t length = strcspn(part, ",");
     if (length == 1 && *part == '*') return 1;
     char one[256] = {0};
     memcpy(one, part, length < sizeof one ? length : sizeof one - 1);
-    if (anywhere ? strstr(text, one) != NULL : strncmp(text, one, length) == 0) return 1;
+    if (strncmp(text, one, length) == 0) return 1;
     part += length + (part[length] == ',');
   }
   return 0;
@@ -149,8 +148,6 @@ cl_int clBuildProgram(cl_program program, cl_uint count, const cl_device_id *dev
                       void *data) {
   REAL(clBuildProgram)
   note("build", options ? options : "");
-  if (matches(setting("DOUBLE_REFUSE"), options ? options : "", 1))
-    return CL_BUILD_PROGRAM_FAILURE;
   // What only NVIDIA's driver takes is not handed on to the one that stands in for it.
   char *own = options ? strdup(options) : NULL;
   for (char *at; own && (at = strstr(own, "-cl-nv-"));)
@@ -175,12 +172,12 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
   int code = failure("DOUBLE_FAIL", launch, 0);
   if (code) return code;
   if ((code = failure("DOUBLE_LOST", launch, 1))) return lost = code;
-  const char *drop = setting("DOUBLE_DROP");
-  if (drop && !event) {
+  const char *drop = setting("DOUBLE_DROP"), *after = setting("DOUBLE_DROP_AFTER");
+  if (drop && !event && launch > (after ? strtol(after, NULL, 10) : 0)) {
     if (strcmp(drop, "*") == 0) return CL_SUCCESS;
     char name[256] = {0};
     clGetKernelInfo(kernel, CL_KERNEL_FUNCTION_NAME, sizeof name - 1, name, NULL);
-    if (matches(drop, name, 0)) return CL_SUCCESS;
+    if (matches(drop, name)) return CL_SUCCESS;
   }
   return real(queue, kernel, dimensions, offset, global, local, count, before, event);
 }

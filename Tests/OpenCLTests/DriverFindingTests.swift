@@ -72,14 +72,40 @@ import Testing
     #expect(!own.description.contains("export LD_LIBRARY_PATH"))
   }
 
+  private let debian = ["/etc/debian_version": "12.5"]
+
   @Test(arguments: [
-    (["/usr/lib64/libcuda.so.1": ""], "libnvidia-compute-NNN"),
-    ([:], "libnvidia-compute-535"),
-  ]) func missingLibrary_packageIsNamed(files: [String: String], package: String) throws {
-    let finding = try only(files.isEmpty ? version : files)
+    (["/usr/lib64/libcuda.so.1": ""], "NNN"),
+    ([:], "535"),
+  ]) func missingLibrary_packageIsNamed(files: [String: String], number: String) throws {
+    let present = files.isEmpty ? version : files
+    let finding = try only(present.merging(debian) { $1 })
     #expect(finding.missing == .library)
-    #expect(finding.description.contains(package))
-    #expect(finding.description.contains("nvidia-opencl-icd"))
+    #expect(finding.description.contains("apt-get install libnvidia-compute-\(number)"))
+    #expect(finding.description.contains("apt-get install nvidia-opencl-icd"))
+
+    let other = try only(present)
+    #expect(other.missing == .library)
+    #expect(other.description.contains("NVIDIA's driver, version \(number), that has libnvidia-"))
+    #expect(!other.description.contains("apt-get"))
+    #expect(other.description.contains("NNN being") == (number == "NNN"))
+  }
+
+  /// No package gives OpenCL there, whether the driver's library was installed or not.
+  @Test func underWSL_nothingIsToBeInstalled() throws {
+    let inside = ["/dev/dxg": "", "/usr/lib/wsl/lib/libcuda.so.1": ""].merging(debian) { $1 }
+    let installed = inside.merging(library) { $1 }.merging([
+      "/etc/OpenCL/vendors/nvidia.icd": "libnvidia-opencl.so.1\n"
+    ]) { $1 }
+    for (files, missing) in [(inside, DriverFinding.Gap.library), (installed, .unknown)] {
+      let finding = try only(files)
+      #expect(finding.maker == .nvidia && finding.missing == missing)
+      #expect(finding.found.contains("/usr/lib/wsl/lib/libcuda.so.1"))
+      #expect(finding.found.contains("WSL"))
+      #expect(finding.description.contains("--device cpu"))
+      #expect(!finding.description.contains("apt-get"))
+    }
+    #expect(DriverFinding.all(on: machine(["/dev/dxg": ""])) == [])
   }
 
   @Test(arguments: [["container": "docker"], ["KUBERNETES_SERVICE_HOST": "10.0.0.1"], [:]])
@@ -118,6 +144,9 @@ import Testing
   @Test func amd_inTheSameWay() throws {
     let kfd = ["/dev/kfd": ""]
     #expect(try only(kfd).missing == .library)
+    #expect(try only(kfd).remedies[0].hasSuffix("install the package rocm-opencl-runtime"))
+    let onDebian = try only(kfd.merging(debian) { $1 })
+    #expect(onDebian.remedies[0].hasSuffix("apt-get install rocm-opencl-runtime"))
     #expect(try only(kfd).maker == .amd)
     let library = kfd.merging(["/opt/rocm/lib/libamdocl64.so": ""]) { $1 }
     let finding = try only(library)

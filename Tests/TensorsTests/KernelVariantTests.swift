@@ -36,6 +36,21 @@ import Testing
     #expect(conditions.isEmpty)
   }
 
+  /// A macro of the host's that a text defines again would be the text's, and no error.
+  @Test func texts_leaveTheHostsMacrosAlone() {
+    let tiles: [any ProductTile] = [LocalTile.defaults[0], TensorTile.defaults[0]]
+    let variant = ProductVariant(.tn, isAligned: true, ending: .plain)
+    let names =
+      tiles.flatMap(\.parameters.keys) + variant.parameters.keys + ["PRECISION", "EMULATED"]
+      + Compute.definitions(for: .cpu, vectorWidth: 16, variant: .item).keys
+    for source in [KernelSource.multiplyLocal, .multiplyTensor, .slices, .multiply, .ritz, .loss] {
+      for line in source.text.split(separator: "\n") where line.hasPrefix("#define") {
+        let name = line.dropFirst(8).prefix { $0.isLetter || $0.isNumber || $0 == "_" }
+        #expect(!names.contains(String(name)), "\(source.file): \(line)")
+      }
+    }
+  }
+
   /// The kernels that each variant has, by source; the other variant's program must not have them.
   static let kernels: [(source: KernelSource, item: [String], group: [String])] = [
     (

@@ -171,4 +171,16 @@ import Testing
       throws: TrainingStateError.notFinite(tensor: "layers.0.bias", index: 1, got: "nan")
     ) { try target.load(bad) }
   }
+
+  /// However many steps came before, the first call after a checkpoint comes with the first step, so
+  /// that Ctrl-C is heard.
+  @Test func restoredTrainer_reportsAtOnce() throws {
+    let first = try trainer(totalSteps: 400)
+    try first.train(on: rows, until: 300)
+    let second = try trainer(totalSteps: 400)
+    try second.restore(first.states())
+    var reported: [Int] = []
+    try second.train(on: rows, until: 400) { reported.append($0) }
+    #expect(reported.first == 301 && reported.last == 400)
+  }
 }

@@ -66,14 +66,17 @@ public struct Checkpoint: Sendable {
     static let all = [optimizer, training, diagnostics]
   }
 
-  private static let kind = "checkpoint 2"
+  private static let kind = "checkpoint 3"
   private static let losses = Prefix.training + "loss_sums"
   private static let records = Prefix.diagnostics + "records"
 
   /// Writes the file, whole or not at all.
   ///
   /// - Throws: `RunStoreError.fileFailed`.
-  public func write(to url: URL) throws {
+  public func write(to url: URL) throws { try AtomicFile.write(bytes(), to: url) }
+
+  /// What the file holds.
+  func bytes() throws -> Data {
     func named(_ prefix: String, _ tensors: [NamedValues]) -> [NamedValues] {
       tensors.map { NamedValues(name: prefix + $0.name, shape: $0.shape, values: $0.values) }
     }
@@ -91,7 +94,7 @@ public struct Checkpoint: Sendable {
       "checksum": Self.checksum(tensors, texts: texts),
     ]
     if let diagnosis { metadata["diagnose"] = diagnosis.text }
-    try SafetensorsWriter.write(tensors, texts: texts, metadata: metadata, to: url)
+    return try SafetensorsWriter.bytes(tensors, texts: texts, metadata: metadata)
   }
 
   /// Reads a file that `write` made.

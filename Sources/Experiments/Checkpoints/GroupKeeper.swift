@@ -51,10 +51,13 @@ final class GroupKeeper: TrainingKeeper {
     _ trainer: Trainer, diagnosis: DiagnosisPlan?, measured: [[RunRecord]], seconds: [Double]
   ) throws {
     guard trainer.step > keptStep else { return }
+    let files = AtomicFiles()
     try trainer.forEachState { replica, state in
-      try stopped.write(
-        state, of: group.cells[replica], measured: measured[replica], seconds: seconds[replica])
+      try stopped.add(
+        state, of: group.cells[replica], measured: measured[replica], seconds: seconds[replica],
+        to: files)
     }
+    try files.appear()
     keptStep = trainer.step
   }
 

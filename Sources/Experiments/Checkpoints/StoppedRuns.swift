@@ -34,19 +34,20 @@ struct StoppedRuns {
     return checkpoint(of: cell)?.state.step
   }
 
-  /// Keeps a run as it stands, in place of its earlier checkpoint.
+  /// Adds a run as it stands to `files`, in place of its earlier checkpoint.
   ///
   /// - Throws: `RunStoreError`.
-  func write(
-    _ state: TrainingState, of cell: RunCell, measured: [RunRecord], seconds: Double
+  func add(
+    _ state: TrainingState, of cell: RunCell, measured: [RunRecord], seconds: Double,
+    to files: AtomicFiles
   ) throws {
     let configuration = RunConfiguration(settings: settings, cell: cell)
     let file = store.stoppedFile(for: configuration)
-    try AtomicFile.makeDirectory(file.deletingLastPathComponent())
-    try Checkpoint(
+    try AtomicFile.makeDirectory(file.deletingLastPathComponent(), isSynced: false)
+    let checkpoint = Checkpoint(
       configuration: configuration, state: state, diagnosis: diagnosis, measured: measured,
-      seconds: seconds, device: device, arguments: []
-    ).write(to: file)
+      seconds: seconds, device: device, arguments: [])
+    try files.add(checkpoint.bytes(), at: file)
   }
 
   /// Forgets a run that is done, and what killed processes have left of its checkpoints.

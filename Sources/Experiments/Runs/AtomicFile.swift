@@ -142,9 +142,15 @@ enum AtomicFile {
     let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     if descriptor < 0 { throw failure("write", url) }
     do {
-      defer { close(descriptor) }
-      try write(data, to: descriptor, of: url)
-      if isSynced && fsync(descriptor) != 0 { throw failure("sync", url) }
+      do {
+        try write(data, to: descriptor, of: url)
+        if isSynced && fsync(descriptor) != 0 { throw failure("sync", url) }
+      } catch {
+        close(descriptor)
+        throw error
+      }
+      // Network file systems may say only here that there was no room.
+      if close(descriptor) != 0 { throw failure("write", url) }
     } catch {
       unlink(temporary.path)
       throw error
@@ -182,50 +188,49 @@ enum AtomicFile {
 
 /// Files that are each there whole or not at all, as those of `AtomicFile`, and wait for the disk
 /// together: a sync a file is milliseconds, and a group of runs has hundreds of files.
-struct AtomicFiles {
+///
+/// What has not appeared when the object goes is removed.
+final class AtomicFiles {
   private var files: [(temporary: URL, target: URL)] = []
+
+  /// Fewer are synced one by one: a call for the file system waits for what others write there too.
+  private static let fewest = 16
+
+  deinit {
+    for file in files { unlink(file.temporary.path) }
+  }
 
   /// Adds a file with the content `data`, in place of any earlier content of `url`.
   ///
-  /// - Throws: `RunStoreError.fileFailed`; then none of the files appears.
-  mutating func add(_ data: Data, at url: URL) throws {
-    do {
-      files.append((try AtomicFile.writeTemporary(data, beside: url, isSynced: false), url))
-    } catch {
-      removeTemporaries()
-      throw error
-    }
+  /// - Throws: `RunStoreError.fileFailed`.
+  func add(_ data: Data, at url: URL) throws {
+    files.append((try AtomicFile.writeTemporary(data, beside: url, isSynced: false), url))
   }
 
   /// Gives the files their names, in the order in which they were added, once the bytes of all are on
   /// the disk; returns when the names are too.
   ///
   /// - Throws: `RunStoreError.fileFailed`.
-  mutating func appear() throws {
-    defer { removeTemporaries() }
+  func appear() throws {
     try sync()
     for (temporary, target) in files where rename(temporary.path, target.path) != 0 {
       throw AtomicFile.failure("rename to", target)
     }
     try sync()
-  }
-
-  private mutating func removeTemporaries() {
-    for file in files { unlink(file.temporary.path) }
     files = []
   }
 
-  /// Waits until everything so far is on the disk: all that its file system holds where there is such
-  /// a call, else file by file.
+  /// Waits until everything so far is on the disk: all that its file system holds where there are many
+  /// files and such a call, else file by file.
   private func sync() throws {
-    guard let first = files.first?.target else { return }
-    let folder = first.deletingLastPathComponent()
-    let descriptor = open(folder.path, O_RDONLY | O_CLOEXEC)
-    if descriptor < 0 { throw AtomicFile.failure("open", folder) }
-    defer { close(descriptor) }
-    if gputrain_sync_file_system(descriptor) == 0 { return }
-    guard [ENOSYS, EINVAL, EOPNOTSUPP].contains(errno) else {
-      throw AtomicFile.failure("sync", folder)
+    if let first = files.first?.target, files.count >= Self.fewest {
+      let folder = first.deletingLastPathComponent()
+      let descriptor = open(folder.path, O_RDONLY | O_CLOEXEC)
+      if descriptor < 0 { throw AtomicFile.failure("open", folder) }
+      defer { close(descriptor) }
+      if gputrain_sync_file_system(descriptor) == 0 { return }
+      // Anything else is a system that does not have the call, or does not let us make it.
+      if [EIO, ENOSPC, EDQUOT].contains(errno) { throw AtomicFile.failure("sync", folder) }
     }
     for (temporary, target) in files {
       // Gone where it has its name already.

@@ -115,11 +115,11 @@ public struct RunStore: Sendable {
 
   /// Writes finished runs, which wait for the disk together.
   ///
-  /// - Throws: as for one run; then none has a new result.
+  /// - Throws: as for one run; then none has a new result, unless it was a name that could not be given.
   func save(
     _ runs: [(configuration: RunConfiguration, result: RunResult, records: [RunRecord])]
   ) throws {
-    var files = AtomicFiles()
+    let files = AtomicFiles()
     for (configuration, _, records) in runs {
       let place = directory(for: configuration)
       try AtomicFile.makeDirectory(place, isSynced: false)

@@ -23,8 +23,9 @@ public struct GroupPlan: Sendable {
 
   /// More fill no CPU better.
   private static let largestGroup = 64
-  /// Launches on GPUs have a dimension of replicas, of which 65,535 is the most on NVIDIA's.
-  private static let largestGroupOnGPUs = 1 << 15
+  /// Launches on GPUs have a dimension of replicas, or of all matrices of all replicas, of which
+  /// 65,535 is the most on NVIDIA's.
+  private static let largestDimension = 65_535
   /// Multiply-adds of a forward pass that a group may have, so that stopping a sweep loses little:
   /// with the backward pass about a minute of two CPU cores.
   private static let workPerGroup = 1e12
@@ -60,7 +61,8 @@ public struct GroupPlan: Sendable {
       ? min(
         fitting, Self.largestGroup, max(1, Int(min(Self.workPerGroup / alike.work, 1e6))),
         replicasInCache(of: alike, measured: measured))
-      : min(fitting, Self.largestGroupOnGPUs)
+      : min(
+        fitting, max(1, Self.largestDimension / alike.training.network.shape.parameters.count))
     let count = (alike.cells.count + limit - 1) / limit
     return (0..<count).map { part in
       let range = alike.cells.count * part / count..<alike.cells.count * (part + 1) / count

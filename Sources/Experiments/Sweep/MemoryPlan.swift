@@ -128,7 +128,8 @@ public struct MemoryPlan: Sendable {
       default: 0.0
       }
     let order = Double(settings.data.trainCount)
-    return (4 * (pool.total + temporaries + order + scalars), 4 * pool.largest)
+    let losses = Double(min(group.totalSteps, Trainer.mostWaitingLosses))
+    return (4 * (pool.total + temporaries + order + losses + scalars), 4 * pool.largest)
   }
 
   /// Elements of the sums of products whose k our GPU kernels cut into slices: one buffer for each

@@ -183,17 +183,18 @@ public struct Sweep {
           if !watch(progress) { throw CancellationError() }
         }
         try record(runs, &progress)
-        try compute.releaseUnusedMemory()
       } catch is CancellationError {
         return Outcome(
           progress: progress, interrupted: true, failure: failure,
           checkpoint: (keeper as? RunKeeper)?.newest,
-          keptStep: (keeper as? GroupKeeper).flatMap { $0.keptStep > 0 ? $0.keptStep : nil })
+          keptStep: Self.keptStep(of: keeper))
       } catch let error where error.isOfTheDevice {
         guard compute.answers() else {
           progress.group = nil
           _ = watch(progress)
-          var outcome = Outcome(progress: progress, interrupted: false, failure: "\(error)")
+          var outcome = Outcome(
+            progress: progress, interrupted: false, failure: "\(error)",
+            checkpoint: (keeper as? RunKeeper)?.newest, keptStep: Self.keptStep(of: keeper))
           outcome.isDeviceLost = true
           return outcome
         }
@@ -201,11 +202,13 @@ public struct Sweep {
         let kept = (keeper as? GroupKeeper)?.keptStep ?? planned.step
         if error.isOutOfDeviceMemory, queue.halve(planned, step: kept) {
           progress.halvings += 1
+          done += planned.work(until: kept)
           continue
         }
         failure = failure ?? "\(error)"
         try record(group.cells.map { failed($0, error) }, &progress)
       }
+      try compute.releaseUnusedMemory()
       done += planned.work
       progress.share = Self.share(done, of: work)
     }
@@ -218,6 +221,11 @@ public struct Sweep {
   /// checkpoints went missing more than was planned.
   static func share(_ done: Double, of work: Double) -> Double {
     work > 0 ? min(max(done / work, 0), 1) : 1
+  }
+
+  /// The step that a group's runs are kept at, if they are.
+  private static func keptStep(of keeper: any TrainingKeeper) -> Int? {
+    (keeper as? GroupKeeper).flatMap { $0.keptStep > 0 ? $0.keptStep : nil }
   }
 
   private func keeper(of planned: PlannedGroup) -> any TrainingKeeper {

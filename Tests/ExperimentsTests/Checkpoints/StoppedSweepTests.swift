@@ -64,7 +64,7 @@ import Training
     return result
   }
 
-  /// Stopped again and again at random steps; each time with other room in memory, so in other
+  /// Stopped again and again at random steps, at which the device is waited for; each time with other room in memory, so in other
   /// groups, and with other rates beside, so with other runs.
   @Test(arguments: [
     (OptimizerKind.adam, TrainingLength.steps(14), DiagnosisPlan(every: 3) as DiagnosisPlan?),
@@ -91,7 +91,7 @@ import Training
           let part = try sweep(
             directory.appendingPathComponent("cut\(attempt)"),
             grid(optimizer, rates: Array(rates)), length: length, diagnosis: diagnosis,
-            runsAtOnce: room)
+            every: 2, runsAtOnce: room)
           var looks = 2 + random.index(below: 30)
           let outcome = try part.run { _ in
             looks -= 1

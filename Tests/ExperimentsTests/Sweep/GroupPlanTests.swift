@@ -51,4 +51,19 @@ import Training
     #expect(try sizes(long) == [4, 4])
     #expect(try sizes(group(width: 512, cells: 8, steps: 10_000)).allSatisfy { $0 == 1 })
   }
+
+  /// On a GPU neither a number of runs nor their work cuts a group, but the launches' dimensions do.
+  @Test func gpu_takesWhatMemoryHolds() throws {
+    let group = group(width: 256, cells: 5000, steps: 1000)
+    let plan = GroupPlan(memory: memory, cacheBytes: nil, isForCPU: false)
+    #expect(try plan.groups(of: group, dataBytes: 0).map(\.cells.count) == [5000])
+    let matrices = group.training.network.shape.parameters.count
+    let many = self.group(width: 8, cells: 65_535 / matrices + 1)
+    #expect(try plan.groups(of: many, dataBytes: 0).count == 2)
+    let bytes = MemoryPlan.bytesPerReplica(of: group).all
+    let small = GroupPlan(
+      memory: MemoryPlan(budget: Int(2600 * bytes), largestBuffer: .max), cacheBytes: nil,
+      isForCPU: false)
+    #expect(try small.groups(of: group, dataBytes: 0).map(\.cells.count) == [2500, 2500])
+  }
 }
