@@ -356,6 +356,8 @@ def main():
     news = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: news.put("interrupted"))
+    # Whoever starts this from a thread that blocks signals hands that on.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
 
     def work():
         try:
