@@ -32,7 +32,12 @@ INLINE uint2 tile_origin(uint m, uint n) {
   return (uint2)((first + within % height) * TILE_M, within / height * TILE_N);
 }
 
+// NVIDIA's assembler does not heed a limit to registers (LIMITED) where it knows the group's size.
+#if LIMITED
+#define GROUP_KERNEL __kernel
+#else
 #define GROUP_KERNEL __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
+#endif
 
 // The program's kernel. MEMORY declares a work-group's local memory; LOCAL passes it on.
 #ifdef SLICED

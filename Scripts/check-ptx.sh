@@ -101,7 +101,7 @@ variants() {
 
 # What GPUProductKernel.buildOptions asks for: tile's rows, variant.
 limit() {
-  if [ "$1" = 128 ] && [ "$2" != slice ]; then echo -maxrregcount=128; fi
+  if [ "$1" = 128 ] && [ "$2" != slice ]; then echo LIMITED=1 -maxrregcount=128; fi
 }
 
 [ $# -gt 0 ] || set -- sm_80 sm_90

@@ -42,9 +42,10 @@ package enum GPUProductKernel: Hashable, Sendable {
       numbers["PRECISION"] = precision.kernelCode
       numbers["EMULATED"] = emulation?.rawValue
     }
+    let options = buildOptions(variant, platform: platform)
+    if !options.isEmpty { numbers["LIMITED"] = 1 }
     return ProgramKey(
-      source: source, definitions: numbers.mapValues(String.init),
-      options: buildOptions(variant, platform: platform))
+      source: source, definitions: numbers.mapValues(String.init), options: options)
   }
 
   /// Options for the compiler of `platform`: a limit to a work-item's registers, which NVIDIA's
@@ -55,8 +56,8 @@ package enum GPUProductKernel: Hashable, Sendable {
   }
 
   /// A limit under which another work-group has room beside the first, where kernels would take a
-  /// few registers more and lose next to nothing (Scripts/check-ptx.sh: at most 24 bytes are spilled,
-  /// two loads in a round of 1024 multiply-adds); nil elsewhere.
+  /// few registers more and lose next to nothing (Scripts/check-ptx.sh: at most 56 bytes are spilled,
+  /// beside 1024 multiply-adds a round); nil elsewhere.
   ///
   /// Two groups of 256 work-items share 65,536 registers with 128 each. Slices are of products that
   /// have no second group for most processors.

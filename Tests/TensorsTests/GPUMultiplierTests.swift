@@ -215,6 +215,10 @@ import Testing
     let update = ProductVariant(.tn, isAligned: true, ending: .update(rule: 4))
     let slice = ProductVariant(.nt, isAligned: true, ending: .slice)
     let limit = ["-cl-nv-maxrregcount=128"]
+    // A kernel that says its group's size would not be limited.
+    #expect(large.program(plain, platform: Device.nvidiaPlatform).definitions["LIMITED"] == "1")
+    #expect(large.program(slice, platform: Device.nvidiaPlatform).definitions["LIMITED"] == nil)
+    #expect(large.program(plain, platform: "Portable Computing Language").options.isEmpty)
     #expect(large.buildOptions(plain, platform: Device.nvidiaPlatform) == limit)
     #expect(large.buildOptions(update, platform: Device.nvidiaPlatform) == limit)
     #expect(large.buildOptions(slice, platform: Device.nvidiaPlatform) == [])
