@@ -56,6 +56,9 @@ final class BackendFallback {
     }
   }
 
+  /// Whether the backend in use is known to compute products of `form`: asked before every product.
+  func hasTried(_ form: ProductForm) -> Bool { tried.contains(form) }
+
   /// Makes sure that the backend in use computes products of `forms`, or that another is in use.
   ///
   /// - Throws: the first backend's error where none does; `OpenCLError` where memory is short.

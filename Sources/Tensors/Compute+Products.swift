@@ -63,7 +63,9 @@ extension Compute {
   /// very product is wrong, another backend takes its place.
   func enqueue(_ product: MatrixProduct) throws {
     while true {
-      try backends.prepare([product.form], compute: self)
+      if !backends.hasTried(product.form) {
+        try backends.prepare([product.form], compute: self)
+      }
       do {
         return try enqueue(product, by: multiplier)
       } catch let error where error is ProductTrialError || TrialError.isOfTheBuild(error) {

@@ -1,4 +1,3 @@
-import COpenCL
 import OpenCL
 
 /// Matrix products by our own kernels for GPUs, with their epilogues (Kernels/multiply_local.cl,
