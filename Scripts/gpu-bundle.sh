@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 . Scripts/dist/carry.sh
 
 most=40000000
-for tool in strip ldd xz; do
-  command -v "$tool" >/dev/null || fail "$tool is missing (Debian, Ubuntu: binutils, libc-bin, xz-utils)"
+for tool in strip ldd xz cc; do
+  command -v "$tool" >/dev/null || fail "$tool is missing (Debian, Ubuntu: binutils, libc-bin, xz-utils, gcc)"
 done
 
 build=(swift build -c release --product gputrain)
@@ -43,6 +43,7 @@ for part in libdl.so.2 libpthread.so.0 librt.so.1 libresolv.so.2 libutil.so.1 li
   [ ! -e "$place/$part" ] || install -m 755 "$place/$part" "$folder/program/glibc/$part"
 done
 git describe --always --dirty >"$folder/program/version" 2>/dev/null || :
+cc -shared -fPIC -O2 -o "$folder/program/kernel_times.so" Benchmarks/GPU/kernel_times.c -ldl
 cp Benchmarks/GPU/*.py Benchmarks/GPU/check.sh "$folder/Benchmarks/GPU/"
 cp Benchmarks/Peers/{peers,worker}.py "$folder/Benchmarks/Peers/"
 cp LICENSE "$folder/"

@@ -28,15 +28,19 @@ import tempfile
 import threading
 
 import cases
+import kernels
 import page
 from parts import Budget, run, stop
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "Peers"))
+
+from peers import command_of
 
 # Seconds that each part may take, for a budget of 480: less is given where less is left.
-LIMITS = {"machine": 40, "devices": 30, "facts": 60, "selftest": 150, "compare": 400, "sweep": 45, "tune": 60}
-# Kept for the sweeps and the search of tiles, of a budget of 480.
-KEPT = 110
+LIMITS = {"machine": 40, "devices": 30, "facts": 60, "selftest": 150, "compare": 400, "kernels": 30, "sweep": 45, "tune": 60}
+# Kept for the kernels' times, the sweeps and the search of tiles, of a budget of 480.
+KEPT = 135
 USUAL_BUDGET = 480
 # Seconds in which a check that is interrupted may pass over its other parts.
 PATIENCE = 10
@@ -54,6 +58,7 @@ def arguments():
     parser.add_argument("--version", default="")
     parser.add_argument("--limit", action="append", default=[], metavar="PART=SECONDS")
     parser.add_argument("--worker", default="", help="another worker.py, to try the check itself")
+    parser.add_argument("--earlier", type=pathlib.Path, help="results.json whose comparisons are completed")
     return parser.parse_args()
 
 
@@ -232,6 +237,8 @@ def compare(check):
     module = {"torch": "torch", "graph": "torch", "jax": "jax"}
     check.results["peers"] = {
         name: {"error": f"no {module[name]} in {python or 'any python3'}"} for name in known if not known[name]}
+    plan = cases.plan(check.results["device"]["kind"], options.small)
+    kept = earlier_measurements(check, plan)
     seconds = check.budget.left() - KEPT * min(1, options.budget / USUAL_BUDGET)
     seconds = max(0, min(seconds, check.limits["compare"]))
     output = check.work / "compare"
@@ -241,6 +248,7 @@ def compare(check):
     command += ["--small", "--seconds", "0.2"] if options.small else []
     command += ["--python", python, "--peers", ",".join(names)] if names else []
     command += ["--worker", options.worker] if options.worker else []
+    command += ["--leave-out", ",".join(map(str, sorted({line["entry"] for line in kept})))] if kept else []
     # It ends in time unless a driver hangs.
     ended = check.run("compare", command, limit=seconds + 15, output=output)
     found = lines_of_json(output.read_text()) if output.exists() else []
@@ -251,9 +259,29 @@ def compare(check):
             check.results["peers"][line.pop("peer")] = line
     if ended["state"] == "left out":
         check.results["peers"] = {}
-    check.results["measurements"] = [line for line in found if "entry" in line]
-    check.results.setdefault("plan", cases.plan(check.results["device"]["kind"], options.small))
+    check.results["measurements"] = kept + [line for line in found if "entry" in line]
+    check.results.setdefault("plan", plan)
     check.part("comparison", ended)
+
+
+def earlier_measurements(check, plan):
+    """What --earlier has of the cases that were measured whole, on this card with this driver and by
+    this plan; of another card or plan nothing is taken."""
+    if check.options.earlier is None:
+        return []
+    earlier = json.loads(check.options.earlier.read_text())
+    device, other = check.results["device"], earlier.get("device") or {}
+    differs = [name for name in ("name", "driver") if device.get(name) != other.get(name)]
+    if differs or earlier.get("plan") != plan:
+        check.say(f"{check.options.earlier} is of another {differs[0] if differs else 'plan'}: not taken")
+        return []
+    check.results["earlier"] = {name: earlier.get(name) for name in ("date", "version")}
+    lines = earlier.get("measurements", [])
+    sides = lambda entry: {cases.route_name(route) for route in entry["routes"]} | set(entry["peers"])
+    whole = {
+        index for index, entry in enumerate(plan)
+        if sides(entry) == {line["side"] for line in lines if line["entry"] == index and "error" not in line}}
+    return [line for line in lines if line["entry"] in whole]
 
 
 def peers_python(check):
@@ -271,6 +299,34 @@ def peers_python(check):
         if len(has) > len(best[1]):
             best = (path, has)
     return best
+
+
+def kernel_times(check):
+    """Device time by kernel of a few training steps: where a step's time goes."""
+    library = kernels.library(check.work)
+    check.results["kernels"] = []
+    if library is None:
+        check.results["kernels_absent"] = "no kernel_times.so and no C compiler with OpenCL's headers"
+        return
+    passed = page.tested(check.results)
+    kind = check.results["device"]["kind"]
+    begin = check.budget.spent()
+    for case, route in kernels.plan(kind, check.options.small):
+        if page.route_name(route) not in passed or check.budget.spent() - begin > check.limits["kernels"]:
+            continue
+        file = check.work / "kernels.json"
+        file.unlink(missing_ok=True)
+        ended = check.run("kernels", command_of(
+            check.options.program, case, 0.1, check.options.device, *route), limit=15, environment={
+                "LD_PRELOAD": str(library), "KERNEL_TIMES": str(file), "KERNEL_TIMES_SKIP": "1000"})
+        found = lines_of_json(file.read_text()) if file.exists() else []
+        check.results["kernels"].append({
+            "case": case, "route": list(route), **{k: ended[k] for k in ("state", "reason") if k in ended},
+            "kernels": found})
+    states = [found["state"] for found in check.results["kernels"]]
+    check.part("time by kernel", {
+        "state": "done" if all(state == "done" for state in states) else "failed",
+        "seconds": check.budget.spent() - begin})
 
 
 def sweeps(check):
@@ -334,7 +390,7 @@ def afterwards(check):
 
 def all_parts(check):
     """Every part in turn, and what is known after it."""
-    for part in (machine, devices, facts, selftests, compare, sweeps, tune, afterwards):
+    for part in (machine, devices, facts, selftests, compare, kernel_times, sweeps, tune, afterwards):
         if part not in (machine, devices) and check.results.get("device") is None:
             break
         try:

@@ -14,6 +14,7 @@
 #     BUDGET       seconds for everything (480)
 #     SMALL=1      small sizes, which try the check and measure nothing
 #     OLD_GLIBC=1  takes the bundle's C library though the machine's would do
+#     EARLIER      results.json of an earlier check of this card: cases measured there are taken from it
 #     CHECK_ARGS   more for check.py
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -109,7 +110,7 @@ fi
 # shellcheck disable=SC2086  # CHECK_ARGS are several words
 "$python" "$here/check.py" --program "$program" --out "$out" --device "${DEVICE:-gpu}" \
   --budget "${BUDGET:-480}" --python "${PYTHON:-}" --version "$version" \
-  ${SMALL:+--small} ${CHECK_ARGS:-} &
+  ${SMALL:+--small} ${EARLIER:+--earlier "$EARLIER"} ${CHECK_ARGS:-} &
 checking=$!
 trap 'kill -TERM "$checking" 2>/dev/null || :; wait "$checking"; exit $?' INT TERM
 wait "$checking"

@@ -14,6 +14,7 @@ import statistics
 import sys
 from typing import NamedTuple
 
+import kernels
 from cases import CLASS, PEERS, route_name
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Peers"))
@@ -427,9 +428,10 @@ def markdown(results):
         "one that is fastest in all steps, or sweeps, of a precision; in other rows, and where "
         "it was not timed, the fastest of the row. JAX's and the graph's sweeps train all "
         "replicas as one batched computation, eager PyTorch one after another. “Host” is the "
-        "processor time of the thread that launches a step; “error” is a product's greatest "
+        "processor time that launching a step takes; “error” is a product's greatest "
         "error against sums in double precision, as a share of Σ|a·b|.", "",
-        *table(HEADER, [cells(row) for row in rows(results)]), "", "## Self-tests", "",
+        *table(HEADER, [cells(row) for row in rows(results)]), "", *earlier(results),
+        "## Where a step's time goes", "", *kernels.section(results), "", "## Self-tests", "",
         *table(["route", "verdict", "seconds"], [
             [f"{t['gemm']} {t['precision']}", verdict(t), f"{t.get('seconds', 0):.0f}"]
             for t in results.get("selftests", [])]), "",
@@ -447,6 +449,16 @@ def markdown(results):
             for p in results.get("parts", [])]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def earlier(results):
+    """What is said of figures taken from an earlier check."""
+    known = results.get("earlier")
+    if not known:
+        return []
+    return [
+        f"Some of these cases were measured by an earlier check of this card, {known.get('date')}, gputrain "
+        f"{known.get('version') or 'of an unknown version'}.", ""]
 
 
 def peer_text(about):

@@ -6,7 +6,9 @@ public struct BlockTiming: Sendable {
   public let milliseconds: [Double]
   /// Repetitions of a block.
   public let repetitions: Int
-  /// Share of the blocks' time in which the calling thread was at work: what enqueuing costs.
+  /// Processor time that the calling thread takes to enqueue a repetition, as a share of the
+  /// repetition's time: of each block's first, before which the queue is empty, as some drivers keep
+  /// the processor busy while they wait.
   public let hostShare: Double
 
   /// Blocks of about a twentieth of a second are long against the wait, and short enough that a
@@ -19,10 +21,14 @@ public struct BlockTiming: Sendable {
   /// - body: enqueues the thing once.
   /// - Throws: `OpenCLError`, what `body` throws.
   public init(seconds: Double, compute: Compute, _ body: () throws -> Void) throws {
+    var enqueuing = 0.0
     func time(_ count: Int) throws -> Duration {
       try compute.queue.finish()
       let start = ContinuousClock.now
-      for _ in 0..<count { try body() }
+      let processor = ThreadClock.seconds()
+      try body()
+      enqueuing += ThreadClock.seconds() - processor
+      for _ in 1..<count { try body() }
       try compute.queue.finish()
       return ContinuousClock.now - start
     }
@@ -31,12 +37,12 @@ public struct BlockTiming: Sendable {
     let once = max(try time(1), .nanoseconds(1))
     let repetitions = max(1, Int(Self.blockLength / once))
     let end = ContinuousClock.now + .seconds(seconds)
-    let host = HostClock()
+    enqueuing = 0
     var blocks: [Double] = []
     repeat {
       blocks.append(try time(repetitions) / .milliseconds(1) / Double(repetitions))
     } while blocks.count < Self.fewestBlocks || ContinuousClock.now < end
-    hostShare = host.share()
+    hostShare = enqueuing / (blocks.reduce(0, +) / 1e3)
     (milliseconds, self.repetitions) = (blocks, repetitions)
   }
 
