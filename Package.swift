@@ -1,15 +1,15 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// One direction of dependence: each floor knows only those under it.
-///     gputrain → Experiments → Training → Spectral → Tensors → OpenCL → C system targets
+/// One direction of dependence: each module knows only those after it.
+///     gputrain → Experiments → Training → Networks → Spectral → Tensors → OpenCL → C system targets
 let package = Package(
   name: "gputrain",
   products: [
     .executable(name: "gputrain", targets: ["GPUTrainCommand"]),
     .library(
       name: "GPUTrain",
-      targets: ["GPUTrain", "OpenCL", "Tensors", "Spectral", "Training", "Experiments"]),
+      targets: ["GPUTrain", "OpenCL", "Tensors", "Spectral", "Networks", "Training", "Experiments"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -35,22 +35,23 @@ let package = Package(
         "OpenCL", "COpenCL", "CCLBlast", "CLBlastParameters", "COpenBLAS", "CKernels",
       ]),
     .target(name: "Spectral", dependencies: ["Tensors", "OpenCL", "COpenBLAS"]),
-    .target(name: "Training", dependencies: ["Spectral", "Tensors", "OpenCL"]),
+    .target(name: "Networks", dependencies: ["Spectral", "Tensors", "OpenCL"]),
+    .target(name: "Training", dependencies: ["Networks", "Spectral", "Tensors", "OpenCL"]),
     .target(
       name: "Experiments",
       dependencies: [
-        "Training", "Spectral", "Tensors", "OpenCL", "CZlib", "CFileSystem",
+        "Training", "Networks", "Spectral", "Tensors", "OpenCL", "CZlib", "CFileSystem",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     // Module and directory differ from the command's by more than case, for disks that ignore it.
     .target(
       name: "GPUTrain",
-      dependencies: ["Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
+      dependencies: ["Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL"],
       path: "Sources/Umbrella"),
     .executableTarget(
       name: "GPUTrainCommand",
       dependencies: [
-        "Experiments", "Training", "Spectral", "Tensors", "OpenCL",
+        "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -61,20 +62,21 @@ let package = Package(
     .testTarget(
       name: "SpectralTests", dependencies: ["Spectral", "Tensors", "OpenCL", "COpenBLAS"],
       resources: [.copy("Golden")]),
+    .testTarget(name: "NetworksTests", dependencies: ["Networks", "Spectral", "Tensors", "OpenCL"]),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Training", "Spectral", "Tensors", "OpenCL"],
+      dependencies: ["Training", "Networks", "Spectral", "Tensors", "OpenCL"],
       resources: [.copy("Golden")]),
     .testTarget(
       name: "ExperimentsTests",
       dependencies: [
-        "Experiments", "Training", "Spectral", "Tensors", "OpenCL",
+        "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "GPUTrainCommand", "TrainMLP", "CustomParametrization", "CustomUpdateRule", "CustomLayer",
+        "GPUTrainCommand", "TrainMLP", "CustomParametrization", "CustomUpdateRule", "CustomOperation",
         "Tensors", "OpenCL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -83,13 +85,13 @@ let package = Package(
     example("TrainMLP"),
     example("CustomParametrization"),
     example("CustomUpdateRule"),
-    example("CustomLayer"),
+    example("CustomOperation"),
     .executableTarget(
       name: "SpectralBenchmark", dependencies: ["Spectral", "Tensors", "OpenCL", "COpenBLAS"],
       path: "Benchmarks/Spectral"),
     .executableTarget(
-      name: "DiagnosticsBenchmark", dependencies: ["Training", "Spectral", "Tensors", "OpenCL"],
-      path: "Benchmarks/Diagnostics"),
+      name: "DiagnosticsBenchmark",
+      dependencies: ["Training", "Networks", "Spectral", "Tensors", "OpenCL"], path: "Benchmarks/Diagnostics"),
     .executableTarget(
       name: "GemmBenchmark", dependencies: ["Tensors", "OpenCL"], path: "Benchmarks/Gemm"),
     .executableTarget(
@@ -99,11 +101,11 @@ let package = Package(
   swiftLanguageModes: [.v6]
 )
 
-/// A program that imports the umbrella. It depends on the floors as well, as on the product, or a
+/// A program that imports the umbrella. It depends on the modules as well, as on the product, or a
 /// change in one of them would not have it compiled again: the umbrella's own module stays as it is.
 func example(_ name: String) -> Target {
   .executableTarget(
     name: name,
-    dependencies: ["GPUTrain", "Experiments", "Training", "Spectral", "Tensors", "OpenCL"],
+    dependencies: ["GPUTrain", "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL"],
     path: "Examples/\(name)")
 }

@@ -3,6 +3,7 @@
 // An MLP 3072–n–n–10, batch 64, with and without measurements at every step and at every tenth. Times
 // are the least of all rounds, ratios the median over rounds of neighbouring blocks.
 import Foundation
+import Networks
 import OpenCL
 import Spectral
 import Tensors
@@ -36,8 +37,7 @@ let rows = try DeviceRows(
 @MainActor func trainer(_ optimizer: OptimizerKind, width: Int) throws -> Trainer {
   try Trainer(
     TrainingConfiguration(
-      network: NetworkConfiguration(
-        MLPShape(inputs: inputs, hidden: [width, width], outputs: 10)),
+      network: MLP(inputs: inputs, hidden: [width, width], outputs: 10),
       optimizer: optimizer, batchSize: 64),
     replicas: [
       Replica(seed: 1, learningRate: 1e-3, parametrization: SpectralParametrization())

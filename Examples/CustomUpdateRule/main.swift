@@ -9,8 +9,8 @@ let widths = [64, 128, 256]
 let rates = (-12 ... -6).map { Double(sign: .plus, exponent: $0, significand: 1) }
 let seeds: [UInt64] = [1, 2, 3]
 
-func shape(_ width: Int) -> MLPShape {
-  MLPShape(inputs: 64, hidden: [width, width, width], outputs: 10)
+func network(_ width: Int) -> MLP {
+  MLP(inputs: 64, hidden: [width, width, width], outputs: 10, zeroReadout: true)
 }
 
 for parametrization in [StandardParametrization(), SpectralParametrization()]
@@ -19,7 +19,7 @@ for parametrization in [StandardParametrization(), SpectralParametrization()]
   var best: [Double] = []
   for width in widths {
     let configuration = TrainingConfiguration(
-      network: NetworkConfiguration(shape(width), zeroReadout: true), baseShape: shape(64))
+      network: network(width), baseNetwork: network(64))
     // Every rate with every seed, all in one batched computation.
     let replicas = rates.flatMap { rate in
       seeds.map { Replica(seed: $0, learningRate: rate, parametrization: parametrization) }

@@ -6,11 +6,11 @@ let data = try TrainingData(LoadedData(train: .glyphs()))
 let (train, validation) = try data.upload(to: compute)
 
 for width in [64, 256] {
-  func shape(_ width: Int) -> MLPShape {
-    MLPShape(inputs: 64, hidden: [width, width], outputs: 10)
+  func network(_ width: Int) -> MLP {
+    MLP(inputs: 64, hidden: [width, width], outputs: 10, zeroReadout: true)
   }
   let configuration = TrainingConfiguration(
-    network: NetworkConfiguration(shape(width), zeroReadout: true), baseShape: shape(64))
+    network: network(width), baseNetwork: network(64))
   let replica = Replica(
     seed: 1, learningRate: 1.0 / 128, parametrization: SpectralParametrization())
   let trainer = try Trainer(configuration, replicas: [replica], totalSteps: 145, compute: compute)

@@ -111,7 +111,7 @@ public struct CustomParametrization: Parametrization, Codable, Hashable {
   /// The rule of a tensor.
   private func rule(for shape: ParameterShape) -> Rule {
     switch (shape.kind, shape.role) {
-    case (.bias, _): bias
+    case (.bias, _), (.gain, _): bias
     case (.weight, .input): input
     case (.weight, .hidden): hidden
     case (.weight, .readout): readout
@@ -139,7 +139,7 @@ public struct CustomParametrization: Parametrization, Codable, Hashable {
     }
     let (here, there) = (unit(shape), unit(base))
     let multipliers = Self.scaling(rule, family: family, decay: decay) { $0.multiplier }
-    let start = shape.kind == .bias ? 1 : standard.initialStd
+    let start = shape.isVector ? 1 : standard.initialStd
     return WidthScaling(
       initialStd: start * (here.initialStd / there.initialStd)
         * multipliers.initialStd,

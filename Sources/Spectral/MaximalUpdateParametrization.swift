@@ -35,7 +35,7 @@ public struct MaximalUpdateParametrization: Parametrization {
     let rates: (sgd: Double, adam: Double)
     let coupledAdam: Double
     switch (shape.kind, shape.role) {
-    case (.bias, _):
+    case (.bias, _), (.gain, _):
       (initialStd, rates, coupledAdam) = (0, (fanOut, 1), 1)
     case (.weight, .input):
       (initialStd, rates, coupledAdam) = (1 / fanIn.squareRoot(), (fanOut, 1), 1)

@@ -10,10 +10,14 @@ public struct ParameterShape: Codable, Hashable, Sendable {
     case weight
     /// Added to the product; stored [fanOut].
     case bias
+    /// Multiplies a normalised value entry by entry; stored [fanOut]. Starts at 1.
+    case gain
   }
 
   /// Whether the parameter multiplies its input or is added.
   public let kind: Kind
+  /// Whether it is a vector, the matrix fanOut×1.
+  public var isVector: Bool { kind != .weight }
   /// Which dimensions of its layer grow with width.
   public let role: LayerRole
   /// Number of inputs, ≥ 1; 1 for a bias.
@@ -48,4 +52,12 @@ public struct ParameterShape: Codable, Hashable, Sendable {
   public static func bias(role: LayerRole, fanOut: Int) -> Self {
     Self(kind: .bias, role: role, fanIn: 1, fanOut: fanOut)
   }
+
+  /// The gain [fanOut] of a normalisation, as the matrix fanOut×1. Traps unless fanOut is ≥ 1.
+  public static func gain(role: LayerRole, fanOut: Int) -> Self {
+    Self(kind: .gain, role: role, fanIn: 1, fanOut: fanOut)
+  }
+
+  /// Sizes as PyTorch stores the parameter: [fanOut, fanIn], of a vector [fanOut].
+  public var stored: [Int] { isVector ? [fanOut] : [fanOut, fanIn] }
 }

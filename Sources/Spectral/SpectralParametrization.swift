@@ -56,7 +56,7 @@ public struct SpectralParametrization: Parametrization {
   private static func initialStd(of shape: ParameterShape) -> Double {
     let fanIn = Double(shape.fanIn)
     return switch (shape.kind, shape.role) {
-    case (.bias, _): 0
+    case (.bias, _), (.gain, _): 0
     case (.weight, .input): 1 / fanIn.squareRoot()
     case (.weight, .hidden): printedInitialStd(of: shape)
     case (.weight, .readout): Double(shape.fanOut).squareRoot() / fanIn

@@ -19,7 +19,7 @@ public struct StandardParametrization: Parametrization {
     of shape: ParameterShape, family: UpdateFamily, decay: WeightDecayKind
   ) -> WidthScaling {
     WidthScaling(
-      initialStd: shape.kind == .bias ? 0 : 1 / Double(shape.fanIn).squareRoot(),
+      initialStd: shape.isVector ? 0 : 1 / Double(shape.fanIn).squareRoot(),
       learningRateFactor: 1)
   }
 }

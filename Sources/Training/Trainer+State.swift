@@ -1,3 +1,4 @@
+import Networks
 import Spectral
 import Tensors
 
@@ -76,7 +77,7 @@ extension Trainer {
   /// - Throws: `TrainingStateError` naming the first tensor that is not so, `OpenCLError`.
   public func load(_ weights: [NamedValues]) throws {
     precondition(step == 0, "weights loaded after \(step) steps")
-    try configuration.network.shape.check(weights)
+    try network.graph.check(weights)
     let shelf = try TensorShelf(weights)
     let values = try collect(
       seeds.map { _ in shelf }, network.parameters.map { ($0.name, $0.value, $0) })
@@ -131,26 +132,21 @@ extension Trainer {
   }
 }
 
-extension MLPShape {
-  /// Refuses weights that are not every parameter of this shape, [fanOut, fanIn] and [fanOut], all
+extension NetworkGraph {
+  /// Refuses weights that are not every parameter of this network, [fanOut, fanIn] and [fanOut], all
   /// finite.
   ///
   /// - Throws: `TrainingStateError` naming the first tensor that is not so.
   public func check(_ weights: [NamedValues]) throws(TrainingStateError) {
     var shelf = try TensorShelf(weights)
-    for (name, shape) in parameters {
-      let values = try shelf.take(name, shape: shape.stored)
+    for parameter in parameters {
+      let values = try shelf.take(parameter.path, shape: parameter.shape.stored)
       if let index = values.firstIndex(where: { !$0.isFinite }) {
-        throw .notFinite(tensor: name, index: index, got: "\(values[index])")
+        throw .notFinite(tensor: parameter.path, index: index, got: "\(values[index])")
       }
     }
     try shelf.finish()
   }
-}
-
-extension ParameterShape {
-  /// [fanOut, fanIn], of a bias [fanOut]: as PyTorch stores it.
-  var stored: [Int] { kind == .bias ? [fanOut] : [fanOut, fanIn] }
 }
 
 extension Parameter {

@@ -1,3 +1,4 @@
+import Networks
 import OpenCL
 import Spectral
 import Tensors
@@ -9,7 +10,7 @@ public final class Trainer {
   /// What the replicas share.
   public let configuration: TrainingConfiguration
   /// The network with every replica's parameters.
-  public let network: Sequential
+  public let network: Network
   /// Number of steps that the schedule is laid out for.
   public let totalSteps: Int
   /// Epochs begun.
@@ -42,30 +43,27 @@ public final class Trainer {
   /// Replicas with parameters drawn and nothing trained.
   ///
   /// - totalSteps: ≥ 1; training past it is a programmer's mistake.
-  /// - rule: an update rule of one's own, in place of the one that the configuration names.
-  /// - layers: layers of one's own: is given the dense layers from input to readout, and returns
-  ///   the network's, which must have the dense layers' parameters in their order and no others.
+  /// - rule: a custom update rule, in place of the one that the configuration names.
   /// - Throws: `OpenCLError` where memory is short.
   public init(
     _ configuration: TrainingConfiguration, replicas: [Replica], totalSteps: Int,
-    rule: (any UpdateRule)? = nil, layers: ([Dense]) throws -> [any Layer] = { $0 },
-    compute: Compute
+    rule: (any UpdateRule)? = nil, compute: Compute
   ) throws {
     precondition(!replicas.isEmpty && totalSteps >= 1, "no replicas or no steps")
     let rule = rule ?? configuration.optimizer.rule
+    let graph = configuration.network.graph
     let byReplica = replicas.map {
-      configuration.scalings(under: $0.parametrization, family: rule.family)
+      configuration.scalings(of: graph, under: $0.parametrization, family: rule.family)
     }
-    let scalings = configuration.network.shape.parameters.indices.map { parameter in
-      byReplica.map { $0[parameter] }
-    }
+    let scalings = graph.parameters.indices.map { parameter in byReplica.map { $0[parameter] } }
     self.configuration = configuration
     self.totalSteps = totalSteps
     self.compute = compute
     self.scalings = scalings
     seeds = replicas.map(\.seed)
-    network = try configuration.network.build(
-      scalings: scalings, seeds: seeds, layers: layers, compute: compute)
+    network = try Network(
+      drawing: graph, scalings: scalings, seeds: seeds, spectralInit: configuration.spectralInit,
+      compute: compute)
     optimizer = try Optimizer(
       rule: rule, parameters: network.parameters,
       learningRates: replicas.map(\.learningRate), scalings: scalings,
@@ -74,7 +72,6 @@ public final class Trainer {
 
   /// Has the network measured every few steps from now on, beginning with the next one.
   ///
-  /// - contents: `norms` alone where there are layers of one's own.
   /// - probe: its first `probeRows` rows are what features are measured on.
   /// - Throws: `OpenCLError` where memory is short.
   @discardableResult
@@ -86,11 +83,9 @@ public final class Trainer {
       seeds.map { _ in (0..<UInt32(rows)).map { $0 } }, compute: compute)
     let batch = try probe.gather(
       order, offset: 0, rows: rows, labels: batchLabels(rows * seeds.count), compute: compute)
-    let stds = zip(configuration.network.shape.parameters, scalings)
-      .filter { $0.0.shape.kind == .weight }
-      .map { parameter, scaling in
-        scaling.map { $0.initialStd * configuration.network.initialFactor(of: parameter.shape) }
-      }
+    let stds = zip(network.graph.parameters, scalings).map { parameter, scaling in
+      scaling.map { $0.initialStd * parameter.initialFactor }
+    }
     let diagnostics = try Diagnostics(
       network: network, optimizer: optimizer, initialStds: stds, probe: batch, every: every,
       contents: contents, compute: compute)
@@ -111,11 +106,11 @@ public final class Trainer {
     let schedule = configuration.schedule.factor(step: step, of: totalSteps)
     let diagnostics = diagnostics.flatMap { $0.isDue(step: step) ? $0 : nil }
     try diagnostics?.measure(step: step)
-    let (logits, pullback) = try network(input, compute: compute)
+    let pass = try network(input)
     let batch = try loss(
-      logits, labels, record: LossRecord(history, slot: slot, active: optimizer.active))
+      pass.output, labels, record: LossRecord(history, slot: slot, active: optimizer.active))
     optimizer.beginStep(schedule: Float(schedule), observer: diagnostics)
-    _ = try pullback(batch.gradient, false, optimizer.update)
+    try pass.backward(batch.gradient, receive: optimizer.update)
     try diagnostics?.finishStep()
   }
 
@@ -235,7 +230,7 @@ public final class Trainer {
       let labels = try batchLabels(size)
       let input = try rows.gather(
         order, offset: offset, rows: size, labels: labels, compute: compute)
-      let batch = try loss(network(input, compute: compute).output, labels)
+      let batch = try loss(network(input).output, labels)
       try losses.record(batch.losses, slot: slot)
       try correct.record(batch.correct, slot: slot)
       try compute.queue.finish()
@@ -262,9 +257,9 @@ public final class Trainer {
     let labels = try batchLabels(count * seeds.count)
     let input = try rows.gather(
       order, offset: 0, rows: count, labels: labels, compute: compute)
-    let (logits, pullback) = try network(input, compute: compute)
+    let pass = try network(input)
     var result: Tensor?
-    _ = try pullback(loss(logits, labels).gradient, false) { candidate, gradient in
+    try pass.backward(loss(pass.output, labels).gradient) { candidate, gradient in
       if candidate === parameter { result = try gradient.materialized(compute) }
     }
     guard let result else { preconditionFailure("\(parameter.name) is not of this network") }

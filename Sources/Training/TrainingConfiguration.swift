@@ -1,15 +1,18 @@
+import Networks
 import Spectral
 
 /// What replicas that train together have in common.
-public struct TrainingConfiguration: Codable, Hashable, Sendable {
+public struct TrainingConfiguration: Sendable {
   /// The network.
-  public var network: NetworkConfiguration
-  /// The shape at which every parametrization equals the standard one; nil for absolute rules.
-  public var baseShape: MLPShape?
+  public var network: any Architecture
+  /// The network at which every parametrization equals the standard one; nil for absolute rules.
+  public var baseNetwork: (any Architecture)?
+  /// Whether each weight is scaled, once drawn, to the spectral norm that its σ implies.
+  public var spectralInit: Bool
   /// Parametrizations beside the built-in ones, for `rateRules` to name.
   public var parametrizations: [CustomParametrization]
-  /// Base shapes of single parametrizations, by name, in place of `baseShape`.
-  public var ownBaseShapes: [String: MLPShape]
+  /// Base networks of single parametrizations, by name, in place of `baseNetwork`.
+  public var ownBaseNetworks: [String: any Architecture]
   /// Learning-rate rules of single tensors in place of the parametrization's; later ones win.
   public var rateRules: [RateRule]
   /// Factors on the learning rates of single tensors, after all rules; later ones win.
@@ -27,8 +30,9 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
 
   /// A configuration; the defaults are plain cross-entropy at a constant rate.
   public init(
-    network: NetworkConfiguration, baseShape: MLPShape? = nil,
-    parametrizations: [CustomParametrization] = [], ownBaseShapes: [String: MLPShape] = [:],
+    network: any Architecture, baseNetwork: (any Architecture)? = nil, spectralInit: Bool = false,
+    parametrizations: [CustomParametrization] = [],
+    ownBaseNetworks: [String: any Architecture] = [:],
     rateRules: [RateRule] = [], rateMultipliers: [RateMultiplier] = [],
     loss: LossFunction = .crossEntropy, optimizer: OptimizerKind = .adam,
     weightDecay: WeightDecay? = nil,
@@ -36,9 +40,10 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
   ) {
     precondition(batchSize >= 1, "batch size must be ≥ 1, got \(batchSize)")
     self.network = network
-    self.baseShape = baseShape
+    self.baseNetwork = baseNetwork
+    self.spectralInit = spectralInit
     self.parametrizations = parametrizations
-    self.ownBaseShapes = ownBaseShapes
+    self.ownBaseNetworks = ownBaseNetworks
     self.rateRules = rateRules
     self.rateMultipliers = rateMultipliers
     self.loss = loss
@@ -48,41 +53,75 @@ public struct TrainingConfiguration: Codable, Hashable, Sendable {
     self.batchSize = batchSize
   }
 
-  /// What `parametrization` gives each parameter of the network, in order.
+  /// What `parametrization` gives each parameter of `graph`, in its order.
   ///
+  /// - graph: the network's, or the network's at another width.
   /// - family: of the update rule; nil for the optimizer's.
   public func scalings(
-    under parametrization: any Parametrization, family: UpdateFamily? = nil
+    of graph: NetworkGraph, under parametrization: any Parametrization,
+    family: UpdateFamily? = nil
   ) -> [WidthScaling] {
     let family = family ?? optimizer.family
-    return network.shape.parameters.indices.map { index in
-      var scaling = scaling(index, under: parametrization, family: family)
-      let (name, shape) = network.shape.parameters[index]
-      for rule in rateRules where rule.applies(to: name, role: shape.role) {
-        guard
-          let other = try? Parametrizations.named(rule.parametrization, or: parametrizations)
-        else {
-          preconditionFailure("a rate rule names \(rule.parametrization)")
-        }
+    let decay = weightDecay?.kind ?? optimizer.defaultWeightDecayKind
+    let rules = rateRules.map { rule -> (rule: RateRule, bases: BaseShapes) in
+      guard let other = try? Parametrizations.named(rule.parametrization, or: parametrizations)
+      else { preconditionFailure("a rate rule names \(rule.parametrization)") }
+      return (rule, bases(of: other))
+    }
+    let own = bases(of: parametrization)
+    return graph.parameters.map { parameter in
+      let (path, shape) = (parameter.path, parameter.shape)
+      var scaling = own.scaling(of: parameter, family: family, decay: decay)
+      for (rule, other) in rules where rule.applies(to: path, role: shape.role) {
         scaling.learningRateFactor =
-          self.scaling(index, under: other, family: rule.family ?? family)
+          other.scaling(of: parameter, family: rule.family ?? family, decay: decay)
           .learningRateFactor
       }
-      if let multiplier = rateMultipliers.last(where: { $0.applies(to: name, role: shape.role) }) {
+      if let multiplier = rateMultipliers.last(where: { $0.applies(to: path, role: shape.role) }) {
         scaling.learningRateFactor *= multiplier.factor
       }
       return scaling
     }
   }
 
-  private func scaling(
-    _ index: Int, under parametrization: any Parametrization, family: UpdateFamily
+  /// The same for the network itself.
+  public func scalings(
+    under parametrization: any Parametrization, family: UpdateFamily? = nil
+  ) -> [WidthScaling] {
+    scalings(of: network.graph, under: parametrization, family: family)
+  }
+
+  private func bases(of parametrization: any Parametrization) -> BaseShapes {
+    BaseShapes(
+      parametrization: parametrization,
+      base: ownBaseNetworks[parametrization.name] ?? baseNetwork)
+  }
+}
+
+/// A parametrization with the shapes, by path, at which it equals the standard one.
+private struct BaseShapes {
+  let parametrization: any Parametrization
+  /// nil for absolute rules.
+  private let shapes: [String: ParameterShape]?
+
+  init(parametrization: any Parametrization, base: (any Architecture)?) {
+    self.parametrization = parametrization
+    shapes = base.map { base in
+      Dictionary(uniqueKeysWithValues: base.graph.parameters.map { ($0.path, $0.shape) })
+    }
+  }
+
+  func scaling(
+    of parameter: NetworkParameter, family: UpdateFamily, decay: WeightDecayKind
   ) -> WidthScaling {
-    parametrization.scaling(
-      of: network.shape.parameters[index].shape,
-      relativeTo: (ownBaseShapes[parametrization.name] ?? baseShape)?.parameters[index].shape,
-      family: family,
-      decay: weightDecay?.kind ?? optimizer.defaultWeightDecayKind)
+    let base = shapes.map { shapes in
+      guard let shape = shapes[parameter.path] else {
+        preconditionFailure("the base network has no \(parameter.path)")
+      }
+      return shape
+    }
+    return parametrization.scaling(
+      of: parameter.shape, relativeTo: base, family: family, decay: decay)
   }
 }
 

@@ -1,3 +1,4 @@
+import Networks
 import Tensors
 
 /// One parameter's update as it was just made.

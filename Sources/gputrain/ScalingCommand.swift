@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import Networks
 import Spectral
 import Training
 
@@ -125,37 +126,37 @@ struct ScalingCommand: PrintingCommand {
     let rules =
       try names?.map { try Parametrizations.named($0, or: fitting) } ?? Parametrizations.all
       + fitting
-    let network = NetworkConfiguration(
-      shape(width: width, pattern: pattern), inputMultiplier: inputMultiplier,
-      outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
-    let parameters = network.shape.parameters
+    let network = network(width: width, pattern: pattern)
     Terminal.detail(
-      "network: \(([inputs] + network.shape.hidden + [outputs]).map(String.init).joined(separator: "–"))"
+      "network: \(([inputs] + network.hidden + [outputs]).map(String.init).joined(separator: "–"))"
         + ", rules: \(rules.map(\.name).joined(separator: ", "))")
-    func base(_ rule: any Parametrization) -> MLPShape? {
+    func base(_ rule: any Parametrization) -> NetworkGraph? {
       let own = definitions.first { $0.name == rule.name }?.baseWidth
-      return (own ?? baseWidth).map { shape(width: $0, pattern: pattern) }
+      return (own ?? baseWidth).map { self.network(width: $0, pattern: pattern).graph }
     }
-    return parameters.indices.flatMap { index in
-      rules.map { rule in
-        let (name, shape) = parameters[index]
+    let bases = rules.map(base)
+    return network.graph.parameters.flatMap { parameter in
+      zip(rules, bases).map { rule, base in
+        let shape = parameter.shape
         let scaling = rule.scaling(
-          of: shape, relativeTo: base(rule)?.parameters[index].shape, family: optimizer.family,
+          of: shape, relativeTo: base?.parameter(parameter.path)?.shape, family: optimizer.family,
           decay: decayKind)
         return Row(
-          parametrization: rule.name, tensor: name, fanIn: shape.fanIn, fanOut: shape.fanOut,
-          initialStd: scaling.initialStd * network.initialFactor(of: shape),
+          parametrization: rule.name, tensor: parameter.path, fanIn: shape.fanIn,
+          fanOut: shape.fanOut, initialStd: scaling.initialStd * parameter.initialFactor,
           learningRate: learningRate * scaling.learningRateFactor,
           epsilon: epsilon * scaling.epsilonFactor,
           weightDecay: weightDecay.strength * scaling.weightDecayFactor,
-          multiplier: scaling.multiplier * network.multiplier(of: shape))
+          multiplier: scaling.multiplier * parameter.multiplier)
       }
     }
   }
 
-  private func shape(width: Int, pattern: [Int]) -> MLPShape {
-    let hidden = (0..<depth).map { width * pattern[$0 % pattern.count] }
-    return MLPShape(inputs: inputs, hidden: hidden, outputs: outputs, bias: bias)
+  private func network(width: Int, pattern: [Int]) -> MLP {
+    MLP(
+      inputs: inputs, hidden: (0..<depth).map { width * pattern[$0 % pattern.count] },
+      outputs: outputs, bias: bias, inputMultiplier: inputMultiplier,
+      outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
   }
 
   /// A block a tensor, a line a parametrization.

@@ -38,8 +38,8 @@ import Testing
     #expect(standard <= -0.5 && abs(spectral) < 0.5, "sp \(standard), spectral \(spectral)")
   }
 
-  @Test func customLayer_hasItsGradient_andMovesAsTheConditionNeeds() throws {
-    let output = try output(of: "CustomLayer")
+  @Test func customOperation_hasItsGradients_andMovesAsTheConditionNeeds() throws {
+    let output = try output(of: "CustomOperation")
     let deviation = try #require(output.firstMatch(of: /off by at most (\S+) of/)).1
     #expect(try #require(Double(deviation)) <= 2e-6)
     let exponents = output.matches(of: /(sp|spectral): .* grows as width\^([-.\d]+);/)

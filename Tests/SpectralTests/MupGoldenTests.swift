@@ -31,7 +31,7 @@ import Testing
       case .weight:
         #expect(
           abs(got.initialStd - expected.initialStd) <= 1e-6 * expected.initialStd, "\(row.label)")
-      case .bias:
+      case .bias, .gain:
         // PyTorch draws biases with std ∝ 1/√fanIn of their layer, ours are 0: what can agree, and
         // does, is that the std is the same at the base and at the target.
         let baseStd = 1 / Double(row.layerFanInAtBase).squareRoot()

@@ -1,3 +1,4 @@
+import Networks
 import OpenCL
 import Spectral
 import Tensors
@@ -5,7 +6,7 @@ import Testing
 
 @testable import Training
 
-/// Update rules and layers that no configuration names.
+/// Custom update rules and operations.
 @Suite(.serialized) struct OwnPartsTests {
   /// Gradient descent by a direction, in place of the rule's own product.
   struct Direction: UpdateRule {
@@ -20,17 +21,37 @@ import Testing
     }
   }
 
-  /// y = x, its pullback through tensors of its own.
-  struct Passing: Layer {
-    var parameters: [Parameter] { [] }
+  /// y = x, in tensors of its own.
+  struct Passing: Networks.Operation {
+    func columns(of inputs: [Extent]) -> Extent { inputs[0] }
 
-    func callAsFunction(_ input: Tensor, compute: Compute) throws -> (
-      output: Tensor, pullback: Pullback
-    ) {
-      let pullback = Pullback(compute: compute) { delta, wantsInput, _ in
-        wantsInput ? try compute.copy(delta) : nil
+    func forward(
+      _ inputs: [Tensor], _ parameters: [Parameter], compute: Compute
+    ) throws -> OperationValue {
+      OperationValue(try compute.copy(inputs[0]))
+    }
+
+    func backward(
+      _ gradient: Tensor, _ pass: BackwardPass, receive: GradientReceiver
+    ) throws -> [Tensor?] {
+      [pass.wantsInput[0] ? try pass.compute.copy(gradient) : nil]
+    }
+  }
+
+  /// The perceptron of these tests with `Passing` after every layer.
+  struct PassingMLP: Architecture {
+    let width: Int
+    var inputs: Int { 6 }
+
+    func build(_ g: inout GraphBuilder, _ input: Node) -> Node {
+      var x = input
+      for layer in 0..<3 {
+        let width: Extent = layer == 2 ? .fixed(3) : .growing(width)
+        x = g.linear(x, "layers.\(layer)", width, bias: true)
+        if layer < 2 { x = g.activation(x, .gelu) }
+        x = g.apply(Passing(), [x], module: "passing.\(layer)")
       }
-      return (try compute.copy(input), pullback)
+      return x
     }
   }
 
@@ -47,23 +68,23 @@ import Testing
       compute: compute)
   }
 
-  func shape(_ width: Int) -> MLPShape {
-    MLPShape(inputs: 6, hidden: [width, width], outputs: 3, bias: true)
+  func network(_ width: Int) -> any Architecture {
+    MLP(inputs: 6, hidden: [width, width], outputs: 3, bias: true, activation: .gelu)
   }
 
   func trainer(
     decay: WeightDecay? = nil, rule: (any UpdateRule)? = nil,
-    layers: ([Dense]) throws -> [any Layer] = { $0 }
+    network architecture: ((Int) -> any Architecture)? = nil
   ) throws -> Trainer {
+    let network = architecture ?? network
     let configuration = TrainingConfiguration(
-      network: NetworkConfiguration(shape(40), activation: .gelu), baseShape: shape(20),
-      optimizer: .sgd, weightDecay: decay, batchSize: 16)
+      network: network(40), baseNetwork: network(20), optimizer: .sgd, weightDecay: decay,
+      batchSize: 16)
     let replicas = [1, 2].map {
       Replica(seed: $0, learningRate: 0.05, parametrization: SpectralParametrization())
     }
     return try Trainer(
-      configuration, replicas: replicas, totalSteps: 12, rule: rule, layers: layers,
-      compute: compute)
+      configuration, replicas: replicas, totalSteps: 12, rule: rule, compute: compute)
   }
 
   func losses(_ trainer: Trainer) throws -> [Double] {
@@ -106,17 +127,13 @@ import Testing
     }
     let expected = try norms(trainer())
     #expect(expected.count == 4 * 3)
-    for own in [try trainer(rule: Direction()), try trainer(layers: passing)] {
+    for own in [try trainer(rule: Direction()), try trainer(network: PassingMLP.init)] {
       for (x, y) in zip(try norms(own), expected) { #expect(abs(x - y) <= 1e-2 * y) }
     }
   }
 
-  func passing(_ dense: [Dense]) -> [any Layer] {
-    dense.flatMap { [$0, Passing()] as [any Layer] }
-  }
-
-  /// The gradient passes through φ' of the layer before, which a dense layer would have applied.
-  @Test func layers_thatPassValuesOn_changeNothing() throws {
-    expectClose(try losses(trainer(layers: passing)), try losses(trainer()))
+  /// The gradient passes through φ' of the activation before, which a linear operation would have applied.
+  @Test func operations_thatPassValuesOn_changeNothing() throws {
+    expectClose(try losses(trainer(network: PassingMLP.init)), try losses(trainer()))
   }
 }

@@ -1,3 +1,4 @@
+import Networks
 import OpenCL
 import Spectral
 import Tensors
@@ -26,11 +27,11 @@ import Testing
     hidden: [Int] = [24, 24], base: [Int]? = nil, optimizer: OptimizerKind = .adam,
     decay: WeightDecay? = nil, batchSize: Int = 16
   ) -> TrainingConfiguration {
-    func shape(_ hidden: [Int]) -> MLPShape {
-      MLPShape(inputs: 6, hidden: hidden, outputs: 3, bias: true)
+    func network(_ hidden: [Int]) -> MLP {
+      MLP(inputs: 6, hidden: hidden, outputs: 3, bias: true)
     }
     return TrainingConfiguration(
-      network: NetworkConfiguration(shape(hidden)), baseShape: base.map(shape),
+      network: network(hidden), baseNetwork: base.map(network),
       optimizer: optimizer, weightDecay: decay, schedule: Schedule(.cosine, warmup: 0.1),
       batchSize: batchSize)
   }
@@ -59,7 +60,7 @@ import Testing
   /// ‖W‖_* = σ(√fanIn + √fanOut), to the accuracy of the norm, whatever was drawn.
   @Test func spectralInit_setsEveryWeightsNorm() throws {
     var configuration = configuration()
-    configuration.network.spectralInit = true
+    configuration.spectralInit = true
     let trainer = try Trainer(
       configuration, replicas: [replica(1, 0.1), replica(2, 0.1, "mup")], totalSteps: 1,
       compute: compute)
@@ -83,7 +84,7 @@ import Testing
     let standard = configuration.scalings(under: try Parametrizations.named("sp"))
     configuration.rateRules = [try RateRule(place: "layers.1", parametrization: "sp")]
     let ruled = configuration.scalings(under: try Parametrizations.named("spectral"))
-    for (index, (name, _)) in configuration.network.shape.parameters.enumerated() {
+    for (index, name) in configuration.network.graph.parameters.map(\.path).enumerated() {
       var expected = plain[index]
       if name.hasPrefix("layers.1.") {
         expected.learningRateFactor = standard[index].learningRateFactor
@@ -203,17 +204,17 @@ import Testing
   }
 
   @Test func multipliers_andZeroReadout_actAsTheTableSays() throws {
-    let shape = MLPShape(inputs: 6, hidden: [24], outputs: 3)
-    func weights(_ network: NetworkConfiguration) throws -> [[Float]] {
+    func weights(_ network: MLP) throws -> [[Float]] {
       let trainer = try Trainer(
         TrainingConfiguration(network: network), replicas: [replica(1, 0.1, "sp")],
         totalSteps: 1, compute: compute)
       return try trainer.network.parameters.map(trainer.values)
     }
-    let plain = try weights(NetworkConfiguration(shape))
+    let plain = try weights(MLP(inputs: 6, hidden: [24], outputs: 3))
     let scaled = try weights(
-      NetworkConfiguration(
-        shape, inputMultiplier: 1.0 / 256, outputMultiplier: 32, zeroReadout: true))
+      MLP(
+        inputs: 6, hidden: [24], outputs: 3, inputMultiplier: 1.0 / 256, outputMultiplier: 32,
+        zeroReadout: true))
     #expect(zip(plain[0], scaled[0]).allSatisfy { $0 * 16 == $1 })
     #expect(scaled[1].allSatisfy { $0 == 0 })
   }

@@ -1,3 +1,4 @@
+import Networks
 import OpenCL
 import Spectral
 import Tensors
@@ -25,10 +26,11 @@ import Testing
     _ optimizer: OptimizerKind = .adam, rates: [Double] = [0.02, 0.005], width: Int = 20,
     bias: Bool = true, totalSteps: Int = 13, diagnosed: Diagnostics.Contents? = nil
   ) throws -> Trainer {
-    let shape = MLPShape(inputs: 6, hidden: [width, 33], outputs: 3, bias: bias)
     let trainer = try Trainer(
       TrainingConfiguration(
-        network: NetworkConfiguration(shape, activation: .gelu), optimizer: optimizer,
+        network: MLP(
+          inputs: 6, hidden: [width, 33], outputs: 3, bias: bias, activation: .gelu),
+        optimizer: optimizer,
         weightDecay: WeightDecay(strength: 0.01, kind: .independent),
         schedule: Schedule(.cosine, warmup: 0.1), batchSize: 16),
       replicas: rates.enumerated().map {

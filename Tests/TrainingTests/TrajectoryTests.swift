@@ -1,4 +1,5 @@
 import Foundation
+import Networks
 import OpenCL
 import Spectral
 import Tensors
@@ -72,14 +73,14 @@ import Testing
       let input = try compute.tensor(
         golden.x[t].flatMap { $0 }, rows: golden.batch, columns: golden.sizes[0])
       let labels = try Buffer(queue: compute.queue, golden.labels[t])
-      let (logits, pullback) = try network(input, compute: compute)
+      let pass = try network(input)
       let batch =
         try golden.loss == "mse"
-        ? compute.meanSquaredError(logits, labels: labels)
-        : compute.crossEntropy(logits, labels: labels)
+        ? compute.meanSquaredError(pass.output, labels: labels)
+        : compute.crossEntropy(pass.output, labels: labels)
       try history.record(batch.losses, slot: t)
       optimizer.beginStep(schedule: 1)
-      _ = try pullback(batch.gradient, false) { parameter, gradient in
+      try pass.backward(batch.gradient) { parameter, gradient in
         if t == 0 {
           firstGradients[parameter.name] = try compute.read(gradient.materialized(compute))
         }
@@ -105,32 +106,28 @@ import Testing
     }
   }
 
-  private func network(_ golden: Case, _ compute: Compute) throws -> Sequential {
-    let shape = MLPShape(
+  private func network(_ golden: Case, _ compute: Compute) throws -> Network {
+    let graph = MLP(
       inputs: golden.sizes[0], hidden: Array(golden.sizes[1..<golden.sizes.count - 1]),
-      outputs: golden.sizes.last!, bias: golden.biases[0] != nil)
-    let shapes = Dictionary(uniqueKeysWithValues: shape.parameters.map { ($0.name, $0.shape) })
-    let activation = try #require(Activation(rawValue: golden.activation))
-    return Sequential(
-      try golden.weights.indices.map { layer in
-        let name = "layers.\(layer)"
-        let weight = golden.weights[layer]
-        return Dense(
-          weight: Parameter(
-            name: "\(name).weight", shape: shapes["\(name).weight"]!,
-            value: try compute.tensor(
-              weight.flatMap { $0 }, rows: weight.count, columns: weight[0].count)),
-          bias: try golden.biases[layer].map {
-            Parameter(
-              name: "\(name).bias", shape: shapes["\(name).bias"]!,
-              value: try compute.tensor($0, rows: 1, columns: $0.count))
-          },
-          activation: layer == golden.weights.count - 1 ? .identity : activation)
-      })
+      outputs: golden.sizes.last!, bias: golden.biases[0] != nil,
+      activation: try #require(Activation(rawValue: golden.activation))
+    ).graph
+    let parameters = try graph.parameters.map { parameter in
+      let layer = Int(parameter.path.split(separator: ".")[1])!
+      let values =
+        parameter.kind == .bias
+        ? try #require(golden.biases[layer]) : golden.weights[layer].flatMap { $0 }
+      let sizes = parameter.shape.stored
+      return Parameter(
+        name: parameter.path, shape: parameter.shape,
+        value: try compute.tensor(
+          values, rows: sizes.count == 2 ? sizes[0] : 1, columns: sizes.last!))
+    }
+    return Network(graph, parameters: parameters, compute: compute)
   }
 
   private func optimizer(
-    _ golden: Case, _ network: Sequential, _ compute: Compute
+    _ golden: Case, _ network: Network, _ compute: Compute
   ) throws -> Optimizer {
     let options = golden.options
     let rule: any UpdateRule =

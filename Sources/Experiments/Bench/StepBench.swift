@@ -1,3 +1,4 @@
+import Networks
 import Tensors
 import Training
 
@@ -77,9 +78,8 @@ public struct StepBench: Sendable {
       })
   }
 
-  private var shape: MLPShape {
-    MLPShape(
-      inputs: inputs, hidden: [Int](repeating: width, count: depth), outputs: Self.outputs)
+  private var graph: NetworkGraph {
+    MLP(inputs: inputs, hidden: [Int](repeating: width, count: depth), outputs: Self.outputs).graph
   }
 
   /// Of the rows and their labels.
@@ -97,7 +97,7 @@ public struct StepBench: Sendable {
 
   /// Weights of one network.
   private var parameters: Double {
-    shape.parameters.reduce(0.0) { $0 + Double($1.shape.fanIn) * Double($1.shape.fanOut) }
+    graph.parameters.reduce(0.0) { $0 + Double($1.shape.fanIn) * Double($1.shape.fanOut) }
   }
 
   /// Forward, gradient of the weights, and gradient of every layer's input but the first's.

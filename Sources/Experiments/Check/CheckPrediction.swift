@@ -1,3 +1,4 @@
+import Networks
 import Spectral
 import Training
 
@@ -25,46 +26,61 @@ struct CheckPrediction {
       configurations: configurations.suffix(kept), widths: widths.suffix(kept))
   }
 
-  /// What a rule gives a layer, in the order of `layers`.
-  private func layers(
-    _ configuration: TrainingConfiguration, _ parametrization: any Parametrization
-  ) -> [PropagatedLayer] {
-    let scalings = configuration.scalings(under: parametrization)
-    return zip(configuration.network.shape.parameters, scalings)
-      .filter { $0.0.shape.kind == .weight }
-      .map { parameter, scaling in
-        PropagatedLayer(
-          shape: parameter.shape,
-          initialStd: scaling.initialStd
-            * configuration.network.initialFactor(of: parameter.shape),
+  /// A network of the family as signal propagation sees it.
+  private struct PropagatedNetwork {
+    let graph: NetworkGraph
+    let parameters: [SignalParameter]
+
+    /// Of each linear operation, its weight.
+    func weight(_ layer: Int) -> SignalParameter {
+      parameters[graph[graph.linearNodes[layer]].parameters[0]]
+    }
+  }
+
+  /// The network of `configuration` in `graph`, at its width or another.
+  private func propagated(
+    _ graph: NetworkGraph, _ configuration: TrainingConfiguration,
+    _ parametrization: any Parametrization
+  ) -> PropagatedNetwork {
+    let scalings = configuration.scalings(of: graph, under: parametrization)
+    return PropagatedNetwork(
+      graph: graph,
+      parameters: zip(graph.parameters, scalings).map { parameter, scaling in
+        SignalParameter(
+          shape: parameter.shape, initialStd: scaling.initialStd * parameter.initialFactor,
           learningRate: scaling.learningRateFactor,
-          multiplier: scaling.multiplier * configuration.network.multiplier(of: parameter.shape))
-      }
+          multiplier: scaling.multiplier * parameter.multiplier,
+          family: configuration.optimizer.family)
+      })
   }
 
   private func slope(
-    _ configurations: [TrainingConfiguration], _ widths: [Double],
-    _ parametrization: any Parametrization,
-    _ value: ([PropagatedLayer], SignalPropagation) ->
-      Double?
+    _ networks: [PropagatedNetwork], _ widths: [Double],
+    _ value: (PropagatedNetwork) -> Double?
   ) -> Double? {
-    let values = configurations.compactMap { configuration in
-      let layers = layers(configuration, parametrization)
-      return value(
-        layers,
-        SignalPropagation(
-          layers: layers, activation: configuration.network.activation,
-          family: configuration.optimizer.family))
-    }
+    let values = networks.compactMap(value)
     guard values.count == widths.count else { return nil }
     return ScalingExponent.slope(widths: widths, values: values)
+  }
+
+  private func networks(under parametrization: any Parametrization) -> [PropagatedNetwork] {
+    configurations.map { propagated($0.network.graph, $0, parametrization) }
+  }
+
+  private static func predicted(
+    _ quantity: SpectralQuantity, layer: Int
+  ) -> (PropagatedNetwork) -> Double? {
+    { network in
+      SignalPropagation(network.graph, parameters: network.parameters)?.layers[layer][quantity]
+    }
   }
 
   /// The slope of a layer's quantity over the widths; nil where it has none.
   func exponent(
     _ quantity: SpectralQuantity, layer: Int, under parametrization: any Parametrization
   ) -> Double? {
-    slope(configurations, widths, parametrization) { $1.layers[layer][quantity] }
+    slope(
+      networks(under: parametrization), widths, Self.predicted(quantity, layer: layer))
   }
 
   /// The same between widths far beyond all sizes that stay fixed.
@@ -72,33 +88,24 @@ struct CheckPrediction {
     _ quantity: SpectralQuantity, layer: Int, under parametrization: any Parametrization
   ) -> Double? {
     let factors = [1 << 34, 1 << 36]
+    let narrowest = configurations[0]
     return slope(
-      factors.map { configurations[0].widened(by: $0) }, factors.map(Double.init), parametrization
-    ) { $1.layers[layer][quantity] }
+      factors.map {
+        propagated(narrowest.network.graph.widened(by: $0), narrowest, parametrization)
+      }, factors.map(Double.init), Self.predicted(quantity, layer: layer))
   }
 
   /// The slope of what is a layer's own in a quantity: its σ in sizes, its rate in updates.
   func ownExponent(
     _ quantity: SpectralQuantity, layer: Int, under parametrization: any Parametrization
   ) -> Double? {
-    slope(configurations, widths, parametrization) { layers, _ in
-      switch quantity {
-      case .weightNorm, .featureSize: layers[layer].initialStd
+    slope(networks(under: parametrization), widths) { network in
+      let weight = network.weight(layer)
+      return switch quantity {
+      case .weightNorm, .featureSize: weight.initialStd
       case .updateNorm, .featureChange, .relativeUpdate, .relativeUpdateFrobenius:
-        layers[layer].learningRate
+        weight.learningRate
       }
     }
-  }
-}
-
-extension TrainingConfiguration {
-  /// The network with every hidden layer `factor` times as wide.
-  fileprivate func widened(by factor: Int) -> TrainingConfiguration {
-    var wide = self
-    let shape = network.shape
-    wide.network.shape = MLPShape(
-      inputs: shape.inputs, hidden: shape.hidden.map { $0 * factor }, outputs: shape.outputs,
-      bias: shape.bias)
-    return wide
   }
 }

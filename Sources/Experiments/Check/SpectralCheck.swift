@@ -31,7 +31,8 @@ public struct SpectralCheck {
 
   private func report(_ measurements: [[DiagnosticRecord]]) -> CheckReport {
     let prediction = runs.prediction
-    let layerCount = measurements[0][0].layers.count
+    let names = measurements[0][0].names
+    let layerCount = names.count
     var exponents: [CheckedQuantity] = []
     var remarks: [String] = []
     var diverged = false
@@ -43,10 +44,11 @@ public struct SpectralCheck {
         diverged = diverged || !values.allSatisfy { $0.allSatisfy(\.isFinite) }
         guard
           let checked = judge(
-            quantity, layer: layer, isReadout: layer == layerCount - 1, values, prediction)
+            quantity, layer: layer, name: names[layer], isReadout: layer == layerCount - 1, values,
+            prediction)
         else {
           remarks.append(
-            "layers.\(layer): \(quantity.symbol) is not positive and finite at every width and seed"
+            "\(names[layer]): \(quantity.symbol) is not positive and finite at every width and seed"
           )
           continue
         }
@@ -56,7 +58,7 @@ public struct SpectralCheck {
     let coordinates = (0..<layerCount).flatMap { layer in
       measurements[0].indices.map { index in
         CheckReport.Coordinate(
-          layer: "layers.\(layer)", step: measurements[0][index].step,
+          layer: names[layer], step: measurements[0][index].step,
           meanAbsolute: measurements.map {
             Self.mean($0[index].layers[layer][.featureMeanAbsolute] ?? [.nan])
           })
@@ -91,8 +93,8 @@ public struct SpectralCheck {
   }
 
   private func judge(
-    _ quantity: SpectralQuantity, layer: Int, isReadout: Bool, _ values: [[Double]],
-    _ prediction: CheckPrediction
+    _ quantity: SpectralQuantity, layer: Int, name: String, isReadout: Bool,
+    _ values: [[Double]], _ prediction: CheckPrediction
   ) -> CheckedQuantity? {
     guard let rule = try? runs.settings.parametrization(named: runs.parametrization) else {
       return nil
@@ -138,7 +140,7 @@ public struct SpectralCheck {
         .breaksAsPredicted
       }
     return CheckedQuantity(
-      layer: "layers.\(layer)", quantity: quantity, values: values.map(Self.mean),
+      layer: name, quantity: quantity, values: values.map(Self.mean),
       exponent: fitted.exponent, lower: fitted.lower, upper: fitted.upper, predicted: predicted,
       predictedLimit: limit, condition: condition, conditionLimit: conditionLimit,
       ownDeviation: own, verdict: verdict)

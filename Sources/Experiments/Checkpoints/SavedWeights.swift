@@ -54,7 +54,7 @@ public struct InitialWeights: Sendable {
   /// - Throws: `CheckpointError.unfit`.
   func check(against group: RunGroup) throws {
     do {
-      try group.training.network.shape.check(tensors)
+      try group.training.network.graph.check(tensors)
     } catch {
       throw CheckpointError.unfit(path: path, reason: "\(error)")
     }

@@ -48,7 +48,10 @@ public struct GradientSpectrum: Codable, Sendable {
     let trainer = try Trainer(
       group.training, replicas: try group.replicas(), totalSteps: 1, compute: compute)
     let (train, _) = try data.upload(to: compute)
-    guard let weight = trainer.network.parameters.first(where: { $0.name == "layers.1.weight" })
+    let graph = trainer.network.graph
+    let hidden = graph.linearNodes.compactMap { graph[$0].parameters.first }
+      .first { graph.parameters[$0].shape.role == .hidden }
+    guard let weight = hidden.map({ trainer.network.parameters[$0] })
     else { preconditionFailure("a network of \(settings.depth) layers has a second one") }
     func spectrum(_ tensor: Tensor, _ batchSize: Int?) throws -> Spectrum {
       Spectrum(

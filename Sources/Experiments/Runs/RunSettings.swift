@@ -1,3 +1,4 @@
+import Networks
 import Spectral
 import Tensors
 import Training
@@ -176,6 +177,14 @@ public struct RunSettings: Codable, Hashable, Sendable {
       }
     let bound = 1 << 31
     return [batchSize, data.trainCount, count].allSatisfy { (1..<bound).contains($0) }
+  }
+
+  /// The network called `width`.
+  public func network(width: Int) -> MLP {
+    MLP(
+      inputs: data.inputs, hidden: hiddenWidths(width: width), outputs: data.classes, bias: bias,
+      activation: activation, inputMultiplier: inputMultiplier,
+      outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
   }
 
   /// Widths of the hidden layers of the network called `width`, first to last.

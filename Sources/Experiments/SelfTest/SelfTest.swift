@@ -1,4 +1,5 @@
 import OpenCL
+import Networks
 import Spectral
 import Tensors
 import Training
@@ -199,8 +200,7 @@ public struct SelfTest {
       shift: [Float](repeating: 0, count: inputs), compute: compute)
     let trainer = try Trainer(
       TrainingConfiguration(
-        network: NetworkConfiguration(
-          MLPShape(inputs: inputs, hidden: [width], outputs: classes), activation: .relu),
+        network: MLP(inputs: inputs, hidden: [width], outputs: classes),
         optimizer: .sgd, batchSize: rows),
       replicas: [Replica(seed: 1, learningRate: rate, parametrization: StandardParametrization())],
       totalSteps: 1, compute: compute)

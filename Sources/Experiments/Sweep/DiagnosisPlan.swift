@@ -30,9 +30,9 @@ extension DiagnosticRecord {
   /// One replica's quantities by their names in `metrics.jsonl`: `layers.1/update_norm`.
   func values(replica: Int) -> [String: Double] {
     var result: [String: Double] = [:]
-    for (index, layer) in layers.enumerated() {
+    for (name, layer) in zip(names, layers) {
       for (quantity, values) in layer {
-        result["layers.\(index)/\(quantity.rawValue)"] = values[replica]
+        result["\(name)/\(quantity.rawValue)"] = values[replica]
       }
     }
     return result

@@ -62,7 +62,7 @@ public struct GroupPlan: Sendable {
         fitting, Self.largestGroup, max(1, Int(min(Self.workPerGroup / alike.work, 1e6))),
         replicasInCache(of: alike, measured: measured))
       : min(
-        fitting, max(1, Self.largestDimension / alike.training.network.shape.parameters.count))
+        fitting, max(1, Self.largestDimension / alike.training.network.graph.parameters.count))
     let count = (alike.cells.count + limit - 1) / limit
     return (0..<count).map { part in
       let range = alike.cells.count * part / count..<alike.cells.count * (part + 1) / count

@@ -1,4 +1,5 @@
 import Foundation
+import Networks
 import OpenCL
 import Spectral
 import Tensors
@@ -60,8 +61,9 @@ public struct MemoryPlan: Sendable {
     of group: RunGroup, measured: Diagnostics.Contents? = nil
   ) -> (all: Double, largest: Double) {
     let settings = group.settings
-    let shape = group.training.network.shape
-    let parameters = shape.parameters.map { Double($0.shape.fanIn) * Double($0.shape.fanOut) }
+    let shape = group.settings.network(width: group.width)
+    let graph = shape.graph
+    let parameters = graph.parameters.map { Double($0.shape.fanIn) * Double($0.shape.fanOut) }
     var pool = PooledElements()
     for parameter in parameters {
       for _ in 0...group.optimizer.rule.stateNames.count { pool.take(parameter) }
@@ -75,7 +77,7 @@ public struct MemoryPlan: Sendable {
         pool.give(parameter)
       }
       for _ in 0..<2 {
-        _ = pool.walkForward(shape, rows: Double(Trainer.probeRows), nonlinear: true)
+        _ = pool.walkForward(shape, rows: Double(Trainer.probeRows))
       }
     }
     // Plain gradient descent's are known by the gradient's factors.
@@ -87,7 +89,7 @@ public struct MemoryPlan: Sendable {
       // by one.
       let form: PassForm =
         ["opencl", "openblas"].contains(settings.matrixMultiplication) ? .cpu : .gpu
-      let weights = shape.parameters.filter { $0.shape.kind == .weight }
+      let weights = graph.parameters.filter { $0.shape.kind == .weight }
         .map { (replicas: 1, rows: $0.shape.fanOut, columns: $0.shape.fanIn) }
       for shapes in [weights] + (keepsUpdates ? [weights] : [])
         + (measured == .all ? weights.map { [$0] } : [])
@@ -106,15 +108,13 @@ public struct MemoryPlan: Sendable {
         settings.matrixMultiplication == "tiled"
         || settings.matrixMultiplication == "opencl" && Int(rows) <= CPUMultiplier.mostUpdateRows
       pool.walkStep(
-        shape, rows: rows, nonlinear: settings.activation != .identity,
-        normsOfGradients: normsOfGradients,
+        shape, rows: rows, normsOfGradients: normsOfGradients,
         // An update that is kept lies where its gradient was.
         gradients: !keepsUpdates && (group.optimizer.rule.formsGradient || !fusesUpdates))
       if keepsUpdates { pool.release(parameters) }
     }
     for rows in batches(of: settings.data.validationCount, by: Trainer.evaluationBatch) {
-      let kept = pool.walkForward(
-        shape, rows: rows, nonlinear: settings.activation != .identity)
+      let kept = pool.walkForward(shape, rows: rows)
       pool.release(kept)
     }
     let widest = Double(shape.hidden.max() ?? 0)
@@ -141,7 +141,7 @@ public struct MemoryPlan: Sendable {
     of group: RunGroup, measured: Bool, normsOfGradients: Bool
   ) -> Double {
     let settings = group.settings
-    let matrices = group.training.network.shape.parameters.map(\.shape)
+    let matrices = group.training.network.graph.parameters.map(\.shape)
       .filter { $0.kind == .weight }
     let steps = batches(of: settings.data.trainCount, by: settings.batchSize).map { Int($0) }
     let evaluations = batches(of: settings.data.validationCount, by: Trainer.evaluationBatch)

@@ -1,3 +1,4 @@
+import Networks
 import Training
 
 /// The memory of a pool that keeps buffers by size: for each size, as many as were ever in use at
@@ -25,10 +26,10 @@ struct PooledElements {
   /// - normsOfGradients: whether norms are taken by the batch's two Gram matrices.
   /// - gradients: whether a weight's gradient becomes a matrix.
   mutating func walkStep(
-    _ shape: MLPShape, rows: Double, nonlinear: Bool, normsOfGradients: Bool, gradients: Bool
+    _ shape: MLP, rows: Double, normsOfGradients: Bool, gradients: Bool
   ) {
     let sizes = ([shape.inputs] + shape.hidden + [shape.outputs]).map(Double.init)
-    let kept = walkForward(shape, rows: rows, nonlinear: nonlinear)
+    let kept = walkForward(shape, rows: rows)
     for layer in (0...shape.hidden.count).reversed() {
       if layer > 0 { take(rows * sizes[layer]) }
       if shape.bias {
@@ -49,10 +50,10 @@ struct PooledElements {
   }
 
   /// A forward pass with the loss; returns what its pullbacks keep, still in use.
-  mutating func walkForward(_ shape: MLPShape, rows: Double, nonlinear: Bool) -> [Double] {
+  mutating func walkForward(_ shape: MLP, rows: Double) -> [Double] {
     var kept = [rows * Double(shape.inputs)]
     for width in shape.hidden.map(Double.init) {
-      kept += [Double](repeating: rows * width, count: nonlinear ? 2 : 1)
+      kept += [Double](repeating: rows * width, count: shape.activation != .identity ? 2 : 1)
     }
     // Logits, their gradient, each row's loss and whether it is right.
     kept += [rows * Double(shape.outputs), rows * Double(shape.outputs), rows, rows]

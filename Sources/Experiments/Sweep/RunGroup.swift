@@ -1,3 +1,4 @@
+import Networks
 import Spectral
 import Training
 
@@ -25,14 +26,13 @@ public struct RunGroup: Sendable {
   /// The configuration that the group's trainer takes.
   public var training: TrainingConfiguration {
     TrainingConfiguration(
-      network: NetworkConfiguration(
-        shape(width: width), activation: settings.activation,
-        inputMultiplier: settings.inputMultiplier, outputMultiplier: settings.outputMultiplier,
-        zeroReadout: settings.zeroReadout, spectralInit: settings.spectralInit ?? false),
-      baseShape: settings.baseWidth.map(shape), parametrizations: settings.parametrizations ?? [],
-      ownBaseShapes: Dictionary(
+      network: settings.network(width: width),
+      baseNetwork: settings.baseWidth.map(settings.network),
+      spectralInit: settings.spectralInit ?? false,
+      parametrizations: settings.parametrizations ?? [],
+      ownBaseNetworks: Dictionary(
         (settings.parametrizations ?? []).compactMap { own in
-          own.baseWidth.map { (own.name, shape(width: $0)) }
+          own.baseWidth.map { (own.name, settings.network(width: $0)) }
         }, uniquingKeysWith: { first, _ in first }),
       rateRules: settings.rateRules ?? [], rateMultipliers: settings.rateMultipliers ?? [],
       loss: settings.loss, optimizer: optimizer, weightDecay: settings.weightDecay,
@@ -49,12 +49,6 @@ public struct RunGroup: Sendable {
         seed: $0.seed, learningRate: $0.learningRate,
         parametrization: try settings.parametrization(named: $0.parametrization))
     }
-  }
-
-  private func shape(width: Int) -> MLPShape {
-    MLPShape(
-      inputs: settings.data.inputs, hidden: settings.hiddenWidths(width: width),
-      outputs: settings.data.classes, bias: settings.bias)
   }
 
   /// Steps of one pass over the training rows; the last may be short.
@@ -77,7 +71,7 @@ public struct RunGroup: Sendable {
 
   /// Multiply-adds of one run, for sharing out progress and time.
   var work: Double {
-    let weights = training.network.shape.parameters.reduce(0.0) {
+    let weights = training.network.graph.parameters.reduce(0.0) {
       $0 + Double($1.shape.fanIn) * Double($1.shape.fanOut)
     }
     return weights * Double(settings.batchSize) * Double(totalSteps)

@@ -56,6 +56,8 @@ public enum DiagnosticQuantity: String, Codable, Hashable, Sendable, CaseIterabl
 public struct DiagnosticRecord: Sendable {
   /// Steps done; updates are those of the step that follows.
   public let step: Int
+  /// The layers' paths in the network, `layers.0`.
+  public let names: [String]
   /// [layer]: each quantity's value in each replica; not finite where a replica has diverged.
   public let layers: [[DiagnosticQuantity: [Double]]]
 
@@ -63,7 +65,7 @@ public struct DiagnosticRecord: Sendable {
   public func joined(with other: DiagnosticRecord) -> DiagnosticRecord {
     precondition(step == other.step, "records after \(step) and \(other.step) steps")
     return DiagnosticRecord(
-      step: step,
+      step: step, names: names,
       layers: zip(layers, other.layers).map { mine, others in mine.merging(others) { $0 + $1 } })
   }
 }

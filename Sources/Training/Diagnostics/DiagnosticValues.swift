@@ -1,13 +1,15 @@
+import Networks
+
 /// Quantities of one layer from the raw numbers of its record.
 struct DiagnosticValues {
   let raw: [RawQuantity: [Double]]
-  let layer: Dense
+  let weight: Parameter
   /// Rows of the probe batch.
   let rows: Int
 
   /// What the raw numbers allow.
   var quantities: [DiagnosticQuantity: [Double]] {
-    let shape = layer.weight.shape
+    let shape = self.weight.shape
     let (fanIn, fanOut) = (Double(shape.fanIn), Double(shape.fanOut))
     let target = (fanOut / fanIn).squareRoot()
     let units = Double(rows) * fanOut
@@ -55,7 +57,7 @@ struct DiagnosticValues {
     put(.featureSize, rootMean(raw[.features]))
     put(.featureMeanAbsolute, raw[.featureAbsolutes]?.map { $0 / units })
     put(.featureChange, rootMean(raw[.featureChanges]))
-    let multiplier = Double(layer.multiplier)
+    let multiplier = Double(self.weight.multiplier)
     put(.alignment, alignment(raw[.product], weight)?.map { $0 / multiplier })
     put(.epsilonDominance, raw[.smallSquares]?.map { $0 / (fanIn * fanOut) })
     put(.initialStd, raw[.initialStd])

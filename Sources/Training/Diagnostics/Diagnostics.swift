@@ -1,7 +1,8 @@
+import Networks
 import Spectral
 import Tensors
 
-/// Measures a network's dense layers while it trains: norms of weights and updates, features on a
+/// Measures a network's linear operations while it trains: norms of weights and updates, features on a
 /// probe batch, alignment.
 ///
 /// Everything is enqueued; sums wait in device memory and are read when their room is used up, or
@@ -15,8 +16,18 @@ public final class Diagnostics {
     case all
   }
 
-  /// The dense layers, which are measured, from input to readout.
-  public let layers: [Dense]
+  /// A linear operation, which is measured, and the value that its features are.
+  public struct Layer {
+    /// Its module's path, `layers.0`.
+    public let name: String
+    /// W.
+    public let weight: Parameter
+    let node, features: Node
+  }
+
+  /// What is measured, in the order of the graph.
+  public let layers: [Layer]
+  private let network: Network
   private let contents: Contents
   private let every: Int
   let probe: Tensor?
@@ -33,35 +44,42 @@ public final class Diagnostics {
   private let epsilonBounds: [Tensor]
   var initialFeatures: [Tensor] = []
   /// This step's probe inputs of each layer, and updates as they come.
-  private var inputs: [Tensor] = []
+  private var inputs: [Int: Tensor] = [:]
   /// Of the measurement under way.
   private var effort: NormEffort
   private var changes: [Int: Tensor] = [:]
+  /// Layers by the operation's node, and by the value that is its features.
+  private let layerOfNode, layerOfFeatures: [Node: Int]
   var measured = false
 
-  /// Diagnostics of `network`, whose layers must all be dense; for `norms` there may be others
-  /// between them, without weights.
+  /// Diagnostics of `network`.
   ///
-  /// - initialStds: σ of each layer's weight, [layer][replica].
+  /// - initialStds: σ of each of the network's parameters, [parameter][replica].
   /// - probe: [replica, rows, inputs]; needed for `all`, not used for `norms`.
   /// - every: steps from one measurement to the next, ≥ 1; the first is at step 0.
   /// - Throws: `OpenCLError` where memory is short: a copy of the weights and one set of updates.
   public init(
-    network: Sequential, optimizer: Optimizer, initialStds: [[Double]], probe: Tensor?, every: Int,
+    network: Network, optimizer: Optimizer, initialStds: [[Double]], probe: Tensor?, every: Int,
     contents: Contents, compute: Compute
   ) throws {
-    layers = network.layers.compactMap { $0 as? Dense }
-    let matrices = network.parameters.filter { $0.shape.kind == .weight }
+    let graph = network.graph
+    layers = graph.linearNodes.map { node in
+      Layer(
+        name: graph[node].name, weight: network.parameters[graph[node].parameters[0]], node: node,
+        features: graph.features(of: node))
+    }
     precondition(
-      !layers.isEmpty && every >= 1 && layers.map(\.weight.name) == matrices.map(\.name),
-      "diagnostics of weights outside of dense layers: \(matrices.map(\.name))")
-    precondition(
-      contents == .norms || (layers.count == network.layers.count && probe != nil),
-      "diagnostics of features: dense layers alone, and a probe batch")
+      !layers.isEmpty && every >= 1 && (contents == .norms || probe != nil),
+      "diagnostics of no linear operation, or of features without a probe batch")
+    self.network = network
+    layerOfNode = Dictionary(
+      uniqueKeysWithValues: layers.enumerated().map { ($1.node, $0) })
+    layerOfFeatures = Dictionary(
+      uniqueKeysWithValues: layers.enumerated().map { ($1.features, $0) })
     (self.optimizer, self.contents, self.compute) = (optimizer, contents, compute)
     (self.every, self.probe) = (every, contents == .all ? probe : nil)
     effort = .after(step: 0, every: every)
-    self.initialStds = initialStds
+    self.initialStds = graph.linearNodes.map { initialStds[graph[$0].parameters[0]] }
     epsilonBounds =
       contents == .all && optimizer.rule is Adam
       ? try layers.map { layer in
@@ -113,32 +131,33 @@ public final class Diagnostics {
   }
 
   private func measureFeatures(_ probe: Tensor) throws {
-    var input = probe
-    inputs = []
-    let first = initialFeatures.isEmpty
-    for (index, layer) in layers.enumerated() {
-      inputs.append(input)
-      let product = try layer.product(with: input, compute: compute)
-      try reading.note(.input, index, compute.sumOfSquares(input))
-      try reading.note(.product, index, compute.sumOfSquares(product))
-      let output = try layer.output(of: product, compute: compute)
-      try reading.note(.features, index, compute.sumOfSquares(output))
-      try reading.note(.featureAbsolutes, index, compute.sumOfAbsolutes(output))
-      if first {
-        initialFeatures.append(output)
+    inputs = [:]
+    var features: [Int: Tensor] = [:]
+    try network.trace(probe) { value in
+      if value.isProduct, let layer = layerOfNode[value.node] {
+        inputs[layer] = value.inputs[0]
+        try reading.note(.input, layer, compute.sumOfSquares(value.inputs[0]))
+        try reading.note(.product, layer, compute.sumOfSquares(value.tensor))
+      }
+      guard !value.isProduct, let layer = layerOfFeatures[value.node] else { return }
+      try reading.note(.features, layer, compute.sumOfSquares(value.tensor))
+      try reading.note(.featureAbsolutes, layer, compute.sumOfAbsolutes(value.tensor))
+      if initialFeatures.isEmpty {
+        features[layer] = value.tensor
       } else {
         try reading.note(
-          .featureChanges, index, compute.sumOfSquaredDifferences(output, initialFeatures[index]))
+          .featureChanges, layer,
+          compute.sumOfSquaredDifferences(value.tensor, initialFeatures[layer]))
       }
-      input = output
     }
+    if initialFeatures.isEmpty { initialFeatures = layers.indices.map { features[$0]! } }
   }
 
   /// Ends the measurements of a step, after its updates.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func finishStep() throws {
-    defer { (changes, inputs) = ([:], []) }
+    defer { (changes, inputs) = ([:], [:]) }
     guard let updateNorms, changes.count == layers.count else { return }
     let updates = layers.indices.map { changes[$0]! }
     let norms = try updateNorms.norms(of: updates, effort: effort)
@@ -147,7 +166,7 @@ public final class Diagnostics {
       try reading.note(.updateResidual, layer, norms.residual[layer])
       try reading.note(.updateFrobenius, layer, norms.frobenius[layer])
       if probe != nil {
-        let product = try compute.product(.nt, inputs[layer], update)
+        let product = try compute.product(.nt, inputs[layer]!, update)
         try reading.note(.updateProduct, layer, compute.sumOfSquares(product))
       }
     }
@@ -162,10 +181,10 @@ public final class Diagnostics {
     let rows = probe?.rows ?? 1
     return try reading.records().dropFirst(count).map { record in
       DiagnosticRecord(
-        step: record.step,
+        step: record.step, names: layers.map(\.name),
         layers: layers.enumerated().map { index, layer in
           DiagnosticValues(
-            raw: record.layers[index] ?? [:], layer: layer, rows: rows
+            raw: record.layers[index] ?? [:], weight: layer.weight, rows: rows
           ).quantities
         })
     }
@@ -196,7 +215,7 @@ extension Diagnostics: UpdateObserver {
       case .factors(let delta, let input, let scale) = update.gradient
     {
       // ∇h = scale·Δᵀ(H h): two thin products in place of a matrix.
-      let overlap = try compute.product(.nt, inputs[layer], input, alpha: scale)
+      let overlap = try compute.product(.nt, inputs[layer]!, input, alpha: scale)
       let product = try compute.product(.nn, overlap, delta)
       try reading.note(.gradientProduct, layer, compute.sumOfSquares(product))
     }

@@ -57,7 +57,7 @@ import Training
     let group = group(width: 256, cells: 5000, steps: 1000)
     let plan = GroupPlan(memory: memory, cacheBytes: nil, isForCPU: false)
     #expect(try plan.groups(of: group, dataBytes: 0).map(\.cells.count) == [5000])
-    let matrices = group.training.network.shape.parameters.count
+    let matrices = group.training.network.graph.parameters.count
     let many = self.group(width: 8, cells: 65_535 / matrices + 1)
     #expect(try plan.groups(of: many, dataBytes: 0).count == 2)
     let bytes = MemoryPlan.bytesPerReplica(of: group).all

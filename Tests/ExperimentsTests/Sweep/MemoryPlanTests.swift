@@ -55,7 +55,7 @@ import Training
   @Test func adam_takesTwoMoreTensorsAWeightThanSGD() {
     let sgd = MemoryPlan.bytesPerReplica(of: group(width: 64, optimizer: .sgd)).all
     let adam = MemoryPlan.bytesPerReplica(of: group(width: 64)).all
-    let weights = group(width: 64).training.network.shape.parameters.reduce(0) {
+    let weights = group(width: 64).training.network.graph.parameters.reduce(0) {
       $0 + $1.shape.fanIn * $1.shape.fanOut
     }
     #expect(adam - sgd == 2 * 4 * Double(weights))

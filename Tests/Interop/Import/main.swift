@@ -4,9 +4,8 @@ import GPUTrain
 let compute = try Compute(device: .find(.best))
 let data = try TrainingData(LoadedData(train: .glyphs(count: 500)))
 let (train, validation) = try data.upload(to: compute)
-let shape = MLPShape(inputs: 64, hidden: [32, 32], outputs: 10)
 let trainer = try Trainer(
-  TrainingConfiguration(network: NetworkConfiguration(shape)),
+  TrainingConfiguration(network: MLP(inputs: 64, hidden: [32, 32], outputs: 10)),
   replicas: [Replica(seed: 1, learningRate: 0.01, parametrization: StandardParametrization())],
   totalSteps: 40, compute: compute)
 for _ in 1...5 { _ = try trainer.trainEpoch(on: train) }

@@ -1,4 +1,5 @@
 import Foundation
+import Networks
 import OpenCL
 import Spectral
 import Tensors
@@ -26,11 +27,10 @@ import Testing
   private func trainer(
     _ optimizer: OptimizerKind, decay: WeightDecay? = nil, zeroReadout: Bool = false
   ) throws -> Trainer {
-    let shape = MLPShape(inputs: Self.inputs, hidden: [20, 33], outputs: 3, bias: true)
     let configuration = TrainingConfiguration(
-      network: NetworkConfiguration(
-        shape, activation: .gelu, inputMultiplier: 0.25, outputMultiplier: 3,
-        zeroReadout: zeroReadout),
+      network: MLP(
+        inputs: Self.inputs, hidden: [20, 33], outputs: 3, bias: true, activation: .gelu,
+        inputMultiplier: 0.25, outputMultiplier: 3, zeroReadout: zeroReadout),
       optimizer: optimizer, weightDecay: decay, batchSize: Self.count)
     return try Trainer(
       configuration,
@@ -115,9 +115,8 @@ import Testing
   func norms_areFollowedAsWeightsMove(_ optimizer: OptimizerKind, _ every: Int) throws {
     let (inputs, width, steps) = (40, 128, 61)
     let configuration = TrainingConfiguration(
-      network: NetworkConfiguration(
-        MLPShape(inputs: inputs, hidden: [width, width], outputs: 10), zeroReadout: true),
-      baseShape: MLPShape(inputs: inputs, hidden: [32, 32], outputs: 10), optimizer: optimizer,
+      network: MLP(inputs: inputs, hidden: [width, width], outputs: 10, zeroReadout: true),
+      baseNetwork: MLP(inputs: inputs, hidden: [32, 32], outputs: 10), optimizer: optimizer,
       batchSize: 64)
     let rate = optimizer == .adam ? 0.0078 : optimizer == .sgd ? 0.2 : 0.02
     let trainer = try Trainer(
@@ -199,7 +198,9 @@ import Testing
       return try layers.map { layer in
         let (out, into) = (layer.weight.shape.fanOut, layer.weight.shape.fanIn)
         let weight = try compute.read(layer.weight.value).dropFirst(replica * out * into)
-        let bias = try compute.read(layer.bias!.value).dropFirst(replica * out)
+        let name = "\(layer.name).bias"
+        let bias = try compute.read(#require(trainer.network.parameter(name)).value)
+          .dropFirst(replica * out)
         var (product, output): ([Double], [Double]) = ([], [])
         for row in 0..<32 {
           for unit in 0..<out {
@@ -207,9 +208,10 @@ import Testing
               $0 + Double(weight[weight.startIndex + unit * into + $1]) * input[row * into + $1]
             }
             product.append(sum)
-            let z = Double(layer.multiplier) * sum + Double(bias[bias.startIndex + unit])
+            let z = Double(layer.weight.multiplier) * sum + Double(bias[bias.startIndex + unit])
             let inner = (2 / Double.pi).squareRoot() * (z + 0.044715 * z * z * z)
-            output.append(layer.activation == .gelu ? 0.5 * z * (1 + tanh(inner)) : z)
+            output.append(
+              layer.weight.shape.role == .readout ? z : 0.5 * z * (1 + tanh(inner)))
           }
         }
         defer { input = output }

@@ -1,4 +1,5 @@
 import Foundation
+import Networks
 import Spectral
 import Tensors
 import Testing
@@ -11,16 +12,17 @@ import Testing
     zeroReadout: Bool = false, activation: Activation = .identity
   ) throws -> SignalPropagation {
     let rule = try Parametrizations.named(name)
-    let shapes = mlpShapes(inputs: inputs, hidden: [1, 1], width: width, outputs: 10)
-      .filter { $0.kind == .weight }
-    let layers = shapes.map { shape in
-      let scaling = rule.scaling(of: shape, family: family, decay: .coupled)
-      return PropagatedLayer(
-        shape: shape,
-        initialStd: zeroReadout && shape.role == .readout ? 0 : scaling.initialStd,
-        learningRate: scaling.learningRateFactor, multiplier: 1)
+    let graph = MLP(
+      inputs: inputs, hidden: [width, width], outputs: 10, activation: activation,
+      zeroReadout: zeroReadout
+    ).graph
+    let parameters = graph.parameters.map { parameter in
+      let scaling = rule.scaling(of: parameter.shape, family: family, decay: .coupled)
+      return SignalParameter(
+        shape: parameter.shape, initialStd: scaling.initialStd * parameter.initialFactor,
+        learningRate: scaling.learningRateFactor, multiplier: 1, family: family)
     }
-    return SignalPropagation(layers: layers, activation: activation, family: family)
+    return try #require(SignalPropagation(graph, parameters: parameters))
   }
 
   /// Slopes of a quantity, by layer.

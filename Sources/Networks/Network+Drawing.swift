@@ -1,0 +1,56 @@
+import Spectral
+import Tensors
+
+extension Network {
+  /// The network of `graph` with parameters drawn from each replica's seed.
+  ///
+  /// A parameter's numbers depend on its place and the seed alone, so parametrizations start from the
+  /// same draws, scaled.
+  /// - scalings: for each parameter of the graph, each replica's.
+  /// - spectralInit: whether each weight is scaled, once drawn, to the spectral norm that its σ implies.
+  /// - Throws: `OpenCLError` where memory is short.
+  public convenience init(
+    drawing graph: NetworkGraph, scalings: [[WidthScaling]], seeds: [UInt64],
+    spectralInit: Bool = false, compute: Compute
+  ) throws {
+    precondition(
+      scalings.count == graph.parameters.count && scalings.allSatisfy { $0.count == seeds.count },
+      "scalings for \(graph.parameters.count) parameters × \(seeds.count) replicas")
+    let parameters = try graph.parameters.enumerated().map { index, parameter in
+      let scalings = scalings[index]
+      let multiplier = scalings[0].multiplier
+      precondition(
+        scalings.allSatisfy { $0.multiplier == multiplier },
+        "\(parameter.path): replicas of one group must have one multiplier")
+      return Parameter(
+        name: parameter.path, shape: parameter.shape,
+        value: try parameter.start(
+          stds: scalings.map { $0.initialStd * parameter.initialFactor }, seeds: seeds,
+          stream: UInt32(index), spectralInit: spectralInit, compute: compute),
+        multiplier: parameter.kind == .weight ? Float(multiplier * parameter.multiplier) : 1)
+    }
+    self.init(graph, parameters: parameters, compute: compute)
+  }
+}
+
+extension NetworkParameter {
+  /// The values that replicas start with.
+  ///
+  /// - stds: σ of each replica. stream: tells tensors of one seed apart.
+  fileprivate func start(
+    stds: [Double], seeds: [UInt64], stream: UInt32, spectralInit: Bool, compute: Compute
+  ) throws -> Tensor {
+    let (rows, columns) = shape.tensorSize
+    if case .constant(let value) = start {
+      return try compute.filled(value, replicas: seeds.count, rows: rows, columns: columns)
+    }
+    func draw(_ stds: [Double]) throws -> Tensor {
+      try compute.normal(
+        seeds: seeds, std: stds.map { Float($0) }, stream: stream, rows: rows, columns: columns)
+    }
+    let drawn = try draw(stds)
+    guard spectralInit && kind == .weight else { return drawn }
+    let norms = try spectralNorms(of: [drawn], compute: compute)[0].map(\.norm)
+    return try draw(zip(stds, norms).map { $1 == 0 ? 0 : $0 * $0 * shape.normRatio / $1 })
+  }
+}

@@ -1,0 +1,109 @@
+import Spectral
+
+/// A value in a network: what comes in, or what an operation gives.
+public struct Node: Hashable, Sendable {
+  /// Its position in the graph's `nodes`.
+  public let index: Int
+}
+
+/// A network as a value: named operations, each on the values of earlier ones.
+///
+/// Whatever has to know the network walks its graph: the executor, diagnostics, signal propagation,
+/// memory, weight files. A value is [replica, rows, columns], its columns are what the graph knows.
+public struct NetworkGraph: Sendable {
+  /// An operation in its place.
+  public struct Step: Sendable {
+    /// The module's path, `layers.0`; of operations without parameters, what they are.
+    public let name: String
+    /// nil of the network's input.
+    public let operation: (any Operation)?
+    /// The values that it takes, all earlier ones.
+    public let inputs: [Node]
+    /// Its parameters, as positions in the graph's `parameters`.
+    public let parameters: [Int]
+    /// Columns of its value.
+    public let columns: Extent
+  }
+
+  /// Every operation, in an order in which each comes after those that it takes values from; the first
+  /// is the network's input.
+  public internal(set) var nodes: [Step]
+  /// Every parameter, in the order of the operations that use them first.
+  public internal(set) var parameters: [NetworkParameter]
+  /// The network's output.
+  public internal(set) var output: Node
+
+  /// The network's input.
+  public var input: Node { Node(index: 0) }
+
+  /// The operation that gives `node`.
+  public subscript(node: Node) -> Step { nodes[node.index] }
+
+  /// The nodes that take each node's value, by the node's position; once for each time it is taken.
+  var consumers: [[Int]] {
+    var result = [[Int]](repeating: [], count: nodes.count)
+    for (index, step) in nodes.enumerated() {
+      for input in step.inputs { result[input.index].append(index) }
+    }
+    return result
+  }
+
+  /// The nodes that multiply by a matrix, in order: those whose norms the spectral condition is about.
+  public var linearNodes: [Node] {
+    nodes.indices.filter { nodes[$0].operation is Linear }.map(Node.init)
+  }
+
+  /// The value that a linear operation's features are: what its activation gives, where that is all it
+  /// goes to, else its own.
+  public func features(of linear: Node) -> Node {
+    let consumers = consumers[linear.index]
+    guard consumers.count == 1, nodes[consumers[0]].operation is ActivationOperation else {
+      return linear
+    }
+    return Node(index: consumers[0])
+  }
+
+  /// The parameter at `path`, if there is one.
+  public func parameter(_ path: String) -> NetworkParameter? {
+    parameters.first { $0.path == path }
+  }
+
+  /// The network with every extent that grows `factor` times as large.
+  public func widened(by factor: Int) -> NetworkGraph {
+    var wide = self
+    wide.parameters = parameters.map { $0.widened(by: factor) }
+    wide.nodes = nodes.map {
+      Step(
+        name: $0.name, operation: $0.operation?.widened(by: factor), inputs: $0.inputs,
+        parameters: $0.parameters, columns: $0.columns.widened(by: factor))
+    }
+    return wide
+  }
+}
+
+/// A family of networks: writes a network of given sizes into a graph, as a forward pass would compute
+/// it.
+///
+///     struct TwoLayers: Architecture {
+///       let width: Int
+///       var inputs: Int { 64 }
+///       func build(_ g: inout GraphBuilder, _ input: Node) -> Node {
+///         let hidden = g.activation(g.linear(input, "up", .growing(width)), .relu)
+///         return g.linear(hidden, "readout", .fixed(10))
+///       }
+///     }
+public protocol Architecture: Sendable {
+  /// Columns of the input, ≥ 1.
+  var inputs: Int { get }
+  /// Adds the network's operations to `g`; returns the output.
+  func build(_ g: inout GraphBuilder, _ input: Node) -> Node
+}
+
+extension Architecture {
+  /// The network as a graph.
+  public var graph: NetworkGraph {
+    var builder = GraphBuilder(inputs: .fixed(inputs))
+    let output = build(&builder, Node(index: 0))
+    return builder.graph(output: output)
+  }
+}

@@ -1,0 +1,79 @@
+import Spectral
+
+/// A parameter of a graph: its path, its extents, and where it starts.
+public struct NetworkParameter: Hashable, Sendable {
+  /// Where a parameter starts.
+  public enum Start: Hashable, Sendable {
+    /// Drawn, `factor` times as large as the parametrization has it; 0 starts it at zero.
+    case drawn(factor: Double)
+    /// Every entry is this.
+    case constant(Float)
+  }
+
+  /// Names of the modules that it is in and its own, with dots between: `blocks.3.up.weight`.
+  public let path: String
+  /// Whether it multiplies its input, is added, or is a normalisation's gain.
+  public let kind: ParameterShape.Kind
+  /// What it takes in; of a vector, what the layer takes in that it belongs to, which decides its role.
+  public let fanIn: Extent
+  /// What it gives out.
+  public let fanOut: Extent
+  /// Where it starts.
+  public let start: Start
+  /// Factor on a weight's product, beside the parametrization's own.
+  public let multiplier: Double
+
+  /// A matrix [fanOut, fanIn].
+  public static func weight(
+    _ path: String, fanIn: Extent, fanOut: Extent, multiplier: Double = 1,
+    initialFactor: Double = 1
+  ) -> Self {
+    Self(
+      path: path, kind: .weight, fanIn: fanIn, fanOut: fanOut,
+      start: .drawn(factor: initialFactor), multiplier: multiplier)
+  }
+
+  /// A vector [fanOut] that is added to what a layer of `fanIn` gives.
+  public static func bias(_ path: String, fanIn: Extent, fanOut: Extent) -> Self {
+    Self(
+      path: path, kind: .bias, fanIn: fanIn, fanOut: fanOut, start: .drawn(factor: 1),
+      multiplier: 1)
+  }
+
+  /// A vector [extent] that values are multiplied by, entry by entry.
+  public static func gain(_ path: String, _ extent: Extent, start: Float = 1) -> Self {
+    Self(
+      path: path, kind: .gain, fanIn: extent, fanOut: extent, start: .constant(start),
+      multiplier: 1)
+  }
+
+  /// The parameter as width-scaling rules see it.
+  public var shape: ParameterShape {
+    let role = LayerRole(fanIn: fanIn, fanOut: fanOut)
+    return switch kind {
+    case .weight: .weight(role: role, fanIn: fanIn.size, fanOut: fanOut.size)
+    case .bias: .bias(role: role, fanOut: fanOut.size)
+    case .gain: .gain(role: role, fanOut: fanOut.size)
+    }
+  }
+
+  /// The factor of the initial standard deviation, beside the parametrization's; 0 of one that starts
+  /// at a constant.
+  public var initialFactor: Double {
+    if case .drawn(let factor) = start { factor } else { 0 }
+  }
+
+  /// The same parameter in a network `factor` times as wide.
+  func widened(by factor: Int) -> Self {
+    Self(
+      path: path, kind: kind, fanIn: fanIn.widened(by: factor), fanOut: fanOut.widened(by: factor),
+      start: start, multiplier: multiplier)
+  }
+
+  /// The parameter in the module called `module`.
+  func inside(_ module: String) -> Self {
+    Self(
+      path: "\(module).\(path)", kind: kind, fanIn: fanIn, fanOut: fanOut, start: start,
+      multiplier: multiplier)
+  }
+}
