@@ -1,15 +1,47 @@
-// Elementwise arithmetic.
+// Elementwise arithmetic of `count` floats; a work-item takes WIDTH neighbours.
+// global (⌈count/WIDTH⌉ rounded up to 64), local (64).
 
 #include "vector.cl"
 
-// result[i] = x[i] − y[i] for i < count.
-// global (⌈count/WIDTH⌉ rounded up to 64), local (64). A work-item takes WIDTH neighbours.
+#define LOAD_ONE(p) (*(p))
+#define STORE_ONE(v, p) (*(p) = (v))
+#define FOR_NEIGHBOURS(BODY)                           \
+  size_t i = get_global_id(0) * (size_t)WIDTH;         \
+  if (i + WIDTH <= count) {                            \
+    BODY(vector, ALIGNED_LOAD, ALIGNED_STORE)          \
+  } else {                                             \
+    for (; i < count; i++) {                           \
+      BODY(float, LOAD_ONE, STORE_ONE)                 \
+    }                                                  \
+  }
+
+// result[i] = x[i] − y[i]
+#define DIFFERENCE(T, LOAD_T, STORE_T) STORE_T(LOAD_T(x + i) - LOAD_T(y + i), result + i);
 __kernel void subtract(__global const float* restrict x, __global const float* restrict y,
                        __global float* restrict result, ulong count) {
-  size_t i = get_global_id(0) * (size_t)WIDTH;
-  if (i + WIDTH <= count) {
-    ALIGNED_STORE(ALIGNED_LOAD(x + i) - ALIGNED_LOAD(y + i), result + i);
-  } else {
-    for (; i < count; i++) result[i] = x[i] - y[i];
-  }
+  FOR_NEIGHBOURS(DIFFERENCE)
+}
+
+// x + scale·y, rounded once: as a vector's element and as one of the last few, which a replica's
+// place in a group decides, it is the same.
+#define SUM(T, LOAD_T) fma((T)(scale), LOAD_T(y + i), LOAD_T(x + i))
+
+// result[i] = x[i] + scale·y[i]
+#define ADDED(T, LOAD_T, STORE_T) STORE_T(SUM(T, LOAD_T), result + i);
+__kernel void add_scaled(__global const float* restrict x, __global const float* restrict y,
+                         __global float* restrict result, float scale, ulong count) {
+  FOR_NEIGHBOURS(ADDED)
+}
+
+// x[i] += scale·y[i]; x and y may be one.
+#define ACCUMULATED(T, LOAD_T, STORE_T) STORE_T(SUM(T, LOAD_T), x + i);
+__kernel void accumulate(__global float* x, __global const float* y, float scale, ulong count) {
+  FOR_NEIGHBOURS(ACCUMULATED)
+}
+
+// result[i] = scale·x[i]
+#define SCALED(T, LOAD_T, STORE_T) STORE_T(LOAD_T(x + i) * scale, result + i);
+__kernel void multiply_by(__global const float* restrict x, __global float* restrict result,
+                          float scale, ulong count) {
+  FOR_NEIGHBOURS(SCALED)
 }

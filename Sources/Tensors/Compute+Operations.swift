@@ -93,9 +93,72 @@ extension Compute {
       .arithmetic, "subtract", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
       UInt64.self)
     try kernel(
-      queue, global: [roundUp((x.count + vectorWidth - 1) / vectorWidth, 64)], local: [64],
-      x.buffer, y.buffer, result.buffer, UInt64(x.count))
+      queue, global: vectors(x), local: [64], x.buffer, y.buffer, result.buffer, UInt64(x.count))
     return result
+  }
+
+  /// A weighted sum, elementwise, rounded once.
+  ///
+  ///     x + scale·y
+  ///
+  /// For example, a residual branch:
+  ///
+  ///     let next = try compute.add(x, branch, scale: 1 / Float(depth))
+  ///
+  /// - x, y: [replica, rows, columns], as the result.
+  /// - Throws: `OpenCLError`.
+  public func add(_ x: Tensor, _ y: Tensor, scale: Float) throws -> Tensor {
+    precondition(x.shape == y.shape, "sum of \(x.shape) and \(y.shape)")
+    let result = try tensor(replicas: x.replicas, rows: x.rows, columns: x.columns)
+    let kernel = try kernel(
+      .arithmetic, "add_scaled", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Float.self, UInt64.self)
+    try kernel(
+      queue, global: vectors(x), local: [64], x.buffer, y.buffer, result.buffer, scale,
+      UInt64(x.count))
+    return result
+  }
+
+  /// Adds a multiple of `y` to `x`, elementwise, in place, rounded once.
+  ///
+  ///     x ← x + scale·y
+  ///
+  /// For example, the gradient of a value that is used twice:
+  ///
+  ///     try compute.accumulate(second, into: first)
+  ///
+  /// - x, y: [replica, rows, columns]; they may be one tensor.
+  /// - Throws: `OpenCLError`.
+  public func accumulate(_ y: Tensor, into x: Tensor, scale: Float = 1) throws {
+    precondition(x.shape == y.shape, "sum of \(x.shape) and \(y.shape)")
+    let kernel = try kernel(
+      .arithmetic, "accumulate", Buffer<Float>.self, Buffer<Float>.self, Float.self, UInt64.self)
+    try kernel(
+      queue, global: vectors(x), local: [64], x.buffer, y.buffer, scale, UInt64(x.count))
+  }
+
+  /// A multiple of a tensor.
+  ///
+  ///     scale·x
+  ///
+  /// For example, a branch's gradient:
+  ///
+  ///     let branch = try compute.scaled(delta, by: 1 / Float(depth))
+  ///
+  /// - x: [replica, rows, columns], as the result.
+  /// - Throws: `OpenCLError`.
+  public func scaled(_ x: Tensor, by scale: Float) throws -> Tensor {
+    let result = try tensor(replicas: x.replicas, rows: x.rows, columns: x.columns)
+    let kernel = try kernel(
+      .arithmetic, "multiply_by", Buffer<Float>.self, Buffer<Float>.self, Float.self, UInt64.self)
+    try kernel(
+      queue, global: vectors(x), local: [64], x.buffer, result.buffer, scale, UInt64(x.count))
+    return result
+  }
+
+  /// The global size for a vector a work-item of Kernels/arithmetic.cl.
+  private func vectors(_ x: Tensor) -> [Int] {
+    [roundUp((x.count + vectorWidth - 1) / vectorWidth, 64)]
   }
 
   /// A tensor of its own with the values of `x`.
