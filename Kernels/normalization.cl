@@ -22,6 +22,8 @@ INLINE void store_row(vector v, __global float* p, bool aligned) {
 #define STORE_ROW(v, p) store_row(v, p, aligned)
 #define LOAD_ONE(p) (*(p))
 #define STORE_ONE(v, p) (*(p) = (v))
+// For loops of a row's few last elements, which are not worth copies of their bodies.
+#define ONE_BY_ONE _Pragma("unroll 1")
 
 // A row as one of `lanes` work-items that share it sees it: WIDTH neighbours every lanes·WIDTH
 // columns. mean: 0 for the root mean square. gains: whether there is a gain; else it is 1.
@@ -55,9 +57,9 @@ typedef struct {
       }                                                                                  \
       total += (s0 + s1) + (s2 + s3);                                                    \
     }                                                                                    \
-    for (; c + WIDTH <= row.columns; c += next) total += TERM(vector, LOAD_ROW, c);      \
+    ONE_BY_ONE for (; c + WIDTH <= row.columns; c += next) total += TERM(vector, LOAD_ROW, c); \
     float rest = 0.0f;                                                                   \
-    for (; c < row.columns; c++) rest += TERM(float, LOAD_ONE, c);                       \
+    ONE_BY_ONE for (; c < row.columns; c++) rest += TERM(float, LOAD_ONE, c);                       \
     return sum(total) + rest;                                                            \
   }                                                                                      \
   INLINE float NAME(Row row, __local float* shared) {                                    \
@@ -76,7 +78,7 @@ ROW_SUM(sum_of_products, PRODUCT)
   for (; c + WIDTH <= row.columns; c += row.lanes * WIDTH) {                    \
     BODY(vector, LOAD_ROW, STORE_ROW, c)                                        \
   }                                                                             \
-  for (; c < row.columns; c++) {                                                \
+  ONE_BY_ONE for (; c < row.columns; c++) {                                     \
     BODY(float, LOAD_ONE, STORE_ONE, c)                                         \
   }
 
@@ -190,15 +192,15 @@ NORMALIZATION layer_norm_backward(__global const float* restrict gradient,
 // Sums over slices of SLICE rows, for sum_rows to add up:
 //   gains[replica, slice, column] = Σ δ ∘ x̂,  biases[replica, slice, column] = Σ δ
 // means: any memory where `centered` is 0, as biases where `sums_biases` is. A work-item takes STRIP
-// vectors of columns: as many as a CPU has registers for, in which a row's lines come one after the
-// other.
+// vectors of columns: as many as a CPU has registers for, since lines that lie together come faster
+// (8192×1024 on two Zen 4 cores: 6.6 ms by 4 vectors of 16, 3.6 ms by 8).
 // global (⌈columns/(WIDTH·STRIP)⌉ rounded up to GROUP_ITEMS, slices, replicas), local
 // (GROUP_ITEMS, 1, 1).
 #define SLICE 32
 #if GROUP_ITEMS > 1
 #define STRIP 1
 #else
-#define STRIP 4
+#define STRIP 8
 #endif
 
 #define SUM_SLICE(T, LOAD_T, STORE_T, STEP, COUNT)                                       \
@@ -235,8 +237,8 @@ INLINE void sum_slice(__global const float* restrict gradient, __global const fl
     return;
   }
 #endif
-  for (; c + WIDTH <= last; c += WIDTH) SUM_SLICE(vector, LOAD_ROW, STORE_ROW, WIDTH, 1)
-  for (; c < last; c++) SUM_SLICE(float, LOAD_ONE, STORE_ONE, 1, 1)
+  ONE_BY_ONE for (; c + WIDTH <= last; c += WIDTH) SUM_SLICE(vector, LOAD_ROW, STORE_ROW, WIDTH, 1)
+  ONE_BY_ONE for (; c < last; c++) SUM_SLICE(float, LOAD_ONE, STORE_ONE, 1, 1)
 }
 
 NORMALIZATION sum_gains(__global const float* restrict gradient, __global const float* restrict x,

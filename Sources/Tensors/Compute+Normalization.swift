@@ -20,7 +20,7 @@ extension Compute {
   ///   NaN, and so is its r.
   /// - Throws: `OpenCLError`.
   ///
-  /// Source: Zhang and Sennrich, arXiv:1910.07467, equation 4.
+  /// Source: Zhang and Sennrich, arXiv:1910.07467, equation 4; ε as in PyTorch's `RMSNorm`.
   public func rmsNorm(_ x: Tensor, gain: Tensor?, epsilon: Float) throws -> (
     output: Tensor, inverse: Tensor
   ) {
@@ -53,7 +53,7 @@ extension Compute {
   ///   nil where there is no gain.
   /// - Throws: `OpenCLError`.
   ///
-  /// Source: Zhang and Sennrich, arXiv:1910.07467, section 4.2.
+  /// Source: the derivatives of equation 4 of Zhang and Sennrich, arXiv:1910.07467.
   public func rmsNormBackward(_ gradient: Tensor, input: Tensor, inverse: Tensor, gain: Tensor?)
     throws -> (input: Tensor, gain: Tensor?)
   {
@@ -95,7 +95,7 @@ extension Compute {
   ///   overflows is NaN, and so is its r.
   /// - Throws: `OpenCLError`.
   ///
-  /// Source: Ba, Kiros and Hinton, arXiv:1607.06450, equation 4; ε as in PyTorch's `LayerNorm`.
+  /// Source: Ba, Kiros and Hinton, arXiv:1607.06450, equations 3 and 4; ε as in PyTorch's `LayerNorm`.
   public func layerNorm(_ x: Tensor, gain: Tensor?, bias: Tensor?, epsilon: Float) throws -> (
     output: Tensor, mean: Tensor, inverse: Tensor
   ) {
@@ -141,7 +141,7 @@ extension Compute {
   ///   a fixed order; nil where there is none.
   /// - Throws: `OpenCLError`.
   ///
-  /// Source: Ba, Kiros and Hinton, arXiv:1607.06450, equation 4.
+  /// Source: the derivatives of equations 3 and 4 of Ba, Kiros and Hinton, arXiv:1607.06450.
   public func layerNormBackward(
     _ gradient: Tensor, input: Tensor, mean: Tensor, inverse: Tensor, gain: Tensor?,
     wantsBias: Bool
@@ -249,5 +249,5 @@ private enum SlicePlan {
   /// Rows of a slice, the kernels' SLICE.
   static let rows = 32
   /// Vectors of columns that a work-item takes, the kernels' STRIP.
-  static func strip(_ variant: KernelVariant) -> Int { variant == .group ? 1 : 4 }
+  static func strip(_ variant: KernelVariant) -> Int { variant == .group ? 1 : 8 }
 }
