@@ -199,7 +199,7 @@ extension Compute {
       .normalization, "sum_gains", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self,
       UInt32.self, UInt32.self)
-    let columns = vectorWidth * SlicePlan.strip(kernelVariant)
+    let columns = kernelVariant == .group ? vectorWidth : SlicePlan.strip
     let items = roundUp((gradient.columns + columns - 1) / columns, kernelVariant.groupItems)
     try kernel(
       queue, global: [items, gains.rows, gradient.replicas],
@@ -248,6 +248,6 @@ struct RowPlan {
 private enum SlicePlan {
   /// Rows of a slice, the kernels' SLICE.
   static let rows = 32
-  /// Vectors of columns that a work-item takes, the kernels' STRIP.
-  static func strip(_ variant: KernelVariant) -> Int { variant == .group ? 1 : 8 }
+  /// Columns that a work-item takes on CPUs, the kernels' STRIP; on GPUs it takes one vector.
+  static let strip = 128
 }
