@@ -144,7 +144,7 @@ for architecture in "$@"; do
   for vectors in 1 2 4 8; do
     check ritz "ritz-$vectors" "$architecture" VECTORS="$vectors" GROUP_ITEMS=128
   done
-  for source in gram reduction record loss gather order update arithmetic; do
+  for source in gram reduction record loss gather order update arithmetic normalization; do
     check $source $source "$architecture" GROUP_ITEMS=128
   done
 done

@@ -100,6 +100,13 @@ const char *gputrain_nonlinearity_source(void) {
   return text;
 }
 
+const char *gputrain_normalization_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/normalization.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_order_source(void) {
   static const char text[] = {
 #embed "../../Kernels/order.cl"

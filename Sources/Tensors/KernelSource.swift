@@ -2,8 +2,8 @@ import CKernels
 
 /// The files of Kernels/: families of kernels, and what several families include.
 package enum KernelSource: String, CaseIterable {
-  case activation, arithmetic, fill, gather, gram, loss, multiply, order, random, record, reduction
-  case ritz, slices, spectral, update
+  case activation, arithmetic, fill, gather, gram, loss, multiply, normalization, order, random
+  case record, reduction, ritz, slices, spectral, update
   /// Of GPUs: compiled for a variant and a tile.
   case multiplyLocal = "multiply_local"
   case multiplyTensor = "multiply_tensor"
@@ -57,6 +57,7 @@ package enum KernelSource: String, CaseIterable {
       case .multiplyLocal: gputrain_multiply_local_source()
       case .multiplyTensor: gputrain_multiply_tensor_source()
       case .nonlinearity: gputrain_nonlinearity_source()
+      case .normalization: gputrain_normalization_source()
       case .order: gputrain_order_source()
       case .philox: gputrain_philox_source()
       case .random: gputrain_random_source()

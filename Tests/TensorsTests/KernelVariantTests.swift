@@ -43,7 +43,9 @@ import Testing
     let names =
       tiles.flatMap(\.parameters.keys) + variant.parameters.keys + ["PRECISION", "EMULATED"]
       + Compute.definitions(for: .cpu, vectorWidth: 16, variant: .item).keys
-    for source in [KernelSource.multiplyLocal, .multiplyTensor, .slices, .multiply, .ritz, .loss] {
+    for source in [
+      KernelSource.multiplyLocal, .multiplyTensor, .slices, .multiply, .ritz, .loss, .normalization,
+    ] {
       for line in source.text.split(separator: "\n") where line.hasPrefix("#define") {
         let name = line.dropFirst(8).prefix { $0.isLetter || $0.isNumber || $0 == "_" }
         #expect(!names.contains(String(name)), "\(source.file): \(line)")

@@ -110,4 +110,49 @@ import Testing
     let two = try compute.read(compute.normal(seeds: [1], std: [1], stream: 1, rows: 1, columns: 8))
     #expect(zip(one, two).allSatisfy { $0 != $1 })
   }
+
+  /// Counts around the vectors of a work-item and its work-groups, in replicas that do not start at a
+  /// vector: a replica alone is the same, bit for bit.
+  @Test(arguments: [1, 3, 16, 67, 1024, 1031], [4, 8, 16])
+  func weightedSums_matchDouble_inAnyGroup(count: Int, width: Int) throws {
+    let compute = try Compute(
+      device: .find(.best), multiplier: .automatic, vectorWidth: width)
+    var random = Philox(seed: 5, stream: 0)
+    let (a, b) = (
+      (0..<3 * count).map { _ in random.uniform(-1, 1) },
+      (0..<3 * count).map { _ in random.uniform(-1, 1) }
+    )
+    func results(_ a: [Float], _ b: [Float], replicas: Int) throws -> [[Float]] {
+      let x = try compute.tensor(a, replicas: replicas, rows: 1, columns: count)
+      let y = try compute.tensor(b, replicas: replicas, rows: 1, columns: count)
+      let sum = try compute.read(compute.add(x, y, scale: -0.3))
+      let multiple = try compute.read(compute.scaled(y, by: 0.7))
+      #expect(try compute.read(x) == a && compute.read(y) == b)
+      try compute.accumulate(y, into: x)
+      let once = try compute.read(x)
+      try compute.accumulate(y, into: x, scale: 0.7)
+      #expect(try compute.read(y) == b)
+      return [sum, multiple, once, try compute.read(x)]
+    }
+    let group = try results(a, b, replicas: 3)
+    for index in a.indices {
+      // A fused product and sum is rounded once.
+      let (x, y) = (a[index], b[index])
+      #expect(group[0][index] == x.addingProduct(-0.3, y))
+      #expect(group[1][index] == 0.7 * y)
+      #expect(group[2][index] == x + y)
+      #expect(group[3][index] == (x + y).addingProduct(0.7, y))
+    }
+    for replica in 0..<3 {
+      let part = replica * count..<(replica + 1) * count
+      #expect(
+        try results(Array(a[part]), Array(b[part]), replicas: 1) == group.map { Array($0[part]) })
+    }
+  }
+
+  @Test func accumulate_ofATensorIntoItself_isAMultiple() throws {
+    let x = try compute.tensor(Self.points, rows: 1, columns: Self.points.count)
+    try compute.accumulate(x, into: x, scale: 2)
+    #expect(try compute.read(x) == Self.points.map { $0.addingProduct(2, $0) })
+  }
 }
