@@ -65,7 +65,8 @@ import Testing
     let compute = try Compute(device: .find(.best))
     let graph = Shared().graph
     #expect(graph.parameters.count == 4)
-    let scaling = graph.parameters.map { _ in [WidthScaling(initialStd: 0.5, learningRateFactor: 1)] }
+    let scaling = graph.parameters.map { _ in [WidthScaling(initialStd: 0.5, learningRateFactor: 1)]
+    }
     let network = try Network(drawing: graph, scalings: scaling, seeds: [4], compute: compute)
     var random = Philox(seed: 2, stream: 0)
     let input = try compute.tensor(
