@@ -253,7 +253,7 @@ private let hasPython =
       #expect(
         states == [
           "machine": "done", "devices": "done", "facts": "failed", "self-tests": "cut",
-          "comparison": "done", "default sweep, tiled fp32": "done",
+          "comparison": "done", "time by kernel": "done", "default sweep, tiled fp32": "done",
           "default sweep, tiled tf32x3": "done", "search of tiles": "failed",
         ])
       let tests = try #require(results["selftests"] as? [[String: Any]])

@@ -43,8 +43,9 @@ public struct ResidualMLP: Architecture, Codable, Hashable {
   /// A residual perceptron of the sizes given. Traps unless all are ≥ 1.
   public init(
     inputs: Int, width: Int, depth: Int, outputs: Int, expansion: Int = 1,
-    normalization: RowNormalization.Kind? = .rms, bias: Bool = false, activation: Activation = .relu,
-    branchMultiplier: Double = 1, baseDepth: Int = 1, depthExponent: Double = 0.5,
+    normalization: RowNormalization.Kind? = .rms, bias: Bool = false,
+    activation: Activation = .relu, branchMultiplier: Double = 1, baseDepth: Int = 1,
+    depthExponent: Double = 0.5,
     inputMultiplier: Double = 1, outputMultiplier: Double = 1, zeroReadout: Bool = false
   ) {
     precondition(
