@@ -55,15 +55,27 @@ public struct MemoryPlan {
     return Int(min(fitting, Double(group.cells.count)))
   }
 
-  /// Bytes of everything one run takes, and of its largest tensor.
+  /// Bytes of everything one run of `group` takes, and of its largest tensor; in a group of its own or
+  /// in this one, whichever takes more.
   ///
-  /// Found by a run that is recorded and not made: a trainer of one replica makes a few steps, with
-  /// batches of every size that there are, and an evaluation.
+  /// Found by training that is recorded and not made: a few steps with batches of every size that there
+  /// are, and an evaluation.
   /// - Throws: `UnknownParametrizationError`; `OpenCLError`.
   package func bytesPerReplica(
     of group: RunGroup, measured: Diagnostics.Contents? = nil
   ) throws -> (all: Double, largest: Double) {
-    let settings = group.settings
+    // How products are cut, and with it what they take beside their operands, depends on the group.
+    let counts = Set([1, min(group.cells.count, Self.mostRecorded)])
+    let found = try counts.map { try bytes(of: group.cells.prefix($0), group.settings, measured) }
+    return (found.map(\.all).max()!, found.map(\.largest).max()!)
+  }
+
+  /// Replicas of a group that are recorded; more take no more each.
+  private static let mostRecorded = 64
+
+  private func bytes(
+    of cells: ArraySlice<RunCell>, _ settings: RunSettings, _ measured: Diagnostics.Contents?
+  ) throws -> (all: Double, largest: Double) {
     let recording = Recording()
     let compute = try Compute(
       recording: recording, device: device,
@@ -73,20 +85,22 @@ public struct MemoryPlan {
       of: settings.data.trainCount, by: settings.batchSize, settings.data.inputs, compute)
     let validation = try Self.rows(
       of: settings.data.validationCount, by: Trainer.evaluationBatch, settings.data.inputs, compute)
-    let one = RunGroup(settings: settings, cells: [group.cells[0]])
+    let group = RunGroup(settings: settings, cells: Array(cells))
     let trainer = try Trainer(
-      one.training, replicas: try one.replicas(), totalSteps: one.totalSteps, compute: compute)
+      group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
+      compute: compute)
     if let measured, let train {
       try trainer.diagnose(every: 1, contents: measured, probe: train)
     }
-    if let train { try trainer.train(on: train, until: min(Self.steps, one.totalSteps)) }
+    if let train { try trainer.train(on: train, until: min(Self.steps, group.totalSteps)) }
     if let validation { _ = try trainer.evaluate(on: validation) }
     // Beside tensors: the order of all rows, losses that wait, and single numbers.
     let others =
-      settings.data.trainCount + min(one.totalSteps, Trainer.mostWaitingLosses) + Self.scalars
+      settings.data.trainCount + min(group.totalSteps, Trainer.mostWaitingLosses) + Self.scalars
+    let replicas = Double(cells.count)
     return (
-      Double(compute.tensorBytes + recording.mostTemporaryBytes + 4 * others),
-      Double(compute.largestTensorBytes)
+      Double(compute.tensorBytes + recording.mostTemporaryBytes) / replicas + 4 * Double(others),
+      Double(compute.largestTensorBytes) / replicas
     )
   }
 
