@@ -16,6 +16,13 @@ public final class Compute {
   let pool: BufferPool
   let backends: BackendFallback
   var programs: [ProgramKey: Program] = [:]
+  /// Whether small networks are trained by on-chip steps.
+  package var onChipUse = OnChipUse.automatic
+  /// The networks whose on-chip steps have been tried; with why they are not taken, where they are not.
+  package var onChipTrials: [OnChipPlan: (any Error)?] = [:]
+  /// Is called where a network's on-chip steps are wrong, or do not work: with the network's sizes, and
+  /// why. Ordinary steps take their place.
+  public var whenOnChipGivesWay: ((_ network: String, any Error) -> Void)?
   private var ownPrograms: [KernelFile: Program] = [:]
   private var kernels: [KernelKey: AnyObject] = [:]
 
@@ -163,6 +170,11 @@ public final class Compute {
 
   /// Buffers made so far; it stands still once a repeated computation has been through once.
   public var allocations: Int { pool.allocations }
+
+  /// The networks that on-chip steps have been tried for and are taken, `64–64×2–10, batch 64`.
+  public var onChipNetworks: [String] {
+    onChipTrials.filter { $0.value == nil }.map(\.key.network.description).sorted()
+  }
 
   /// Files of kernels compiled, or taken from where they are kept, so far.
   public var programCount: Int { programs.count + ownPrograms.count }
