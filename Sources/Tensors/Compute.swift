@@ -176,6 +176,11 @@ public final class Compute {
     onChipTrials.filter { $0.value == nil }.map(\.key.network.description).sorted()
   }
 
+  /// Why on-chip steps of `network` have been found wrong, or not to work; nil where they have not.
+  package func onChipRefusal(of network: OnChipNetwork) -> (any Error)? {
+    onChipTrials.first { $0.key.network == network }.flatMap { $0.value }
+  }
+
   /// Files of kernels compiled, or taken from where they are kept, so far.
   public var programCount: Int { programs.count + ownPrograms.count }
 

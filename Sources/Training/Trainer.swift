@@ -194,6 +194,9 @@ public final class Trainer {
     }
   }
 
+  /// Whether steps so far have been made many a launch, where nothing came between.
+  package var trainsOnChip: Bool { onChip?.training != nil }
+
   /// What makes many steps a launch; nil where ordinary steps are taken. Tried when first asked for.
   private func onChip(_ rows: DeviceRows) throws -> OnChipTraining? {
     if let onChip, onChip.bytes == rows.isBytes { return onChip.training }

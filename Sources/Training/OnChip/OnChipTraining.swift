@@ -74,7 +74,8 @@ final class OnChipTraining {
     let adam = optimizer.rule as? Adam
     let values = (first..<min(first + Self.tableSteps, totalSteps)).map { step in
       SIMD4(
-        Float(schedule.factor(step: step, of: totalSteps)), Float(adam?.meanCorrection(step: step + 1) ?? 1),
+        Float(schedule.factor(step: step, of: totalSteps)),
+        Float(adam?.meanCorrection(step: step + 1) ?? 1),
         Float(adam?.squareCorrection(step: step + 1) ?? 1), 0)
     }
     let buffer =
@@ -141,7 +142,7 @@ extension Compute {
       let network = OnChipNetwork(
         graph, rule: trial.rule, loss: trial.configuration.loss,
         batch: trial.configuration.batchSize, bytes: trial.bytes),
-      let plan = OnChipPlan(network, limits: KernelLimits(tuningTilesOn: queue.device))
+      let plan = OnChipPlan(network, limits: onChipLimits)
     else { return nil }
     if let known = onChipTrials[plan] { return known == nil ? plan : nil }
     do {
@@ -154,6 +155,21 @@ extension Compute {
       return nil
     }
   }
+
+  /// The network of `configuration` where a long training of rows that are floats, or bytes, would try
+  /// on-chip steps of it; else nil.
+  package func onChipNetwork(
+    of configuration: TrainingConfiguration, bytes: Bool
+  ) -> OnChipNetwork? {
+    OnChipNetwork(
+      configuration.network.graph, rule: configuration.optimizer.rule, loss: configuration.loss,
+      batch: configuration.batchSize, bytes: bytes
+    ).flatMap {
+      allowsOnChip(steps: .max) && OnChipPlan($0, limits: onChipLimits) != nil ? $0 : nil
+    }
+  }
+
+  private var onChipLimits: KernelLimits { KernelLimits(tuningTilesOn: queue.device) }
 
   private func allowsOnChip(steps: Int) -> Bool {
     let device = queue.device

@@ -91,7 +91,7 @@ struct OnChipTrial {
       guard error <= bound * change + rounding else {
         throw OnChipTrialError(
           description: String(
-            format: "%@ is wrong after on-chip steps: error %.1e of its change, at most %.1e expected",
+            format: "%@ is wrong after on-chip steps: error %.1e of its change, at most %.1e",
             got.name, (error / change).squareRoot(), bound.squareRoot()))
       }
     }
