@@ -62,7 +62,8 @@ let package = Package(
     .testTarget(
       name: "SpectralTests", dependencies: ["Spectral", "Tensors", "OpenCL", "COpenBLAS"],
       resources: [.copy("Golden")]),
-    .testTarget(name: "NetworksTests", dependencies: ["Networks", "Spectral", "Tensors", "OpenCL"]),
+    .testTarget(
+      name: "NetworksTests", dependencies: ["Networks", "Spectral", "Tensors", "OpenCL"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: ["Training", "Networks", "Spectral", "Tensors", "OpenCL"],
@@ -76,8 +77,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "GPUTrainCommand", "TrainMLP", "CustomParametrization", "CustomUpdateRule", "CustomOperation",
-        "Tensors", "OpenCL",
+        "GPUTrainCommand", "TrainMLP", "CustomParametrization", "CustomUpdateRule",
+        "CustomOperation", "Tensors", "OpenCL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.copy("Help")]),
@@ -91,7 +92,8 @@ let package = Package(
       path: "Benchmarks/Spectral"),
     .executableTarget(
       name: "DiagnosticsBenchmark",
-      dependencies: ["Training", "Networks", "Spectral", "Tensors", "OpenCL"], path: "Benchmarks/Diagnostics"),
+      dependencies: ["Training", "Networks", "Spectral", "Tensors", "OpenCL"],
+      path: "Benchmarks/Diagnostics"),
     .executableTarget(
       name: "GemmBenchmark", dependencies: ["Tensors", "OpenCL"], path: "Benchmarks/Gemm"),
     .executableTarget(
@@ -106,6 +108,8 @@ let package = Package(
 func example(_ name: String) -> Target {
   .executableTarget(
     name: name,
-    dependencies: ["GPUTrain", "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL"],
+    dependencies: [
+      "GPUTrain", "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL",
+    ],
     path: "Examples/\(name)")
 }

@@ -55,7 +55,7 @@ struct MemoryFigure: Codable {
         memory: MemoryPlan(device: compute.queue.device),
         diagnosis: diagnosed ? DiagnosisPlan(every: 2, contents: .all) : nil
       ).run(watch: watch)
-      let bytes = MemoryPlan.bytesPerReplica(
+      let bytes = try MemoryPlan(device: compute.queue.device).bytesPerReplica(
         of: RunGroup(settings: settings, cells: grid.cells), measured: diagnosed ? .all : nil
       ).all
       return (bytes + Double(data.deviceBytes), data.deviceBytes)

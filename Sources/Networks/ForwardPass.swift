@@ -43,7 +43,8 @@ public final class ForwardPass {
         // What comes out is the gradient of what the activation took.
         let source = graph.nodes[step.inputs[0].index].inputs[0].index
         let derivative = ActivationDerivative(of: activation, at: values[source].output)
-        let passed = try linear.backward(gradient.tensor, through: derivative, pass, receive: receiver)
+        let passed = try linear.backward(
+          gradient.tensor, through: derivative, pass, receive: receiver)
         if let passed { try gradients.add(passed, to: source, isOwned: true) }
         continue
       }

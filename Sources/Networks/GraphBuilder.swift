@@ -53,6 +53,15 @@ public struct GraphBuilder {
     apply(Add(scale: scale), [x, y], module: "add")
   }
 
+  /// x brought to a size of about 1, row by row, with a learned gain.
+  ///
+  /// - module: `norm`, whose parameters are `weight` and, of layer normalisation, `bias`.
+  public mutating func normalization(
+    _ x: Node, _ module: String, _ kind: Normalization.Kind
+  ) -> Node {
+    apply(Normalization(kind), [x], module: module)
+  }
+
   /// The columns of a value.
   public func columns(of node: Node) -> Extent { nodes[node.index].columns }
 

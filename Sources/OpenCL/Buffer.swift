@@ -1,4 +1,5 @@
 import COpenCL
+import Foundation
 import Synchronization
 
 /// Memory on a device, of whatever element type.
@@ -7,6 +8,8 @@ public protocol DeviceMemory: AnyObject {
   var handle: cl_mem { get }
   /// Greater than that of all memory made before it in this process.
   var serial: UInt64 { get }
+  /// Size in bytes.
+  var byteCount: Int { get }
 }
 
 /// A type that a kernel's buffers may hold.
@@ -48,13 +51,20 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
   public let count: Int
   /// Size in bytes.
   public var byteCount: Int { count * MemoryLayout<Element>.stride }
+  /// Of a recording context, whose buffers have no memory.
+  private let recording: Recording?
 
   /// Room for `count` elements.
   ///
   /// - Throws: `OpenCLError.callFailed` where memory is short or `count` is 0.
   public init(context: Context, count: Int) throws {
     let bytes = count * MemoryLayout<Element>.stride
-    if let handle = LargePages.buffer(context: context, bytes: bytes) {
+    recording = context.recording
+    if let placeholder = context.placeholder {
+      recording?.allocated(bytes)
+      clRetainMemObject(placeholder)
+      handle = placeholder
+    } else if let handle = LargePages.buffer(context: context, bytes: bytes) {
       self.handle = handle
     } else {
       var code: cl_int = 0
@@ -75,7 +85,10 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
     try write(elements, queue: queue)
   }
 
-  deinit { clReleaseMemObject(handle) }
+  deinit {
+    recording?.released(byteCount)
+    clReleaseMemObject(handle)
+  }
 
   /// Copies `elements` to the device, starting at element `offset`; returns when they are there.
   ///
@@ -84,6 +97,7 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
     precondition(
       offset >= 0 && offset + elements.count <= count,
       "write of \(elements.count) elements at \(offset) into a buffer of \(count)")
+    if recording != nil { return }
     let stride = MemoryLayout<Element>.stride
     try elements.withUnsafeBytes { bytes in
       try check(
@@ -98,12 +112,14 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
   /// - Throws: `OpenCLError.callFailed`.
   public func copy(from other: Buffer<Element>, queue: CommandQueue) throws {
     precondition(count == other.count, "copy of \(other.count) elements into \(count)")
+    if recording != nil { return }
     try check(
       clEnqueueCopyBuffer(queue.handle, other.handle, handle, 0, 0, byteCount, 0, nil, nil),
       "clEnqueueCopyBuffer", "\(byteCount) bytes")
   }
 
-  /// The elements of `range`, all where nil, after every command before is done.
+  /// The elements of `range`, all where nil, after every command before is done; zeros of a recording
+  /// context's.
   ///
   /// - Throws: `OpenCLError.callFailed`.
   public func read(_ range: Range<Int>? = nil, queue: CommandQueue) throws -> [Element] {
@@ -114,6 +130,11 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
     let stride = MemoryLayout<Element>.stride
     return try [Element](unsafeUninitializedCapacity: range.count) { memory, initialized in
       if range.isEmpty { return }
+      if recording != nil {
+        memset(memory.baseAddress!, 0, range.count * stride)
+        initialized = range.count
+        return
+      }
       try check(
         clEnqueueReadBuffer(
           queue.handle, handle, cl_bool(CL_TRUE), range.lowerBound * stride,

@@ -44,6 +44,10 @@ public final class CommandQueue {
     guard device.supportsNativeKernels else {
       throw OpenCLError.unsupported(operation: "a native kernel", device: device.name)
     }
+    if let recording = context.recording {
+      recording.launched(accessing: buffers.reduce(0) { $0 + $1.byteCount })
+      return
+    }
     // PoCL 3.1 orders the memory objects by age and drops repeated ones before it puts their
     // addresses in place, so they are handed over in that order, each once.
     var distinct: [any DeviceMemory] = []

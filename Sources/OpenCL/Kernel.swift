@@ -7,7 +7,8 @@ import COpenCL
 public final class Kernel<each Argument: KernelArgument> {
   /// The function's name in the program.
   public let name: String
-  private let handle: cl_kernel
+  /// nil in a recording context.
+  private let handle: cl_kernel?
   private let program: Program
 
   /// Loads the kernel `name`.
@@ -17,10 +18,13 @@ public final class Kernel<each Argument: KernelArgument> {
   public init(_ program: Program, _ name: String) throws {
     self.name = name
     self.program = program
+    guard program.context.recording == nil else {
+      handle = nil
+      return
+    }
     var code: cl_int = 0
-    let handle = clCreateKernel(program.handle, name, &code)
+    handle = clCreateKernel(program.handle, name, &code)
     try check(code, "clCreateKernel", "\(name) in \(program.file)")
-    self.handle = handle!
     var expected: [KernelArgumentType] = []
     for type in repeat (each Argument).self {
       expected.append(type.kernelType)
@@ -28,7 +32,9 @@ public final class Kernel<each Argument: KernelArgument> {
     try verify(expected)
   }
 
-  deinit { clReleaseKernel(handle) }
+  deinit {
+    if let handle { clReleaseKernel(handle) }
+  }
 
   /// Enqueues the kernel over `global` work-items in groups of `local`.
   ///
@@ -41,6 +47,12 @@ public final class Kernel<each Argument: KernelArgument> {
     precondition(
       global.count == local.count && zip(global, local).allSatisfy { $0 > 0 && $0 % $1 == 0 },
       "\(name): global \(global) must be positive multiples of local \(local)")
+    guard let handle else {
+      var bytes = 0
+      for value in repeat each argument { bytes += (value as? any DeviceMemory)?.byteCount ?? 0 }
+      queue.context.recording?.launched(accessing: bytes)
+      return
+    }
     var index: cl_uint = 0
     for value in repeat each argument {
       let code = value.withArgument { clSetKernelArg(handle, index, $0, $1) }
@@ -54,6 +66,7 @@ public final class Kernel<each Argument: KernelArgument> {
   }
 
   private func verify(_ expected: [KernelArgumentType]) throws {
+    guard let handle else { return }
     var count: cl_uint = 0
     try check(
       clGetKernelInfo(
@@ -76,7 +89,7 @@ public final class Kernel<each Argument: KernelArgument> {
   /// from a binary some drivers answer with an error, others with an empty text.
   private func declaredType(at index: cl_uint) -> KernelArgumentType? {
     var address: cl_kernel_arg_address_qualifier = 0
-    guard
+    guard let handle,
       clGetKernelArgInfo(
         handle, index, cl_kernel_arg_info(CL_KERNEL_ARG_ADDRESS_QUALIFIER),
         MemoryLayout.size(ofValue: address), &address, nil) == CL_SUCCESS,

@@ -27,6 +27,10 @@ public final class Program {
       (["-cl-std=CL1.2", "-cl-kernel-arg-info"]
       + further + definitions.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" })
       .joined(separator: " ")
+    if context.recording != nil {
+      handle = try Self.source(source, file: file, context: context)
+      return
+    }
     guard let cache = context.programCache else {
       handle = try Self.compile(source, file: file, options: options, context: context)
       return
@@ -51,8 +55,9 @@ public final class Program {
     return Data(parts.joined(separator: "\0").utf8)
   }
 
-  private static func compile(
-    _ source: String, file: String, options: String, context: Context
+  /// A program that is not compiled yet.
+  private static func source(
+    _ source: String, file: String, context: Context
   ) throws -> cl_program {
     var code: cl_int = 0
     let made = source.withCString { text in
@@ -60,7 +65,13 @@ public final class Program {
       return clCreateProgramWithSource(context.handle, 1, &text, nil, &code)
     }
     try check(code, "clCreateProgramWithSource", file)
-    let handle = made!
+    return made!
+  }
+
+  private static func compile(
+    _ source: String, file: String, options: String, context: Context
+  ) throws -> cl_program {
+    let handle = try Self.source(source, file: file, context: context)
     var device: cl_device_id? = context.device.id
     guard clBuildProgram(handle, 1, &device, options, nil, nil) != CL_SUCCESS else {
       return handle

@@ -10,6 +10,8 @@ final class BufferPool {
   private(set) var allocations = 0
   /// Bytes of all buffers, in use and free.
   private(set) var bytes = 0
+  /// Bytes of the largest buffer so far.
+  private(set) var largestBytes = 0
 
   init(context: Context) {
     self.context = context
@@ -20,6 +22,7 @@ final class BufferPool {
     let buffer = try Buffer<Float>(context: context, count: count)
     allocations += 1
     bytes += buffer.byteCount
+    largestBytes = max(largestBytes, buffer.byteCount)
     return buffer
   }
 

@@ -65,6 +65,12 @@ public struct CLBlastMultiplier: MatrixMultiplier {
   ///
   /// - Throws: `CLBlastError`.
   public func multiply(_ product: MatrixProduct, compute: Compute) throws {
+    if let recording = compute.queue.context.recording {
+      // It may pad or transpose each operand, in memory of its own.
+      let bytes = [product.a, product.b, product.c].reduce(0) { $0 + $1.buffer.byteCount }
+      recording.needed(temporarily: bytes)
+      return recording.launched(accessing: bytes)
+    }
     var handle: cl_command_queue? = compute.queue.handle
     let transposeA = product.form == .tn ? CLBlastTransposeYes : CLBlastTransposeNo
     let transposeB = product.form == .nt ? CLBlastTransposeYes : CLBlastTransposeNo

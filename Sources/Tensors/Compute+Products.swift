@@ -76,6 +76,7 @@ extension Compute {
 
   /// The product with its epilogue, by kernels of its own where the multiplier does not apply it.
   func enqueue(_ product: MatrixProduct, by multiplier: any MatrixMultiplier) throws {
+    queue.context.recording?.multiplied(product.operations)
     if multiplier.fuses(product) { return try multiplier.multiply(product, compute: self) }
     let c = product.c
     func multiply(into result: Tensor) throws {

@@ -115,9 +115,33 @@ public final class Compute {
       kernelVariant: kernelVariant, programCache: programCache, tuning: tuning)
   }
 
+  /// A computation that is counted in place of being made: the same code then says what it would take
+  /// on `device`, see `Recording`.
+  ///
+  ///     let recording = Recording()
+  ///     let compute = try Compute(recording: recording, device: device)
+  ///     let trainer = try Trainer(configuration, replicas: replicas, totalSteps: 1, compute: compute)
+  ///     print(recording.launches, compute.tensorBytes)
+  ///
+  /// - Throws: as other computations.
+  public convenience init(
+    recording: Recording, device: Device, multiplier choice: MultiplierChoice = .automatic,
+    precision: ProductPrecision = .fp32, tuning: DeviceTuning? = nil
+  ) throws {
+    let backends =
+      precision.needsTensorCores
+      ? BackendFallback(
+        try GPUMultiplier(device: device, precision: precision, tuning: tuning))
+      : try BackendFallback(choice, fallsBack: false, device: device, tuning: tuning)
+    try self.init(
+      device: device, backends: backends, vectorWidth: Self.vectorWidth(of: device),
+      programCache: nil, tuning: tuning, recording: recording)
+  }
+
   private init(
     device: Device, backends: BackendFallback, vectorWidth: Int,
-    kernelVariant: KernelVariant? = nil, programCache: ProgramCache?, tuning: DeviceTuning?
+    kernelVariant: KernelVariant? = nil, programCache: ProgramCache?, tuning: DeviceTuning?,
+    recording: Recording? = nil
   ) throws {
     precondition(
       tuning.map { $0.key == DeviceTuning.Key(device) } ?? true,
@@ -133,7 +157,8 @@ public final class Compute {
     commonDefinitions = Self.definitions(
       for: device.kind, vectorWidth: vectorWidth, variant: variant)
     self.backends = backends
-    queue = try CommandQueue(context: Context(device: device, programCache: programCache))
+    queue = try CommandQueue(
+      context: Context(device: device, programCache: programCache, recording: recording))
     pool = BufferPool(context: queue.context)
   }
 
@@ -189,6 +214,9 @@ public final class Compute {
 
   /// Bytes of all tensors, those kept for reuse among them.
   public var tensorBytes: Int { pool.bytes }
+
+  /// Bytes of the largest tensor so far.
+  public var largestTensorBytes: Int { pool.largestBytes }
 
   /// Gives memory kept for reuse back to the device, once the commands before are done.
   ///

@@ -35,6 +35,8 @@ public struct MatrixProduct {
   }
 
   var replicas: Int { c.replicas }
+  /// Floating-point operations, a multiplication and an addition each.
+  var operations: Double { 2 * Double(m) * Double(n) * Double(k) * Double(replicas) }
   var strideA: Int { a.replicaStride(in: replicas) }
   var strideB: Int { b.replicaStride(in: replicas) }
 }

@@ -48,6 +48,8 @@ struct ProductTrial {
   func run(
     compute: Compute, multiply: (MatrixProduct, ProductSlices, BufferPool) throws -> Void
   ) throws {
+    // Nothing is computed that could be wrong.
+    if compute.queue.context.recording != nil { return }
     let memory = TrialMemory(compute)
     let (form, replicas) = (variant.form, Self.replicas)
     let (extra, odd) = variant.isAligned ? (4, 0) : (3, 2)

@@ -13,7 +13,7 @@ import Training
 ///
 /// On GPUs memory alone decides: they have no cache that holds a group, more runs fill them better,
 /// and a sweep that is stopped keeps its runs.
-public struct GroupPlan: Sendable {
+public struct GroupPlan {
   /// What memory allows.
   public let memory: MemoryPlan
   /// Bytes of cache that all cores share; nil where it does not limit a group.
@@ -60,7 +60,7 @@ public struct GroupPlan: Sendable {
       isForCPU
       ? min(
         fitting, Self.largestGroup, max(1, Int(min(Self.workPerGroup / alike.work, 1e6))),
-        replicasInCache(of: alike, measured: measured))
+        try replicasInCache(of: alike, measured: measured))
       : min(
         fitting, max(1, Self.largestDimension / alike.training.network.graph.parameters.count))
     let count = (alike.cells.count + limit - 1) / limit
@@ -71,9 +71,11 @@ public struct GroupPlan: Sendable {
   }
 
   /// Runs whose tensors stay in cache, or as many as pay for their launches.
-  private func replicasInCache(of group: RunGroup, measured: Diagnostics.Contents?) -> Int {
+  private func replicasInCache(
+    of group: RunGroup, measured: Diagnostics.Contents?
+  ) throws -> Int {
     guard let cacheBytes else { return .max }
-    let bytes = MemoryPlan.bytesPerReplica(of: group, measured: measured).all
+    let bytes = try memory.bytesPerReplica(of: group, measured: measured).all
     return max(Self.smallestGroup, Int(Self.cacheShare * Double(cacheBytes) / bytes))
   }
 }

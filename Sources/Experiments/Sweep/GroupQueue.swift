@@ -28,14 +28,14 @@ struct PlannedGroup {
 /// halved, and no later group is tried that needs as much.
 struct GroupQueue {
   private var waiting: [PlannedGroup]
-  private let bytes: (PlannedGroup) -> Double
+  private let bytes: (PlannedGroup) throws -> Double
   /// Bytes that were too many for the device.
   private var tooMany = Double.infinity
   /// Groups taken so far.
   private(set) var taken = 0
 
   /// - bytes: of device memory that a group needs.
-  init(_ groups: [PlannedGroup], bytes: @escaping (PlannedGroup) -> Double) {
+  init(_ groups: [PlannedGroup], bytes: @escaping (PlannedGroup) throws -> Double) {
     waiting = groups
     self.bytes = bytes
   }
@@ -44,10 +44,12 @@ struct GroupQueue {
   var count: Int { taken + waiting.count }
 
   /// The next group; nil where there is none.
-  mutating func next() -> PlannedGroup? {
+  ///
+  /// - Throws: what `bytes` throws.
+  mutating func next() throws -> PlannedGroup? {
     guard !waiting.isEmpty else { return nil }
     var first = waiting.removeFirst()
-    while bytes(first) >= tooMany, let halves = first.halves(step: first.step) {
+    while try bytes(first) >= tooMany, let halves = first.halves(step: first.step) {
       first = halves[0]
       waiting.insert(halves[1], at: 0)
     }
@@ -59,9 +61,10 @@ struct GroupQueue {
   ///
   /// - step: that its runs are kept at.
   /// - Returns: whether it could be halved.
-  mutating func halve(_ group: PlannedGroup, step: Int) -> Bool {
+  /// - Throws: what `bytes` throws.
+  mutating func halve(_ group: PlannedGroup, step: Int) throws -> Bool {
     guard let halves = group.halves(step: step) else { return false }
-    tooMany = min(tooMany, bytes(group))
+    tooMany = min(tooMany, try bytes(group))
     waiting.insert(contentsOf: halves, at: 0)
     taken -= 1
     return true

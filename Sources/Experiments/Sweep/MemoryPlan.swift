@@ -6,7 +6,9 @@ import Tensors
 import Training
 
 /// How much device memory a group of runs takes, and how many fit.
-public struct MemoryPlan: Sendable {
+public struct MemoryPlan {
+  /// Where the runs train.
+  private let device: Device
   /// Bytes that the sweep may take.
   public let budget: Int
   /// Bytes of the largest buffer that the device allows.
@@ -18,13 +20,15 @@ public struct MemoryPlan: Sendable {
   ///   OpenCL reports for a CPU is not used, as drivers name a fraction of what there is.
   public init(device: Device, budget: Int? = nil) {
     self.init(
+      device: device,
       budget: budget
         ?? (device.kind == .cpu
           ? HostMemory.available() / 2 : Int(Double(device.globalMemory) * 0.8)),
       largestBuffer: Int(clamping: device.maximumAllocation))
   }
 
-  init(budget: Int, largestBuffer: Int) {
+  init(device: Device, budget: Int, largestBuffer: Int) {
+    self.device = device
     self.budget = budget
     self.largestBuffer = largestBuffer
   }
@@ -36,13 +40,13 @@ public struct MemoryPlan: Sendable {
   public func replicas(
     of group: RunGroup, dataBytes: Int, measured: Diagnostics.Contents? = nil
   ) throws -> Int {
-    let need = Self.bytesPerReplica(of: group, measured: measured)
-    let largest = max(need.largest, Double(dataBytes))
     // Kernels count a replica's elements in 32 bits.
     let limit = min(Double(largestBuffer), 4 * Double(UInt32.max))
+    let largest = max(Self.largestTensor(of: group), Double(dataBytes))
     guard largest <= limit else {
       throw SweepError.tensorTooLarge(width: group.width, bytes: largest, limit: limit)
     }
+    let need = try bytesPerReplica(of: group, measured: measured)
     let fitting = min((Double(budget) - Double(dataBytes)) / need.all, limit / need.largest)
     guard fitting >= 1 else {
       throw SweepError.notEnoughMemory(
@@ -51,133 +55,66 @@ public struct MemoryPlan: Sendable {
     return Int(min(fitting, Double(group.cells.count)))
   }
 
-  /// Bytes of everything one run keeps, and of its largest tensor; in Double, which no size that
-  /// can be asked for overflows.
+  /// Bytes of everything one run takes, and of its largest tensor.
   ///
-  /// Tensors come from a pool that keeps memory by size, so their peak is found by walking through
-  /// a step and an evaluation as the trainer does. CLBlast pads or transposes operands, once each;
-  /// `tiled` stores the sums of slices.
-  package static func bytesPerReplica(
+  /// Found by a run that is recorded and not made: a trainer of one replica makes a few steps, with
+  /// batches of every size that there are, and an evaluation.
+  /// - Throws: `UnknownParametrizationError`; `OpenCLError`.
+  package func bytesPerReplica(
     of group: RunGroup, measured: Diagnostics.Contents? = nil
-  ) -> (all: Double, largest: Double) {
+  ) throws -> (all: Double, largest: Double) {
     let settings = group.settings
-    let shape = group.settings.network(width: group.width)
-    let graph = shape.graph
+    let recording = Recording()
+    let compute = try Compute(
+      recording: recording, device: device,
+      multiplier: Compute.MultiplierChoice(rawValue: settings.matrixMultiplication) ?? .automatic,
+      precision: settings.precision ?? .fp32)
+    let train = try Self.rows(
+      of: settings.data.trainCount, by: settings.batchSize, settings.data.inputs, compute)
+    let validation = try Self.rows(
+      of: settings.data.validationCount, by: Trainer.evaluationBatch, settings.data.inputs, compute)
+    let one = RunGroup(settings: settings, cells: [group.cells[0]])
+    let trainer = try Trainer(
+      one.training, replicas: try one.replicas(), totalSteps: one.totalSteps, compute: compute)
+    if let measured, let train {
+      try trainer.diagnose(every: 1, contents: measured, probe: train)
+    }
+    if let train { try trainer.train(on: train, until: min(Self.steps, one.totalSteps)) }
+    if let validation { _ = try trainer.evaluate(on: validation) }
+    // Beside tensors: the order of all rows, losses that wait, and single numbers.
+    let others =
+      settings.data.trainCount + min(one.totalSteps, Trainer.mostWaitingLosses) + Self.scalars
+    return (
+      Double(compute.tensorBytes + recording.mostTemporaryBytes + 4 * others),
+      Double(compute.largestTensorBytes)
+    )
+  }
+
+  /// Numbers of a replica that are no tensors: norms' tables, labels, flags.
+  private static let scalars = 128
+
+  /// Steps of the recorded run: a whole batch, a short one, and what is measured from the second on.
+  private static let steps = 3
+
+  /// As many rows as have batches of all sizes that `count` rows have; nil of none.
+  private static func rows(
+    of count: Int, by batchSize: Int, _ inputs: Int, _ compute: Compute
+  ) throws -> DeviceRows? {
+    let number = count <= batchSize ? count : batchSize + count % batchSize
+    guard number > 0 else { return nil }
+    return try DeviceRows(
+      .bytes([UInt8](repeating: 0, count: number * inputs)),
+      labels: [UInt32](repeating: 0, count: number), scale: [Float](repeating: 1, count: inputs),
+      shift: [Float](repeating: 0, count: inputs), compute: compute)
+  }
+
+  /// Bytes of the largest tensor that a run has by its sizes, in Double, which no size that can be asked
+  /// for overflows.
+  private static func largestTensor(of group: RunGroup) -> Double {
+    let graph = group.training.network.graph
+    let rows = Double(max(group.settings.batchSize, Trainer.evaluationBatch))
+    let values = graph.nodes.map { rows * Double($0.columns.size) }
     let parameters = graph.parameters.map { Double($0.shape.fanIn) * Double($0.shape.fanOut) }
-    var pool = PooledElements()
-    for parameter in parameters {
-      for _ in 0...group.optimizer.rule.stateNames.count { pool.take(parameter) }
-    }
-    if measured == .all {
-      // The weights at the start, and one after the other their change since; features at the start
-      // and of this step.
-      for parameter in parameters { pool.take(parameter) }
-      for parameter in parameters {
-        pool.take(parameter)
-        pool.give(parameter)
-      }
-      for _ in 0..<2 {
-        _ = pool.walkForward(shape, rows: Double(Trainer.probeRows))
-      }
-    }
-    // Plain gradient descent's are known by the gradient's factors.
-    let keepsUpdates =
-      measured != nil
-      && !Optimizer.isGradientDescent(group.optimizer.rule, weightDecay: settings.weightDecay)
-    if let measured {
-      // The norms of W and of ΔW over all matrices at once, those of the change since the start one
-      // by one.
-      let form: PassForm =
-        ["opencl", "openblas"].contains(settings.matrixMultiplication) ? .cpu : .gpu
-      let weights = graph.parameters.filter { $0.shape.kind == .weight }
-        .map { (replicas: 1, rows: $0.shape.fanOut, columns: $0.shape.fanIn) }
-      for shapes in [weights] + (keepsUpdates ? [weights] : [])
-        + (measured == .all ? weights.map { [$0] } : [])
-      {
-        for count in PowerIteration.bufferCounts(shapes: shapes, form: form) {
-          pool.take(Double(count))
-        }
-      }
-    }
-    let normsOfGradients =
-      measured == .all || measured != nil && !keepsUpdates
-      || group.optimizer.family == .normalized
-    for rows in batches(of: settings.data.trainCount, by: settings.batchSize) {
-      if keepsUpdates { for parameter in parameters { pool.take(parameter) } }
-      let fusesUpdates =
-        settings.matrixMultiplication == "tiled"
-        || settings.matrixMultiplication == "opencl" && Int(rows) <= CPUMultiplier.mostUpdateRows
-      pool.walkStep(
-        shape, rows: rows, normsOfGradients: normsOfGradients,
-        // An update that is kept lies where its gradient was.
-        gradients: !keepsUpdates && (group.optimizer.rule.formsGradient || !fusesUpdates))
-      if keepsUpdates { pool.release(parameters) }
-    }
-    for rows in batches(of: settings.data.validationCount, by: Trainer.evaluationBatch) {
-      let kept = pool.walkForward(shape, rows: rows)
-      pool.release(kept)
-    }
-    let widest = Double(shape.hidden.max() ?? 0)
-    let mostRows = Double(max(settings.batchSize, Trainer.evaluationBatch))
-    let temporaries =
-      switch settings.matrixMultiplication {
-      case "clblast": 2 * (parameters.max() ?? 0) + 4 * mostRows * widest
-      case "tiled":
-        Self.sliceElements(
-          of: group, measured: measured != nil, normsOfGradients: normsOfGradients)
-      default: 0.0
-      }
-    let order = Double(settings.data.trainCount)
-    let losses = Double(min(group.totalSteps, Trainer.mostWaitingLosses))
-    return (4 * (pool.total + temporaries + order + losses + scalars), 4 * pool.largest)
-  }
-
-  /// Elements of the sums of products whose k our GPU kernels cut into slices: one buffer for each
-  /// size, as they are given back at once.
-  ///
-  /// - measured: whether norms and features are measured too. normsOfGradients: whether norms are
-  ///   taken by the batch's two Gram matrices.
-  static func sliceElements(
-    of group: RunGroup, measured: Bool, normsOfGradients: Bool
-  ) -> Double {
-    let settings = group.settings
-    let matrices = group.training.network.graph.parameters.map(\.shape)
-      .filter { $0.kind == .weight }
-    let steps = batches(of: settings.data.trainCount, by: settings.batchSize).map { Int($0) }
-    let evaluations = batches(of: settings.data.validationCount, by: Trainer.evaluationBatch)
-      .map { Int($0) }
-    var sizes: Set<Int> = []
-    func multiply(_ m: Int, _ n: Int, _ k: Int) {
-      sizes.insert(ProductSlices.elements(m: m, n: n, k: k))
-    }
-    for (layer, matrix) in matrices.enumerated() {
-      let (fanIn, fanOut) = (matrix.fanIn, matrix.fanOut)
-      for rows in steps + evaluations + (measured ? [Trainer.probeRows] : []) {
-        multiply(rows, fanOut, fanIn)
-      }
-      for rows in steps {
-        // The data has no gradient.
-        if layer > 0 { multiply(rows, fanIn, fanOut) }
-        // A gradient as a matrix, where the rule or a measurement needs one.
-        multiply(fanOut, fanIn, rows)
-        if normsOfGradients {
-          multiply(rows, rows, fanIn)
-          multiply(rows, rows, fanOut)
-        }
-        if measured {
-          multiply(Trainer.probeRows, rows, fanIn)
-          multiply(Trainer.probeRows, fanOut, rows)
-        }
-      }
-    }
-    return sizes.reduce(0) { $0 + Double($1) }
-  }
-
-  /// Elements of what is one number a replica: norms, flags.
-  private static let scalars = 128.0
-
-  /// The sizes that batches of `count` rows have: the whole ones, and a last shorter one.
-  private static func batches(of count: Int, by size: Int) -> [Double] {
-    [count < size ? 0 : size, count % size].filter { $0 > 0 }.map(Double.init)
+    return 4 * (values + parameters).reduce(0, max)
   }
 }

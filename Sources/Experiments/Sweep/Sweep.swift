@@ -144,11 +144,11 @@ public struct Sweep {
       return Outcome(progress: progress, interrupted: false, failure: nil)
     }
     let (train, validation) = try data.upload(to: compute)
-    var queue = GroupQueue(groups) {
+    var queue = GroupQueue(groups) { [memory, diagnosis] in
       Double($0.group.cells.count)
-        * MemoryPlan.bytesPerReplica(of: $0.group, measured: diagnosis?.contents).all
+        * (try memory.bytesPerReplica(of: $0.group, measured: diagnosis?.contents).all)
     }
-    while let planned = queue.next() {
+    while let planned = try queue.next() {
       let group = planned.group
       progress.group = group
       (progress.groupNumber, progress.groupCount) = (queue.taken, queue.count)
@@ -158,7 +158,7 @@ public struct Sweep {
         group: group, step: (keeper as? GroupKeeper)?.keptStep ?? planned.step)
       progress.groupStep = planned.step
       progress.bytesPerRun =
-        MemoryPlan.bytesPerReplica(of: group, measured: diagnosis?.contents).all
+        try memory.bytesPerReplica(of: group, measured: diagnosis?.contents).all
       guard watch(progress) else {
         return Outcome(progress: progress, interrupted: true, failure: failure)
       }
@@ -200,7 +200,7 @@ public struct Sweep {
         }
         try compute.releaseUnusedMemory()
         let kept = (keeper as? GroupKeeper)?.keptStep ?? planned.step
-        if error.isOutOfDeviceMemory, queue.halve(planned, step: kept) {
+        if error.isOutOfDeviceMemory, try queue.halve(planned, step: kept) {
           progress.halvings += 1
           done += planned.work(until: kept)
           continue

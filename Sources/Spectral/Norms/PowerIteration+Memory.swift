@@ -8,14 +8,6 @@ extension PowerIteration {
     plan.stateStride + 3 * vectors * plan.pitch(plan.firstProblem[index])
   }
 
-  /// Floats that an iteration over matrices of `shapes` takes in each of its large buffers; in
-  /// proportion to the replicas.
-  package static func bufferCounts(
-    shapes: [Shape], vectors: Int = 2, form: PassForm
-  ) -> [Int] {
-    PassPlan(shapes: shapes, vectors: vectors, form: form).bufferCounts
-  }
-
   /// What the next call starts from, [tensor][replica]; nil before the first. Waits for the device.
   ///
   /// - Throws: `OpenCLError.callFailed`.

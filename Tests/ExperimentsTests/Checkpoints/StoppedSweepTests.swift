@@ -38,11 +38,12 @@ import Training
   ) throws -> Sweep {
     let settings = settings(length)
     let widest = grid.cells.filter { $0.width == grid.widths.max() }
-    let need = MemoryPlan.bytesPerReplica(
+    let need = try MemoryPlan(device: compute.queue.device).bytesPerReplica(
       of: RunGroup(settings: settings, cells: widest), measured: diagnosis?.contents)
     return try Sweep(
       settings: settings, grid: grid, data: data, directory: directory, compute: compute,
       memory: MemoryPlan(
+        device: compute.queue.device,
         budget: data.deviceBytes + Int(need.all * (Double(runsAtOnce) + 0.5)),
         largestBuffer: 1 << 30),
       diagnosis: diagnosis, checkpointEvery: every, events: events)

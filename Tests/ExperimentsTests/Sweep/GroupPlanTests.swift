@@ -1,10 +1,15 @@
+import OpenCL
 import Testing
 import Training
 
 @testable import Experiments
 
 @Suite struct GroupPlanTests {
-  let memory = MemoryPlan(budget: .max, largestBuffer: .max)
+  let memory: MemoryPlan
+
+  init() throws {
+    memory = MemoryPlan(device: try .find(.best), budget: .max, largestBuffer: .max)
+  }
 
   func group(width: Int, cells: Int, steps: Int = 10) -> RunGroup {
     var settings = Fixture.settings
@@ -32,7 +37,7 @@ import Training
 
   @Test func cache_holdsAGroupsTensorsInHalfOfIt() throws {
     let group = group(width: 64, cells: 30)
-    let bytes = MemoryPlan.bytesPerReplica(of: group).all
+    let bytes = try memory.bytesPerReplica(of: group).all
     #expect(try sizes(group, cacheBytes: Int(2 * 15 * bytes) + 2) == [15, 15])
     #expect(try sizes(group, cacheBytes: Int(2 * 14 * bytes) + 2) == [10, 10, 10])
   }
@@ -60,9 +65,9 @@ import Training
     let matrices = group.training.network.graph.parameters.count
     let many = self.group(width: 8, cells: 65_535 / matrices + 1)
     #expect(try plan.groups(of: many, dataBytes: 0).count == 2)
-    let bytes = MemoryPlan.bytesPerReplica(of: group).all
+    let bytes = try memory.bytesPerReplica(of: group).all
     let small = GroupPlan(
-      memory: MemoryPlan(budget: Int(2600 * bytes), largestBuffer: .max), cacheBytes: nil,
+      memory: MemoryPlan(device: try .find(.best), budget: Int(2600 * bytes), largestBuffer: .max), cacheBytes: nil,
       isForCPU: false)
     #expect(try small.groups(of: group, dataBytes: 0).map(\.cells.count) == [2500, 2500])
   }

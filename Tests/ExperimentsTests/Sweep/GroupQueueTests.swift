@@ -23,16 +23,16 @@ import Training
   private func halveNext(
     _ queue: inout GroupQueue, step: Int
   ) throws -> (group: PlannedGroup, isHalved: Bool) {
-    let next = queue.next()
+    let next = try queue.next()
     let group = try #require(next)
-    return (group, queue.halve(group, step: step))
+    return (group, try queue.halve(group, step: step))
   }
 
-  @Test func groups_comeInOrder() {
+  @Test func groups_comeInOrder() throws {
     var queue = queue([3, 1, 2])
     #expect(queue.count == 3)
     var sizes: [Int] = []
-    while let next = queue.next() { sizes.append(next.group.cells.count) }
+    while let next = try queue.next() { sizes.append(next.group.cells.count) }
     #expect(sizes == [3, 1, 2] && queue.taken == 3 && queue.count == 3)
   }
 
@@ -43,7 +43,7 @@ import Training
     let (first, isHalved) = try halveNext(&queue, step: 9)
     #expect(isHalved)
     var halves: [PlannedGroup] = []
-    while let next = queue.next() { halves.append(next) }
+    while let next = try queue.next() { halves.append(next) }
     #expect(halves.map(\.group.cells.count) == [4, 3, 4, 4, 2])
     #expect(halves.map(\.step) == [9, 9, 5, 5, 5])
     #expect(halves[0].group.cells + halves[1].group.cells == first.group.cells)
@@ -58,7 +58,7 @@ import Training
     let (one, isHalved) = try halveNext(&queue, step: 0)
     #expect(one.group.cells.count == 1 && !isHalved)
     var sizes: [Int] = []
-    while let next = queue.next() { sizes.append(next.group.cells.count) }
+    while let next = try queue.next() { sizes.append(next.group.cells.count) }
     #expect(sizes == [1, 1, 1, 1, 1, 1])
   }
 }

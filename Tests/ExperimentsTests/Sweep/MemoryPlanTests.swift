@@ -1,9 +1,18 @@
+import OpenCL
 import Testing
 import Training
 
 @testable import Experiments
 
 @Suite struct MemoryPlanTests {
+  let device: Device
+  let plan: MemoryPlan
+
+  init() throws {
+    device = try .find(.best)
+    plan = MemoryPlan(device: device)
+  }
+
   func group(width: Int, optimizer: OptimizerKind = .adam, cells: Int = 1) -> RunGroup {
     var settings = Fixture.settings
     settings.weightDecay = nil
@@ -18,21 +27,21 @@ import Training
 
   @Test func budget_isSharedOutInWholeReplicas() throws {
     let group = group(width: 64, cells: 10)
-    let bytes = Int(MemoryPlan.bytesPerReplica(of: group).all)
-    let plan = MemoryPlan(budget: 3 * bytes + 1000, largestBuffer: .max)
+    let bytes = Int(try plan.bytesPerReplica(of: group).all)
+    let plan = MemoryPlan(device: device, budget: 3 * bytes + 1000, largestBuffer: .max)
     #expect(try plan.replicas(of: group, dataBytes: 1000) == 3)
     #expect(try plan.replicas(of: group, dataBytes: 1001) == 2)
   }
 
   @Test func largestBuffer_limitsAsWell() throws {
     let group = group(width: 64, cells: 10)
-    let largest = Int(MemoryPlan.bytesPerReplica(of: group).largest)
-    let plan = MemoryPlan(budget: .max, largestBuffer: 5 * largest)
+    let largest = Int(try plan.bytesPerReplica(of: group).largest)
+    let plan = MemoryPlan(device: device, budget: .max, largestBuffer: 5 * largest)
     #expect(try plan.replicas(of: group, dataBytes: 0) == 5)
   }
 
   @Test func notEvenOne_saysWhatIsNeededAndAllowed() throws {
-    let plan = MemoryPlan(budget: 1 << 20, largestBuffer: .max)
+    let plan = MemoryPlan(device: device, budget: 1 << 20, largestBuffer: .max)
     let error = #expect(throws: SweepError.self) {
       try plan.replicas(of: group(width: 512), dataBytes: 0)
     }
@@ -41,20 +50,20 @@ import Training
   }
 
   @Test(arguments: [1 << 17, 1 << 24]) func tensorBeyondTheDevice_isNamed(width: Int) {
-    let plan = MemoryPlan(budget: .max, largestBuffer: .max)
+    let plan = MemoryPlan(device: device, budget: .max, largestBuffer: .max)
     #expect(throws: SweepError.self) { try plan.replicas(of: group(width: width), dataBytes: 0) }
   }
 
   @Test func dataBeyondTheLargestBuffer_isRefused() {
-    let plan = MemoryPlan(budget: .max, largestBuffer: 1 << 20)
+    let plan = MemoryPlan(device: device, budget: .max, largestBuffer: 1 << 20)
     #expect(throws: SweepError.self) {
       try plan.replicas(of: group(width: 8), dataBytes: 1 << 21)
     }
   }
 
-  @Test func adam_takesTwoMoreTensorsAWeightThanSGD() {
-    let sgd = MemoryPlan.bytesPerReplica(of: group(width: 64, optimizer: .sgd)).all
-    let adam = MemoryPlan.bytesPerReplica(of: group(width: 64)).all
+  @Test func adam_takesTwoMoreTensorsAWeightThanSGD() throws {
+    let sgd = try plan.bytesPerReplica(of: group(width: 64, optimizer: .sgd)).all
+    let adam = try plan.bytesPerReplica(of: group(width: 64)).all
     let weights = group(width: 64).training.network.graph.parameters.reduce(0) {
       $0 + $1.shape.fanIn * $1.shape.fanOut
     }

@@ -1,0 +1,92 @@
+import Foundation
+import Spectral
+import Tensors
+
+/// A residual perceptron: blocks of two matrices whose results are added to a stream.
+///
+///     x ← readin(input)
+///     x ← x + s·down(φ(up(begin(x))))      once for each block, s = multiplier·(depth/baseDepth)^−α
+///     output = readout(end(x))
+///
+/// `begin` and `end` are normalisations; without them a block begins with φ and nothing ends.
+/// Source of the form without normalisation: CompleteP, arXiv:2505.01618.
+public struct ResidualMLP: Architecture, Codable, Hashable {
+  /// Number of inputs, ≥ 1.
+  public var inputs: Int
+  /// Columns of the stream, ≥ 1.
+  public var width: Int
+  /// Number of blocks, ≥ 1.
+  public var depth: Int
+  /// Number of outputs, ≥ 1.
+  public var outputs: Int
+  /// A block's inner columns, as a multiple of the stream's; ≥ 1.
+  public var expansion: Int
+  /// What normalises a block's input and the stream's end, if anything.
+  public var normalization: Normalization.Kind?
+  /// Whether every matrix has a bias.
+  public var bias: Bool
+  /// φ.
+  public var activation: Activation
+  /// What a block's result is multiplied by at the base depth.
+  public var branchMultiplier: Double
+  /// The number of blocks at which s is `branchMultiplier`; ≥ 1.
+  public var baseDepth: Int
+  /// α ≥ 0: how s shrinks with depth.
+  public var depthExponent: Double
+  /// a: the readin's weight starts 1/√a as large and its product is multiplied by √a.
+  public var inputMultiplier: Double
+  /// Multiplies the readout's product; initial values stay as they are.
+  public var outputMultiplier: Double
+  /// Whether the readout's weight starts at 0.
+  public var zeroReadout: Bool
+
+  /// A residual perceptron of the sizes given. Traps unless all are ≥ 1.
+  public init(
+    inputs: Int, width: Int, depth: Int, outputs: Int, expansion: Int = 1,
+    normalization: Normalization.Kind? = .rms, bias: Bool = false, activation: Activation = .relu,
+    branchMultiplier: Double = 1, baseDepth: Int = 1, depthExponent: Double = 0.5,
+    inputMultiplier: Double = 1, outputMultiplier: Double = 1, zeroReadout: Bool = false
+  ) {
+    precondition(
+      [inputs, width, depth, outputs, expansion, baseDepth].allSatisfy { $0 >= 1 },
+      "sizes must be ≥ 1, got \([inputs, width, depth, outputs, expansion, baseDepth])")
+    (self.inputs, self.width, self.depth, self.outputs) = (inputs, width, depth, outputs)
+    (self.expansion, self.normalization) = (expansion, normalization)
+    (self.bias, self.activation) = (bias, activation)
+    (self.branchMultiplier, self.baseDepth) = (branchMultiplier, baseDepth)
+    self.depthExponent = depthExponent
+    (self.inputMultiplier, self.outputMultiplier) = (inputMultiplier, outputMultiplier)
+    self.zeroReadout = zeroReadout
+  }
+
+  /// s.
+  public var branchScale: Double {
+    branchMultiplier * pow(Double(depth) / Double(baseDepth), -depthExponent)
+  }
+
+  /// Readin, blocks, readout.
+  public func build(_ g: inout GraphBuilder, _ input: Node) -> Node {
+    var x = g.linear(
+      input, "readin", .growing(width), bias: bias, multiplier: inputMultiplier.squareRoot(),
+      initialFactor: 1 / inputMultiplier.squareRoot())
+    for block in 0..<depth {
+      x = g.add(x, branch(&g, x, "blocks.\(block)"), scale: branchScale)
+    }
+    if let normalization { x = g.normalization(x, "norm", normalization) }
+    return g.linear(
+      x, "readout", .fixed(outputs), bias: bias, multiplier: outputMultiplier,
+      initialFactor: zeroReadout ? 0 : 1)
+  }
+
+  private func branch(_ g: inout GraphBuilder, _ x: Node, _ module: String) -> Node {
+    var y: Node
+    if let normalization {
+      y = g.normalization(x, "\(module).norm", normalization)
+    } else {
+      y = g.activation(x, activation)
+    }
+    y = g.linear(y, "\(module).up", .growing(expansion * width), bias: bias)
+    y = g.activation(y, activation)
+    return g.linear(y, "\(module).down", .growing(width), bias: bias)
+  }
+}

@@ -1,0 +1,115 @@
+import Foundation
+import Networks
+import OpenCL
+import Spectral
+import Tensors
+import Testing
+
+@testable import Training
+
+/// Forward pass, gradients and twenty steps of residual perceptrons against PyTorch in float64
+/// (Golden/make_residual.py).
+@Suite(.serialized) struct ResidualTrajectoryTests {
+  struct Golden: Decodable {
+    let cases: [Case]
+  }
+
+  struct Case: Decodable, CustomTestStringConvertible {
+    struct First: Decodable {
+      let output: [[Double]]
+      let gradients: [String: TrajectoryTests.Nested]
+    }
+
+    let name, optimizer, norm, activation: String
+    let options: TrajectoryTests.Options
+    let bias: Bool
+    let depth, expansion, baseDepth, inputs, width, outputs: Int
+    let depthExponent, branchMultiplier: Double
+    let x: [[[Float]]]
+    let labels: [[UInt32]]
+    let start: [String: TrajectoryTests.Nested]
+    let first: First
+    let losses: [Double]
+    let final: [String: TrajectoryTests.Nested]
+    var testDescription: String { name }
+
+    var network: ResidualMLP {
+      ResidualMLP(
+        inputs: inputs, width: width, depth: depth, outputs: outputs, expansion: expansion,
+        normalization: norm == "none" ? nil : Normalization.Kind(rawValue: norm)!, bias: bias,
+        activation: Activation(rawValue: activation)!, branchMultiplier: branchMultiplier,
+        baseDepth: baseDepth, depthExponent: depthExponent)
+    }
+  }
+
+  static let cases: [Case] = {
+    let url = Bundle.module.url(
+      forResource: "residual", withExtension: "json", subdirectory: "Golden")!
+    return try! JSONDecoder().decode(Golden.self, from: Data(contentsOf: url)).cases
+  }()
+
+  @Test(arguments: cases, [Compute.MultiplierChoice.opencl, .tiled])
+  func trajectory_meetsPyTorch(golden: Case, multiplier: Compute.MultiplierChoice) throws {
+    let compute = try Compute(device: .find(.best), multiplier: multiplier)
+    let graph = golden.network.graph
+    let parameters = try graph.parameters.map { parameter in
+      let values = try #require(golden.start[parameter.path]).values
+      let sizes = parameter.shape.stored
+      return Parameter(
+        name: parameter.path, shape: parameter.shape,
+        value: try compute.tensor(
+          values.map { Float($0) }, rows: sizes.count == 2 ? sizes[0] : 1, columns: sizes.last!))
+    }
+    #expect(parameters.count == golden.start.count)
+    let network = Network(graph, parameters: parameters, compute: compute)
+    let rule: any UpdateRule =
+      golden.optimizer == "Adam"
+      ? Adam() : golden.options.momentum.map { Momentum(Float($0)) } ?? SGD()
+    let optimizer = try Optimizer(
+      rule: rule, parameters: parameters, learningRates: [golden.options.lr],
+      scalings: parameters.map { _ in [WidthScaling(initialStd: 1, learningRateFactor: 1)] }, compute: compute)
+    let history = try SumHistory(capacity: golden.x.count, replicas: 1, compute: compute)
+    for (t, x) in golden.x.enumerated() {
+      let input = try compute.tensor(x.flatMap { $0 }, rows: x.count, columns: golden.inputs)
+      let pass = try network(input)
+      let batch = try compute.crossEntropy(
+        pass.output, labels: Buffer(queue: compute.queue, golden.labels[t]))
+      try history.record(batch.losses, slot: t)
+      if t == 0 {
+        expectClose(
+          try compute.read(pass.output), golden.first.output.flatMap { $0 }, "output", 1e-5)
+      }
+      optimizer.beginStep(schedule: 1)
+      try pass.backward(batch.gradient) { parameter, gradient in
+        if t == 0 {
+          let expected = try #require(golden.first.gradients[parameter.name]).values
+          expectClose(
+            try compute.read(gradient.materialized(compute)), expected, parameter.name, 1e-5)
+        }
+        try optimizer.update(parameter, gradient)
+      }
+    }
+    for (sum, expected) in zip(try history.read(slots: golden.x.count), golden.losses) {
+      let loss = Double(sum[0]) / Double(golden.x[0].count)
+      #expect(abs(loss - expected) <= 1e-5 * expected, "\(loss), expected \(expected)")
+    }
+    for parameter in parameters {
+      // 1e-4: twenty steps of rounding; Adam divides small gradients by their own size.
+      expectClose(
+        try compute.read(parameter.value), try #require(golden.final[parameter.name]).values,
+        parameter.name, 1e-4)
+    }
+  }
+
+  /// The difference is at most `tolerance` of the reference's norm.
+  private func expectClose(
+    _ got: [Float], _ expected: [Double], _ what: String, _ tolerance: Double
+  ) {
+    #expect(got.count == expected.count)
+    func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+    let error = norm(zip(got, expected).map { Double($0) - $1 })
+    #expect(
+      error <= tolerance * max(norm(expected), 1e-12),
+      "\(what): error \(error), norm \(norm(expected))")
+  }
+}
