@@ -160,6 +160,8 @@ public final class Compute {
     queue = try CommandQueue(
       context: Context(device: device, programCache: programCache, recording: recording))
     pool = BufferPool(context: queue.context)
+    // What is counted is the step that any network can take; on-chip steps take less.
+    if recording != nil { onChipUse = .never }
   }
 
   /// The device's name and, where products take parameters of a tuning, which: both decide how
