@@ -7,7 +7,7 @@
 // Compiled for: INPUTS, FEATURES (columns of every hidden layer), DEPTH (hidden layers, 1 to 4),
 // CLASSES, BATCH; KIND (nonlinearity.cl); SQUARED_ERROR 0 or 1; BYTES 0 or 1, of the rows; RULE 1 SGD,
 // 2 momentum, 3 Nesterov, 4 Adam; STATE_IN_REGISTERS 0 or 1; PARTS, shares of the batch in the
-// readout's gradient. INPUTS, FEATURES and BATCH are multiples of 4, BATCH ≤ ITEMS,
+// readout's gradient; LOCAL_BYTES, of local memory. INPUTS, FEATURES and BATCH are multiples of 4, BATCH ≤ ITEMS,
 // CLASSES·FEATURES ≤ 8·ITEMS with CLASSES rounded up to 4.
 //
 // Matrices in local memory are row-major in quads (float4); quad q of row r is at q ^ (r/4 mod 8), or
@@ -193,9 +193,15 @@ enum {
                                     : 1,
   Mine_classes = (CLASSES + Row_items - 1) / Row_items,
   Squares = DEPTH > 1 ? DEPTH - 1 : 1,
+  Local_quads = X_quads + FEATURES * IQ + Squares * FEATURES * FQ + Readout_quads +
+                DEPTH * BATCH * FQ * (KIND == GELU ? 2 : 1) + 2 * BATCH * CQ + Scratch + BATCH / 4 +
+                (BATCH + 15) / 16 + 2 * IQ + DEPTH + 1,
   Sum_rows = F_ROWS > V_ROWS ? (F_ROWS > U_ROWS ? F_ROWS : U_ROWS)
                              : (V_ROWS > U_ROWS ? V_ROWS : U_ROWS)
 };
+
+// The host has chosen this network by the local memory that it needs.
+typedef char local_memory_as_planned[16 * Local_quads == LOCAL_BYTES ? 1 : -1];
 
 // A round's sums into the item's own quads, `mine`: those of its tile, or where items share tiles,
 // what they add up to. With barriers in the latter case.

@@ -154,7 +154,8 @@ for architecture in "$@"; do
     read -r inputs features depth kind rule state parts <<<"$network"
     check on_chip "on_chip-${inputs}-${features}x$depth-kind$kind-rule$rule" "$architecture" \
       ITEMS=256 INPUTS="$inputs" FEATURES="$features" DEPTH="$depth" CLASSES=10 BATCH=64 \
-      KIND="$kind" SQUARED_ERROR=0 BYTES=0 RULE="$rule" STATE_IN_REGISTERS="$state" PARTS="$parts"
+      KIND="$kind" SQUARED_ERROR=0 BYTES=0 RULE="$rule" STATE_IN_REGISTERS="$state" PARTS="$parts" \
+      LOCAL_BYTES="16 * Local_quads"
   done
   for source in gram reduction record loss gather order update arithmetic normalization; do
     check $source $source "$architecture" GROUP_ITEMS=128

@@ -87,7 +87,15 @@ package struct OnChipPlan: Hashable, Sendable {
     let weights =
       n.features * inputQuads + max(1, n.depth - 1) * n.features * quads + 4 * classQuads * quads
     let activations = n.depth * n.batch * quads * (n.activation == .gelu ? 2 : 1)
-    let scratch = max(4 * items, 4 * classQuads * quads * parts)
+    // The kernel's GEOMETRY: whether items share the tiles of m×n outputs.
+    func sharesTiles(_ m: Int, _ n: Int) -> Bool {
+      let blocks = m % 64 == 0 && m * n / items >= 32 ? 2 : 1
+      return 2 * (m * n / 16 / blocks) <= items
+    }
+    let shares =
+      sharesTiles(n.batch, n.features) || sharesTiles(n.features, n.inputs)
+      || (n.depth > 1 && sharesTiles(n.features, n.features))
+    let scratch = max(shares ? 4 * items : 0, 4 * classQuads * quads * parts)
     let rest =
       n.batch * inputQuads + 2 * n.batch * classQuads + n.batch / 4 + (n.batch + 15) / 16
       + 2 * inputQuads + n.depth + 1
@@ -102,6 +110,7 @@ package struct OnChipPlan: Hashable, Sendable {
       "BATCH": n.batch, "KIND": Int(n.activation.kernelCode),
       "SQUARED_ERROR": n.squaredError ? 1 : 0, "BYTES": n.bytes ? 1 : 0, "RULE": Int(n.rule),
       "STATE_IN_REGISTERS": stateInRegisters ? 1 : 0, "PARTS": parts, "ITEMS": Self.items,
+      "LOCAL_BYTES": Self.localMemory(n, parts: parts),
     ]
     return numbers.mapValues { "\($0)" }
   }

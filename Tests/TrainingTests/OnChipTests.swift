@@ -300,8 +300,8 @@ import Testing
       }
     }
     let small = Case(width: 64, inputs: 64, batch: 64)
-    #expect(plan(small) != nil && plan(small, kibibytes: 110) != nil)
-    #expect(plan(small, kibibytes: 100) == nil)
+    #expect(plan(small) != nil && plan(small, kibibytes: 99) != nil)
+    #expect(plan(small, kibibytes: 90) == nil)
     #expect(plan(small, workGroup: 128) == nil)
     #expect(plan(Case(width: 128, inputs: 64, batch: 64)) != nil)
     #expect(plan(Case(width: 256, inputs: 64, batch: 64)) == nil)
