@@ -57,9 +57,9 @@ public struct GraphBuilder {
   ///
   /// - module: `norm`, whose parameters are `weight` and, of layer normalisation, `bias`.
   public mutating func normalization(
-    _ x: Node, _ module: String, _ kind: Normalization.Kind
+    _ x: Node, _ module: String, _ kind: RowNormalization.Kind
   ) -> Node {
-    apply(Normalization(kind), [x], module: module)
+    apply(RowNormalization(kind), [x], module: module)
   }
 
   /// The columns of a value.

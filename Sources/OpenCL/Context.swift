@@ -29,7 +29,8 @@ public final class Context {
     try check(code, "clCreateContext", device.name)
     self.handle = handle!
     placeholder =
-      recording == nil ? nil : clCreateBuffer(handle, cl_mem_flags(CL_MEM_READ_WRITE), 4, nil, &code)
+      recording == nil
+      ? nil : clCreateBuffer(handle, cl_mem_flags(CL_MEM_READ_WRITE), 4, nil, &code)
     try check(code, "clCreateBuffer", device.name)
   }
 

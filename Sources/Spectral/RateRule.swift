@@ -30,7 +30,7 @@ public struct RateRule: Codable, Hashable, Sendable {
   }
 
   /// Whether a place holds the tensor of this name and role.
-  static func applies(_ place: String, to name: String, role: LayerRole) -> Bool {
+  package static func applies(_ place: String, to name: String, role: LayerRole) -> Bool {
     place == "all" || place == role.rawValue || place == name || name.hasPrefix(place + ".")
   }
 }

@@ -158,6 +158,7 @@ extension Compute {
     case automatic
     /// Wherever the network fits, for tests.
     case always
+    /// Nowhere.
     case never
   }
 

@@ -148,7 +148,7 @@ public final class Trainer {
         offset < rows.count, "an epoch under way has come to row \(offset) of \(rows.count)")
       if waitingSizes.count == history.capacity { try collectLosses() }
       let sizes = batchSizes(until: steps, every: every, of: rows, room: history.capacity)
-      if let onChip = try onChip(rows), let count = onChip.stepsAtOnce(of: sizes.count) {
+      if let onChip = onChip(rows), let count = onChip.stepsAtOnce(of: sizes.count) {
         try onChip.train(
           count, lastRows: sizes[count - 1], on: rows, order: order, offset: offset,
           recordingTo: history, slot: waitingSizes.count)
@@ -198,12 +198,12 @@ public final class Trainer {
   package var trainsOnChip: Bool { onChip?.training != nil }
 
   /// What makes many steps a launch; nil where ordinary steps are taken. Tried when first asked for.
-  private func onChip(_ rows: DeviceRows) throws -> OnChipTraining? {
+  private func onChip(_ rows: DeviceRows) -> OnChipTraining? {
     if let onChip, onChip.bytes == rows.isBytes { return onChip.training }
     let trial = OnChipTrial(
       configuration: configuration, rule: optimizer.rule, parametrization: parametrization,
       bytes: rows.isBytes)
-    let plan = try compute.onChipPlan(trial, graph: network.graph, steps: totalSteps)
+    let plan = compute.onChipPlan(trial, graph: network.graph, steps: totalSteps)
     trainOnChip(plan, bytes: rows.isBytes)
     return onChip?.training
   }

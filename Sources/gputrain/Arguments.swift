@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import Networks
 import Spectral
 import Tensors
 import Training
@@ -218,4 +219,17 @@ enum NormalizationArgument: String, ExpressibleByArgument, CaseIterable {
     case .perFeature: .perFeature
     }
   }
+}
+
+/// Which architecture.
+enum NetworkArgument: String, ExpressibleByArgument, CaseIterable {
+  case mlp
+  case residualMLP = "residual-mlp"
+}
+
+/// Which normalisation of a residual stream.
+enum NormArgument: String, ExpressibleByArgument, CaseIterable {
+  case none, rms, layer
+
+  var kind: RowNormalization.Kind? { RowNormalization.Kind(rawValue: rawValue) }
 }

@@ -8,6 +8,8 @@ extension Gnuplot.Format: ExpressibleByArgument {}
 
 /// `gputrain figures`: the two figures of the paper, with settings of ours.
 struct FiguresCommand: PrintingCommand {
+  static let defaultDepth = 2
+
   static let configuration = CommandConfiguration(
     commandName: "figures",
     abstract: "Draw the paper's two figures: low-rank updates; who learns features as width grows.",
@@ -94,14 +96,15 @@ struct FiguresCommand: PrintingCommand {
       parametrization, what: "--parametrization", "names a,b,c"
     ).uniqued()
     try model.check(
-      parametrizations: names, optimizers: [optimizer], widest: widths.max() ?? 1)
+      parametrizations: names, optimizers: [optimizer], widest: widths.max() ?? 1,
+      defaultDepth: Self.defaultDepth)
     try ReportFolder.figures.requirePlace(in: URL(fileURLWithPath: out))
     let figures = try PaperFigures(directory: URL(fileURLWithPath: out))
     let (compute, data) = try model.prepare()
     let invocation = Invocation.current(on: compute.queue.device)
     let settings = try model.settings(
       data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,
-      defaultDepth: 2, compute: compute)
+      defaultDepth: Self.defaultDepth, compute: compute)
     if let least = batches.min(), least > settings.data.trainCount {
       throw InvalidOption(
         "--batch-sizes: all are above the \(settings.data.trainCount) training rows")

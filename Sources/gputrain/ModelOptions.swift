@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import Networks
 import OpenCL
 import Spectral
 import Tensors
@@ -27,14 +28,54 @@ struct ModelOptions: ParsableArguments {
   var validationFraction = 0.1
 
   @Option(
+    help: ArgumentHelp(
+      "The network: layers one after another, or blocks of two whose results are added to a stream.",
+      valueName: "name"))
+  var network: NetworkArgument = .mlp
+
+  @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Number of hidden layers. (default: 4; in figures 2)", valueName: "layers"))
+      "Number of hidden layers, of residual-mlp of blocks. (default: 4; in figures 2)",
+      valueName: "layers"))
   var depth: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Hidden widths as multiples of the width, repeated over the depth: 1:4:1.",
+      "Of residual-mlp: what normalises each block's input and the last block's result. (default: rms)",
+      valueName: "kind"))
+  var norm: NormArgument?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Of residual-mlp: a block's inner width as a multiple of the width. (default: 1)",
+      valueName: "factor"))
+  var expansion: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Of residual-mlp: multiplies what a block adds, at the base depth. (default: 1)",
+      valueName: "factor"))
+  var branchMultiplier: Double?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Of residual-mlp: what a block adds is multiplied by (depth/base depth)^−α. (default: 1)",
+      valueName: "layers"))
+  var baseDepth: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Of residual-mlp: the α of --base-depth. (default: 0.5)", valueName: "α"))
+  var depthExponent: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Of mlp: hidden widths as multiples of the width, repeated over the depth: 1:4:1.",
       valueName: "factors"))
   var hiddenPattern = "1"
 
@@ -118,6 +159,7 @@ struct ModelOptions: ParsableArguments {
     try Limits.check("--batch-size", batchSize)
     try Limits.check("--base-width", baseWidth)
     try Limits.check("--depth", depth ?? 1, atMost: Limits.depth)
+    try validateResidual()
     try Limits.check("--input-multiplier", positive: inputMultiplier)
     try Limits.check("--output-multiplier", positive: outputMultiplier)
     guard validationFraction > 0 && validationFraction < 1 else {
@@ -136,7 +178,11 @@ struct ModelOptions: ParsableArguments {
   /// Refuses options that make no sense together, before data and device are looked at.
   ///
   /// - Throws: `InvalidOption`, `UnknownParametrizationError`, `FileMistakes`.
-  func check(parametrizations names: [String], optimizers: [OptimizerKind], widest: Int) throws {
+  /// - defaultDepth: of networks whose depth is not given.
+  func check(
+    parametrizations names: [String], optimizers: [OptimizerKind], widest: Int,
+    defaultDepth: Int = ModelOptions.defaultDepth
+  ) throws {
     let definitions = try definitions()
     for name in names {
       _ = try Parametrizations.named(name, or: definitions)
@@ -149,18 +195,64 @@ struct ModelOptions: ParsableArguments {
     }
     _ = try rules(definitions)
     _ = try Limits.pattern(hiddenPattern, width: max(baseWidth, widest))
-    let last = depth ?? Self.defaultDepth
-    let tensors = (0...last).flatMap { layer in
-      ["", ".weight", ".bias"].map { "layers.\(layer)\($0)" }
-    }
-    let places = ["all"] + LayerRole.allCases.map(\.rawValue) + tensors
+    try checkSelectors(depth: depth ?? defaultDepth)
+  }
+
+  /// Refuses selectors of tensors that select none of the network's.
+  private func checkSelectors(depth: Int) throws {
     let given =
       rateRules.map { ("--rate-rule", $0.place) }
       + rateMultipliers.map { ("--lr-multiplier", $0.multiplier.place) }
-    for (option, place) in given where !places.contains(place) {
+    if given.isEmpty { return }
+    // Names and roles depend neither on the data nor on the width.
+    let settings = RunSettings(
+      data: DataDescription(
+        name: "", fingerprint: "", inputs: 1, classes: 1, trainCount: 0, validationCount: 0,
+        normalization: ""),
+      depth: depth, residual: residual, bias: bias, length: .steps(1), batchSize: 1,
+      matrixMultiplication: "")
+    let parameters = settings.network(width: 1).graph.parameters
+    for (option, place) in given
+    where !parameters.contains(where: {
+      RateRule.applies(place, to: $0.path, role: $0.shape.role)
+    }) {
+      let names = settings.layerNames
       throw InvalidOption(
-        "\(option): expected all, input, hidden, readout or layers.0 … layers.\(last), "
-          + "got '\(place)'")
+        "\(option): expected all, input, hidden, readout or \(names[0]) … \(names.last!), "
+          + "got '\(place)'\(place.hasSuffix(".bias") && !bias ? " without --bias" : "")")
+    }
+  }
+
+  /// What sets the residual network apart; nil of a plain one.
+  private var residual: ResidualSettings? {
+    guard network == .residualMLP else { return nil }
+    return ResidualSettings(
+      expansion: expansion ?? 1, normalization: (norm ?? .rms).kind,
+      branchMultiplier: branchMultiplier ?? 1, baseDepth: baseDepth ?? 1,
+      depthExponent: depthExponent ?? 0.5)
+  }
+
+  private func validateResidual() throws {
+    try Limits.check("--expansion", expansion ?? 1, atMost: Limits.depth)
+    try Limits.check("--base-depth", baseDepth ?? 1, atMost: Limits.depth)
+    try Limits.check("--branch-multiplier", positive: branchMultiplier ?? 1)
+    if let depthExponent, !(0...8).contains(depthExponent) {
+      throw InvalidOption("--depth-exponent must be from 0 to 8, got \(depthExponent)")
+    }
+    let own: [(String, Bool)] = [
+      ("--norm", norm != nil), ("--expansion", expansion != nil),
+      ("--branch-multiplier", branchMultiplier != nil), ("--base-depth", baseDepth != nil),
+      ("--depth-exponent", depthExponent != nil),
+    ]
+    switch network {
+    case .mlp:
+      if let option = own.first(where: \.1)?.0 {
+        throw InvalidOption("\(option) is for --network residual-mlp")
+      }
+    case .residualMLP:
+      if hiddenPattern != "1" {
+        throw InvalidOption("--hidden-pattern is for --network mlp; --expansion widens a block")
+      }
     }
   }
 
@@ -217,7 +309,7 @@ struct ModelOptions: ParsableArguments {
   ) throws -> RunSettings {
     let definitions = try definitions()
     return RunSettings(
-      data: data.description, depth: depth ?? defaultDepth,
+      data: data.description, depth: depth ?? defaultDepth, residual: residual,
       hiddenPattern: try Limits.pattern(hiddenPattern, width: max(baseWidth, widest)), bias: bias,
       activation: activation, loss: loss, length: length, batchSize: batchSize,
       baseWidth: absolute ? nil : baseWidth, parametrizations: definitions,

@@ -36,7 +36,7 @@ import Testing
     var network: ResidualMLP {
       ResidualMLP(
         inputs: inputs, width: width, depth: depth, outputs: outputs, expansion: expansion,
-        normalization: norm == "none" ? nil : Normalization.Kind(rawValue: norm)!, bias: bias,
+        normalization: norm == "none" ? nil : RowNormalization.Kind(rawValue: norm)!, bias: bias,
         activation: Activation(rawValue: activation)!, branchMultiplier: branchMultiplier,
         baseDepth: baseDepth, depthExponent: depthExponent)
     }
@@ -67,7 +67,8 @@ import Testing
       ? Adam() : golden.options.momentum.map { Momentum(Float($0)) } ?? SGD()
     let optimizer = try Optimizer(
       rule: rule, parameters: parameters, learningRates: [golden.options.lr],
-      scalings: parameters.map { _ in [WidthScaling(initialStd: 1, learningRateFactor: 1)] }, compute: compute)
+      scalings: parameters.map { _ in [WidthScaling(initialStd: 1, learningRateFactor: 1)] },
+      compute: compute)
     let history = try SumHistory(capacity: golden.x.count, replicas: 1, compute: compute)
     for (t, x) in golden.x.enumerated() {
       let input = try compute.tensor(x.flatMap { $0 }, rows: x.count, columns: golden.inputs)

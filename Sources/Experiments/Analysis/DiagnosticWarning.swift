@@ -86,11 +86,12 @@ struct DiagnosticWarnings {
     let groups = Dictionary(grouping: runs) { Key($0.cell) }
     return groups.sorted { $0.key < $1.key }.compactMap { key, runs in
       // [layer][run that tells it]: how bad.
-      let found = (0...settings.depth).map { layer in
-        runs.compactMap { $0.quarters("layers.\(layer)/\(quantity.rawValue)") }.compactMap(judge)
+      let names = settings.layerNames
+      let found = names.map { layer in
+        runs.compactMap { $0.quarters("\(layer)/\(quantity.rawValue)") }.compactMap(judge)
       }
       guard let worst = found.joined().min() else { return nil }
-      let layers = found.indices.filter { !found[$0].isEmpty }.map { "layers.\($0)" }
+      let layers = zip(names, found).filter { !$0.1.isEmpty }.map(\.0)
       let most = found.map(\.count).max() ?? 0
       let place = "\(key), \(layers.joined(separator: " ")), up to \(most) of \(runs.count) runs"
       return DiagnosticWarning(story: story, text: text(place, worst))
@@ -99,7 +100,8 @@ struct DiagnosticWarnings {
 
   /// Over at least three widths, at one rate, logits at the end that grow by more than n^¼.
   private var logitGrowth: [DiagnosticWarning] {
-    let name = "layers.\(settings.depth)/\(DiagnosticQuantity.featureSize.rawValue)"
+    let readout = settings.layerNames.last ?? ""
+    let name = "\(readout)/\(DiagnosticQuantity.featureSize.rawValue)"
     let rules = Dictionary(grouping: runs) { "\($0.cell.parametrization), \($0.cell.optimizer)" }
     return rules.sorted { $0.key < $1.key }.compactMap { rule, runs in
       let slopes = Dictionary(grouping: runs, by: \.cell.log2LearningRate).values.compactMap {

@@ -23,14 +23,14 @@ public struct SpectralCheck {
   /// - progress: called as each width begins, and every few steps; what it throws ends the check.
   /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
   public func run(progress: (WidthProgress) throws -> Void = { _ in }) throws -> CheckReport {
-    report(try runs.records(every: 1, progress: progress))
+    try report(runs.records(every: 1, progress: progress))
   }
 
   /// Steps done before the update that is judged: 1 where no layer but the readout moves at first.
   private var judgedStep: Int { runs.settings.zeroReadout ? 1 : 0 }
 
-  private func report(_ measurements: [[DiagnosticRecord]]) -> CheckReport {
-    let prediction = runs.prediction
+  private func report(_ measurements: [[DiagnosticRecord]]) throws -> CheckReport {
+    let (prediction, ideal) = (try runs.prediction(), runs.ideal)
     let names = measurements[0][0].names
     let layerCount = names.count
     var exponents: [CheckedQuantity] = []
@@ -45,7 +45,7 @@ public struct SpectralCheck {
         guard
           let checked = judge(
             quantity, layer: layer, name: names[layer], isReadout: layer == layerCount - 1, values,
-            prediction)
+            prediction, ideal)
         else {
           remarks.append(
             "\(names[layer]): \(quantity.symbol) is not positive and finite at every width and seed"
@@ -94,22 +94,17 @@ public struct SpectralCheck {
 
   private func judge(
     _ quantity: SpectralQuantity, layer: Int, name: String, isReadout: Bool,
-    _ values: [[Double]], _ prediction: CheckPrediction
+    _ values: [[Double]], _ prediction: CheckPrediction, _ ideal: CheckPrediction
   ) -> CheckedQuantity? {
-    guard let rule = try? runs.settings.parametrization(named: runs.parametrization) else {
-      return nil
-    }
     guard let fitted = FittedExponent(widths: prediction.widths, values: values) else { return nil }
-    let ideal = SpectralParametrization()
-    let idealNetworks = prediction.withoutRateRules
-    guard let predicted = prediction.exponent(quantity, layer: layer, under: rule),
-      let limit = prediction.limit(quantity, layer: layer, under: rule),
-      let condition = idealNetworks.exponent(quantity, layer: layer, under: ideal),
-      let conditionLimit = idealNetworks.limit(quantity, layer: layer, under: ideal)
+    guard let predicted = prediction.exponent(quantity, layer: layer),
+      let limit = prediction.limit(quantity, layer: layer),
+      let condition = ideal.exponent(quantity, layer: layer),
+      let conditionLimit = ideal.limit(quantity, layer: layer)
     else { return nil }
     let own =
-      (prediction.ownExponent(quantity, layer: layer, under: rule) ?? 0)
-      - (idealNetworks.ownExponent(quantity, layer: layer, under: ideal) ?? 0)
+      (prediction.ownExponent(quantity, layer: layer) ?? 0)
+      - (ideal.ownExponent(quantity, layer: layer) ?? 0)
     func isOff(from value: Double, by bound: Double) -> Bool {
       !(abs(fitted.exponent - value) <= bound)
     }
@@ -130,7 +125,7 @@ public struct SpectralCheck {
         .informative
       } else if !isOff(from: condition, by: quantity.tolerance) {
         fitted.isWithin(Self.mildestFault, of: condition) ? .meets : .unclear
-      } else if isFaultless && fades(quantity, layer: layer, values, ideal: idealNetworks) {
+      } else if isFaultless && fades(quantity, layer: layer, values, ideal: ideal) {
         .fades
       } else if !differs(from: condition) {
         .unclear
@@ -152,7 +147,7 @@ public struct SpectralCheck {
   ) -> Bool {
     let wider = ideal.widerHalf
     guard wider.widths.count < values.count,
-      let condition = wider.exponent(quantity, layer: layer, under: SpectralParametrization()),
+      let condition = wider.exponent(quantity, layer: layer),
       let fitted = FittedExponent(
         widths: wider.widths, values: values.suffix(wider.widths.count))
     else { return false }

@@ -49,11 +49,28 @@ public struct WidthRuns {
     for width in widths { _ = try room(for: width) }
   }
 
-  /// What theory predicts of these networks.
-  var prediction: CheckPrediction {
+  /// What theory predicts of these networks under their own parametrization.
+  ///
+  /// - Throws: `UnknownParametrizationError`.
+  func prediction() throws -> CheckPrediction {
     CheckPrediction(
-      configurations: widths.map { group(width: $0, seeds: seeds[...]).training },
-      widths: widths.map(Double.init))
+      configurations, widths: widths.map(Double.init),
+      under: try settings.parametrization(named: parametrization))
+  }
+
+  /// What the spectral condition asks of them: the spectral parametrization, with no rate of another
+  /// rule.
+  var ideal: CheckPrediction {
+    CheckPrediction(
+      configurations.map {
+        var plain = $0
+        plain.rateRules = []
+        return plain
+      }, widths: widths.map(Double.init), under: SpectralParametrization())
+  }
+
+  private var configurations: [TrainingConfiguration] {
+    widths.map { group(width: $0, seeds: seeds[...]).training }
   }
 
   /// The records of every width, all seeds of a width side by side; the last is of the trained

@@ -78,8 +78,7 @@ public struct FeatureLearning: Codable, Sendable {
       guard case .steps(let steps) = runs.settings.length else {
         preconditionFailure("runs of a length in steps")
       }
-      let rule = try runs.settings.parametrization(named: runs.parametrization)
-      let prediction = runs.prediction
+      let prediction = try runs.prediction()
       let records = try runs.records(every: steps) { own in
         try progress(
           WidthProgress(
@@ -104,8 +103,8 @@ public struct FeatureLearning: Codable, Sendable {
         return Curve(
           parametrization: runs.parametrization, quantity: quantity, values: values,
           exponent: fitted?.exponent, halfWidth: fitted?.halfWidth,
-          predicted: predicted { prediction.exponent($0, layer: Self.layer, under: rule) },
-          limit: predicted { prediction.limit($0, layer: Self.layer, under: rule) })
+          predicted: predicted { prediction.exponent($0, layer: Self.layer) },
+          limit: predicted { prediction.limit($0, layer: Self.layer) })
       }
     }
   }

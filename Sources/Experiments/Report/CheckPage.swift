@@ -66,7 +66,10 @@ struct CheckPage {
         ReportParts.terms(
           [
             ("width n", "number of units in each hidden layer, or what those are multiples of"),
-            ("layers.0", "the first layer; the last one, the readout, gives the logits"),
+            (
+              file.settings.layerNames[0],
+              "the first layer; the last one, the readout, gives the logits"
+            ),
             (
               "‖W‖/√(out/in)",
               "spectral norm (largest singular value) of a layer's initial weight over √(outputs/inputs)"
@@ -84,8 +87,6 @@ struct CheckPage {
 
   // MARK: Evidence
 
-  private var layerCount: Int { file.settings.depth + 1 }
-
   private func figure(_ plot: Plot, _ table: HTMLNode) throws -> HTMLNode {
     let picture = try pictures.picture(of: plot)
     return .tag(
@@ -95,12 +96,13 @@ struct CheckPage {
   }
 
   private func growth() throws -> HTMLNode {
+    let names = file.settings.layerNames
     let figures = try SpectralQuantity.allCases.compactMap { quantity -> HTMLNode? in
       let checked = report.exponents.filter { $0.quantity == quantity }
       guard !checked.isEmpty else { return nil }
       let lines = checked.map { entry in
         SlopeLine(
-          layer: Int(entry.layer.split(separator: ".").last ?? "0") ?? 0, of: layerCount,
+          layer: entry.layer, index: names.firstIndex(of: entry.layer) ?? 0, of: names.count,
           widths: report.widths, values: entry.values, predicted: entry.predicted,
           needed: entry.condition)
       }

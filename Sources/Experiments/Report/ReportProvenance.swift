@@ -90,7 +90,6 @@ struct ReportProvenance {
       case .epochs(let count): ReportParts.count(count, "epoch")
       case .steps(let count): ReportParts.count(count, "step")
       }
-    let pattern = settings.hiddenPattern.map(String.init).joined(separator: ":")
     return [
       (
         "data",
@@ -99,9 +98,7 @@ struct ReportProvenance {
       ),
       (
         "network",
-        "\(ReportParts.count(settings.depth, "hidden layer")) of the width"
-          + (pattern == "1" ? "" : " times \(pattern)")
-          + ", \(settings.activation.rawValue), \(settings.bias ? "with" : "no") biases, readout "
+        "\(settings.networkInWords), \(settings.activation.rawValue), \(settings.bias ? "with" : "no") biases, readout "
           + (settings.zeroReadout ? "starts at 0" : "starts at random")
       ),
       (

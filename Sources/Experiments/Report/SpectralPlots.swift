@@ -43,7 +43,7 @@ struct SpectralPlots {
     (.featureChange, .featureChange),
   ]
 
-  private var layers: Range<Int> { 0..<record.settings.depth + 1 }
+  private var layers: [String] { record.settings.layerNames }
 
   /// Plots of every quantity that was measured.
   func panels(id: String) -> [Panels] {
@@ -57,11 +57,11 @@ struct SpectralPlots {
 
   /// Mean over runs of a layer's quantity by step.
   private static func means(
-    _ runs: [[RunRecord]], layer: Int, _ name: DiagnosticQuantity
+    _ runs: [[RunRecord]], layer: String, _ name: DiagnosticQuantity
   ) -> [(step: Int, value: Double)] {
     var byStep: [Int: [Double]] = [:]
     for record in runs.joined() {
-      if let value = record.values["layers.\(layer)/\(name.rawValue)"] {
+      if let value = record.values["\(layer)/\(name.rawValue)"] {
         byStep[record.step, default: []].append(value)
       }
     }
@@ -73,9 +73,9 @@ struct SpectralPlots {
     _ quantity: SpectralQuantity, _ name: DiagnosticQuantity, id: String
   ) -> Plot? {
     let runs = measured[measured.count - 1].runs
-    let series = layers.map { layer in
+    let series = layers.enumerated().map { index, layer in
       Plot.Series(
-        name: "layers.\(layer)", colour: .ordered(layer, of: layers.count), index: layer,
+        name: layer, colour: .ordered(index, of: layers.count), index: index,
         style: .line,
         points: Self.means(runs, layer: layer, name).filter { $0.value > 0 }.map {
           Plot.Point(x: Double($0.step), y: $0.value)
@@ -92,7 +92,7 @@ struct SpectralPlots {
 
   /// Steps done where a quantity is compared over widths: of W and h the start, else the first
   /// measurement after which every layer has moved.
-  private func comparedStep(_ quantity: SpectralQuantity, layer: Int, _ name: DiagnosticQuantity)
+  private func comparedStep(_ quantity: SpectralQuantity, layer: String, _ name: DiagnosticQuantity)
     -> Int?
   {
     let least =
@@ -109,9 +109,10 @@ struct SpectralPlots {
   ) -> Plot? {
     guard measured.count >= 2 else { return nil }
     let widths = measured.map(\.width)
+    let prediction = prediction
     var lines: [SlopeLine] = []
     var steps: Set<Int> = []
-    for layer in layers {
+    for (index, layer) in layers.enumerated() {
       guard let step = comparedStep(quantity, layer: layer, name) else { continue }
       let values = measured.compactMap { entry in
         Self.means(entry.runs, layer: layer, name).first { $0.step == step && $0.value > 0 }?.value
@@ -120,8 +121,8 @@ struct SpectralPlots {
       steps.insert(step)
       lines.append(
         SlopeLine(
-          layer: layer, of: layers.count, widths: widths, values: values,
-          predicted: predicted(quantity, layer: layer), needed: nil))
+          layer: layer, index: index, of: layers.count, widths: widths, values: values,
+          predicted: prediction?.exponent(quantity, layer: index), needed: nil))
     }
     guard !lines.isEmpty else { return nil }
     let when = steps.sorted().map(String.init).joined(separator: " and ")
@@ -134,13 +135,13 @@ struct SpectralPlots {
       series: lines.flatMap(\.series))
   }
 
-  /// The slope that the rule predicts over the widths measured.
-  private func predicted(_ quantity: SpectralQuantity, layer: Int) -> Double? {
+  /// What the rule predicts over the widths measured; nil of a rule that is not known.
+  private var prediction: CheckPrediction? {
     guard let rule = try? record.settings.parametrization(named: group.parametrization) else {
       return nil
     }
-    let prediction = CheckPrediction(
-      configurations: measured.map { entry in
+    return CheckPrediction(
+      measured.map { entry in
         RunGroup(
           settings: record.settings,
           cells: [
@@ -149,14 +150,16 @@ struct SpectralPlots {
               width: entry.width, log2LearningRate: group.narrowRate ?? 0, seed: 0)
           ]
         ).training
-      }, widths: measured.map { Double($0.width) })
-    return prediction.exponent(quantity, layer: layer, under: rule)
+      }, widths: measured.map { Double($0.width) }, under: rule)
   }
 }
 
 /// A layer's quantity over the widths, with the slopes that it should have.
 struct SlopeLine {
-  let layer: Int
+  /// The layer's path in the network.
+  let layer: String
+  /// Its position among the layers.
+  let index: Int
   /// Number of layers, which decides the colour.
   let count: Int
   let widths: [Int]
@@ -167,19 +170,20 @@ struct SlopeLine {
   let needed: Double?
 
   init(
-    layer: Int, of count: Int, widths: [Int], values: [Double], predicted: Double?,
+    layer: String, index: Int, of count: Int, widths: [Int], values: [Double], predicted: Double?,
     needed: Double?
   ) {
-    (self.layer, self.count, self.widths, self.values) = (layer, count, widths, values)
+    (self.layer, self.index, self.count) = (layer, index, count)
+    (self.widths, self.values) = (widths, values)
     (self.predicted, self.needed) = (predicted, needed)
   }
 
   /// The measured line and, dashed through its middle, the predicted one; dotted the needed one.
   var series: [Plot.Series] {
-    let colour = PlotColour.ordered(layer, of: count)
+    let colour = PlotColour.ordered(index, of: count)
     var result = [
       Plot.Series(
-        name: "layers.\(layer)", colour: colour, index: layer, style: .line,
+        name: layer, colour: colour, index: index, style: .line,
         points: zip(widths, values).map { Plot.Point(x: Double($0), y: $1) })
     ]
     for (slope, style) in [(predicted, Plot.Series.Style.dashed), (needed, .dotted)] {
@@ -208,7 +212,7 @@ struct SlopeLine {
         ReportText.twoDecimals(fitted, or: "nothing"),
         ReportText.twoDecimals(line.predicted, or: "nothing")
       )
-      return "layers.\(line.layer): \(found) (predicted \(predicted))"
+      return "\(line.layer): \(found) (predicted \(predicted))"
     }
     return "\(quantity.symbol) against width. Slopes: \(slopes.joined(separator: ", "))."
   }

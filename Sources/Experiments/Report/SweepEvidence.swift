@@ -228,8 +228,8 @@ struct SweepEvidence {
             "The spectral condition: features are learned at every width where the spectral norms "
               + "of each layer's weight, ‖W‖, and update, ‖ΔW‖, scale with width like √(out/in), out "
               + "and in being the numbers of its outputs and inputs. Over that, they are the same at "
-              + "every width, and so are the features, rms h, and their change, rms Δh. layers.0 is "
-              + "the first, the last one gives the logits. Over widths, dashed lines have the slope "
+              + "every width, and so are the features, rms h, and their change, rms Δh. The layers "
+              + "are in the order of the forward pass, and the last one gives the logits. Over widths, dashed lines have the slope "
               + "that the parametrization predicts for the first steps.")
         ]
           + (groups.isEmpty

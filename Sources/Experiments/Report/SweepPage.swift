@@ -78,7 +78,7 @@ struct SweepPage {
     let lead = records.count > 1 ? "\(letter(place)) is \(record.name): networks" : "Networks"
     let data = record.settings.data
     let ways = rules.count == 1 ? "one way" : "\(rules.count) ways"
-    return "\(lead) of \(ReportParts.count(record.settings.depth, "hidden layer")) and "
+    return "\(lead) of \(record.settings.blocksInWords) and "
       + "\(widths.count == 1 ? "width" : "widths") \(ReportParts.list(widths)) were trained on "
       + "\(data.name) (\(data.trainCount) rows of \(data.inputs) numbers, \(data.classes) classes) "
       + "with the optimizer \(ReportParts.list(optimizers)) at \(range), each with "

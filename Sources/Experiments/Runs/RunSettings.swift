@@ -75,12 +75,39 @@ public enum TrainingLength: Codable, Hashable, Sendable {
   }
 }
 
+/// What sets a residual perceptron apart from a plain one.
+public struct ResidualSettings: Codable, Hashable, Sendable {
+  /// A block's inner columns, as a multiple of the stream's; ≥ 1.
+  public var expansion: Int
+  /// What normalises a block's input and the stream's end; nil: nothing.
+  public var normalization: RowNormalization.Kind?
+  /// What a block's result is multiplied by at the base depth.
+  public var branchMultiplier: Double
+  /// The number of blocks at which that is the factor; ≥ 1.
+  public var baseDepth: Int
+  /// α: the factor is multiplied by (depth/base depth)^−α.
+  public var depthExponent: Double
+
+  /// The values given.
+  public init(
+    expansion: Int = 1, normalization: RowNormalization.Kind? = .rms, branchMultiplier: Double = 1,
+    baseDepth: Int = 1, depthExponent: Double = 0.5
+  ) {
+    precondition(expansion >= 1 && baseDepth >= 1, "sizes below 1")
+    (self.expansion, self.normalization) = (expansion, normalization)
+    (self.branchMultiplier, self.baseDepth) = (branchMultiplier, baseDepth)
+    self.depthExponent = depthExponent
+  }
+}
+
 /// What all runs of a sweep share; a store holds runs of one such value.
 public struct RunSettings: Codable, Hashable, Sendable {
   /// What is learned.
   public var data: DataDescription
-  /// Number of hidden layers (≥ 1).
+  /// Number of hidden layers, of a residual network of blocks (≥ 1).
   public var depth: Int
+  /// nil: a plain perceptron.
+  public var residual: ResidualSettings?
   /// Hidden layer l (from 0) has width hiddenPattern[l mod count]·width; entries ≥ 1.
   public var hiddenPattern: [Int]
   /// Whether layers add a bias.
@@ -122,7 +149,8 @@ public struct RunSettings: Codable, Hashable, Sendable {
 
   /// Settings with plain defaults: one-to-one pattern, no multipliers, constant rate, no decay.
   public init(
-    data: DataDescription, depth: Int, hiddenPattern: [Int] = [1], bias: Bool = false,
+    data: DataDescription, depth: Int, residual: ResidualSettings? = nil,
+    hiddenPattern: [Int] = [1], bias: Bool = false,
     activation: Activation = .relu, loss: LossFunction = .crossEntropy, length: TrainingLength,
     batchSize: Int, baseWidth: Int? = nil, parametrizations: [CustomParametrization] = [],
     rateRules: [RateRule] = [], rateMultipliers: [RateMultiplier] = [],
@@ -140,6 +168,7 @@ public struct RunSettings: Codable, Hashable, Sendable {
       inputMultiplier.isFinite && outputMultiplier.isFinite, "multipliers must be finite")
     self.data = data
     self.depth = depth
+    self.residual = residual
     self.hiddenPattern = hiddenPattern
     self.bias = bias
     self.activation = activation
@@ -180,11 +209,44 @@ public struct RunSettings: Codable, Hashable, Sendable {
   }
 
   /// The network called `width`.
-  public func network(width: Int) -> MLP {
-    MLP(
+  public func network(width: Int) -> any Architecture {
+    if let residual {
+      return ResidualMLP(
+        inputs: data.inputs, width: width, depth: depth, outputs: data.classes,
+        expansion: residual.expansion, normalization: residual.normalization, bias: bias,
+        activation: activation, branchMultiplier: residual.branchMultiplier,
+        baseDepth: residual.baseDepth, depthExponent: residual.depthExponent,
+        inputMultiplier: inputMultiplier, outputMultiplier: outputMultiplier,
+        zeroReadout: zeroReadout)
+    }
+    return MLP(
       inputs: data.inputs, hidden: hiddenWidths(width: width), outputs: data.classes, bias: bias,
       activation: activation, inputMultiplier: inputMultiplier,
       outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
+  }
+
+  /// The network's hidden part in a few words: "4 hidden layers".
+  var blocksInWords: String {
+    residual == nil
+      ? ReportParts.count(depth, "hidden layer") : ReportParts.count(depth, "residual block")
+  }
+
+  /// The same with what its width and blocks are.
+  var networkInWords: String {
+    guard let residual else {
+      let pattern = hiddenPattern.map(String.init).joined(separator: ":")
+      return "\(blocksInWords) of the width" + (pattern == "1" ? "" : " times \(pattern)")
+    }
+    let inner = residual.expansion == 1 ? "" : ", \(residual.expansion) times as wide inside"
+    let norm = residual.normalization.map { "\($0.rawValue) norm" } ?? "no normalisation"
+    return "\(blocksInWords) of the width\(inner), \(norm), branches times "
+      + "\(residual.branchMultiplier) · (depth/\(residual.baseDepth))^−\(residual.depthExponent)"
+  }
+
+  /// The paths of the network's matrices, in order: those that are measured and checked.
+  public var layerNames: [String] {
+    let graph = network(width: baseWidth ?? 1).graph
+    return graph.linearNodes.map { graph[$0].name }
   }
 
   /// Widths of the hidden layers of the network called `width`, first to last.

@@ -22,7 +22,7 @@ public struct ResidualMLP: Architecture, Codable, Hashable {
   /// A block's inner columns, as a multiple of the stream's; ≥ 1.
   public var expansion: Int
   /// What normalises a block's input and the stream's end, if anything.
-  public var normalization: Normalization.Kind?
+  public var normalization: RowNormalization.Kind?
   /// Whether every matrix has a bias.
   public var bias: Bool
   /// φ.
@@ -43,7 +43,7 @@ public struct ResidualMLP: Architecture, Codable, Hashable {
   /// A residual perceptron of the sizes given. Traps unless all are ≥ 1.
   public init(
     inputs: Int, width: Int, depth: Int, outputs: Int, expansion: Int = 1,
-    normalization: Normalization.Kind? = .rms, bias: Bool = false, activation: Activation = .relu,
+    normalization: RowNormalization.Kind? = .rms, bias: Bool = false, activation: Activation = .relu,
     branchMultiplier: Double = 1, baseDepth: Int = 1, depthExponent: Double = 0.5,
     inputMultiplier: Double = 1, outputMultiplier: Double = 1, zeroReadout: Bool = false
   ) {

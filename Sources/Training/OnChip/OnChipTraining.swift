@@ -11,7 +11,7 @@ import Tensors
 final class OnChipTraining {
   /// Steps below which a training takes ordinary ones: compiling the kernel costs some seconds.
   static let leastSteps = 4096
-  /// Steps whose schedule and corrections the device is told at once.
+  /// Steps whose schedule and corrections are written to the device at once.
   private static let tableSteps = 1024
 
   private let plan: OnChipPlan
@@ -135,9 +135,10 @@ extension OnChipNetwork {
 extension Compute {
   /// How a network of `graph` is trained on chip for `steps` steps; nil where ordinary steps are taken.
   ///
-  /// - trial: is run where the kernel has not been tried.
-  /// - Throws: `OpenCLError` where memory is short, or the device is lost.
-  func onChipPlan(_ trial: OnChipTrial, graph: NetworkGraph, steps: Int) throws -> OnChipPlan? {
+  /// - trial: is run where the kernel has not been tried. Whatever goes wrong there, ordinary steps can
+  ///   be tried after it; where it says nothing of the kernel, as where memory is short, the next
+  ///   training tries again.
+  func onChipPlan(_ trial: OnChipTrial, graph: NetworkGraph, steps: Int) -> OnChipPlan? {
     guard allowsOnChip(steps: steps),
       let network = OnChipNetwork(
         graph, rule: trial.rule, loss: trial.configuration.loss,
@@ -149,8 +150,10 @@ extension Compute {
       try TrialError.retried(compute: self) { try trial.run(plan, compute: self) }
       onChipTrials[plan] = .some(nil)
       return plan
-    } catch let error where error is OnChipTrialError || TrialError.speaksOfTheKernel(error) {
-      onChipTrials[plan] = .some(error)
+    } catch {
+      if error is OnChipTrialError || TrialError.speaksOfTheKernel(error) {
+        onChipTrials[plan] = .some(error)
+      }
       whenOnChipGivesWay?(network.description, error)
       return nil
     }

@@ -67,7 +67,8 @@ import Training
     #expect(try plan.groups(of: many, dataBytes: 0).count == 2)
     let bytes = try memory.bytesPerReplica(of: group).all
     let small = GroupPlan(
-      memory: MemoryPlan(device: try .find(.best), budget: Int(2600 * bytes), largestBuffer: .max), cacheBytes: nil,
+      memory: MemoryPlan(device: try .find(.best), budget: Int(2600 * bytes), largestBuffer: .max),
+      cacheBytes: nil,
       isForCPU: false)
     #expect(try small.groups(of: group, dataBytes: 0).map(\.cells.count) == [2500, 2500])
   }

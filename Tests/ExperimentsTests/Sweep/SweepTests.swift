@@ -109,7 +109,8 @@ import Training
       _ = try GroupTraining(
         group: group, compute: compute, train: train, validation: validation
       ).run { _ in }
-      let planned = try MemoryPlan(device: compute.queue.device).bytesPerReplica(of: group).all * Double(cells)
+      let planned =
+        try MemoryPlan(device: compute.queue.device).bytesPerReplica(of: group).all * Double(cells)
       #expect(Double(compute.tensorBytes) <= planned)
       #expect(Double(compute.tensorBytes) >= 0.95 * planned)
       try compute.releaseUnusedMemory()
@@ -133,7 +134,8 @@ import Training
       })
     _ = try GroupTraining(group: group, compute: compute, train: train, validation: validation)
       .run { _ in }
-    let planned = try MemoryPlan(device: compute.queue.device).bytesPerReplica(of: group).all * Double(cells)
+    let planned =
+      try MemoryPlan(device: compute.queue.device).bytesPerReplica(of: group).all * Double(cells)
     #expect(Double(compute.tensorBytes) <= planned)
     #expect(Double(compute.tensorBytes) >= 0.95 * planned)
   }
@@ -144,7 +146,9 @@ import Training
       let whole = try sweep(directory.appendingPathComponent("whole"))
       _ = try whole.run()
       let group = RunGroup(settings: whole.settings, cells: [try grid().cells.last!])
-      let room = 3 * Int(try MemoryPlan(device: compute.queue.device).bytesPerReplica(of: group).all) + data.deviceBytes
+      let room =
+        3 * Int(try MemoryPlan(device: compute.queue.device).bytesPerReplica(of: group).all)
+        + data.deviceBytes
       let tight = try Sweep(
         settings: whole.settings, grid: grid(), data: data,
         directory: directory.appendingPathComponent("tight"), compute: compute,

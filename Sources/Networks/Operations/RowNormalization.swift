@@ -8,7 +8,7 @@ import Tensors
 ///     layer   y = g ∘ (x − mean x)/√(var x + ε) + b
 ///
 /// Source: arXiv:1910.07467 and arXiv:1607.06450.
-public struct Normalization: Operation {
+public struct RowNormalization: Operation {
   /// What is divided by.
   public enum Kind: String, Codable, Hashable, Sendable, CaseIterable {
     /// The root mean square.
