@@ -48,6 +48,7 @@ assemble() {
   fi
 }
 
+# Arrays of local memory are cut where they are more than ptxas allows: registers do not depend on it.
 # Divisions and roots are as exact as NVIDIA's OpenCL has them by default.
 # source, name, architecture, definitions; -maxrregcount=N among them is an option of ptxas. ptxas is
 # told the size of each kernel's work-group, which clang leaves out.
@@ -73,6 +74,9 @@ for size, kernel in sizes:
     items = eval(size.replace("/", "//"))
     out = re.sub(r"(\.entry %s\(.*?\)\n)(\{)" % kernel, r"\1.reqntid %d, 1, 1\n\2" % items, out,
                  count=1, flags=re.S)
+arrays = r"(\.shared [^;]*\[)(\d+)(\];)"
+if sum(int(m[1]) for m in re.findall(arrays, out)) > 48 << 10:
+    out = re.sub(arrays, r"\g<1>1024\g<3>", out)
 open(ptx, "w").write(out)' "$ptx"
   assemble "$ptx" "$name" "$architecture" "${options[@]}"
 }
@@ -143,6 +147,15 @@ for architecture in "$@"; do
   done
   for vectors in 1 2 4 8; do
     check ritz "ritz-$vectors" "$architecture" VECTORS="$vectors" GROUP_ITEMS=128
+  done
+  # INPUTS, FEATURES, DEPTH, KIND, RULE, STATE_IN_REGISTERS, PARTS, as OnChipPlan chooses the last two.
+  for network in "64 64 2 1 4 1 4" "64 64 2 3 4 1 4" "64 64 4 1 4 0 4" "64 64 4 1 2 1 4" \
+    "64 128 2 1 4 0 2" "64 128 1 3 1 1 2" "20 48 3 2 3 1 4"; do
+    read -r inputs features depth kind rule state parts <<<"$network"
+    check on_chip "on_chip-${inputs}-${features}x$depth-kind$kind-rule$rule" "$architecture" \
+      ITEMS=256 INPUTS="$inputs" FEATURES="$features" DEPTH="$depth" CLASSES=10 BATCH=64 \
+      KIND="$kind" SQUARED_ERROR=0 BYTES=0 RULE="$rule" STATE_IN_REGISTERS="$state" PARTS="$parts" \
+      LOCAL_BYTES="16 * Local_quads"
   done
   for source in gram reduction record loss gather order update arithmetic normalization; do
     check $source $source "$architecture" GROUP_ITEMS=128

@@ -107,6 +107,13 @@ const char *gputrain_normalization_source(void) {
   return text;
 }
 
+const char *gputrain_on_chip_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/on_chip.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_order_source(void) {
   static const char text[] = {
 #embed "../../Kernels/order.cl"

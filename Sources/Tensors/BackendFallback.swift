@@ -100,10 +100,10 @@ final class BackendFallback {
 }
 
 /// What an error of a trial speaks of: the kernel that is tried, or the device's state.
-enum TrialError {
+package enum TrialError {
   /// Whether it is the kernel that does not compile, cannot be launched or is wrong. A kernel of too
   /// many registers compiles, and is out of resources when it is launched.
-  static func speaksOfTheKernel(_ error: any Error) -> Bool {
+  package static func speaksOfTheKernel(_ error: any Error) -> Bool {
     switch error {
     case is ProductTrialError: true
     case OpenCLError.callFailed(_, let code, _): speaksOfTheKernel(code)
@@ -126,7 +126,7 @@ enum TrialError {
 
   /// Runs a trial, once more where it was out of resources: a driver that gives memory out when it is
   /// first used says so where memory is short, too, so memory that is not in use is given back first.
-  static func retried(compute: Compute, _ trial: () throws -> Void) throws {
+  package static func retried(compute: Compute, _ trial: () throws -> Void) throws {
     do {
       try trial()
     } catch OpenCLError.callFailed(_, CL_OUT_OF_RESOURCES, _) where compute.answers() {

@@ -16,6 +16,13 @@ public final class Compute {
   let pool: BufferPool
   let backends: BackendFallback
   var programs: [ProgramKey: Program] = [:]
+  /// Whether small networks are trained by on-chip steps.
+  package var onChipUse = OnChipUse.automatic
+  /// The networks whose on-chip steps have been tried; with why they are not taken, where they are not.
+  package var onChipTrials: [OnChipPlan: (any Error)?] = [:]
+  /// Is called where a network's on-chip steps are wrong, or do not work: with the network's sizes, and
+  /// why. Ordinary steps take their place.
+  public var whenOnChipGivesWay: ((_ network: String, any Error) -> Void)?
   private var ownPrograms: [KernelFile: Program] = [:]
   private var kernels: [KernelKey: AnyObject] = [:]
 
@@ -153,6 +160,8 @@ public final class Compute {
     queue = try CommandQueue(
       context: Context(device: device, programCache: programCache, recording: recording))
     pool = BufferPool(context: queue.context)
+    // What is counted is the step that any network can take; on-chip steps take less.
+    if recording != nil { onChipUse = .never }
   }
 
   /// The device's name and, where products take parameters of a tuning, which: both decide how
@@ -188,6 +197,16 @@ public final class Compute {
 
   /// Buffers made so far; it stands still once a repeated computation has been through once.
   public var allocations: Int { pool.allocations }
+
+  /// The networks that on-chip steps have been tried for and are taken, `64–64×2–10, batch 64`.
+  public var onChipNetworks: [String] {
+    onChipTrials.filter { $0.value == nil }.map(\.key.network.description).sorted()
+  }
+
+  /// Why on-chip steps of `network` have been found wrong, or not to work; nil where they have not.
+  package func onChipRefusal(of network: OnChipNetwork) -> (any Error)? {
+    onChipTrials.first { $0.key.network == network }.flatMap { $0.value }
+  }
 
   /// Files of kernels compiled, or taken from where they are kept, so far.
   public var programCount: Int { programs.count + ownPrograms.count }

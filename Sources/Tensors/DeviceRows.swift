@@ -12,19 +12,21 @@ public final class DeviceRows {
     case floats([Float])
   }
 
-  private enum Storage {
+  enum Storage {
     case bytes(Buffer<UInt8>)
     case floats(Buffer<Float>)
   }
 
+  /// Whether the values are stored as bytes.
+  package var isBytes: Bool { if case .bytes = storage { true } else { false } }
   /// Number of rows.
   public let count: Int
   /// Values a row.
   public let inputs: Int
-  private let storage: Storage
-  private let labels: Buffer<UInt32>
-  private let scale: Buffer<Float>
-  private let shift: Buffer<Float>
+  let storage: Storage
+  let labels: Buffer<UInt32>
+  let scale: Buffer<Float>
+  let shift: Buffer<Float>
 
   /// Uploads rows with their labels and normalisation.
   ///

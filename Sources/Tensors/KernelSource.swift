@@ -7,6 +7,8 @@ package enum KernelSource: String, CaseIterable {
   /// Of GPUs: compiled for a variant and a tile.
   case multiplyLocal = "multiply_local"
   case multiplyTensor = "multiply_tensor"
+  /// Of GPUs: compiled for a network.
+  case onChip = "on_chip"
   /// A variant's kernels of the file that includes it.
   case ritzGroup = "ritz_group"
   case ritzItem = "ritz_item"
@@ -58,6 +60,7 @@ package enum KernelSource: String, CaseIterable {
       case .multiplyTensor: gputrain_multiply_tensor_source()
       case .nonlinearity: gputrain_nonlinearity_source()
       case .normalization: gputrain_normalization_source()
+      case .onChip: gputrain_on_chip_source()
       case .order: gputrain_order_source()
       case .philox: gputrain_philox_source()
       case .random: gputrain_random_source()

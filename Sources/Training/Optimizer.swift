@@ -110,6 +110,9 @@ public final class Optimizer {
   /// The rule's state of a parameter, in the order of its names.
   func state(of parameter: Parameter) -> [Tensor] { slot(of: parameter).state }
 
+  /// A parameter's rates as kernels take them.
+  func rates(of parameter: Parameter) -> UpdateRates { slot(of: parameter).rates }
+
   /// Goes on as after `step` steps.
   func resume(afterSteps step: Int) { self.step = step }
 

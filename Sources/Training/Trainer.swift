@@ -35,6 +35,10 @@ public final class Trainer {
   /// Begins with the first step that is trained here, after a restored state's.
   private var pace: ProgressPace?
   private var shuffle: RowShuffle?
+  private let parametrization: any Parametrization
+  /// What makes many steps a launch of rows that are bytes, or floats; `training` is nil where ordinary
+  /// steps are taken.
+  private var onChip: (bytes: Bool, training: OnChipTraining?)?
   /// The rows' order in an epoch.
   private var order: (epoch: Int, rows: DeviceRows.Order)?
   /// Steps whose losses wait on the device before they are read.
@@ -61,6 +65,7 @@ public final class Trainer {
     self.compute = compute
     self.scalings = scalings
     seeds = replicas.map(\.seed)
+    parametrization = replicas[0].parametrization
     network = try Network(
       drawing: graph, scalings: scalings, seeds: seeds, spectralInit: configuration.spectralInit,
       compute: compute)
@@ -141,14 +146,21 @@ public final class Trainer {
       let offset = epochStep * configuration.batchSize
       precondition(
         offset < rows.count, "an epoch under way has come to row \(offset) of \(rows.count)")
-      let size = min(configuration.batchSize, rows.count - offset)
-      let labels = try batchLabels(size * seeds.count)
-      let input = try rows.gather(
-        order, offset: offset, rows: size, labels: labels, compute: compute)
       if waitingSizes.count == history.capacity { try collectLosses() }
-      try step(input, labels: labels, recordingTo: history, slot: waitingSizes.count)
-      waitingSizes.append(size)
-      epochStep = step == totalSteps ? 0 : (epochStep + 1) % stepsPerEpoch(of: rows)
+      let sizes = batchSizes(until: steps, every: every, of: rows, room: history.capacity)
+      if let onChip = onChip(rows), let count = onChip.stepsAtOnce(of: sizes.count) {
+        try onChip.train(
+          count, lastRows: sizes[count - 1], on: rows, order: order, offset: offset,
+          recordingTo: history, slot: waitingSizes.count)
+        finished(sizes.prefix(count), of: rows)
+      } else {
+        let size = min(configuration.batchSize, rows.count - offset)
+        let labels = try batchLabels(size * seeds.count)
+        let input = try rows.gather(
+          order, offset: offset, rows: size, labels: labels, compute: compute)
+        try step(input, labels: labels, recordingTo: history, slot: waitingSizes.count)
+        finished([size], of: rows)
+      }
       // After the last step progress is called in any case.
       guard step < steps else { break }
       if pace!.isDue(step: step) || every.map({ step % $0 == 0 }) == true {
@@ -160,6 +172,50 @@ public final class Trainer {
     guard waits else { return }
     try compute.queue.finish()
     try progress(step)
+  }
+
+  /// Notes steps that are enqueued, by their batches' rows.
+  private func finished(_ sizes: some Collection<Int>, of rows: DeviceRows) {
+    waitingSizes += sizes
+    epochStep = step == totalSteps ? 0 : (epochStep + sizes.count) % stepsPerEpoch(of: rows)
+  }
+
+  /// Rows of the batches from here on that nothing has to come between: no diagnostics, call of
+  /// `progress`, end of an epoch or of the room for losses; none where the next step is diagnosed.
+  private func batchSizes(until steps: Int, every: Int?, of rows: DeviceRows, room: Int) -> [Int] {
+    if let diagnostics, diagnostics.isDue(step: step) { return [] }
+    let count = [
+      steps - step, stepsPerEpoch(of: rows) - epochStep, room - waitingSizes.count,
+      max(1, pace!.nextStep - step),
+      every.map { $0 - step % $0 }, diagnostics.map { $0.every - step % $0.every },
+    ].compactMap { $0 }.min()!
+    return (epochStep..<epochStep + count).map {
+      min(configuration.batchSize, rows.count - $0 * configuration.batchSize)
+    }
+  }
+
+  /// Whether steps so far have been made many a launch, where nothing came between.
+  package var trainsOnChip: Bool { onChip?.training != nil }
+
+  /// What makes many steps a launch; nil where ordinary steps are taken. Tried when first asked for.
+  private func onChip(_ rows: DeviceRows) -> OnChipTraining? {
+    if let onChip, onChip.bytes == rows.isBytes { return onChip.training }
+    let trial = OnChipTrial(
+      configuration: configuration, rule: optimizer.rule, parametrization: parametrization,
+      bytes: rows.isBytes)
+    let plan = compute.onChipPlan(trial, graph: network.graph, steps: totalSteps)
+    trainOnChip(plan, bytes: rows.isBytes)
+    return onChip?.training
+  }
+
+  /// Takes on-chip steps by `plan` from now on; nil for ordinary ones.
+  func trainOnChip(_ plan: OnChipPlan?, bytes: Bool) {
+    let training = plan.map {
+      OnChipTraining(
+        $0, network: network, optimizer: optimizer, schedule: configuration.schedule,
+        totalSteps: totalSteps, compute: compute)
+    }
+    onChip = (bytes, training)
   }
 
   /// One pass over the data, or what of it fits `totalSteps`; the rest of the epoch under way where
@@ -317,7 +373,7 @@ private struct ProgressPace {
   private static let most = 256
   private var last = ContinuousClock.now
   private var lastStep: Int
-  private var nextStep: Int
+  private(set) var nextStep: Int
 
   /// Time to look after the step that follows `step`.
   init(step: Int) {

@@ -155,6 +155,9 @@ public struct Adam: UpdateRule {
     self.beta2 = beta2
   }
 
+  /// 1/(1 − β₁ᵗ), by which m is short of the mean of g at step t ≥ 1.
+  func meanCorrection(step: Int) -> Double { 1 / (1 - pow(beta1, Double(step))) }
+
   /// 1/(1 − β₂ᵗ), by which v is short of the mean of g² at step t ≥ 1.
   func squareCorrection(step: Int) -> Double { 1 / (1 - pow(beta2, Double(step))) }
 
@@ -168,7 +171,7 @@ public struct Adam: UpdateRule {
     try step.apply(
       .adam(
         mean: state[0], square: state[1], beta1: Float(beta1), beta2: Float(beta2),
-        correction1: Float(1 / (1 - pow(beta1, Double(step.number)))),
+        correction1: Float(meanCorrection(step: step.number)),
         correction2: Float(squareCorrection(step: step.number))),
       to: weight, gradient: gradient, compute: compute)
   }

@@ -89,6 +89,9 @@ extension Compute {
       String(
         format: "compiled or loaded %d files of kernels in %.2f s", programCount,
         buildTime / .seconds(1)))
+    for network in onChipNetworks {
+      Terminal.detail("\(network): trained on chip, many steps a launch")
+    }
   }
 }
 
@@ -118,8 +121,11 @@ struct ComputeOptions: ParsableArguments {
     do {
       let compute = try on.compute(
         multiplier: gemm, precision: precision, fallsBack: fallsBack, isTuned: isTuned)
-      guard fallsBack else { return compute }
       let device = compute.queue.device.name
+      compute.whenOnChipGivesWay = { network, reason in
+        Terminal.note("\(network) is not trained on chip on \(device): \(reason)")
+      }
+      guard fallsBack else { return compute }
       compute.whenBackendGivesWay = { rejected, taken, reason in
         Terminal.note(
           "--gemm \(rejected) is not used on \(device), \(taken) takes its place: \(reason)")

@@ -16,6 +16,7 @@ const char *gputrain_multiply_local_source(void);
 const char *gputrain_multiply_tensor_source(void);
 const char *gputrain_nonlinearity_source(void);
 const char *gputrain_normalization_source(void);
+const char *gputrain_on_chip_source(void);
 const char *gputrain_order_source(void);
 const char *gputrain_philox_source(void);
 const char *gputrain_random_source(void);

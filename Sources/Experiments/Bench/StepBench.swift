@@ -59,6 +59,7 @@ public struct StepBench: Sendable {
         "host_share": timing.hostShare, "parameters": parameters,
         "replicas_per_group": Double(groups[0].cells.count),
         "tensor_bytes": Double(compute.tensorBytes),
+        "on_chip": trainers[0].trainsOnChip ? 1 : 0,
       ], compute: compute)
   }
 

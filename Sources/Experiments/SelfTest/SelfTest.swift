@@ -71,6 +71,12 @@ public struct SelfTest {
     add("Frobenius norm", bound: 1e-5, frobeniusError)
     add("spectral norm", bound: 2e-3, spectralError)
     add("training step: loss and weights", bound: derived, stepError)
+    for configuration in Self.onChipTrainings {
+      guard let network = compute.onChipNetwork(of: configuration, bytes: false) else { continue }
+      add("on chip \(network.description)", bound: 1e-2) {
+        try onChipError(configuration, network)
+      }
+    }
     return items
   }
 
@@ -187,6 +193,64 @@ public struct SelfTest {
     let got = try spectralNorms(of: [matrices], compute: compute)[0].map { Float($0.norm) }
     let exact = try SpectralNormEstimators.named("svd")!.estimate([matrices], compute: compute)
     return error(got, exact[0].map(\.norm))
+  }
+
+  /// Trainings whose on-chip steps are compared with ordinary ones, where the device takes such.
+  private static let onChipTrainings = [
+    TrainingConfiguration(network: MLP(inputs: 64, hidden: [64, 64], outputs: 10)),
+    TrainingConfiguration(
+      network: MLP(inputs: 20, hidden: [48, 48, 48], outputs: 3, activation: .gelu),
+      loss: .meanSquaredError, optimizer: .nesterov, batchSize: 24),
+    TrainingConfiguration(
+      network: MLP(inputs: 64, hidden: [128, 128], outputs: 10, activation: .tanh),
+      weightDecay: WeightDecay(strength: 0.1, kind: .coupled)),
+  ]
+
+  /// The difference of on-chip steps from ordinary ones: of the losses, and of the weights over their
+  /// change, by norms.
+  private func onChipError(
+    _ configuration: TrainingConfiguration, _ network: OnChipNetwork
+  ) throws -> Double {
+    let (inputs, count) = (configuration.network.inputs, configuration.batchSize * 4 + 5)
+    let rows = try DeviceRows(
+      .floats(values(count * inputs, 16)), labels: (0..<UInt32(count)).map { $0 % 3 },
+      scale: [Float](repeating: 1, count: inputs), shift: [Float](repeating: 0, count: inputs),
+      compute: compute)
+    let use = compute.onChipUse
+    defer { compute.onChipUse = use }
+    func train(_ steps: Int, _ use: Compute.OnChipUse) throws -> [TrainingState] {
+      compute.onChipUse = use
+      let trainer = try Trainer(
+        configuration,
+        replicas: (0..<3).map {
+          Replica(
+            seed: UInt64($0), learningRate: 0x1p-8, parametrization: SpectralParametrization())
+        }, totalSteps: 1 << 20, compute: compute)
+      try trainer.train(on: rows, until: steps)
+      return try trainer.states()
+    }
+    func difference(_ a: [Float], _ b: [Float]) -> Double {
+      zip(a, b).reduce(0) { $0 + (Double($1.0) - Double($1.1)).squared }.squareRoot()
+    }
+    let (start, expected) = (try train(0, .never), try train(20, .never))
+    let got = try train(20, use)
+    if let reason = compute.onChipRefusal(of: network) { throw SelfTestFailure("\(reason)") }
+    var greatest = 0.0
+    for replica in start.indices {
+      let losses = expected[replica].lossSums
+      var errors = [
+        difference(got[replica].lossSums, losses)
+          / difference(losses, losses.map { _ in 0 })
+      ]
+      for (index, start) in start[replica].parameters.enumerated() {
+        let expected = expected[replica].parameters[index].values
+        errors.append(
+          difference(got[replica].parameters[index].values, expected)
+            / difference(expected, start.values))
+      }
+      for error in errors { greatest = error <= greatest ? greatest : error }
+    }
+    return greatest
   }
 
   /// One step of gradient descent of an MLP with one hidden layer.

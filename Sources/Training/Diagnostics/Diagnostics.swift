@@ -29,7 +29,7 @@ public final class Diagnostics {
   public let layers: [Layer]
   private let network: Network
   private let contents: Contents
-  private let every: Int
+  let every: Int
   let probe: Tensor?
   private let optimizer: Optimizer
   let compute: Compute
