@@ -41,15 +41,15 @@ typedef __local ulong* LocalMemory;
 #endif
 #define BRING_STAGE(to, a, b, block)                                                           \
   _Pragma("unroll") for (uint part = 0; part < PARTS; part++) {                                \
-    size_t from = ((block) * (size_t)PARTS + part) * BLOCK_BYTES;                              \
-    BRING((to) + part * BLOCK_BYTES, a + from);                                                \
+    size_t source = ((block) * (size_t)PARTS + part) * BLOCK_BYTES;                            \
+    BRING((to) + part * BLOCK_BYTES, a + source);                                              \
     _Pragma("unroll") for (uint j = 0; j < TILE_BLOCKS; j++)                                   \
-        BRING((to) + (PARTS + part * TILE_BLOCKS + j) * BLOCK_BYTES, b[j] + from);             \
+        BRING((to) + (PARTS + part * TILE_BLOCKS + j) * BLOCK_BYTES, b[j] + source);           \
   }
 
 // The work-item's share of the block at `from`. Descriptors count in 16 bytes.
 #define OPERANDS(from)                                                                         \
-  ulong left = DESCRIPTOR((from) + warpgroup * (WARPGROUP_ROWS * 128));       \
+  ulong left = DESCRIPTOR((from) + warpgroup * (WARPGROUP_ROWS * 128));                        \
   ulong right = DESCRIPTOR((from) + PARTS * BLOCK_BYTES);
 #define SMALL_LEFT (BLOCK_BYTES / 16)
 #define SMALL_RIGHT (TILE_BLOCKS * BLOCK_BYTES / 16)
@@ -63,8 +63,8 @@ typedef __local ulong* LocalMemory;
     TAKE(v1, h, t, 2, 3)                                                                       \
     TAKE(v2, h, t, 4, 5)                                                                       \
     TAKE(v3, h, t, 6, 7)                                                                       \
-    Span spans[BATCH] = {span_at(v0, row, own, m, n), span_at(v1, row + 8, own, m, n),          \
-                         span_at(v2, row, own + 8, m, n), span_at(v3, row + 8, own + 8, m, n)}; \
+    Span spans[BATCH] = {span_at(v0, row, own, m, n), span_at(v1, row + 8, own, m, n),         \
+                         span_at(v2, row, own + 8, m, n), span_at(v3, row + 8, own + 8, m, n)};\
     finish_spans(e, spans);                                                                    \
   }
 
@@ -134,7 +134,7 @@ INLINE void multiply_tile(__global const float* packedA, __global const float* p
     }
     return;
   }
-#define RELEASE(stage) \
+#define RELEASE(stage)                                                                         \
   if (get_local_id(0) % WARPGROUP == 0) barrier_arrive(empties + 8 * (stage));
 #if PRECISION == TF32X3
   CLEAR_SUMS
@@ -180,8 +180,8 @@ INLINE void multiply_tile(__global const float* packedA, __global const float* p
 #define MEMORY __local uint memory[STAGES * STAGE_BYTES / 4];
 #else
 // With room to begin at a multiple of what the swizzle repeats by, and two barriers a stage.
-#define MEMORY                                                   \
-  __local ulong memory[(STAGES * (STAGE_BYTES + 16) + 1024) / 8] \
+#define MEMORY                                                                                 \
+  __local ulong memory[(STAGES * (STAGE_BYTES + 16) + 1024) / 8]                               \
       __attribute__((aligned(1024)));
 #endif
 MULTIPLY(MEMORY, memory)

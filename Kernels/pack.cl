@@ -31,15 +31,15 @@ INLINE uint4 take_part(float* values) {
 
 // What the group and its items work on: the group's first row and block of k, and the place of its rows
 // in the packed operand, in units of 16 bytes.
-#define GROUP_SCOPE                                                                         \
-  uint blocks = (depth + DEPTH - 1) / DEPTH, block = get_group_id(0) % blocks;                \
-  uint first = get_group_id(0) / blocks * GROUP_ROWS;                                       \
-  uint rowBlocks = (rows + BLOCK_ROWS - 1) / BLOCK_ROWS;                                    \
-  size_t replica = get_group_id(1);                                                         \
-  x += replica * rows * depth;                                                              \
-  __global uint4* to =                                                                      \
-      (__global uint4*)packed + (replica * rowBlocks + first / BLOCK_ROWS) *                \
-                                    (PACKED_PITCH(blocks) / 16) +                           \
+#define GROUP_SCOPE                                                                            \
+  uint blocks = (depth + DEPTH - 1) / DEPTH, block = get_group_id(0) % blocks;                 \
+  uint first = get_group_id(0) / blocks * GROUP_ROWS;                                          \
+  uint rowBlocks = (rows + BLOCK_ROWS - 1) / BLOCK_ROWS;                                       \
+  size_t replica = get_group_id(1);                                                            \
+  x += replica * rows * depth;                                                                 \
+  __global uint4* to =                                                                         \
+      (__global uint4*)packed + (replica * rowBlocks + first / BLOCK_ROWS) *                   \
+                                    (PACKED_PITCH(blocks) / 16) +                              \
       block * (PARTS * BLOCK_BYTES / 16) + first % BLOCK_ROWS * 8;
 
 // Eight items have the 128 bytes of a row, four rows a warp.

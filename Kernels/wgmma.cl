@@ -43,11 +43,11 @@
 #define ASM(text) __asm__ volatile(text ::: "memory");
 
 #define NAME(r, h, t, o) #r #h #t #o
-#define NAMES_8(r, h, t)                                                               \
-  NAME(r, h, t, 0) ", " NAME(r, h, t, 1) ", " NAME(r, h, t, 2) ", " NAME(r, h, t, 3) ", "    \
+#define NAMES_8(r, h, t)                                                                       \
+  NAME(r, h, t, 0) ", " NAME(r, h, t, 1) ", " NAME(r, h, t, 2) ", " NAME(r, h, t, 3) ", "      \
   NAME(r, h, t, 4) ", " NAME(r, h, t, 5) ", " NAME(r, h, t, 6) ", " NAME(r, h, t, 7)
-#define NAMES_64(r, h)                                                                 \
-  NAMES_8(r, h, 0) ", " NAMES_8(r, h, 1) ", " NAMES_8(r, h, 2) ", " NAMES_8(r, h, 3) ", "    \
+#define NAMES_64(r, h)                                                                         \
+  NAMES_8(r, h, 0) ", " NAMES_8(r, h, 1) ", " NAMES_8(r, h, 2) ", " NAMES_8(r, h, 3) ", "      \
   NAMES_8(r, h, 4) ", " NAMES_8(r, h, 5) ", " NAMES_8(r, h, 6) ", " NAMES_8(r, h, 7)
 #if TILE_N == 256
 #define NAMES(r) NAMES_64(r, 0) ", " NAMES_64(r, 1)
@@ -57,22 +57,22 @@
 
 // `r`, the registers of D, for what follows.
 #define DECLARE_SUMS(r) ASM(".reg .f32 " NAMES(r) ";")
-#define CLEAR_8(h, t)                                                                  \
-  ASM("mov.f32 " NAME(sum, h, t, 0) ", 0f00000000;\nmov.f32 " NAME(sum, h, t, 1) ", 0f00000000;\n" \
-      "mov.f32 " NAME(sum, h, t, 2) ", 0f00000000;\nmov.f32 " NAME(sum, h, t, 3) ", 0f00000000;\n" \
-      "mov.f32 " NAME(sum, h, t, 4) ", 0f00000000;\nmov.f32 " NAME(sum, h, t, 5) ", 0f00000000;\n" \
+#define CLEAR_8(h, t)                                                                          \
+  ASM("mov.f32 " NAME(sum, h, t, 0) ", 0f00000000;\nmov.f32 " NAME(sum, h, t, 1) ", 0f00000000;\n"\
+      "mov.f32 " NAME(sum, h, t, 2) ", 0f00000000;\nmov.f32 " NAME(sum, h, t, 3) ", 0f00000000;\n"\
+      "mov.f32 " NAME(sum, h, t, 4) ", 0f00000000;\nmov.f32 " NAME(sum, h, t, 5) ", 0f00000000;\n"\
       "mov.f32 " NAME(sum, h, t, 6) ", 0f00000000;\nmov.f32 " NAME(sum, h, t, 7) ", 0f00000000;")
 #define CLEAR_SUMS EVERY_EIGHT(CLEAR_8)
 // sum += part.
-#define ADD_1(h, t, o) \
+#define ADD_1(h, t, o)                                                                         \
   "add.f32 " NAME(sum, h, t, o) ", " NAME(sum, h, t, o) ", " NAME(part, h, t, o) ";\n"
-#define ADD_8(h, t)                                                                     \
-  ASM(ADD_1(h, t, 0) ADD_1(h, t, 1) ADD_1(h, t, 2) ADD_1(h, t, 3) ADD_1(h, t, 4) ADD_1(h, t, 5) \
+#define ADD_8(h, t)                                                                            \
+  ASM(ADD_1(h, t, 0) ADD_1(h, t, 1) ADD_1(h, t, 2) ADD_1(h, t, 3) ADD_1(h, t, 4) ADD_1(h, t, 5)\
           ADD_1(h, t, 6) ADD_1(h, t, 7))
 #define ADD_PARTS EVERY_EIGHT(ADD_8)
 // Two neighbours of D as a float2.
-#define TAKE(two, h, t, first, second)                                                   \
-  __asm__ volatile("mov.f32 %0, " NAME(sum, h, t, first) ";\n"                           \
+#define TAKE(two, h, t, first, second)                                                         \
+  __asm__ volatile("mov.f32 %0, " NAME(sum, h, t, first) ";\n"                                 \
                    "mov.f32 %1, " NAME(sum, h, t, second) ";" : "=f"(two.x), "=f"(two.y));
 
 #if PRECISION == BF16
@@ -82,9 +82,9 @@
 #define WGMMA_TYPES "k8.f32.tf32.tf32"
 #define WGMMA_TAIL ""
 #endif
-#define WGMMA(r, step, adds)                                                             \
-  "add.s64 a, %0, " #step ";\nadd.s64 b, %1, " #step ";\n" HELD_BACK                        \
-  "wgmma.mma_async.sync.aligned.m64n" TEXT(TILE_N) WGMMA_TYPES " {" NAMES(r)               \
+#define WGMMA(r, step, adds)                                                                   \
+  "add.s64 a, %0, " #step ";\nadd.s64 b, %1, " #step ";\n" HELD_BACK                           \
+  "wgmma.mma_async.sync.aligned.m64n" TEXT(TILE_N) WGMMA_TYPES " {" NAMES(r)                   \
   "}, a, b, " adds ", 1, 1" WGMMA_TAIL ";\n"
 // The work-item's warpgroup, known to the assembler as the warp's: descriptors stay in registers of warps.
 INLINE uint warpgroup_number(void) {
@@ -96,9 +96,9 @@ INLINE uint warpgroup_number(void) {
 
 // r ← A B, plus r where `adds` is not 0: of blocks as long as DEPTH, where the descriptors say. Under way
 // until a wait.
-#define MULTIPLY_BLOCKS(r, left, right, adds)                                            \
-  __asm__ volatile("{\n.reg .b64 a, b;\n.reg .pred adds;\nsetp.ne.u32 adds, %2, 0;\n"      \
-                   WGMMA(r, 0, "adds") WGMMA(r, 2, "1") WGMMA(r, 4, "1") WGMMA(r, 6, "1")    \
+#define MULTIPLY_BLOCKS(r, left, right, adds)                                                  \
+  __asm__ volatile("{\n.reg .b64 a, b;\n.reg .pred adds;\nsetp.ne.u32 adds, %2, 0;\n"          \
+                   WGMMA(r, 0, "adds") WGMMA(r, 2, "1") WGMMA(r, 4, "1") WGMMA(r, 6, "1")      \
                    "}" ::"l"(left), "l"(right), "r"((uint)(adds)) : "memory");
 // Before the first of several, and after the last.
 #define BEGIN_WGMMA ASM(HELD_BACK "wgmma.fence.sync.aligned;\n")
@@ -141,11 +141,11 @@ INLINE void bring(uint to, __global const uchar* from, uint full) {
 #else
 
 #define DECLARE_SUMS(r) float r[SUMS];
-#define CLEAR_SUMS \
+#define CLEAR_SUMS                                                                             \
   for (uint i = 0; i < SUMS; i++) sum[i] = 0.0f;
-#define ADD_PARTS \
+#define ADD_PARTS                                                                              \
   for (uint i = 0; i < SUMS; i++) sum[i] += part[i];
-#define TAKE(two, h, t, first, second) \
+#define TAKE(two, h, t, first, second)                                                         \
   two = (float2)(sum[h * 64 + t * 8 + first], sum[h * 64 + t * 8 + second]);
 #define MULTIPLY_BLOCKS(r, left, right, adds) multiply_blocks(r, left, right, adds, memory);
 #define BEGIN_WGMMA
