@@ -1,15 +1,16 @@
-// Large matrix products on NVIDIA's tensor cores by warpgroups, from compute capability 9.0. What becomes
-// of the sums, arguments and launch sizes: span.cl; the instructions: wgmma.cl.
+// Large matrix products on NVIDIA's tensor cores by warpgroups, of compute capability 9.0. What
+// becomes of the sums, arguments and launch sizes: span.cl; the instructions: wgmma.cl.
 //   C(i, j) = Σ_k r(A(i, k))·r(B(k, j)), sums in float32; r as PRECISION, the build's, has it:
 //     TF32, BF16  A and B rounded to it; sums as the tensor cores keep them
-//     TF32X3      A and B as two tf32 each; big·small + small·big + big·big of each 32 of k in sums of
-//                 their own, as tensor cores do not round sums to nearest
-// a, b: packed by pack.cl (packed.cl has the order), whatever the transpose mode; strides in floats, 0
-// where one replica serves all. The tile is 128×TILE_N of C, TILE_N 128 or 256, STAGES blocks of k in
-// local memory; see WarpgroupTile.swift.
+//     TF32X3      A and B as two tf32 each; small·big + big·small + big·big of each 32 of k in sums
+//                 of their own, as tensor cores do not round sums to nearest
+// a, b: packed by pack.cl (packed.cl has the order), whatever the transpose mode; strides in
+// floats, 0 where one replica serves all. The tile is 128×TILE_N of C, TILE_N 128 or 256, STAGES
+// blocks of k in local memory; see WarpgroupTile.swift.
 //
-// Two warpgroups multiply, 64 rows each. One work-item of a ninth warp asks for blocks, STAGES ahead:
-// barrier `full` of a stage is for its block to be there, `empty` for both warpgroups to be done with it.
+// Two warpgroups multiply, 64 rows each. One work-item of a ninth warp asks for blocks, STAGES
+// ahead: barrier `full` of a stage is for its block to be there, `empty` for both warpgroups to be
+// done with it.
 
 #include "vector.cl"
 #include "nonlinearity.cl"
@@ -33,7 +34,8 @@ typedef __local uint* LocalMemory;
 typedef __local ulong* LocalMemory;
 #endif
 
-// The block of k number `block` of both operands, A's part by part and then B's; b: of each 128 columns.
+// The block of k number `block` of both operands, A's part by part and then B's; b: of each 128
+// columns.
 #ifdef EMULATED
 #define BRING(to, from) bring(memory, to, from)
 #else
@@ -155,7 +157,8 @@ INLINE void multiply_tile(__global const float* packedA, __global const float* p
     RELEASE(stage)
     ADD_PARTS
 #else
-    // The first block's are the sums; those of one block are under way while the next is waited for.
+    // The first block's are the sums; those of one block are under way while the next is waited
+    // for.
     MULTIPLY_BLOCKS(sum, left, right, block)
     END_WGMMA
     WAIT_FOR_WGMMA(1)

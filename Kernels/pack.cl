@@ -1,8 +1,8 @@
 // Packs an operand of a product for multiply_warpgroup.cl, in the order of packed.cl.
 //   packed ← r(x), and of TF32X3 r(x − r(x)) beside it
-// x: [replica, rows, depth] for pack_rows, [replica, depth, rows] for pack_columns; ALIGNED is 1 where
-// rows in memory begin at multiples of 4 floats. A group has 32 rows of a block.
-// global (256·4·⌈rows/128⌉·⌈depth/DEPTH⌉, replicas), local (256, 1).
+// x: [replica, rows, depth] for pack_rows, [replica, depth, rows] for pack_columns; ALIGNED is 1
+// where rows in memory begin at multiples of 4 floats. A group has 32 rows of a block. global
+// (256·4·⌈rows/128⌉·⌈depth/DEPTH⌉, replicas), local (256, 1).
 
 #include "vector.cl"
 #include "rounding.cl"
@@ -12,8 +12,8 @@
 #define CHUNK (DEPTH / 8)
 #define GROUP_ROWS 32
 
-// The next part of a chunk's values, and in their place what it leaves of them: of a value whose part
-// is not finite, nothing.
+// The next part of a chunk's values, and in their place what it leaves of them: of a value whose
+// part is not finite, nothing.
 INLINE uint4 take_part(float* values) {
   uint words[4];
 #pragma unroll
@@ -29,8 +29,8 @@ INLINE uint4 take_part(float* values) {
   return (uint4)(words[0], words[1], words[2], words[3]);
 }
 
-// What the group and its items work on: the group's first row and block of k, and the place of its rows
-// in the packed operand, in units of 16 bytes.
+// What the group and its items work on: the group's first row and block of k, and the place of its
+// rows in the packed operand, in units of 16 bytes.
 #define GROUP_SCOPE                                                                            \
   uint blocks = (depth + DEPTH - 1) / DEPTH, block = get_group_id(0) % blocks;                 \
   uint first = get_group_id(0) / blocks * GROUP_ROWS;                                          \

@@ -1,5 +1,6 @@
-// Operands as NVIDIA's warpgroups multiply them (multiply_warpgroup.cl), rounded and put in order by
-// pack.cl: blocks of 128 rows and of 128 bytes of k, DEPTH values. A's rows, and B's columns, are rows.
+// Operands as NVIDIA's warpgroups multiply them (multiply_warpgroup.cl), rounded and put in order
+// by pack.cl: blocks of 128 rows and of 128 bytes of k, DEPTH values. A's rows, and B's columns,
+// are rows.
 //   packed [replica, ⌈rows/128⌉, ⌈k/DEPTH⌉, part, 128, 8, 16 bytes], 0 beyond the operand's edges
 // The 16 bytes number c of a row r of a block are at place c XOR (r mod 8): the hardware's 128-byte
 // swizzle, under which the eight rows that are read at once lie in different banks.

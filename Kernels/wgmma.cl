@@ -1,14 +1,14 @@
-// NVIDIA's warpgroups and bulk copies, as inline PTX; and what they compute in OpenCL C, EMULATED, for
-// tests of the kernel that uses them on any device.
-// Source: PTX ISA, sections on wgmma.mma_async, mbarrier and cp.async.bulk; compute capability 9.0.
+// NVIDIA's warpgroups and bulk copies, as inline PTX; and what they compute in OpenCL C, EMULATED,
+// for tests of the kernel that uses them on any device. Source: PTX ISA, sections on
+// wgmma.mma_async, mbarrier and cp.async.bulk; compute capability 9.0.
 //
-// A warpgroup of 128 work-items multiplies D = A B + D, A 64×K, B K×TILE_N, 32 bytes of K: 8 of tf32, 16
-// of bf16. Both operands are read from local memory, where descriptors say they are; lane 4g + t of warp
-// w has (16w + g, 8j + 2t), (16w + g, 8j + 2t + 1), (16w + g + 8, 8j + 2t), (16w + g + 8, 8j + 2t + 1) of D
-// in registers 4j … 4j + 3.
+// A warpgroup of 128 work-items multiplies D = A B + D, A 64×K, B K×TILE_N, 32 bytes of K: 8 of
+// tf32, 16 of bf16. Both operands are read from local memory, where descriptors say they are; lane
+// 4g + t of warp w has (16w + g, 8j + 2t), (16w + g, 8j + 2t + 1), (16w + g + 8, 8j + 2t), (16w + g
+// + 8, 8j + 2t + 1) of D in registers 4j … 4j + 3.
 //
-// The registers must be the same for many instructions on their way at once, so they are declared in
-// PTX: `sum` and three octal digits, sum000 … sum177 of a tile with 256 columns.
+// The registers must be the same for many instructions on their way at once, so they are declared
+// in PTX: `sum` and three octal digits, sum000 … sum177 of a tile with 256 columns.
 
 #define WARP 32
 #define WARPGROUP 128
@@ -23,15 +23,15 @@
 #define EVERY_EIGHT(F) EIGHT_EIGHTS(F, 0)
 #endif
 
-// Where a matrix is in local memory, in units of 16 bytes; eights of its rows are 1024 bytes apart, in
-// the 128-byte swizzle.
+// Where a matrix is in local memory, in units of 16 bytes; eights of its rows are 1024 bytes apart,
+// in the 128-byte swizzle.
 #define DESCRIPTOR(place) ((ulong)((place) >> 4) | 1ul << 16 | 64ul << 32 | 1ul << 62)
 
 #ifndef EMULATED
 
-// The driver's compiler assembles for the instructions that all GPUs of a generation have, and refuses
-// those of sm_90a. So they are comments when it compiles, and instructions after the host has put them
-// in (WarpgroupAssembly.swift). ASSEMBLED: they are instructions from the start.
+// The driver's compiler assembles for the instructions that all GPUs of a generation have, and
+// refuses those of sm_90a. So they are comments when it compiles, and instructions after the host
+// has put them in (WarpgroupAssembly.swift). ASSEMBLED: they are instructions from the start.
 #ifdef ASSEMBLED
 #define HELD_BACK ""
 #else
@@ -86,7 +86,8 @@
   "add.s64 a, %0, " #step ";\nadd.s64 b, %1, " #step ";\n" HELD_BACK                           \
   "wgmma.mma_async.sync.aligned.m64n" TEXT(TILE_N) WGMMA_TYPES " {" NAMES(r)                   \
   "}, a, b, " adds ", 1, 1" WGMMA_TAIL ";\n"
-// The work-item's warpgroup, known to the assembler as the warp's: descriptors stay in registers of warps.
+// The work-item's warpgroup, known to the assembler as the warp's: descriptors stay in registers of
+// warps.
 INLINE uint warpgroup_number(void) {
   uint number;
   __asm__ volatile("shfl.sync.idx.b32 %0, %1, 0, 31, 0xffffffff;"
@@ -94,8 +95,8 @@ INLINE uint warpgroup_number(void) {
   return number;
 }
 
-// r ← A B, plus r where `adds` is not 0: of blocks as long as DEPTH, where the descriptors say. Under way
-// until a wait.
+// r ← A B, plus r where `adds` is not 0: of blocks as long as DEPTH, where the descriptors say.
+// Under way until a wait.
 #define MULTIPLY_BLOCKS(r, left, right, adds)                                                  \
   __asm__ volatile("{\n.reg .b64 a, b;\n.reg .pred adds;\nsetp.ne.u32 adds, %2, 0;\n"          \
                    WGMMA(r, 0, "adds") WGMMA(r, 2, "1") WGMMA(r, 4, "1") WGMMA(r, 6, "1")      \
@@ -134,8 +135,8 @@ INLINE void show_barriers(void) {
 // A block of an operand on its way to local memory, of which `full` is told.
 INLINE void bring(uint to, __global const uchar* from, uint full) {
   __asm__ volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
-      "l"((ulong)(size_t)from), "r"(BLOCK_BYTES), "r"(full) : "memory");
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"
+      ::"r"(to), "l"((ulong)(size_t)from), "r"(BLOCK_BYTES), "r"(full) : "memory");
 }
 
 #else

@@ -13,7 +13,8 @@ enum HeldBackInstructions {
   /// - ptx: what NVIDIA's compiler made for `sm_90`.
   /// - Throws: `HeldBackError` where it is something else, or holds nothing back.
   static func put(into ptx: String) throws -> String {
-    guard ptx.contains(".version"), let target = ptx.firstMatch(of: /(?m)^\.target +(\w+)/) else {
+    guard ptx.contains(".version"), let target = ptx.firstMatch(of: /(?m)^\.target[ \t]+(\w+)/)
+    else {
       throw HeldBackError(reason: "no PTX: it begins with \(String(reflecting: ptx.prefix(40)))")
     }
     guard target.1 == "sm_90" || target.1 == "sm_90a" else {
@@ -31,5 +32,7 @@ struct HeldBackError: Error, CustomStringConvertible {
   let reason: String
 
   /// What was expected, and what was found.
-  var description: String { "PTX with instructions of sm_90a as comments was expected, got \(reason)" }
+  var description: String {
+    "PTX with instructions of sm_90a as comments was expected, got \(reason)"
+  }
 }

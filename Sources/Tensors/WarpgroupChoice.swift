@@ -25,15 +25,19 @@ package struct WarpgroupChoice {
 
   /// The kernels that `device` can run.
   init(device: Device, precision: ProductPrecision) {
-    guard let version = device.computeCapability, version == (9, 0),
-      device.platform == Device.nvidiaPlatform, precision.needsTensorCores
-    else {
+    guard Self.isThere(on: device), precision.needsTensorCores else {
       self.init(kernels: [], units: 1)
       return
     }
     let limits = KernelLimits(tuningTilesOn: device)
     let tiles = WarpgroupTile.defaults(precision).filter { $0.fits(limits) }
     self.init(kernels: tiles.map { .warpgroup($0, precision) }, units: device.computeUnits)
+  }
+
+  /// Whether `device` has warpgroups: NVIDIA's of compute capability 9.0, and no other.
+  package static func isThere(on device: Device) -> Bool {
+    guard let version = device.computeCapability else { return false }
+    return device.platform == Device.nvidiaPlatform && version == (9, 0)
   }
 
   /// - always: whether every product takes them, for tests.
@@ -85,12 +89,13 @@ package struct WarpgroupChoice {
   package static func packedElements(m: Int, n: Int, k: Int, precision: ProductPrecision)
     -> (a: Int, b: Int)
   {
+    guard precision.needsTensorCores else { return (0, 0) }
     // Many replicas fill all processors.
     let choice = WarpgroupChoice(
       kernels: WarpgroupTile.defaults(precision).map { .warpgroup($0, precision) }, units: 1)
-    guard precision.needsTensorCores,
-      choice.kernel(m: m, n: n, k: k, replicasA: 1 << 20, replicasB: 1 << 20) != nil
-    else { return (0, 0) }
+    guard choice.kernel(m: m, n: n, k: k, replicasA: 1 << 20, replicasB: 1 << 20) != nil else {
+      return (0, 0)
+    }
     func elements(_ rows: Int) -> Int {
       PackedOperand(rows: rows, depth: k, precision: precision).blocks * PackedOperand.blockFloats
     }

@@ -69,13 +69,16 @@ import Testing
   func packedOperands_areThoseOfTheHost(precision: ProductPrecision) throws {
     let compute = try Compute(device: .find(.best), multiplier: .tiled)
     // Whole blocks; tails of every kind; one element.
-    for (rows, depth) in [(128, 64), (256, 128), (132, 68), (131, 67), (300, 200), (1, 1), (40, 33)] {
+    for (rows, depth) in [
+      (128, 64), (256, 128), (132, 68), (131, 67), (300, 200), (1, 1), (40, 33),
+    ] {
       for replicas in [1, 2] {
         var values = Philox.values(replicas * rows * depth, seed: 1)
         // What rounding must not turn into something else.
-        for (index, value) in [Float.nan, .infinity, -.infinity, -0.0, .leastNonzeroMagnitude]
-          .enumerated() where index < values.count
-        { values[values.count - 1 - index] = value }
+        let special: [Float] = [.nan, .infinity, -.infinity, -0.0, .leastNonzeroMagnitude]
+        for (index, value) in special.enumerated() where index < values.count {
+          values[values.count - 1 - index] = value
+        }
         let layout = PackedOperand(rows: rows, depth: depth, precision: precision)
         for byRows in [true, false] {
           let x = try compute.tensor(
@@ -351,7 +354,8 @@ import Testing
   @Test func textWithoutHeldBackInstructions_isRefused() {
     for (text, reason) in [
       (Self.ptx.replacing("//@", with: "// "), "without comments"),
-      (Self.ptx.replacing("sm_90,", with: "sm_80,"), "sm_80"), ("\u{7f}ELF", "no PTX"), ("", "no PTX"),
+      (Self.ptx.replacing("sm_90,", with: "sm_80,"), "sm_80"),
+      ("\u{7f}ELF", "no PTX"), ("", "no PTX"),
     ] {
       let error = #expect(throws: HeldBackError.self) { try HeldBackInstructions.put(into: text) }
       #expect(error?.description.contains(reason) == true)

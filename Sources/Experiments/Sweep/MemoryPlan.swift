@@ -11,6 +11,8 @@ public struct MemoryPlan: Sendable {
   public let budget: Int
   /// Bytes of the largest buffer that the device allows.
   private let largestBuffer: Int
+  /// Whether the device has kernels of warpgroups, which take packed operands.
+  private let hasWarpgroups: Bool
 
   /// A plan for `device`.
   ///
@@ -21,12 +23,14 @@ public struct MemoryPlan: Sendable {
       budget: budget
         ?? (device.kind == .cpu
           ? HostMemory.available() / 2 : Int(Double(device.globalMemory) * 0.8)),
-      largestBuffer: Int(clamping: device.maximumAllocation))
+      largestBuffer: Int(clamping: device.maximumAllocation),
+      hasWarpgroups: WarpgroupChoice.isThere(on: device))
   }
 
-  init(budget: Int, largestBuffer: Int) {
+  init(budget: Int, largestBuffer: Int, hasWarpgroups: Bool = false) {
     self.budget = budget
     self.largestBuffer = largestBuffer
+    self.hasWarpgroups = hasWarpgroups
   }
 
   /// Runs of `group` that can train at once beside `dataBytes` of data.
@@ -36,7 +40,8 @@ public struct MemoryPlan: Sendable {
   public func replicas(
     of group: RunGroup, dataBytes: Int, measured: Diagnostics.Contents? = nil
   ) throws -> Int {
-    let need = Self.bytesPerReplica(of: group, measured: measured)
+    let need = Self.bytesPerReplica(
+      of: group, measured: measured, hasWarpgroups: hasWarpgroups)
     let largest = max(need.largest, Double(dataBytes))
     // Kernels count a replica's elements in 32 bits.
     let limit = min(Double(largestBuffer), 4 * Double(UInt32.max))
@@ -56,9 +61,9 @@ public struct MemoryPlan: Sendable {
   ///
   /// Tensors come from a pool that keeps memory by size, so their peak is found by walking through
   /// a step and an evaluation as the trainer does. CLBlast pads or transposes operands, once each;
-  /// `tiled` stores the sums of slices.
+  /// `tiled` stores the sums of slices, and packs operands of warpgroups.
   package static func bytesPerReplica(
-    of group: RunGroup, measured: Diagnostics.Contents? = nil
+    of group: RunGroup, measured: Diagnostics.Contents? = nil, hasWarpgroups: Bool = false
   ) -> (all: Double, largest: Double) {
     let settings = group.settings
     let shape = group.settings.network(width: group.width)
@@ -124,7 +129,8 @@ public struct MemoryPlan: Sendable {
       case "clblast": 2 * (parameters.max() ?? 0) + 4 * mostRows * widest
       case "tiled":
         Self.sliceElements(
-          of: group, measured: measured != nil, normsOfGradients: normsOfGradients)
+          of: group, measured: measured != nil, normsOfGradients: normsOfGradients,
+          packsFor: hasWarpgroups ? settings.precision ?? .fp32 : .fp32)
       default: 0.0
       }
     let order = Double(settings.data.trainCount)
@@ -132,13 +138,15 @@ public struct MemoryPlan: Sendable {
     return (4 * (pool.total + temporaries + order + losses + scalars), 4 * pool.largest)
   }
 
-  /// Elements of the sums of products whose k our GPU kernels cut into slices: one buffer for each
-  /// size, as they are given back at once.
+  /// Elements of the sums of products whose k our GPU kernels cut into slices, and of operands that they
+  /// pack: one buffer for each size of either, two where both operands have it, as they are given back
+  /// at once.
   ///
   /// - measured: whether norms and features are measured too. normsOfGradients: whether norms are
-  ///   taken by the batch's two Gram matrices.
+  ///   taken by the batch's two Gram matrices. precision: of operands that are packed; none are of fp32.
   static func sliceElements(
-    of group: RunGroup, measured: Bool, normsOfGradients: Bool
+    of group: RunGroup, measured: Bool, normsOfGradients: Bool,
+    packsFor precision: ProductPrecision = .fp32
   ) -> Double {
     let settings = group.settings
     let matrices = group.training.network.graph.parameters.map(\.shape)
@@ -146,9 +154,11 @@ public struct MemoryPlan: Sendable {
     let steps = batches(of: settings.data.trainCount, by: settings.batchSize).map { Int($0) }
     let evaluations = batches(of: settings.data.validationCount, by: Trainer.evaluationBatch)
       .map { Int($0) }
-    var sizes: Set<Int> = []
+    var (sizes, packed): (Set<Int>, [Int: Int]) = ([], [:])
     func multiply(_ m: Int, _ n: Int, _ k: Int) {
       sizes.insert(ProductSlices.elements(m: m, n: n, k: k))
+      let (a, b) = WarpgroupChoice.packedElements(m: m, n: n, k: k, precision: precision)
+      for size in [a, b] { packed[size] = max(packed[size] ?? 0, a == b ? 2 : 1) }
     }
     for (layer, matrix) in matrices.enumerated() {
       let (fanIn, fanOut) = (matrix.fanIn, matrix.fanOut)
@@ -171,6 +181,7 @@ public struct MemoryPlan: Sendable {
       }
     }
     return sizes.reduce(0) { $0 + Double($1) }
+      + packed.reduce(0) { $0 + Double($1.key) * Double($1.value) }
   }
 
   /// Elements of what is one number a replica: norms, flags.

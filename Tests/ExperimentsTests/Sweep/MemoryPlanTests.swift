@@ -1,4 +1,5 @@
 import Testing
+import Tensors
 import Training
 
 @testable import Experiments
@@ -50,6 +51,24 @@ import Training
     #expect(throws: SweepError.self) {
       try plan.replicas(of: group(width: 8), dataBytes: 1 << 21)
     }
+  }
+
+  /// Packed operands of large products, one buffer for each size; none for small ones, and none where the
+  /// device or the precision has no use for them.
+  @Test func warpgroups_takePackedOperands() {
+    func elements(_ width: Int, _ precision: ProductPrecision) -> Double {
+      var settings = Fixture.settings
+      settings.batchSize = 512
+      settings.data.trainCount = 5120
+      let group = RunGroup(settings: settings, cells: group(width: width).cells)
+      return MemoryPlan.sliceElements(
+        of: group, measured: false, normsOfGradients: false, packsFor: precision)
+        - MemoryPlan.sliceElements(of: group, measured: false, normsOfGradients: false)
+    }
+    let (short, long) = (elements(4096, .bf16), elements(4096, .tf32x3))
+    let operands = Double((4096 + 512) * 4096)
+    #expect(short >= operands / 2 && long >= 2 * operands)
+    #expect(elements(64, .bf16) == 0 && elements(4096, .fp32) == 0)
   }
 
   @Test func adam_takesTwoMoreTensorsAWeightThanSGD() {
