@@ -92,7 +92,8 @@ package struct WarpgroupChoice {
     guard precision.needsTensorCores else { return (0, 0) }
     // Many replicas fill all processors.
     let choice = WarpgroupChoice(
-      kernels: WarpgroupTile.defaults(precision).map { .warpgroup($0, precision) }, units: 1)
+      kernels: WarpgroupTile.defaults(precision).map { .warpgroup($0, precision) },
+      units: Int(measuredUnits))
     guard choice.kernel(m: m, n: n, k: k, replicasA: 1 << 20, replicasB: 1 << 20) != nil else {
       return (0, 0)
     }
