@@ -84,20 +84,7 @@ INLINE void end_copies(Copies* copies) { __asm__ volatile("cp.async.commit_group
 #define MMA_LOCAL mmaScratch
 typedef __local uint* MMAScratch;
 
-// Rounded where the bits left, of which `half` is the middle, are lost; NaN stays NaN.
-INLINE uint tf32(float x) {
-  uint bits = as_uint(x);
-  if (isnan(x)) return 0x7fffe000;
-  return isinf(x) ? bits : (bits + 0x1000) & 0xffffe000;
-}
-
-INLINE uint bf16(float x) {
-  uint bits = as_uint(x);
-  if (isnan(x)) return 0x7fff;
-  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-}
-
-INLINE uint bf16_pair(float x, float y) { return bf16(x) | bf16(y) << 16; }
+#include "rounding.cl"
 
 #define SHOW(lane, warp)                                                         \
   uint lane = get_local_id(0) % WARP;                                            \

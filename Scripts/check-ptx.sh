@@ -28,11 +28,11 @@ assemble() {
         memory = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART, RLENGTH - 11) : 0
         printf "%-42s %-16s registers %3d  spilled %5d B  local memory %6d B\n", name, kernel, registers, spill, memory
       }
-      /error|warning/ { print }'
+      /error|warning|Potential/ { print }'
   if [ -n "$nvdisasm" ]; then
     "$nvdisasm" "$cubin" 2>/dev/null | awk '
       match($0, /\/\*[0-9a-f][0-9a-f][0-9a-f][0-9a-f]+\*\/ /) { instructions++ }
-      match($0, /(HMMA|FFMA|LDGSTS|LDS|STS|LDG|STG|LDL|STL|BAR|CALL|MUFU)[.A-Z0-9_]*/) {
+      match($0, /(HGMMA|UBLKCP|HMMA|FFMA|LDGSTS|LDS|STS|LDG|STG|LDL|STL|BAR|CALL|MUFU)[.A-Z0-9_]*/) {
         full = substr($0, RSTART, RLENGTH)
         width = match(full, /\.(64|128)($|\.)/) ? "." substr(full, RSTART + 1, RLENGTH - 1) : ""
         sub(/\.$/, "", width); kind = full; sub(/\..*/, "", kind)
@@ -51,7 +51,8 @@ assemble() {
 # Arrays of local memory are cut where they are more than ptxas allows: registers do not depend on it.
 # Divisions and roots are as exact as NVIDIA's OpenCL has them by default.
 # source, name, architecture, definitions; -maxrregcount=N among them is an option of ptxas. ptxas is
-# told the size of each kernel's work-group, which clang leaves out.
+# told the size of each kernel's work-group, which clang leaves out, and of local memory above 48 KiB,
+# which a driver sees to, that its size is not known.
 check() {
   local source=$1 name=$2 architecture=$3 ptx=$folder/$2.ptx
   shift 3
@@ -61,7 +62,7 @@ check() {
   done
   "$clang" --target=nvptx64--nvidiacl -march="$architecture" -x cl -cl-std=CL1.2 -O3 \
     -cl-kernel-arg-info -Xclang -finclude-default-header -Xclang -mlink-builtin-bitcode \
-    -Xclang "$libclc" -Xclang -target-feature -Xclang +ptx78 -Wno-override-module -Wno-pass-failed \
+    -Xclang "$libclc" -Xclang -target-feature -Xclang +ptx80 -Wno-override-module -Wno-pass-failed \
     -Xclang -mllvm -Xclang -nvptx-prec-divf32=1 -Xclang -mllvm -Xclang -nvptx-prec-sqrtf32=0 \
     -DWIDTH=4 "${definitions[@]}" -S -o "$ptx" "Kernels/$source.cl"
   "$clang" -E -P -x cl -cl-std=CL1.2 -DWIDTH=4 "${definitions[@]}" "Kernels/$source.cl" |
@@ -134,6 +135,23 @@ for architecture in "$@"; do
       done
     done
   done
+  for precision in 1 2 3; do
+    for aligned in 0 1; do
+      check pack "pack$precision-aligned$aligned" "$architecture" PRECISION=$precision ALIGNED=$aligned
+    done
+  done
+  # Instructions of wgmma are those of one architecture alone.
+  if [ "$architecture" = sm_90 ]; then
+    for tile in "1 256 4" "1 128 6" "2 256 4" "2 128 6" "3 128 3"; do
+      read -r precision n stages <<<"$tile"
+      while read -r variant definitions; do
+        case $n-$variant in *slice | *gelu | 256-[SAm]*) continue ;; esac
+        # shellcheck disable=SC2086
+        check multiply_warpgroup "warpgroup$precision-128x$n-$variant" sm_90a ASSEMBLED=1 FORM=0 \
+          PRECISION=$precision TILE_N=$n STAGES=$stages $definitions
+      done < <({ variants 0; variants 1; variants 2; } | sort -u)
+    done
+  fi
   for variant in "plain ALIGNED=1 EPILOGUE=0 KIND=0" "bias-gelu ALIGNED=1 EPILOGUE=3 KIND=3" \
     "unaligned ALIGNED=0 EPILOGUE=0 KIND=0"; do
     read -r name definitions <<<"$variant"

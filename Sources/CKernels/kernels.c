@@ -93,6 +93,13 @@ const char *gputrain_multiply_tensor_source(void) {
   return text;
 }
 
+const char *gputrain_multiply_warpgroup_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/multiply_warpgroup.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_nonlinearity_source(void) {
   static const char text[] = {
 #embed "../../Kernels/nonlinearity.cl"
@@ -110,6 +117,20 @@ const char *gputrain_normalization_source(void) {
 const char *gputrain_on_chip_source(void) {
   static const char text[] = {
 #embed "../../Kernels/on_chip.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_pack_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/pack.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_packed_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/packed.cl"
       , 0};
   return text;
 }
@@ -170,6 +191,13 @@ const char *gputrain_ritz_item_source(void) {
   return text;
 }
 
+const char *gputrain_rounding_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/rounding.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_rules_source(void) {
   static const char text[] = {
 #embed "../../Kernels/rules.cl"
@@ -222,6 +250,13 @@ const char *gputrain_update_source(void) {
 const char *gputrain_vector_source(void) {
   static const char text[] = {
 #embed "../../Kernels/vector.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_wgmma_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/wgmma.cl"
       , 0};
   return text;
 }

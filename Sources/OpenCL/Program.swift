@@ -14,10 +14,17 @@ public final class Program {
   ///
   /// - definitions: preprocessor macros by name.
   /// - options: further options of the device's compiler, such as `-cl-nv-maxrregcount=128`.
+  /// - assembling: makes the text that is assembled of the one that the compiler makes and the driver
+  ///   hands out as the program's binary, NVIDIA's PTX. What it throws is the log of a build that failed.
+  ///
+  ///       let program = try Program(context: context, file: "scale.cl", source: source) { ptx in
+  ///         ptx.replacing(".target sm_90", with: ".target sm_90a")
+  ///       }
+  ///
   /// - Throws: `OpenCLError.buildFailed` with the compiler's log; `callFailed`.
   public init(
     context: Context, file: String, source: String, definitions: [String: String] = [:],
-    options further: [String] = []
+    options further: [String] = [], assembling: ((String) throws -> String)? = nil
   ) throws {
     self.context = context
     self.file = file
@@ -31,19 +38,49 @@ public final class Program {
       handle = try Self.source(source, file: file, context: context)
       return
     }
-    guard let cache = context.programCache else {
-      handle = try Self.compile(source, file: file, options: options, context: context)
+    let (cache, key) = (
+      context.programCache, Self.key(source: source, options: options, device: context.device)
+    )
+    let kept = cache?.binary(for: key)
+    if let assembling {
+      let binary = try kept ?? Self.compiled(source, file: file, options: options, context: context)
+      handle = try Self.assembled(binary, file: file, context: context, by: assembling)
+      if kept == nil { cache?.keep(binary, for: key) }
       return
     }
-    let key = Self.key(source: source, options: options, device: context.device)
-    if let binary = cache.binary(for: key),
-      let kept = Self.load(binary, options: options, context: context)
-    {
-      handle = kept
+    if let kept, let loaded = try? Self.load(kept, file: file, options: options, context: context) {
+      handle = loaded
       return
     }
     handle = try Self.compile(source, file: file, options: options, context: context)
-    if let binary = Self.binary(of: handle) { cache.keep(binary, for: key) }
+    if let cache, let binary = Self.binary(of: handle) { cache.keep(binary, for: key) }
+  }
+
+  /// The binary of a program that is compiled for it alone.
+  private static func compiled(
+    _ source: String, file: String, options: String, context: Context
+  ) throws -> Data {
+    let handle = try compile(source, file: file, options: options, context: context)
+    defer { clReleaseProgram(handle) }
+    guard let binary = binary(of: handle) else {
+      throw OpenCLError.buildFailed(
+        file: file, line: nil, device: context.device.name,
+        log: "the driver does not hand out what it compiled")
+    }
+    return binary
+  }
+
+  private static func assembled(
+    _ binary: Data, file: String, context: Context, by assembling: (String) throws -> String
+  ) throws -> cl_program {
+    let text: String
+    do {
+      text = try assembling(String(decoding: binary.prefix { $0 != 0 }, as: UTF8.self))
+    } catch {
+      throw OpenCLError.buildFailed(
+        file: file, line: nil, device: context.device.name, log: "\(error)")
+    }
+    return try load(Data(text.utf8), file: file, options: "", context: context)
   }
 
   /// Everything that decides what the compiler makes.
@@ -71,7 +108,39 @@ public final class Program {
   private static func compile(
     _ source: String, file: String, options: String, context: Context
   ) throws -> cl_program {
-    let handle = try Self.source(source, file: file, context: context)
+    try build(
+      Self.source(source, file: file, context: context), file: file, options: options,
+      context: context)
+  }
+
+  /// The program of a compiled binary, or of an assembler's text.
+  ///
+  /// - Throws: `OpenCLError` where the driver does not take it.
+  private static func load(
+    _ binary: Data, file: String, options: String, context: Context
+  ) throws -> cl_program {
+    var device: cl_device_id? = context.device.id
+    var size = binary.count
+    var (status, code): (cl_int, cl_int) = (0, 0)
+    // Of a text the end is marked too.
+    let made = (binary + [0]).withUnsafeBytes { bytes in
+      var start = bytes.bindMemory(to: UInt8.self).baseAddress
+      return clCreateProgramWithBinary(
+        context.handle, 1, &device, &size, &start, &status, &code)
+    }
+    try check(code, "clCreateProgramWithBinary", file)
+    let handle = made!
+    guard status == CL_SUCCESS else {
+      clReleaseProgram(handle)
+      throw OpenCLError.callFailed(call: "clCreateProgramWithBinary", code: status, context: file)
+    }
+    return try build(handle, file: file, options: options, context: context)
+  }
+
+  /// Builds the program of `handle`, or releases it and throws.
+  private static func build(
+    _ handle: cl_program, file: String, options: String, context: Context
+  ) throws -> cl_program {
     var device: cl_device_id? = context.device.id
     guard clBuildProgram(handle, 1, &device, options, nil, nil) != CL_SUCCESS else {
       return handle
@@ -84,26 +153,6 @@ public final class Program {
     throw OpenCLError.buildFailed(
       file: file, line: firstErrorLine(in: log), device: context.device.name,
       log: log.trimmingCharacters(in: .whitespacesAndNewlines))
-  }
-
-  /// The program of a compiled binary; nil where the driver no longer takes it.
-  private static func load(_ binary: Data, options: String, context: Context) -> cl_program? {
-    var device: cl_device_id? = context.device.id
-    var size = binary.count
-    var (status, code): (cl_int, cl_int) = (0, 0)
-    let made = binary.withUnsafeBytes { bytes in
-      var start = bytes.bindMemory(to: UInt8.self).baseAddress
-      return clCreateProgramWithBinary(
-        context.handle, 1, &device, &size, &start, &status, &code)
-    }
-    guard let handle = made else { return nil }
-    guard code == CL_SUCCESS, status == CL_SUCCESS,
-      clBuildProgram(handle, 1, &device, options, nil, nil) == CL_SUCCESS
-    else {
-      clReleaseProgram(handle)
-      return nil
-    }
-    return handle
   }
 
   /// What the compiler made; nil where the driver does not hand it out.

@@ -1,11 +1,12 @@
 import OpenCL
 
 /// Matrix products by our own kernels for GPUs, with their epilogues (Kernels/multiply_local.cl,
-/// multiply_tensor.cl, slices.cl).
+/// multiply_tensor.cl, slices.cl; multiply_warpgroup.cl with pack.cl).
 ///
 /// Every element is summed in an order that the product's shape and the number of replicas decide:
-/// in the order of k, in slices where there are too few tiles for a GPU (`ProductSlices`). So its bits
-/// do not depend on the tile, and on the replica's group only by how k is sliced. A kernel is compiled
+/// in the order of k, in slices where there are too few tiles for a GPU (`ProductSlices`), or by
+/// warpgroups where there are so many that packing the operands pays (`WarpgroupChoice`). So its bits
+/// do not depend on the tile, and on the replica's group only by how k is sliced and by what pays. A kernel is compiled
 /// for each variant of a product that comes up, and tried on a small product before it is first used;
 /// a tile whose kernel does not compile or is wrong is not used, and where none is left that is an
 /// error.
@@ -18,16 +19,26 @@ public final class GPUMultiplier: MatrixMultiplier {
   public private(set) var rejected: [(tile: any ProductTile, reason: any Error)] = []
 
   private(set) var kernels: [GPUProductKernel]
+  /// Kernels of warpgroups, which come before the others where they pay; one that fails its trial is taken
+  /// out, and the others serve its products.
+  private(set) var warpgroups: WarpgroupChoice
   /// Those that a tuning found for a class of products.
   private var tuned: [ProductClass: GPUProductKernel]
   private let units: Int
   private var loaded: [LoadedKey: LoadedKernel] = [:]
   /// Of Kernels/slices.cl, by what becomes of the sums.
   private var sums: [ProductVariant: AddSlices] = [:]
+  /// Of Kernels/pack.cl.
+  private var packs: [PackKey: Pack] = [:]
 
   private struct LoadedKey: Hashable {
     let kernel: GPUProductKernel
     let variant: ProductVariant
+  }
+
+  private struct PackKey: Hashable {
+    let name: String
+    let isAligned: Bool
   }
 
   private typealias Multiply = Kernel<
@@ -45,6 +56,7 @@ public final class GPUMultiplier: MatrixMultiplier {
   private typealias AddSlices = Kernel<
     Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, UInt32, UInt32, UInt32
   >
+  private typealias Pack = Kernel<Buffer<Float>, Buffer<Float>, UInt32, UInt32>
 
   private enum LoadedKernel {
     case multiply(Multiply)
@@ -65,18 +77,22 @@ public final class GPUMultiplier: MatrixMultiplier {
     }
     self.init(
       kernels: kernels, units: device.computeUnits,
-      tuned: tuning.map { family.kernels(of: $0, on: KernelLimits(tuningTilesOn: device)) } ?? [:])
+      tuned: tuning.map { family.kernels(of: $0, on: KernelLimits(tuningTilesOn: device)) } ?? [:],
+      warpgroups: WarpgroupChoice(device: device, precision: precision))
   }
 
-  /// - kernels: of one precision, at least one; `tuned`, of the same, come before them.
+  /// - kernels: of one precision, at least one; `tuned`, of the same, come before them, and `warpgroups`,
+  ///   where they pay, before all.
   package init(
-    kernels: [GPUProductKernel], units: Int, tuned: [ProductClass: GPUProductKernel] = [:]
+    kernels: [GPUProductKernel], units: Int, tuned: [ProductClass: GPUProductKernel] = [:],
+    warpgroups: WarpgroupChoice = WarpgroupChoice(kernels: [], units: 1)
   ) {
     precondition(
       Set((kernels + tuned.values).map(\.precision)).count == 1, "kernels of several precisions")
     self.kernels = kernels
     self.tuned = tuned
     self.units = units
+    self.warpgroups = warpgroups
     precision = kernels[0].precision
   }
 
@@ -96,6 +112,19 @@ public final class GPUMultiplier: MatrixMultiplier {
   ///
   /// - Throws: `OpenCLError`; `ProductTrialError` where every tile's kernel is wrong.
   public func multiply(_ product: MatrixProduct, compute: Compute) throws {
+    while let best = warpgroups.kernel(for: product) {
+      let own = product.withoutLongNonlinearity
+      let ready: LoadedKernel
+      do {
+        ready = try load(best, ProductVariant(own, isSliced: false), compute)
+      } catch let error where Self.isRejection(error) {
+        reject(best, error)
+        continue
+      }
+      let whole = ProductSlices(k: product.k, depth: product.k)
+      try launch(ready, best, own, whole, compute.pool, compute)
+      return try product.applyLongNonlinearity(compute)
+    }
     let slices = ProductSlices(product)
     let variant = ProductVariant(product, isSliced: slices.count > 1)
     while true {
@@ -107,7 +136,7 @@ public final class GPUMultiplier: MatrixMultiplier {
         reject(best, error)
         continue
       }
-      return try launch(ready, best.tile, product, slices, compute.pool, compute)
+      return try launch(ready, best, product, slices, compute.pool, compute)
     }
   }
 
@@ -137,12 +166,15 @@ public final class GPUMultiplier: MatrixMultiplier {
   ///
   /// - Throws: as `multiply`.
   public func tryAll(compute: Compute) throws {
-    let kernels = kernels + Set(tuned.values).subtracting(kernels)
+    let kernels = kernels + Set(tuned.values).subtracting(kernels) + warpgroups.kernels
+    func variants(_ kernel: GPUProductKernel) -> [ProductVariant] {
+      ProductVariant.trialled.filter { kernel.serves($0.ending) }
+    }
     compute.prepare(
-      kernels.flatMap { kernel in ProductVariant.trialled.map { program(kernel, $0, compute) } })
+      kernels.flatMap { kernel in variants(kernel).map { program(kernel, $0, compute) } })
     for kernel in kernels {
       do {
-        for variant in ProductVariant.trialled { _ = try load(kernel, variant, compute) }
+        for variant in variants(kernel) { _ = try load(kernel, variant, compute) }
       } catch let error where Self.isRejection(error) && mayReject(kernel) {
         reject(kernel, error)
       }
@@ -179,6 +211,7 @@ public final class GPUMultiplier: MatrixMultiplier {
   private func reject(_ kernel: GPUProductKernel, _ error: any Error) {
     kernels.removeAll { $0 == kernel }
     tuned = tuned.filter { $0.value != kernel }
+    warpgroups.remove(kernel)
     rejected.append((kernel.tile, error))
   }
 
@@ -206,26 +239,33 @@ public final class GPUMultiplier: MatrixMultiplier {
       case .epilogue: .multiply(try compute.load(program, variant.kernel))
       case .update: .update(try compute.load(program, variant.kernel))
       }
-    let trial = ProductTrial(variant: variant, tile: kernel.tile, precision: precision)
+    let tile = kernel.tile
+    let trial = ProductTrial(
+      variant: variant, rows: tile.rows, columns: tile.columns, depth: kernel.trialDepth,
+      precision: precision)
     try TrialError.retried(compute: compute) {
-      try trial.run(compute: compute) { try launch(made, kernel.tile, $0, $1, $2, compute) }
+      try trial.run(compute: compute) { try launch(made, kernel, $0, $1, $2, compute) }
     }
     loaded[key] = made
     return made
   }
 
   private func launch(
-    _ kernel: LoadedKernel, _ tile: any ProductTile, _ product: MatrixProduct,
+    _ loaded: LoadedKernel, _ kernel: GPUProductKernel, _ product: MatrixProduct,
     _ slices: ProductSlices, _ pool: BufferPool, _ compute: Compute
   ) throws {
-    let (a, b, c) = (product.a.buffer, product.b.buffer, product.c.buffer)
+    let tile = kernel.tile
+    let (left, right) =
+      kernel.packsOperands ? try pack(product, pool, compute) : (product.a, product.b)
+    let (a, b, c) = (left.buffer, right.buffer, product.c.buffer)
     let (m, n, k) = (UInt32(product.m), UInt32(product.n), UInt32(product.k))
-    let (strideA, strideB) = (UInt64(product.strideA), UInt64(product.strideB))
+    let strideA = UInt64(left.replicaStride(in: product.replicas))
+    let strideB = UInt64(right.replicaStride(in: product.replicas))
     let tiles =
       (product.m + tile.rows - 1) / tile.rows * ((product.n + tile.columns - 1) / tile.columns)
     let global = [tiles * tile.workItems, product.replicas]
     let local = [tile.workItems, 1]
-    switch kernel {
+    switch loaded {
     case .multiply(let multiply):
       let (side, output, _, _) = product.epilogue.kernelArguments
       try multiply(
@@ -250,6 +290,30 @@ public final class GPUMultiplier: MatrixMultiplier {
         update.schedule, numbers.x, numbers.y, numbers.z, numbers.w, change == nil ? 0 : 1, m, n, k,
         strideA, strideB)
     }
+  }
+
+  /// Both operands as kernels of warpgroups take them.
+  private func pack(
+    _ product: MatrixProduct, _ pool: BufferPool, _ compute: Compute
+  ) throws -> (a: Tensor, b: Tensor) {
+    func packed(_ operand: Tensor, _ name: String, rows: Int) throws -> Tensor {
+      let layout = PackedOperand(rows: rows, depth: product.k, precision: precision)
+      let result = try Tensor(
+        replicas: operand.replicas, rows: layout.blocks, columns: PackedOperand.blockFloats,
+        pool: pool)
+      let key = PackKey(name: name, isAligned: product.isAligned)
+      let kernel = try packs[key] ?? compute.load(layout.program(isAligned: key.isAligned), name)
+      packs[key] = kernel
+      try kernel(
+        compute.queue, global: [layout.packingItems, operand.replicas], local: [256, 1],
+        operand.buffer, result.buffer, UInt32(rows), UInt32(product.k))
+      return result
+    }
+    // Neighbours in memory are neighbours by k, or by row.
+    return (
+      try packed(product.a, product.form == .tn ? "pack_columns" : "pack_rows", rows: product.m),
+      try packed(product.b, product.form == .nt ? "pack_rows" : "pack_columns", rows: product.n)
+    )
   }
 
   /// Adds the slices' sums and applies the product's epilogue.

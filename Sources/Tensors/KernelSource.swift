@@ -3,18 +3,20 @@ import CKernels
 /// The files of Kernels/: families of kernels, and what several families include.
 package enum KernelSource: String, CaseIterable {
   case activation, arithmetic, fill, gather, gram, loss, multiply, normalization, order, random
-  case record, reduction, ritz, slices, spectral, update
+  case pack, record, reduction, ritz, slices, spectral, update
   /// Of GPUs: compiled for a variant and a tile.
   case multiplyLocal = "multiply_local"
   case multiplyTensor = "multiply_tensor"
   /// Of GPUs: compiled for a network.
   case onChip = "on_chip"
+  case multiplyWarpgroup = "multiply_warpgroup"
   /// A variant's kernels of the file that includes it.
   case ritzGroup = "ritz_group"
   case ritzItem = "ritz_item"
   case spectralGroup = "spectral_group"
   /// Included by others: no kernels of their own.
-  case epilogue, lanes, mma, nonlinearity, philox, rules, span, tile, vector, workgroup
+  case epilogue, lanes, mma, nonlinearity, packed, philox, rounding, rules, span, tile, vector
+  case wgmma, workgroup
   case multiplyGroup = "multiply_group"
 
   /// The file's name, for messages.
@@ -58,9 +60,12 @@ package enum KernelSource: String, CaseIterable {
       case .multiplyGroup: gputrain_multiply_group_source()
       case .multiplyLocal: gputrain_multiply_local_source()
       case .multiplyTensor: gputrain_multiply_tensor_source()
+      case .multiplyWarpgroup: gputrain_multiply_warpgroup_source()
       case .nonlinearity: gputrain_nonlinearity_source()
       case .normalization: gputrain_normalization_source()
       case .onChip: gputrain_on_chip_source()
+      case .pack: gputrain_pack_source()
+      case .packed: gputrain_packed_source()
       case .order: gputrain_order_source()
       case .philox: gputrain_philox_source()
       case .random: gputrain_random_source()
@@ -69,6 +74,7 @@ package enum KernelSource: String, CaseIterable {
       case .ritz: gputrain_ritz_source()
       case .ritzGroup: gputrain_ritz_group_source()
       case .ritzItem: gputrain_ritz_item_source()
+      case .rounding: gputrain_rounding_source()
       case .rules: gputrain_rules_source()
       case .slices: gputrain_slices_source()
       case .span: gputrain_span_source()
@@ -77,6 +83,7 @@ package enum KernelSource: String, CaseIterable {
       case .tile: gputrain_tile_source()
       case .update: gputrain_update_source()
       case .vector: gputrain_vector_source()
+      case .wgmma: gputrain_wgmma_source()
       case .workgroup: gputrain_workgroup_source()
       }
     return String(cString: bytes!)

@@ -9,22 +9,30 @@ package struct ProgramKey: Hashable, Sendable {
   let definitions: [String: String]
   /// Further options of the compiler.
   let options: [String]
+  /// Whether what is compiled holds back instructions, which `HeldBackInstructions` puts in.
+  let holdsBackInstructions: Bool
 
   /// The program of `source` with these definitions and options.
   package init(
-    source: KernelSource, definitions: [String: String] = [:], options: [String] = []
+    source: KernelSource, definitions: [String: String] = [:], options: [String] = [],
+    holdsBackInstructions: Bool = false
   ) {
     (self.source, self.definitions, self.options) = (source, definitions, options)
+    self.holdsBackInstructions = holdsBackInstructions
   }
 
   /// Compiles the program.
   ///
   /// - common: definitions of all programs, which its own come before.
   func program(context: Context, common: [String: String]) throws -> Program {
-    try Program(
+    func putInstructions(into text: String) throws -> String {
+      try HeldBackInstructions.put(into: text)
+    }
+    return try Program(
       context: context, file: source.file, source: source.text,
       definitions: definitions.merging(common) { own, _ in own },
-      options: options)
+      options: options,
+      assembling: holdsBackInstructions ? putInstructions : nil)
   }
 }
 

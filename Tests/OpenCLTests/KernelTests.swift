@@ -31,6 +31,29 @@ import Testing
       try buffer.read(queue: queue) == elements.dropLast().map { $0 * 2.5 } + [sentinel])
   }
 
+  /// What is assembled is what was made of the compiler's text; what goes wrong there is a build that
+  /// failed.
+  @Test func assembling_isGivenTheCompilersText() throws {
+    func program(_ assembling: @escaping (String) throws -> String) throws -> Program {
+      try Program(
+        context: queue.context, file: "scale.cl", source: Self.source, assembling: assembling)
+    }
+    struct Refused: Error, CustomStringConvertible { let description = "no text that I know" }
+    var given = ""
+    let error = #expect(throws: OpenCLError.self) {
+      try program {
+        given = $0
+        throw Refused()
+      }
+    }
+    #expect(
+      error
+        == .buildFailed(
+          file: "scale.cl", line: nil, device: queue.device.name, log: "no text that I know"))
+    #expect(!given.isEmpty && !given.contains("\0"))
+    #expect(throws: OpenCLError.self) { try program { _ in "neither text nor binary" } }
+  }
+
   @Test func load_wrongArgumentType_namesPositionAndBothTypes() throws {
     let program = try program()
     #expect(

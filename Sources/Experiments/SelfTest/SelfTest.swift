@@ -64,6 +64,16 @@ public struct SelfTest {
         }
       }
     }
+    if precision.needsTensorCores {
+      // Large enough for kernels of warpgroups, where the device has them; with whole tiles and tails.
+      for form in ProductForm.allCases {
+        for (m, n, k) in [(1024, 1024, 1024), (1027, 901, 1030)] {
+          add("product \(form.rawValue) \(m)×\(n)×\(k)", bound: precision.relativeBound(depth: k)) {
+            try productError(form, m, n, k, every: 61)
+          }
+        }
+      }
+    }
     add("layer: product, bias, gelu", bound: derived, layerError)
     add("gradient passed back through tanh", bound: derived, passBackError)
     add("Adam inside the gradient's product", bound: derived, updateError)
@@ -95,7 +105,10 @@ public struct SelfTest {
     }
   }
 
-  private func productError(_ form: ProductForm, _ m: Int, _ n: Int, _ k: Int) throws -> Double {
+  /// - every: of how many elements one is compared.
+  private func productError(
+    _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, every step: Int = 1
+  ) throws -> Double {
     let replicas = 3
     let (a, b) = (values(replicas * m * k, 1), values(k * n, 2))
     let product = try compute.product(
@@ -104,7 +117,7 @@ public struct SelfTest {
         a, replicas: replicas, rows: form == .tn ? k : m, columns: form == .tn ? m : k),
       compute.tensor(b, rows: form == .nt ? n : k, columns: form == .nt ? k : n))
     return ProductReference(form: form, m: m, n: n, k: k, replicasB: 1)
-      .greatestError(try compute.read(product), a: a, b: b)
+      .greatestError(try compute.read(product), a: a, b: b, every: step)
   }
 
   private func layerError() throws -> Double {

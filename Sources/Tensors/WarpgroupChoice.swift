@@ -1,0 +1,160 @@
+import OpenCL
+
+/// Which products are worth packing their operands for kernels of warpgroups.
+///
+/// A guess at both routes' times in seconds, by figures of an H200 with 132 processors:
+///
+///     without      2·m·n·k·replicas / rate
+///     warpgroups   rounds of tiles · 2·rows·columns·k / (a processor's rate)
+///                  + packed and read bytes / 3.7 TB/s + two launches
+///
+///     rate, TFLOP/s   bf16 131, tf32 86, tf32x3 40;  warpgroups, of 256 columns 700, 380,
+///                     of 128 columns 640, 355, 130
+///
+/// Products with little k are left out: there it is C that takes the time.
+package struct WarpgroupChoice {
+  /// The kernels, large tiles first; none on devices that have no warpgroups.
+  private(set) var kernels: [GPUProductKernel]
+  private let units: Int
+  private let always: Bool
+
+  static let leastDepth = 256
+  private static let measuredUnits = 132.0
+  private static let packing = 3.7e12
+  private static let launch = 3e-6
+
+  /// The kernels that `device` can run.
+  init(device: Device, precision: ProductPrecision) {
+    guard Self.isThere(on: device), precision.needsTensorCores else {
+      self.init(kernels: [], units: 1)
+      return
+    }
+    let limits = KernelLimits(tuningTilesOn: device)
+    let tiles = WarpgroupTile.defaults(precision).filter { $0.fits(limits) }
+    self.init(kernels: tiles.map { .warpgroup($0, precision) }, units: device.computeUnits)
+  }
+
+  /// Whether `device` has warpgroups: NVIDIA's of compute capability 9.0, and no other.
+  package static func isThere(on device: Device) -> Bool {
+    guard let version = device.computeCapability else { return false }
+    return device.platform == Device.nvidiaPlatform && version == (9, 0)
+  }
+
+  /// - always: whether every product takes them, for tests.
+  init(kernels: [GPUProductKernel], units: Int, always: Bool = false) {
+    (self.kernels, self.units, self.always) = (kernels, units, always)
+  }
+
+  /// The kernel that `product` takes; nil where others are faster.
+  func kernel(for product: MatrixProduct) -> GPUProductKernel? {
+    guard !kernels.isEmpty else { return nil }
+    let product = product.withoutLongNonlinearity
+    return kernel(
+      m: product.m, n: product.n, k: product.k, replicasA: product.a.replicas,
+      replicasB: product.b.replicas, ending: ProductVariant(product, isSliced: false).ending)
+  }
+
+  /// The kernel for a product of this shape; nil where others are faster.
+  ///
+  /// - ending: what becomes of the sums, which not every kernel serves.
+  func kernel(
+    m: Int, n: Int, k: Int, replicasA: Int, replicasB: Int,
+    ending: ProductVariant.Ending = .plain
+  ) -> GPUProductKernel? {
+    let replicas = max(replicasA, replicasB)
+    func seconds(_ kernel: GPUProductKernel) -> Double {
+      let (rows, columns) = (Double(kernel.tile.rows), Double(kernel.tile.columns))
+      let tiles = (Double(m) / rows).rounded(.up) * (Double(n) / columns).rounded(.up)
+      let rounds = (tiles * Double(replicas) / Double(units)).rounded(.up)
+      return rounds * rows * columns * 2 * Double(k) / (Self.rate(kernel) / Self.measuredUnits)
+    }
+    let usable = kernels.filter { $0.serves(ending) }
+    guard let best = usable.min(by: { seconds($0) < seconds($1) }) else { return nil }
+    if always { return best }
+    guard k >= Self.leastDepth else { return nil }
+    let elements = Double(k) * (Double(m) * Double(replicasA) + Double(n) * Double(replicasB))
+    let packing =
+      elements * Double(4 + Self.packedBytes(best.precision)) / Self.packing + 2 * Self.launch
+    let without =
+      2 * Double(m) * Double(n) * Double(k) * Double(replicas)
+      / (Self.plainRate(best.precision) * Double(units) / Self.measuredUnits)
+    return seconds(best) + packing < without ? best : nil
+  }
+
+  /// Takes a kernel out that is not right.
+  mutating func remove(_ kernel: GPUProductKernel) { kernels.removeAll { $0 == kernel } }
+
+  /// Floats that the packed operands of a product take for each replica, in whatever group, where
+  /// kernels of warpgroups may be used: of A and of B.
+  package static func packedElements(m: Int, n: Int, k: Int, precision: ProductPrecision)
+    -> (a: Int, b: Int)
+  {
+    guard precision.needsTensorCores else { return (0, 0) }
+    // Many replicas fill all processors.
+    let choice = WarpgroupChoice(
+      kernels: WarpgroupTile.defaults(precision).map { .warpgroup($0, precision) },
+      units: Int(measuredUnits))
+    guard choice.kernel(m: m, n: n, k: k, replicasA: 1 << 20, replicasB: 1 << 20) != nil else {
+      return (0, 0)
+    }
+    func elements(_ rows: Int) -> Int {
+      PackedOperand(rows: rows, depth: k, precision: precision).blocks * PackedOperand.blockFloats
+    }
+    return (elements(m), elements(n))
+  }
+
+  private static func packedBytes(_ precision: ProductPrecision) -> Int {
+    PackedOperand.parts(precision) * (precision == .bf16 ? 2 : 4)
+  }
+
+  private static func rate(_ kernel: GPUProductKernel) -> Double {
+    let isLarge = kernel.tile.columns == 256
+    return switch kernel.precision {
+    case .bf16: isLarge ? 700e12 : 640e12
+    case .tf32: isLarge ? 380e12 : 355e12
+    case .tf32x3, .fp32: 130e12
+    }
+  }
+
+  private static func plainRate(_ precision: ProductPrecision) -> Double {
+    switch precision {
+    case .bf16: 131e12
+    case .tf32: 86e12
+    case .tf32x3, .fp32: 40e12
+    }
+  }
+}
+
+extension Activation {
+  /// Whether it takes a call of many instructions.
+  var isLong: Bool { self == .tanh || self == .gelu }
+}
+
+extension MatrixProduct {
+  /// The product with what of its epilogue kernels of warpgroups apply; `applyLongNonlinearity` does the
+  /// rest.
+  var withoutLongNonlinearity: MatrixProduct {
+    let short: ProductEpilogue
+    switch epilogue {
+    case .forward(let bias, let activation, .some) where activation.isLong:
+      short = .forward(bias: bias, activation: .identity, output: nil)
+    case .derivative(let derivative) where derivative.activation.isLong:
+      short = .none
+    default: return self
+    }
+    return MatrixProduct(form, a, b, alpha: alpha, epilogue: short, into: c)
+  }
+
+  /// Enqueues what `withoutLongNonlinearity` left out, if anything.
+  ///
+  /// - Throws: `OpenCLError`.
+  func applyLongNonlinearity(_ compute: Compute) throws {
+    switch epilogue {
+    case .forward(_, let activation, let output?) where activation.isLong:
+      try compute.activate(c, activation, into: output)
+    case .derivative(let derivative) where derivative.activation.isLong:
+      try compute.multiplyByDerivative(c, of: derivative.activation, at: derivative.z)
+    default: break
+    }
+  }
+}
