@@ -66,9 +66,12 @@ public final class GPUMultiplier: MatrixMultiplier {
 
   /// The tiles that fit `device`, and those of its tuning.
   ///
+  /// - usesWarpgroups: whether kernels of warpgroups are used where the device has them; without, all
+  ///   products are those of tiles that can be tuned.
   /// - Throws: `OpenCLError.unsupported` where none does.
   package convenience init(
-    device: Device, precision: ProductPrecision, tuning: DeviceTuning? = nil
+    device: Device, precision: ProductPrecision, tuning: DeviceTuning? = nil,
+    usesWarpgroups: Bool = true
   ) throws {
     let family = TileFamily(precision)
     let kernels = family.defaults.filter { $0.tile.fits(device) }
@@ -78,7 +81,9 @@ public final class GPUMultiplier: MatrixMultiplier {
     self.init(
       kernels: kernels, units: device.computeUnits,
       tuned: tuning.map { family.kernels(of: $0, on: KernelLimits(tuningTilesOn: device)) } ?? [:],
-      warpgroups: WarpgroupChoice(device: device, precision: precision))
+      warpgroups: usesWarpgroups
+        ? WarpgroupChoice(device: device, precision: precision)
+        : WarpgroupChoice(kernels: [], units: 1))
   }
 
   /// - kernels: of one precision, at least one; `tuned`, of the same, come before them, and `warpgroups`,

@@ -39,7 +39,8 @@ public struct TileTasks: TuningTasks {
     let device = compute.queue.device
     let products = shapes.filter { $0.productClass == classes[step] }.flatMap(\.products)
     let timing = try ProductTiming(products, blockLength: blockLength, compute: compute)
-    let usual = try GPUMultiplier(device: device, precision: family.precision)
+    let usual = try GPUMultiplier(
+      device: device, precision: family.precision, usesWarpgroups: false)
     let start = mostFrequent(
       products.map {
         usual.kernel(m: $0.m, n: $0.n, k: $0.k, replicas: $0.replicas).tile.parameters
@@ -70,7 +71,8 @@ public struct TileTasks: TuningTasks {
       let kernels = tuning.kernels.filter { $0.family == family.name }
       if kernels.isEmpty { continue }
       let candidates = TileCandidates(family: family, device: device)
-      let usual = try GPUMultiplier(device: device, precision: family.precision)
+      let usual = try GPUMultiplier(
+        device: device, precision: family.precision, usesWarpgroups: false)
       let check = ProductCheck(expected: usual, compute: compute)
       // What goes wrong with the default tiles is no fault of the tuning.
       guard try check.isRight(usual) else { return false }
