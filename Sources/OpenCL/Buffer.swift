@@ -4,8 +4,8 @@ import Synchronization
 
 /// Memory on a device, of whatever element type.
 public protocol DeviceMemory: AnyObject {
-  /// The handle that OpenCL calls take.
-  var handle: cl_mem { get }
+  /// The handle that OpenCL calls take; nil in a recording context.
+  var handle: cl_mem? { get }
   /// Greater than that of all memory made before it in this process.
   var serial: UInt64 { get }
   /// Size in bytes.
@@ -43,8 +43,8 @@ private let nextSerial = Atomic<UInt64>(0)
 
 /// `count` elements in device memory; contents are undefined until written.
 public final class Buffer<Element: KernelScalar>: DeviceMemory {
-  /// The handle that OpenCL calls take.
-  public let handle: cl_mem
+  /// The handle that OpenCL calls take; nil in a recording context.
+  public let handle: cl_mem?
   /// Greater than that of all memory made before it in this process.
   public let serial: UInt64
   /// Number of elements.
@@ -60,18 +60,16 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
   public init(context: Context, count: Int) throws {
     let bytes = count * MemoryLayout<Element>.stride
     recording = context.recording
-    if let placeholder = context.placeholder {
-      recording?.allocated(bytes)
-      clRetainMemObject(placeholder)
-      handle = placeholder
+    if let recording {
+      recording.allocated(bytes)
+      handle = nil
     } else if let handle = LargePages.buffer(context: context, bytes: bytes) {
       self.handle = handle
     } else {
       var code: cl_int = 0
-      let handle = clCreateBuffer(
+      handle = clCreateBuffer(
         context.handle, cl_mem_flags(CL_MEM_READ_WRITE), bytes, nil, &code)
       try check(code, "clCreateBuffer", "\(count) \(Element.openCLName), \(bytes) bytes")
-      self.handle = handle!
     }
     serial = nextSerial.add(1, ordering: .relaxed).newValue
     self.count = count
@@ -87,7 +85,7 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
 
   deinit {
     recording?.released(byteCount)
-    clReleaseMemObject(handle)
+    if let handle { clReleaseMemObject(handle) }
   }
 
   /// Copies `elements` to the device, starting at element `offset`; returns when they are there.

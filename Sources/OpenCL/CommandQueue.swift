@@ -4,8 +4,8 @@ import COpenCL
 public final class CommandQueue {
   /// The context whose device runs the commands.
   public let context: Context
-  /// The handle that OpenCL calls take.
-  public let handle: cl_command_queue
+  /// The handle that OpenCL calls take; nil in a recording context.
+  public let handle: cl_command_queue?
   /// The device that runs the commands.
   public var device: Device { context.device }
 
@@ -14,21 +14,27 @@ public final class CommandQueue {
   /// - Throws: `OpenCLError.callFailed`.
   public init(context: Context) throws {
     self.context = context
+    guard context.recording == nil else {
+      handle = nil
+      return
+    }
     var code: cl_int = 0
-    let handle = clCreateCommandQueue(context.handle, context.device.id, 0, &code)
+    handle = clCreateCommandQueue(context.handle, context.device.id, 0, &code)
     try check(code, "clCreateCommandQueue", context.device.name)
-    self.handle = handle!
   }
 
   deinit {
-    clFinish(handle)
-    clReleaseCommandQueue(handle)
+    if let handle {
+      clFinish(handle)
+      clReleaseCommandQueue(handle)
+    }
   }
 
   /// Waits until every command is done.
   ///
   /// - Throws: `OpenCLError.callFailed`, for faults of earlier commands too.
   public func finish() throws {
+    guard let handle else { return }
     try check(clFinish(handle), "clFinish")
   }
 

@@ -7,8 +7,8 @@ public final class Program {
   public let context: Context
   /// Name of the source file, for messages.
   public let file: String
-  /// The handle that OpenCL calls take.
-  public let handle: cl_program
+  /// The handle that OpenCL calls take; nil in a recording context, where nothing is compiled.
+  public let handle: cl_program?
 
   /// Compiles `source` for the context's device, or takes what the context's cache kept of it.
   ///
@@ -34,8 +34,8 @@ public final class Program {
       (["-cl-std=CL1.2", "-cl-kernel-arg-info"]
       + further + definitions.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" })
       .joined(separator: " ")
-    if context.recording != nil {
-      handle = try Self.source(source, file: file, context: context)
+    guard context.recording == nil else {
+      handle = nil
       return
     }
     let (cache, key) = (
@@ -53,7 +53,7 @@ public final class Program {
       return
     }
     handle = try Self.compile(source, file: file, options: options, context: context)
-    if let cache, let binary = Self.binary(of: handle) { cache.keep(binary, for: key) }
+    if let cache, let handle, let binary = Self.binary(of: handle) { cache.keep(binary, for: key) }
   }
 
   /// The binary of a program that is compiled for it alone.
@@ -173,7 +173,9 @@ public final class Program {
     return code == CL_SUCCESS ? Data(bytes) : nil
   }
 
-  deinit { clReleaseProgram(handle) }
+  deinit {
+    if let handle { clReleaseProgram(handle) }
+  }
 
   /// The line number of the first error in a compiler's log.
   ///
