@@ -84,25 +84,6 @@ package struct WarpgroupChoice {
   /// Takes a kernel out that is not right.
   mutating func remove(_ kernel: GPUProductKernel) { kernels.removeAll { $0 == kernel } }
 
-  /// Floats that the packed operands of a product take for each replica, in whatever group, where
-  /// kernels of warpgroups may be used: of A and of B.
-  package static func packedElements(m: Int, n: Int, k: Int, precision: ProductPrecision)
-    -> (a: Int, b: Int)
-  {
-    guard precision.needsTensorCores else { return (0, 0) }
-    // Many replicas fill all processors.
-    let choice = WarpgroupChoice(
-      kernels: WarpgroupTile.defaults(precision).map { .warpgroup($0, precision) },
-      units: Int(measuredUnits))
-    guard choice.kernel(m: m, n: n, k: k, replicasA: 1 << 20, replicasB: 1 << 20) != nil else {
-      return (0, 0)
-    }
-    func elements(_ rows: Int) -> Int {
-      PackedOperand(rows: rows, depth: k, precision: precision).blocks * PackedOperand.blockFloats
-    }
-    return (elements(m), elements(n))
-  }
-
   private static func packedBytes(_ precision: ProductPrecision) -> Int {
     PackedOperand.parts(precision) * (precision == .bf16 ? 2 : 4)
   }

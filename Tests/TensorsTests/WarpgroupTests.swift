@@ -288,17 +288,6 @@ import Testing
         .columns == 128)
   }
 
-  @Test func plan_hasRoomForWhatIsPacked() {
-    let (a, b) = WarpgroupChoice.packedElements(m: 512, n: 4096, k: 4096, precision: .bf16)
-    #expect(a == 512 * 4096 / 2 && b == 4096 * 4096 / 2)
-    let wide = WarpgroupChoice.packedElements(m: 512, n: 4096, k: 4096, precision: .tf32x3)
-    #expect(wide == (2 * 512 * 4096, 2 * 4096 * 4096))
-    for (m, n, k) in [(64, 64, 64), (64, 64, 512), (64, 256, 256), (64, 4096, 4096)] {
-      #expect(WarpgroupChoice.packedElements(m: m, n: n, k: k, precision: .bf16) == (0, 0))
-    }
-    #expect(WarpgroupChoice.packedElements(m: 4096, n: 4096, k: 4096, precision: .fp32) == (0, 0))
-  }
-
   /// Other devices keep what they had.
   @Test func devicesWithoutThem_haveNone() throws {
     let device = try Device.find(.best)
