@@ -26,8 +26,8 @@ public final class ForwardPass {
     let graph = network.graph
     var gradients = ValueGradients(count: graph.nodes.count, compute: network.compute)
     gradients[graph.output.index] = ValueGradient(outputGradient, isOwned: false)
-    let needed = neededGradients(wantsInput: wantsInput)
-    let shared = SharedGradients(graph, compute: network.compute)
+    let needed = wantsInput ? [Bool](repeating: true, count: graph.nodes.count) : network.needed
+    let shared = SharedGradients(network.sharedUses, compute: network.compute)
     for index in graph.nodes.indices.reversed() {
       let step = graph.nodes[index]
       guard let operation = step.operation, let gradient = gradients.take(index) else { continue }
@@ -49,27 +49,24 @@ public final class ForwardPass {
         continue
       }
       let passed = try operation.backward(gradient.tensor, pass, receive: receiver)
-      let handedOn = passed.count { $0?.buffer === gradient.tensor.buffer }
       for (input, tensor) in zip(step.inputs, passed) {
         guard let tensor, needed[input.index] else { continue }
-        let isGiven = tensor.buffer === gradient.tensor.buffer
         try gradients.add(
-          tensor, to: input.index, isOwned: !isGiven || gradient.isOwned && handedOn == 1)
+          tensor, to: input.index, isOwned: owns(tensor, among: passed, gradient, pass))
       }
     }
     return gradients.take(graph.input.index)?.tensor
   }
 
-  /// Whether each node's gradient is of use: a parameter is behind it, or the input where it is wanted.
-  private func neededGradients(wantsInput: Bool) -> [Bool] {
-    var needed: [Bool] = []
-    for step in network.graph.nodes {
-      needed.append(
-        step.operation == nil
-          ? wantsInput
-          : !step.parameters.isEmpty || step.inputs.contains { needed[$0.index] })
-    }
-    return needed
+  /// Whether a gradient that an operation passed back may be written over: it is in memory of its own,
+  /// which no other input's gradient, value or kept tensor shares.
+  private func owns(
+    _ tensor: Tensor, among passed: [Tensor?], _ given: ValueGradient, _ pass: BackwardPass
+  ) -> Bool {
+    let others = pass.inputs + [pass.value.output] + pass.value.saved
+    return passed.count { $0?.buffer === tensor.buffer } == 1
+      && !others.contains { $0.buffer === tensor.buffer }
+      && (tensor.buffer !== given.tensor.buffer || given.isOwned)
   }
 }
 
@@ -126,22 +123,18 @@ private final class SharedGradients {
   private var sums: [String: Tensor] = [:]
   private let compute: Compute
 
-  init(_ graph: NetworkGraph, compute: Compute) {
-    var uses: [Int: Int] = [:]
-    for step in graph.nodes {
-      for parameter in step.parameters { uses[parameter, default: 0] += 1 }
-    }
-    waiting = Dictionary(
-      uniqueKeysWithValues: uses.filter { $0.value > 1 }.map {
-        (graph.parameters[$0.key].path, $0.value)
-      })
+  /// - uses: of parameters that several operations use.
+  init(_ uses: [String: Int], compute: Compute) {
+    waiting = uses
     self.compute = compute
   }
 
   func receive(
     _ parameter: Parameter, _ gradient: ParameterGradient, then receive: GradientReceiver
   ) throws {
-    guard let left = waiting[parameter.name] else { return try receive(parameter, gradient) }
+    guard !waiting.isEmpty, let left = waiting[parameter.name] else {
+      return try receive(parameter, gradient)
+    }
     let matrix = try gradient.materialized(compute)
     if let sum = sums[parameter.name] {
       try compute.accumulate(matrix, into: sum)

@@ -13,6 +13,10 @@ public final class Network {
   /// What to compute with.
   public let compute: Compute
   let fusion: Fusion
+  /// Whether each node's gradient is of use: a parameter is behind it.
+  let needed: [Bool]
+  /// How often parameters are used that several operations use, by name.
+  let sharedUses: [String: Int]
 
   /// The network of `graph` with the parameters given, in the graph's order.
   public init(_ graph: NetworkGraph, parameters: [Parameter], compute: Compute) {
@@ -22,6 +26,17 @@ public final class Network {
       "parameters \(parameters.map(\.name)), the graph's \(graph.parameters.map(\.path))")
     (self.graph, self.parameters, self.compute) = (graph, parameters, compute)
     fusion = Fusion(graph)
+    var needed: [Bool] = []
+    var uses: [Int: Int] = [:]
+    for step in graph.nodes {
+      needed.append(!step.parameters.isEmpty || step.inputs.contains { needed[$0.index] })
+      for parameter in step.parameters { uses[parameter, default: 0] += 1 }
+    }
+    self.needed = needed
+    sharedUses = Dictionary(
+      uniqueKeysWithValues: uses.filter { $0.value > 1 }.map {
+        (graph.parameters[$0.key].path, $0.value)
+      })
   }
 
   /// The parameter called `name`, if there is one.

@@ -27,11 +27,13 @@ public struct NetworkGraph: Sendable {
 
   /// Every operation, in an order in which each comes after those that it takes values from; the first
   /// is the network's input.
-  public internal(set) var nodes: [Step]
+  public let nodes: [Step]
   /// Every parameter, in the order of the operations that use them first.
-  public internal(set) var parameters: [NetworkParameter]
+  public let parameters: [NetworkParameter]
   /// The network's output.
-  public internal(set) var output: Node
+  public let output: Node
+  /// The nodes that take each node's value, by the node's position; once for each time it is taken.
+  let consumers: [[Int]]
 
   /// The network's input.
   public var input: Node { Node(index: 0) }
@@ -39,13 +41,17 @@ public struct NetworkGraph: Sendable {
   /// The operation that gives `node`.
   public subscript(node: Node) -> Step { nodes[node.index] }
 
-  /// The nodes that take each node's value, by the node's position; once for each time it is taken.
-  var consumers: [[Int]] {
-    var result = [[Int]](repeating: [], count: nodes.count)
+  /// Traps where a value neither is the output nor goes on to it: what makes it would never train.
+  init(nodes: [Step], parameters: [NetworkParameter], output: Node) {
+    (self.nodes, self.parameters, self.output) = (nodes, parameters, output)
+    var consumers = [[Int]](repeating: [], count: nodes.count)
     for (index, step) in nodes.enumerated() {
-      for input in step.inputs { result[input.index].append(index) }
+      for input in step.inputs { consumers[input.index].append(index) }
     }
-    return result
+    self.consumers = consumers
+    for (index, step) in nodes.enumerated() where index != output.index {
+      precondition(!consumers[index].isEmpty, "the value of \(step.name) is not used")
+    }
   }
 
   /// The nodes that multiply by a matrix, in order: those whose norms the spectral condition is about.
@@ -70,14 +76,12 @@ public struct NetworkGraph: Sendable {
 
   /// The network with every extent that grows `factor` times as large.
   public func widened(by factor: Int) -> NetworkGraph {
-    var wide = self
-    wide.parameters = parameters.map { $0.widened(by: factor) }
-    wide.nodes = nodes.map {
-      Step(
-        name: $0.name, operation: $0.operation?.widened(by: factor), inputs: $0.inputs,
-        parameters: $0.parameters, columns: $0.columns.widened(by: factor))
-    }
-    return wide
+    NetworkGraph(
+      nodes: nodes.map {
+        Step(
+          name: $0.name, operation: $0.operation?.widened(by: factor), inputs: $0.inputs,
+          parameters: $0.parameters, columns: $0.columns.widened(by: factor))
+      }, parameters: parameters.map { $0.widened(by: factor) }, output: output)
   }
 }
 

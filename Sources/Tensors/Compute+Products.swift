@@ -9,7 +9,7 @@ extension Compute {
     try product(form, a, b, alpha: alpha) { _ in .none }
   }
 
-  /// A dense layer's z = α·h Wᵀ + b and φ(z); one tensor where φ is the identity.
+  /// A linear operation's z = α·h Wᵀ + b and φ(z); one tensor where φ is the identity.
   ///
   /// - input: h [replica, batch, fanIn]. weight: [replica, fanOut, fanIn]. bias: [replica, 1, fanOut].
   /// - Throws: `OpenCLError`, `CLBlastError`.

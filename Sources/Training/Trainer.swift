@@ -147,8 +147,11 @@ public final class Trainer {
       precondition(
         offset < rows.count, "an epoch under way has come to row \(offset) of \(rows.count)")
       if waitingSizes.count == history.capacity { try collectLosses() }
-      let sizes = batchSizes(until: steps, every: every, of: rows, room: history.capacity)
-      if let onChip = onChip(rows), let count = onChip.stepsAtOnce(of: sizes.count) {
+      let onChip = onChip(rows)
+      let sizes =
+        onChip == nil
+        ? [] : batchSizes(until: steps, every: every, of: rows, room: history.capacity)
+      if let onChip, let count = onChip.stepsAtOnce(of: sizes.count) {
         try onChip.train(
           count, lastRows: sizes[count - 1], on: rows, order: order, offset: offset,
           recordingTo: history, slot: waitingSizes.count)
@@ -166,7 +169,7 @@ public final class Trainer {
       if pace!.isDue(step: step) || every.map({ step % $0 == 0 }) == true {
         try compute.queue.finish()
         try progress(step)
-        pace!.looked(step: step)
+        pace!.looked(step: step, most: onChip == nil ? ProgressPace.most : history.capacity)
       }
     }
     guard waits else { return }
@@ -369,8 +372,8 @@ public struct Evaluation: Sendable {
 private struct ProgressPace {
   /// Often enough for a live display and Ctrl-C, rare enough that waiting costs nothing.
   private static let interval = Duration.milliseconds(200)
-  /// Commands that wait take memory of the host.
-  private static let most = 256
+  /// Commands that wait take memory of the host: the most steps, where each has commands of its own.
+  static let most = 256
   private var last = ContinuousClock.now
   private var lastStep: Int
   private(set) var nextStep: Int
@@ -384,11 +387,13 @@ private struct ProgressPace {
   func isDue(step: Int) -> Bool { step >= nextStep }
 
   /// Sets the next time, when the device has done `step` steps.
-  mutating func looked(step: Int) {
+  ///
+  /// - most: steps until then.
+  mutating func looked(step: Int, most: Int) {
     let now = ContinuousClock.now
     let elapsed = max(now - last, .microseconds(1))
     let steps = Int(Double(step - lastStep) * (Self.interval / elapsed))
-    nextStep = step + min(Self.most, max(1, steps))
+    nextStep = step + min(most, max(1, steps))
     (last, lastStep) = (now, step)
   }
 }

@@ -21,7 +21,7 @@ public struct ObservedUpdate {
 public protocol UpdateObserver: AnyObject {
   /// Whether the update's ΔW is to be kept for `observe`.
   func wantsChange(of parameter: Parameter) -> Bool
-  /// Called after each parameter's update, in the order of the pullbacks.
+  /// Called after each parameter's update, in the order of the way back.
   ///
   /// - Throws: what keeps it from measuring.
   func observe(_ update: ObservedUpdate) throws

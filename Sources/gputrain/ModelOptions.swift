@@ -195,6 +195,11 @@ struct ModelOptions: ParsableArguments {
     }
     _ = try rules(definitions)
     _ = try Limits.pattern(hiddenPattern, width: max(baseWidth, widest))
+    if let expansion, expansion > Limits.size / max(baseWidth, widest) {
+      throw InvalidOption(
+        "--expansion \(expansion) at width \(max(baseWidth, widest)) gives more than \(Limits.size) units"
+      )
+    }
     try checkSelectors(depth: depth ?? defaultDepth)
   }
 

@@ -60,7 +60,9 @@ public struct GroupPlan {
       isForCPU
       ? min(
         fitting, Self.largestGroup, max(1, Int(min(Self.workPerGroup / alike.work, 1e6))),
-        try replicasInCache(of: alike, measured: measured))
+        try replicasInCache(
+          of: RunGroup(settings: alike.settings, cells: Array(alike.cells.prefix(fitting))),
+          measured: measured))
       : min(
         fitting, max(1, Self.largestDimension / alike.training.network.graph.parameters.count))
     let count = (alike.cells.count + limit - 1) / limit

@@ -49,7 +49,9 @@ struct GroupQueue {
   mutating func next() throws -> PlannedGroup? {
     guard !waiting.isEmpty else { return nil }
     var first = waiting.removeFirst()
-    while try bytes(first) >= tooMany, let halves = first.halves(step: first.step) {
+    while tooMany < .infinity, try bytes(first) >= tooMany,
+      let halves = first.halves(step: first.step)
+    {
       first = halves[0]
       waiting.insert(halves[1], at: 0)
     }

@@ -13,6 +13,7 @@ public struct MemoryPlan {
   public let budget: Int
   /// Bytes of the largest buffer that the device allows.
   private let largestBuffer: Int
+  private let recorded = RecordedBytes()
 
   /// A plan for `device`.
   ///
@@ -46,13 +47,18 @@ public struct MemoryPlan {
     guard largest <= limit else {
       throw SweepError.tensorTooLarge(width: group.width, bytes: largest, limit: limit)
     }
-    let need = try bytesPerReplica(of: group, measured: measured)
-    let fitting = min((Double(budget) - Double(dataBytes)) / need.all, limit / need.largest)
-    guard fitting >= 1 else {
-      throw SweepError.notEnoughMemory(
-        width: group.width, needed: need.all + Double(dataBytes), budget: Double(budget))
+    func fitting(_ count: Int) throws -> Int {
+      let part = RunGroup(settings: group.settings, cells: Array(group.cells.prefix(count)))
+      let need = try bytesPerReplica(of: part, measured: measured)
+      let fitting = min((Double(budget) - Double(dataBytes)) / need.all, limit / need.largest)
+      guard fitting >= 1 else {
+        throw SweepError.notEnoughMemory(
+          width: group.width, needed: need.all + Double(dataBytes), budget: Double(budget))
+      }
+      return Int(min(fitting, Double(group.cells.count)))
     }
-    return Int(min(fitting, Double(group.cells.count)))
+    // One first: as many as are asked for may be more than any kernel can count.
+    return try fitting(fitting(1))
   }
 
   /// Bytes of everything one run of `group` takes, and of its largest tensor; in a group of its own or
@@ -66,7 +72,14 @@ public struct MemoryPlan {
   ) throws -> (all: Double, largest: Double) {
     // How products are cut, and with it what they take beside their operands, depends on the group.
     let counts = Set([1, min(group.cells.count, Self.mostRecorded)])
-    let found = try counts.map { try bytes(of: group.cells.prefix($0), group.settings, measured) }
+    let found = try counts.map { count in
+      let key = RecordedBytes.Key(
+        settings: group.settings, width: group.width, optimizer: group.optimizer, count: count,
+        measured: measured)
+      return try recorded.bytes(of: key) {
+        try bytes(of: group.cells.prefix(count), group.settings, measured)
+      }
+    }
     return (found.map(\.all).max()!, found.map(\.largest).max()!)
   }
 
@@ -130,5 +143,27 @@ public struct MemoryPlan {
     let values = graph.nodes.map { rows * Double($0.columns.size) }
     let parameters = graph.parameters.map { Double($0.shape.fanIn) * Double($0.shape.fanOut) }
     return 4 * (values + parameters).reduce(0, max)
+  }
+}
+
+/// What recorded runs took, each once.
+private final class RecordedBytes {
+  struct Key: Hashable {
+    let settings: RunSettings
+    let width: Int
+    let optimizer: OptimizerKind
+    let count: Int
+    let measured: Diagnostics.Contents?
+  }
+
+  private var known: [Key: (all: Double, largest: Double)] = [:]
+
+  func bytes(
+    of key: Key, _ record: () throws -> (all: Double, largest: Double)
+  ) rethrows -> (all: Double, largest: Double) {
+    if let found = known[key] { return found }
+    let found = try record()
+    known[key] = found
+    return found
   }
 }

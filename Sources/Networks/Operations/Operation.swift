@@ -3,7 +3,7 @@ import Tensors
 
 /// One kind of step of a network, with everything that is to be known of it.
 ///
-/// Values are [replica, rows, columns]. An operation of one's own is added by `GraphBuilder.apply`.
+/// Values are [replica, rows, columns]. A custom operation is added by `GraphBuilder.apply`.
 public protocol Operation: Sendable {
   /// Columns of the value, for inputs of these columns; traps where they do not fit.
   func columns(of inputs: [Extent]) -> Extent
@@ -18,7 +18,8 @@ public protocol Operation: Sendable {
   /// The gradients with respect to the inputs that want one, from that with respect to the value; hands
   /// over the parameters' gradients.
   ///
-  /// The gradient given is left as it is unless `pass.mayOverwrite`; it may be returned. Inputs'
+  /// The gradient given is left as it is unless `pass.mayOverwrite`; it may be returned, and one tensor for
+  /// several inputs. Inputs'
   /// gradients are made before a parameter's is handed over, as receiving it may change the parameter.
   /// - Throws: `OpenCLError`, `CLBlastError`, what `receive` throws.
   func backward(

@@ -180,7 +180,7 @@ extension Compute {
     case .never: return false
     case .always: break
     case .automatic:
-      // A multiplication that was asked for by name is the one that computes.
+      // Another multiplication that was asked for by name is the one that computes.
       guard device.kind == .gpu, let version = device.computeCapability, version.major >= 7,
         multiplier is GPUMultiplier, steps >= OnChipTraining.leastSteps
       else { return false }
