@@ -50,12 +50,16 @@ extension CheckReport {
 
   /// Indices of the widths that there is room for, evenly chosen.
   private var shown: [Int] {
-    let most = min(widths.count, 5)
+    let most = min(widths.count, nameWidth > Self.usualNameWidth ? 4 : 5)
     return (0..<most).map { most == 1 ? 0 : $0 * (widths.count - 1) / (most - 1) }
   }
 
-  /// Columns of a layer's name and of a value: with five widths a line has 79.
-  private static let (nameWidth, valueWidth) = (13, 7)
+  /// Columns of a layer's name and of a value: with five widths a line has 79, with longer names and
+  /// four as many at most.
+  private static let (usualNameWidth, valueWidth) = (13, 7)
+  private var nameWidth: Int {
+    max(Self.usualNameWidth, 3 + (exponents.map(\.layer.count).max() ?? 0))
+  }
 
   private func block(
     _ quantity: SpectralQuantity, _ rows: [CheckedQuantity], _ emphasis: Emphasis
@@ -63,7 +67,7 @@ extension CheckReport {
     // The quantity's symbol reaches into the first width's column.
     let first = "\(widths[0])"
     let header =
-      ReportText.left(quantity.symbol, Self.nameWidth + Self.valueWidth - first.count) + first
+      ReportText.left(quantity.symbol, nameWidth + Self.valueWidth - first.count) + first
       + shown.dropFirst().map { ReportText.right("\(widths[$0])", Self.valueWidth) }.joined()
       + ReportText.right("exponent", 12) + ReportText.right("rule", 6)
       + ReportText.right("limit", 6) + ReportText.right("needs", 6)
@@ -80,7 +84,7 @@ extension CheckReport {
     }
     let fitted =
       "\(ReportText.number(checked.exponent, digits: 2))±\(ReportText.number(half, digits: 2))"
-    return ReportText.left("  \(checked.layer)", Self.nameWidth)
+    return ReportText.left("  \(checked.layer)", nameWidth)
       + shown.map { ReportText.right(Self.value(checked.values[$0]), Self.valueWidth) }.joined()
       + ReportText.right(fitted, 12) + exponent(checked.predicted)
       + exponent(checked.predictedLimit) + exponent(checked.condition) + checked.verdict.mark
@@ -100,10 +104,10 @@ extension CheckReport {
 
   private var coordinateBlock: String {
     let header =
-      ReportText.left("mean |h|   step", 15)
+      ReportText.left("mean |h|", nameWidth - 2) + ReportText.right("step", 4)
       + shown.map { ReportText.right("\(widths[$0])", Self.valueWidth + 2) }.joined()
     let rows = coordinates.map { coordinate in
-      ReportText.left("  \(coordinate.layer)", 11)
+      ReportText.left("  \(coordinate.layer)", nameWidth - 2)
         + ReportText.right("\(coordinate.step)", 4)
         + shown.map {
           ReportText.right(Self.value(coordinate.meanAbsolute[$0]), Self.valueWidth + 2)

@@ -1,5 +1,5 @@
-import OpenCL
 import Networks
+import OpenCL
 import Spectral
 import Tensors
 import Training

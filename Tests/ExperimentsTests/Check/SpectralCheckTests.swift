@@ -1,4 +1,5 @@
 import Foundation
+import Networks
 import OpenCL
 import Spectral
 import Tensors
@@ -21,7 +22,8 @@ import Training
   private func check(
     _ parametrization: String, _ optimizer: OptimizerKind, pattern: [Int] = [1],
     activation: Activation = .relu, rules: [RateRule] = [], zeroReadout: Bool = false,
-    widths: [Int] = Self.widths, seeds: Int = 3, wideInput: Bool = false
+    widths: [Int] = Self.widths, seeds: Int = 3, wideInput: Bool = false, depth: Int = 3,
+    residual: ResidualSettings? = nil
   ) throws -> CheckReport {
     let glyphs = DataSet.glyphs(count: 300)
     let set =
@@ -34,7 +36,8 @@ import Training
           }), labels: glyphs.labels, inputs: 640, classes: 10) : glyphs
     let data = try TrainingData(LoadedData(train: set))
     let settings = RunSettings(
-      data: data.description, depth: 3, hiddenPattern: pattern, activation: activation,
+      data: data.description, depth: depth, residual: residual, hiddenPattern: pattern,
+      activation: activation,
       length: .steps(2), batchSize: 64, baseWidth: 32, rateRules: rules, zeroReadout: zeroReadout,
       matrixMultiplication: compute.multiplier.name)
     return try SpectralCheck(
@@ -58,6 +61,31 @@ import Training
       #expect(checked.lower <= checked.exponent && checked.exponent <= checked.upper)
       #expect(checked.values.count == Self.widths.count)
     }
+  }
+
+  @Test(arguments: [2, 8], [nil, RowNormalization.Kind.rms, .layer])
+  func residualNetworks_pass(depth: Int, normalization: RowNormalization.Kind?) throws {
+    let report = try check(
+      "spectral", .adam, depth: depth, residual: ResidualSettings(normalization: normalization))
+    #expect(report.passes, "\(report.table())")
+    // Readin, two matrices a block, readout.
+    #expect(report.remarks.isEmpty && report.exponents.count == 6 * (2 * depth + 2))
+    // Lines under one header have their first value where the header has the first width.
+    let lines = report.table().split(separator: "\n")
+    let header = try #require(lines.first { $0.hasPrefix("‖W‖/√(out/in)") })
+    let end = try #require(header.ranges(of: "\(Self.widths[0])").first).upperBound
+    let column = header.distance(from: header.startIndex, to: end)
+    for line in lines where line.contains(".down ") || line.contains("readin ") {
+      let rest = line.dropFirst(column)
+      #expect(line.dropFirst(column - 1).first != " " && rest.first == " ", "\(line)")
+    }
+    #expect(lines.allSatisfy { $0.count <= 82 })
+  }
+
+  @Test func residualNetworksFault_isFoundInItsBlock() throws {
+    let rule = try RateRule(place: "blocks.1.up", parametrization: "ntp")
+    let report = try check("spectral", .adam, rules: [rule], residual: ResidualSettings())
+    #expect(report.culprit?.layer == "blocks.1.up" && report.culprit?.quantity == .updateNorm)
   }
 
   @Test(arguments: [Activation.tanh, .gelu]) func nonSquareLayers_pass(_ activation: Activation)
