@@ -56,9 +56,12 @@ public final class Trainer {
     precondition(!replicas.isEmpty && totalSteps >= 1, "no replicas or no steps")
     let rule = rule ?? configuration.optimizer.rule
     let graph = configuration.network.graph
-    let byReplica = replicas.map {
-      configuration.scalings(of: graph, under: $0.parametrization, family: rule.family)
+    var byName: [String: [WidthScaling]] = [:]
+    for replica in replicas where byName[replica.parametrization.name] == nil {
+      byName[replica.parametrization.name] = configuration.scalings(
+        of: graph, under: replica.parametrization, family: rule.family)
     }
+    let byReplica = replicas.map { byName[$0.parametrization.name]! }
     let scalings = graph.parameters.indices.map { parameter in byReplica.map { $0[parameter] } }
     self.configuration = configuration
     self.totalSteps = totalSteps
