@@ -283,6 +283,17 @@ INLINE float4 through(float4 gradient, float4 h, float4 slope) {
 #define STATE_STORE(m, v, l, at)                                   \
   if (RULE > 1) ((__global float4*)OF_LAYER(mean, l))[at] = m;     \
   if (RULE == 4) ((__global float4*)OF_LAYER(square, l))[at] = v;
+// The state of all layers but the readout, by `move` between registers and global memory.
+#define MOVE_STATE(move)                                                                     \
+  _Pragma("unroll") for (uint j = 0; j < U_MINE; j++) if (U_valid(item, j)) {                \
+    size_t at = STATE_AT(0, U_row(item, j) * IQ + U_quad(item, j));                          \
+    move(m0[j], v0[j], 0, at)                                                                \
+  }                                                                                          \
+  _Pragma("unroll") for (uint l = 1; l < DEPTH; l++)                                         \
+      _Pragma("unroll") for (uint j = 0; j < V_MINE; j++) if (V_valid(item, j)) {            \
+    size_t at = STATE_AT(l, V_row(item, j) * FQ + V_quad(item, j));                          \
+    move(mh[(l - 1) * V_MINE + j], vh[(l - 1) * V_MINE + j], l, at)                          \
+  }
 
 // weight, mean (or velocity), square: a layer's, [replica, fanOut, fanIn]; rates [replica] as in
 // update.cl; alpha: a layer's multiplier. source [rows, INPUTS], labels [rows]; scale, shift [INPUTS].
@@ -336,21 +347,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void train_on_chip(
   // The rule's state.
 #if STATE_IN_REGISTERS
   float4 m0[U_MINE], v0[U_MINE], mh[Squares * V_MINE], vh[Squares * V_MINE];
-#pragma unroll
-  for (uint j = 0; j < U_MINE; j++)
-    if (U_valid(item, j)) {
-      size_t at = STATE_AT(0, U_row(item, j) * IQ + U_quad(item, j));
-      STATE_LOAD(m0[j], v0[j], 0, at)
-    }
-#pragma unroll
-  for (uint l = 1; l < DEPTH; l++) {
-#pragma unroll
-    for (uint j = 0; j < V_MINE; j++)
-      if (V_valid(item, j)) {
-        size_t at = STATE_AT(l, V_row(item, j) * FQ + V_quad(item, j));
-        STATE_LOAD(mh[(l - 1) * V_MINE + j], vh[(l - 1) * V_MINE + j], l, at)
-      }
-  }
+  MOVE_STATE(STATE_LOAD)
 #endif
 #define READOUT_VALID(j) (item + (j) * ITEMS < CLASSES * FQ)
   float4 m3[Readout_mine], v3[Readout_mine];
@@ -651,21 +648,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void train_on_chip(
   weights = WEIGHT(DEPTH);
   FOR_SHARE(n, CLASSES * FQ) weights[n] = w3[PLACE_READOUT(n / FQ, n % FQ)];
 #if STATE_IN_REGISTERS
-#pragma unroll
-  for (uint j = 0; j < U_MINE; j++)
-    if (U_valid(item, j)) {
-      size_t at = STATE_AT(0, U_row(item, j) * IQ + U_quad(item, j));
-      STATE_STORE(m0[j], v0[j], 0, at)
-    }
-#pragma unroll
-  for (uint l = 1; l < DEPTH; l++) {
-#pragma unroll
-    for (uint j = 0; j < V_MINE; j++)
-      if (V_valid(item, j)) {
-        size_t at = STATE_AT(l, V_row(item, j) * FQ + V_quad(item, j));
-        STATE_STORE(mh[(l - 1) * V_MINE + j], vh[(l - 1) * V_MINE + j], l, at)
-      }
-  }
+  MOVE_STATE(STATE_STORE)
 #endif
 #pragma unroll
   for (uint j = 0; j < Readout_mine; j++)
