@@ -3,9 +3,10 @@
 //   C = α·op(A) op(B) + b,  output = φ(C)      b and output where there are any
 //   C = (α·op(A) op(B)) ∘ φ'(z)                DERIVATIVE
 //   W ← an update by g = α·op(A) op(B)         multiply_update; g is never stored
+// A program has one of the two kernels: with the macros of an update rule before it, multiply_update.
 // left, right: the operands as tile.cl takes them; see CPUProductPlan.swift for which is which.
 // side: b [replica, n] or z [replica, m, n]. C, output, W, state, change [replica, m, n].
-// rates, active [replica]; change takes ΔW with `records`: see rules.cl, update.cl.
+// rates, numbers, steps, active, scales: see update.cl; change takes ΔW with `records`.
 // A unit is a rectangle of one replica's C; a work-item takes every get_global_size(0)-th unit.
 // global (items), local (1). scratch [items][scratchSize].
 
@@ -16,42 +17,46 @@
 
 NONLINEARITY(vector)
 
+#ifdef STATES
+
 // Updates a tile of weights by their gradients α·tile; index: of its first weight. What is the same
 // for all is in registers: the compiler cannot know that weights are not part of the epilogue.
-NOINLINE void update_tile(const Epilogue* e, const float* tile, uint tilePitch, uint height,
-                          uint columns, size_t start, size_t pitch) {
-  RULE_SCOPE(e)
+NOINLINE void finish(const Epilogue* e, const float* tile, uint tilePitch, uint height, uint columns,
+                     size_t start, size_t column, size_t pitch) {
+  EPILOGUE_SCOPE(e)
   float alpha = e->alpha;
-#define FOR_TILE(RULE)                                                \
+#define FOR_TILE(UPDATE_T)                                            \
   for (uint row = 0; row < height; row++) {                           \
     const float* gradient = tile + row * tilePitch;                   \
     size_t index = start + row * pitch, end = index + columns;        \
     for (; index + WIDTH <= end; index += WIDTH, gradient += WIDTH) { \
-      RULE(vector, LOAD, STORE, LOAD(gradient) * alpha)               \
+      UPDATE_T(vector, LOAD, STORE, LOAD(gradient) * alpha)           \
     }                                                                 \
     for (; index < end; index++, gradient++) {                        \
-      RULE(float, LOAD_ONE, STORE_ONE, *gradient * alpha)             \
+      UPDATE_T(float, LOAD_ONE, STORE_ONE, *gradient * alpha)         \
     }                                                                 \
   }
-#define STAND_STILL(T, LOAD_T, STORE_T, GRADIENT) STORE_T((T)(NAN), change + index);
-  if (e->rule == RULE_ADAM) {
-    FOR_TILE(ADAM)
-  } else if (e->rule == RULE_SGD) {
-    FOR_TILE(SGD)
-  } else if (e->rule == RULE_STANDS_STILL) {
-    FOR_TILE(STAND_STILL)
+#define RECORD_FROZEN(T, LOAD_T, STORE_T, GRADIENT) STORE_T((T)(NAN), change + index);
+  if (e->frozen) {
+    FOR_TILE(RECORD_FROZEN)
   } else {
-    FOR_TILE(MOMENTUM)
+    FOR_TILE(UPDATE_ELEMENTS)
   }
 }
+
+// What `finish` will read or write of a panel's row from `index` on, into the cache.
+INLINE void expect(const Epilogue* e, size_t index) {
+  AHEAD(e->c + index);
+  if (STATES > 0) AHEAD(e->first_state + index);
+  if (STATES > 1) AHEAD(e->second_state + index);
+  if (e->records) AHEAD(e->change + index);
+}
+
+#else
 
 // A tile of the product, still without α; index, column: of its first element.
 INLINE void finish(const Epilogue* e, const float* tile, uint tilePitch, uint height, uint columns,
                    size_t index, size_t column, size_t pitch) {
-  if (e->epilogue & UPDATE) {
-    update_tile(e, tile, tilePitch, height, columns, index, pitch);
-    return;
-  }
   uint epilogue = e->epilogue, kind = e->kind;
   __global const float* side = e->side;
   __global float *c = e->c, *output = e->output;
@@ -69,16 +74,39 @@ INLINE void finish(const Epilogue* e, const float* tile, uint tilePitch, uint he
   }
 }
 
-// What `finish` will read or write of a panel's row from `index` on, into the cache.
-INLINE void expect(const Epilogue* e, size_t index) {
-  if (!(e->epilogue & UPDATE)) return;
-  AHEAD(e->c + index);
-  if (e->rule >= RULE_MOMENTUM) AHEAD(e->first + index);
-  if (e->rule == RULE_ADAM) AHEAD(e->second + index);
-  if (e->records) AHEAD(e->change + index);
-}
+INLINE void expect(const Epilogue* e, size_t index) {}
+
+#endif
 
 #include "tile.cl"
+
+#ifdef STATES
+
+// All of k is one block. A frozen replica is not even computed, unless to say so.
+#define UPDATED_UNIT                                                                       \
+  uint frozen = active[replica] == 0.0f;                                                   \
+  if (frozen && !records) continue;                                                        \
+  size_t start = replica * count;                                                          \
+  __global float* sums = weight + start;                                                   \
+  Epilogue e = {.c = sums, .first_state = first_state + start,                             \
+                .second_state = second_state + start, .change = change + start,            \
+                .numbers = numbers + replica * HYPERPARAMETERS,                            \
+                .step = steps + (step_row + replica) * STEP_NUMBERS,                       \
+                .rate = rates[replica], .alpha = alpha * scales[replica],                  \
+                .frozen = frozen, .records = records};
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void multiply_update(
+    __global const float* restrict left, __global const float* restrict right,
+    __global const float4* restrict rates, __global const float* restrict numbers,
+    __global const float* restrict steps, __global const float* restrict active,
+    __global const float* restrict scales, __global float* weight, __global float* first_state,
+    __global float* second_state, __global float* change, __global float* scratch, float alpha,
+    uint step_row, uint records, ProductSizes sizes) {
+  size_t count = sizes.rows * (size_t)sizes.columns;
+  FOR_EACH_UNIT(UPDATED_UNIT)
+}
+
+#else
 
 #define UNIT                                                                               \
   __global float* sums = c + replica * count;                                              \
@@ -95,23 +123,4 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void multiply(
   FOR_EACH_UNIT(UNIT)
 }
 
-// All of k is one block. A replica that stands still is not even computed, unless to say so.
-#define UPDATED_UNIT                                                                       \
-  uint own = active[replica] == 0.0f ? RULE_STANDS_STILL : rule;                           \
-  if (own == RULE_STANDS_STILL && !records) continue;                                      \
-  size_t start = replica * count;                                                          \
-  __global float* sums = weight + start;                                                   \
-  Epilogue e = {.epilogue = UPDATE, .c = sums, .first = first + start,                     \
-                .second = second + start, .change = change + start,                        \
-                .rate = rates[replica], .numbers = (float4)(x, y, z, w),                   \
-                .alpha = alpha, .schedule = schedule, .rule = own, .records = records};
-
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void multiply_update(
-    __global const float* restrict left, __global const float* restrict right,
-    __global const float4* restrict rates, __global const float* restrict active,
-    __global float* weight, __global float* first, __global float* second,
-    __global float* change, __global float* scratch, float alpha, float schedule, float x, float y,
-    float z, float w, uint rule, uint records, ProductSizes sizes) {
-  size_t count = sizes.rows * (size_t)sizes.columns;
-  FOR_EACH_UNIT(UPDATED_UNIT)
-}
+#endif

@@ -10,7 +10,7 @@
 // a: [replica, m, k], or [replica, k, m] of TN; b: [replica, k, n], or [replica, n, k] of NT;
 // row-major, `stride` elements from a replica to the next, 0 where one serves all.
 // side: b [replica, n] or z [replica, m, n]. C, output, W, state, change [replica, m, n].
-// rates, active [replica]: see rules.cl, update.cl.
+// rates, numbers, steps, active, scales: see update.cl.
 // global (⌈m/TILE_M⌉·⌈n/TILE_N⌉·THREADS, replicas, slices), local (THREADS, 1, 1); two dimensions
 // where nothing is sliced.
 
@@ -63,18 +63,21 @@ INLINE uint2 tile_origin(uint m, uint n) {
 #define MULTIPLY(MEMORY, LOCAL)                                                                \
   GROUP_KERNEL void multiply_update(                                                           \
       __global const float* restrict a, __global const float* restrict b,                      \
-      __global const float4* restrict rates, __global const float* restrict active,            \
-      __global float* restrict weight, __global float* restrict first,                         \
-      __global float* restrict second, __global float* restrict change, float alpha,           \
-      float schedule, float x, float y, float z, float w, uint records, uint m, uint n,        \
-      uint k, ulong strideA, ulong strideB) {                                                  \
+      __global const float4* restrict rates, __global const float* restrict numbers,           \
+      __global const float* restrict steps, __global const float* restrict active,             \
+      __global const float* restrict scales, __global float* restrict weight,                  \
+      __global float* restrict first_state, __global float* restrict second_state,             \
+      __global float* restrict change, float alpha, uint step_row, uint records, uint m,       \
+      uint n, uint k, ulong strideA, ulong strideB) {                                          \
     MEMORY                                                                                     \
     size_t replica = get_group_id(1), start = replica * m * (size_t)n;                         \
     bool frozen = active[replica] == 0.0f;                                                     \
-    Epilogue e = {.c = weight + start, .first = first + start, .second = second + start,       \
-                  .change = change + start, .rate = rates[replica],                            \
-                  .numbers = (float4)(x, y, z, w), .alpha = alpha, .schedule = schedule,       \
-                  .rule = frozen ? RULE_STANDS_STILL : RULE, .records = records};              \
+    Epilogue e = {.c = weight + start, .first_state = first_state + start,                     \
+                  .second_state = second_state + start, .change = change + start,              \
+                  .numbers = numbers + replica * HYPERPARAMETERS,                              \
+                  .step = steps + (step_row + replica) * STEP_NUMBERS,                         \
+                  .rate = rates[replica], .alpha = alpha * scales[replica],                    \
+                  .frozen = frozen, .records = records};                                       \
     multiply_tile(a + replica * strideA, b + replica * strideB, m, n, k, frozen ? 0 : k, LOCAL,  \
                   &e);                                                                         \
   }

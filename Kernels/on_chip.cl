@@ -5,10 +5,10 @@
 // What a step computes is what gather.cl, the products, loss.cl, record.cl and rules.cl compute, but
 // for the order of sums: a replica whose loss is not finite is frozen before its update.
 // Compiled for: INPUTS, FEATURES (columns of every hidden layer), DEPTH (hidden layers, 1 to 4),
-// CLASSES, BATCH; KIND (nonlinearity.cl); SQUARED_ERROR 0 or 1; BYTES 0 or 1, of the rows; RULE 1 SGD,
-// 2 momentum, 3 Nesterov, 4 Adam; STATE_IN_REGISTERS 0 or 1; PARTS, shares of the batch in the
-// readout's gradient; LOCAL_BYTES, of local memory. INPUTS, FEATURES and BATCH are multiples of 4, BATCH ≤ ITEMS,
-// CLASSES·FEATURES ≤ 8·ITEMS with CLASSES rounded up to 4.
+// CLASSES, BATCH; KIND (nonlinearity.cl); SQUARED_ERROR 0 or 1; BYTES 0 or 1, of the rows;
+// STATE_IN_REGISTERS 0 or 1; PARTS, shares of the batch in the readout's gradient; LOCAL_BYTES, of local
+// memory; and the update rule, whose macros are before the program (rules.cl). INPUTS, FEATURES and
+// BATCH are multiples of 4, BATCH ≤ ITEMS, CLASSES·FEATURES ≤ 8·ITEMS with CLASSES rounded up to 4.
 //
 // Matrices in local memory are row-major in quads (float4); quad q of row r is at q ^ (r/4 mod 8), or
 // mod 4, 2 or 1 where a row's quads are no multiple of 8: a warp reads 8 quads of one row, or one quad
@@ -225,26 +225,16 @@ typedef char local_memory_as_planned[16 * Local_quads == LOCAL_BYTES ? 1 : -1];
     }                                                                                              \
   }
 
-// A weight's new values by its gradient; now: the step's schedule and corrections of Adam.
-INLINE float4 learned(float4 w, float4 g, float4* first, float4* second, float4 rate, float4 now,
-                      float beta1, float beta2) {
-  float schedule = now.x;
-  g += rate.z * w;
-#if RULE == 1
-  float4 d = g;
-#elif RULE == 4
-  float4 m = *first, v = *second;
-  float correction1 = now.y, correction2 = now.z;
-  ADAM_DIRECTION(float4)
-  *first = m;
-  *second = v;
-#else
-  float4 v = *first;
-  float momentum = beta1;
-  bool nesterov = RULE == 3;
-  MOMENTUM_DIRECTION(float4)
-  *first = v;
-#endif
+// A weight's new values by its gradient; own, now: the rule's numbers, of the replica and its step.
+INLINE float4 learned(float4 w, float4 gradient, float4* first, float4* second, float4 rate,
+                      __global const float* own, __global const float* now) {
+  RULE_SCOPE(own, now)
+  float4 g = gradient + rate.z * w;
+  LOAD_FIRST(float4, *first)
+  LOAD_SECOND(float4, *second)
+  RULE_DIRECTION(float4)
+  STORE_FIRST(STORE_ONE, first)
+  STORE_SECOND(STORE_ONE, second)
   return w * (1.0f - schedule * rate.w) - schedule * rate.x * d;
 }
 
@@ -277,12 +267,12 @@ INLINE float4 through(float4 gradient, float4 h, float4 slope) {
 #define PHASE(n) item = (self | step >> (25 + (n))) & (ITEMS - 1);
 
 // What an item loads of the rule's state, or leaves, of `count` quads of parameter l.
-#define STATE_LOAD(m, v, l, at)                                    \
-  if (RULE > 1) m = ((__global float4*)OF_LAYER(mean, l))[at];     \
-  if (RULE == 4) v = ((__global float4*)OF_LAYER(square, l))[at];
-#define STATE_STORE(m, v, l, at)                                   \
-  if (RULE > 1) ((__global float4*)OF_LAYER(mean, l))[at] = m;     \
-  if (RULE == 4) ((__global float4*)OF_LAYER(square, l))[at] = v;
+#define STATE_LOAD(m, v, l, at)                                           \
+  if (STATES > 0) m = ((__global float4*)OF_LAYER(first_state, l))[at];  \
+  if (STATES > 1) v = ((__global float4*)OF_LAYER(second_state, l))[at];
+#define STATE_STORE(m, v, l, at)                                          \
+  if (STATES > 0) ((__global float4*)OF_LAYER(first_state, l))[at] = m;  \
+  if (STATES > 1) ((__global float4*)OF_LAYER(second_state, l))[at] = v;
 // The state of all layers but the readout, by `move` between registers and global memory.
 #define MOVE_STATE(move)                                                                     \
   _Pragma("unroll") for (uint j = 0; j < U_MINE; j++) if (U_valid(item, j)) {                \
@@ -295,19 +285,22 @@ INLINE float4 through(float4 gradient, float4 h, float4 slope) {
     move(mh[(l - 1) * V_MINE + j], vh[(l - 1) * V_MINE + j], l, at)                          \
   }
 
-// weight, mean (or velocity), square: a layer's, [replica, fanOut, fanIn]; rates [replica] as in
-// update.cl; alpha: a layer's multiplier. source [rows, INPUTS], labels [rows]; scale, shift [INPUTS].
+// weight, state: a layer's, [replica, fanOut, fanIn]; rates [replica], rule_numbers [replica,
+// HYPERPARAMETERS] as in update.cl; alpha: a layer's multiplier. source [rows, INPUTS], labels [rows];
+// scale, shift [INPUTS].
 // order [replica, period]: step s takes BATCH from offset + s·BATCH on, the launch's last `last_rows`
-// of them, 1 to BATCH. table [first + steps]: a step's schedule, c₁, c₂. history [slot + steps, replicas]; active [replica]. beta1: or momentum.
+// of them, 1 to BATCH. table [first + steps, replica, STEP_NUMBERS]: a step's numbers.
+// history [slot + steps, replicas]; active [replica].
 // global (ITEMS·replicas), local (ITEMS).
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void train_on_chip(
-    LAYERS(__global float*, weight), LAYERS(__global float*, mean), LAYERS(__global float*, square),
-    LAYERS(__global const float4*, rates), __global const ROWS* restrict source,
-    __global const uint* restrict labels, __global const float* restrict scale,
-    __global const float* restrict shift, __global const uint* restrict order,
-    __global const float4* restrict table, __global float* history, __global float* active,
-    LAYERS(float, alpha), float beta1, float beta2, uint offset, uint period, uint first,
-    uint steps, uint last_rows, uint slot) {
+    LAYERS(__global float*, weight), LAYERS(__global float*, first_state),
+    LAYERS(__global float*, second_state), LAYERS(__global const float4*, rates),
+    __global const ROWS* restrict source, __global const uint* restrict labels,
+    __global const float* restrict scale, __global const float* restrict shift,
+    __global const uint* restrict order, __global const float* restrict rule_numbers,
+    __global const float* restrict table, __global float* history, __global float* active,
+    LAYERS(float, alpha), uint offset, uint period, uint first, uint steps, uint last_rows,
+    uint slot) {
   __local float4 x[X_quads], w0[FEATURES * IQ], wh[Squares * FEATURES * FQ], w3[4 * CQ * FQ];
   __local float4 h[DEPTH * BATCH * FQ], logits[BATCH * CQ], delta[BATCH * CQ], scratch[Scratch];
   __local float4 row_losses[BATCH / 4], loss_parts[(BATCH + 15) / 16], scaling[2 * IQ];
@@ -322,7 +315,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void train_on_chip(
   uint replicas = get_num_groups(0);
   bool learns = active[replica] != 0.0f;
   order += (size_t)replica * period + offset;
-  table += first;
+  rule_numbers += replica * HYPERPARAMETERS;
+  table += ((size_t)first * replicas + replica) * STEP_NUMBERS;
 
 #define QUADS_OF(l) ((l) == 0 ? FEATURES * IQ : (l) == DEPTH ? CLASSES * FQ : FEATURES * FQ)
 #define WEIGHT(l) ((__global float4*)OF_LAYER(weight, l) + (size_t)replica * QUADS_OF(l))
@@ -385,7 +379,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void train_on_chip(
   SYNC;
 
   for (uint step = 0; step < steps; step++) {
-    float4 now = table[step];
+    __global const float* now = table + (size_t)step * replicas * STEP_NUMBERS;
     float4 sum[Sum_rows], mine[F_MINE];
 #pragma unroll
     for (uint l = 0; l < DEPTH; l++) {
@@ -527,8 +521,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void train_on_chip(
 #pragma unroll
         for (uint part = 0; part < PARTS; part++) gradient += scratch[part * Readout_quads + n];
         uint at = PLACE_READOUT(n / FQ, n % FQ);
-        w3[at] = learned(w3[at], OF_LAYER(alpha, DEPTH) * gradient, m3 + j, v3 + j, rate[DEPTH], now,
-                         beta1, beta2);
+        w3[at] = learned(w3[at], OF_LAYER(alpha, DEPTH) * gradient, m3 + j, v3 + j, rate[DEPTH],
+                         rule_numbers, now);
       }
     SYNC;
     PHASE(3)
@@ -567,8 +561,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void train_on_chip(
           uint k = round * V_ROUND + j, own = STATE_IN_REGISTERS ? (l - 1) * V_MINE + k : j;
           if (V_valid(item, k) && learns) {
             uint r = V_row(item, k), q = V_quad(item, k), at = PLACE(r, q, FQ);
-            w[at] = learned(w[at], OF_LAYER(alpha, l) * gradient[j], mh + own, vh + own, rate[l], now,
-                            beta1, beta2);
+            w[at] = learned(w[at], OF_LAYER(alpha, l) * gradient[j], mh + own, vh + own, rate[l],
+                            rule_numbers, now);
 #if !STATE_IN_REGISTERS
             STATE_STORE(mh[j], vh[j], l, STATE_AT(l, r * FQ + q))
 #endif
@@ -618,8 +612,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void train_on_chip(
         uint k = round * U_ROUND + j, own = STATE_IN_REGISTERS ? k : j;
         if (U_valid(item, k) && learns) {
           uint r = U_row(item, k), q = U_quad(item, k), at = PLACE(r, q, IQ);
-          w0[at] = learned(w0[at], OF_LAYER(alpha, 0) * gradient[j], m0 + own, v0 + own, rate[0], now,
-                           beta1, beta2);
+          w0[at] = learned(w0[at], OF_LAYER(alpha, 0) * gradient[j], m0 + own, v0 + own, rate[0],
+                           rule_numbers, now);
 #if !STATE_IN_REGISTERS
           STATE_STORE(m0[j], v0[j], 0, STATE_AT(0, r * IQ + q))
 #endif

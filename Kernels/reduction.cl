@@ -66,6 +66,7 @@ __kernel void root_of_total(__global const float* restrict x, __global float* ro
 // Sums over stretches of SPAN neighbours, for record_sum or the host to add up.
 //   squares       Σ x²
 //   differences   Σ (x − y)²
+//   products      Σ x·y
 //   absolutes     Σ |x|
 //   small         how many √(c·x) ≤ bounds[replica], for Adam's v against ε
 // x [replica, count]; y likewise, one replica for all with y_stride 0; partial [replica, spans].
@@ -126,6 +127,13 @@ SUMS NAMED(sum_squared_differences)(__global const float* restrict x,
     uint spans) {
   __global const float* b = y + get_global_id(1) * y_stride + SPAN_INDEX * SPAN;
   SUM_SPANS(DIFFERENCE)
+}
+
+#define PRODUCT(T, LOAD_T, i) (LOAD_T(a + i) * LOAD_T(b + i))
+SUMS NAMED(sum_products)(__global const float* restrict x, __global const float* restrict y,
+    __global float* partial, uint y_stride, uint count, uint spans) {
+  __global const float* b = y + get_global_id(1) * y_stride + SPAN_INDEX * SPAN;
+  SUM_SPANS(PRODUCT)
 }
 
 #define ABSOLUTE(T, LOAD_T, i) fabs(LOAD_T(a + i))

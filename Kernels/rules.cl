@@ -1,11 +1,13 @@
-// Update rules: each computes a direction d; STEP applies it with decay and rate.
-//   g ← g + r.z·w,   w ← (1 − s·r.w)·w − s·r.x·d
-// RULE(T, LOAD_T, STORE_T, GRADIENT) updates T's worth of elements from `index` on, where `weight`,
-// the rule's state, `rate` (η_l, ε_l, coupled λ_l, decoupled η_l·λ_l), `schedule` s and the rule's
-// own numbers are in scope. With `records`, `change` takes the step's Δw = −s·r.w·w − s·r.x·d,
-// which the difference of the weights would lose to rounding.
-// Sources: PyTorch's torch.optim definitions; Kingma & Ba, arXiv:1412.6980; Loshchilov & Hutter,
-// arXiv:1711.05101.
+// What all elementwise update rules share. A rule (Tensors/ElementwiseRule.swift) is put before the
+// program as macros:
+//   STATES 0 to 2, RULE_FIRST, RULE_SECOND: names of the tensors that it keeps
+//   HYPERPARAMETERS, STEP_NUMBERS: how many numbers a replica has, and how many of a step
+//   RULE_NUMBERS(numbers, step): declares them as floats, `schedule` among them
+//   RULE_DIRECTION(T): makes d of w, g, the state and the numbers
+// With s the schedule's factor and rate = (η_l, ε_l, coupled λ_l, decoupled η_l·λ_l):
+//   g ← g + rate.z·w,   w ← (1 − s·rate.w)·w − s·rate.x·d
+// With `records`, `change` takes the step's Δw = −s·rate.w·w − s·rate.x·d, which the difference of the
+// weights would lose to rounding.
 
 #define LOAD_ONE(p) (*(p))
 #define STORE_ONE(v, p) (*(p) = (v))
@@ -14,38 +16,34 @@
   if (records) STORE_T(-schedule * rate.w * (w) - schedule * rate.x * (d), change + index); \
   STORE_T((w) * (1.0f - schedule * rate.w) - schedule * rate.x * (d), weight + index);
 
-#define SGD(T, LOAD_T, STORE_T, GRADIENT) \
-  T w = LOAD_T(weight + index);           \
-  T g = GRADIENT + rate.z * w;            \
-  STEP(T, STORE_T, w, g)
+#if STATES > 0
+#define LOAD_FIRST(T, VALUE) T RULE_FIRST = VALUE;
+#define STORE_FIRST(STORE_T, PLACE) STORE_T(RULE_FIRST, PLACE);
+#else
+#define LOAD_FIRST(T, VALUE)
+#define STORE_FIRST(STORE_T, PLACE)
+#endif
+#if STATES > 1
+#define LOAD_SECOND(T, VALUE) T RULE_SECOND = VALUE;
+#define STORE_SECOND(STORE_T, PLACE) STORE_T(RULE_SECOND, PLACE);
+#else
+#define LOAD_SECOND(T, VALUE)
+#define STORE_SECOND(STORE_T, PLACE)
+#endif
 
-// v ← μ·v + g;  d = v, or g + μ·v with Nesterov's look-ahead. For w, g and v in scope.
-#define MOMENTUM_DIRECTION(T) \
-  v = momentum * v + g;       \
-  T d = v;                    \
-  if (nesterov) d = g + momentum * v;
-
-#define MOMENTUM(T, LOAD_T, STORE_T, GRADIENT) \
-  T w = LOAD_T(weight + index);                \
-  T g = GRADIENT + rate.z * w;                 \
-  T v = LOAD_T(velocity + index);              \
-  MOMENTUM_DIRECTION(T)                        \
-  STORE_T(v, velocity + index);                \
+// Updates T's worth of elements from `index` on, where weight, first_state, second_state, change,
+// rate, records and what RULE_SCOPE declares are in scope.
+#define UPDATE_ELEMENTS(T, LOAD_T, STORE_T, GRADIENT) \
+  T w = LOAD_T(weight + index);                       \
+  T g = GRADIENT + rate.z * w;                        \
+  LOAD_FIRST(T, LOAD_T(first_state + index))          \
+  LOAD_SECOND(T, LOAD_T(second_state + index))        \
+  RULE_DIRECTION(T)                                   \
+  STORE_FIRST(STORE_T, first_state + index)           \
+  STORE_SECOND(STORE_T, second_state + index)         \
   STEP(T, STORE_T, w, d)
 
-// m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²;  d = m·c₁/(√(v·c₂) + ε), c = 1/(1 − βᵗ). For w, g, m
-// and v in scope.
-#define ADAM_DIRECTION(T)                   \
-  m = beta1 * m + (1.0f - beta1) * g;       \
-  v = beta2 * v + (1.0f - beta2) * g * g;   \
-  T d = m * correction1 / (sqrt(v * correction2) + rate.y);
-
-#define ADAM(T, LOAD_T, STORE_T, GRADIENT) \
-  T w = LOAD_T(weight + index);            \
-  T g = GRADIENT + rate.z * w;             \
-  T m = LOAD_T(mean + index);              \
-  T v = LOAD_T(square + index);            \
-  ADAM_DIRECTION(T)                        \
-  STORE_T(m, mean + index);                \
-  STORE_T(v, square + index);              \
-  STEP(T, STORE_T, w, d)
+// The numbers of a replica; those of its step are at step_numbers.
+#define RULE_SCOPE(own_numbers, step_numbers)  \
+  float epsilon = rate.y;                      \
+  RULE_NUMBERS(own_numbers, step_numbers)

@@ -5,7 +5,7 @@
 // Which of these is the build's, as is the rule: a kernel holds the code of one variant.
 //   EPILOGUE  a set of epilogue.cl
 //   KIND      φ of HAS_OUTPUT and DERIVATIVE, as nonlinearity.cl numbers it
-//   RULE      of UPDATE, as epilogue.cl numbers it
+// With the macros of an update rule before the program (rules.cl), EPILOGUE is UPDATE.
 //   ALIGNED   1 where rows of all matrices begin at multiples of 4 floats: accesses are of whole
 //             spans, by vector pointers, which NVIDIA's compiler makes single instructions of
 //             (of vload and vstore it makes one for each float)
@@ -92,31 +92,11 @@ INLINE void store_span(SPAN_VECTOR v, __global float* p, uint count) {
 
 #if EPILOGUE == UPDATE
 
-#if RULE == RULE_ADAM
-#define LOAD_STATE                     \
-  firsts[s] = LOAD_SPAN(mean + index); \
-  seconds[s] = LOAD_SPAN(square + index);
-#define UPDATE_STATE                         \
-  SPAN_VECTOR m = firsts[s], v = seconds[s]; \
-  ADAM_DIRECTION(SPAN_VECTOR)                \
-  STORE_SPAN(m, mean + index);               \
-  STORE_SPAN(v, square + index);
-#elif RULE == RULE_SGD
-#define LOAD_STATE
-#define UPDATE_STATE SPAN_VECTOR d = g;
-#else
-#define LOAD_STATE firsts[s] = LOAD_SPAN(velocity + index);
-#define UPDATE_STATE              \
-  SPAN_VECTOR v = firsts[s];      \
-  MOMENTUM_DIRECTION(SPAN_VECTOR) \
-  STORE_SPAN(v, velocity + index);
-#endif
-
 // Updates a batch of weights by their gradients. Of a frozen replica, which has no sums, it only
 // records that there is no step.
 INLINE void finish_spans(const Epilogue* e, const Span* spans) {
-  RULE_SCOPE(e)
-  if (e->rule == RULE_STANDS_STILL) {
+  EPILOGUE_SCOPE(e)
+  if (e->frozen) {
     if (!records) return;
     FOR_SPANS {
       SPAN_SCOPE
@@ -130,7 +110,8 @@ INLINE void finish_spans(const Epilogue* e, const Span* spans) {
     // Not outside of C: another group may be storing there.
     if (count > 0) {
       weights[s] = LOAD_SPAN(weight + index);
-      LOAD_STATE
+      if (STATES > 0) firsts[s] = LOAD_SPAN(first_state + index);
+      if (STATES > 1) seconds[s] = LOAD_SPAN(second_state + index);
     }
   }
   FOR_SPANS {
@@ -138,7 +119,11 @@ INLINE void finish_spans(const Epilogue* e, const Span* spans) {
     if (count > 0) {
       SPAN_VECTOR w = weights[s], gradient = spans[s].sums * e->alpha;
       SPAN_VECTOR g = gradient + rate.z * w;
-      UPDATE_STATE
+      LOAD_FIRST(SPAN_VECTOR, firsts[s])
+      LOAD_SECOND(SPAN_VECTOR, seconds[s])
+      RULE_DIRECTION(SPAN_VECTOR)
+      STORE_FIRST(STORE_SPAN, first_state + index)
+      STORE_SECOND(STORE_SPAN, second_state + index)
       STEP(SPAN_VECTOR, STORE_SPAN, w, d)
     }
   }

@@ -13,6 +13,7 @@ libclc=${LIBCLC:-/usr/lib/clc/nvptx64--nvidiacl.bc}
 ptxas=${PTXAS:-$(command -v ptxas)}
 nvdisasm=${NVDISASM:-$(command -v nvdisasm || true)}
 folder=$(mktemp -d)
+rules=$folder
 trap 'rm -rf "$folder"' EXIT
 
 # ptx, name, architecture, options of ptxas
@@ -58,7 +59,11 @@ check() {
   shift 3
   local definitions=() options=()
   for word in "$@"; do
-    case $word in -*) options+=("$word") ;; *) definitions+=("-D$word") ;; esac
+    case $word in
+      -*) options+=("$word") ;;
+      RULE=*) definitions+=(-include "$rules/${word#RULE=}.h") ;;
+      *) definitions+=("-D$word") ;;
+    esac
   done
   "$clang" --target=nvptx64--nvidiacl -march="$architecture" -x cl -cl-std=CL1.2 -O3 \
     -cl-kernel-arg-info -Xclang -finclude-default-header -Xclang -mlink-builtin-bitcode \
@@ -82,24 +87,43 @@ open(ptx, "w").write(out)' "$ptx"
   assemble "$ptx" "$name" "$architecture" "${options[@]}"
 }
 
+# The macros of three update rules, as Sources/Tensors/ElementwiseRule.swift makes them.
+rule_header() {
+  local numbers=$1 steps=$2 scope=$3 direction=$4 names=("${@:5}")
+  echo "#define STATES ${#names[@]}"
+  echo "#define HYPERPARAMETERS $numbers"
+  echo "#define STEP_NUMBERS $steps"
+  echo "#define RULE_NUMBERS(numbers, step) $scope"
+  echo "#define RULE_DIRECTION(T) $direction"
+  [ ${#names[@]} -lt 1 ] || echo "#define RULE_FIRST ${names[0]}"
+  [ ${#names[@]} -lt 2 ] || echo "#define RULE_SECOND ${names[1]}"
+}
+rule_header 0 1 "float schedule = (step)[0];" "T d = g;" >"$rules/sgd.h"
+rule_header 1 1 "float momentum = (numbers)[0]; float schedule = (step)[0];" \
+  "velocity = momentum * velocity + g; T d = velocity;" velocity >"$rules/momentum.h"
+rule_header 2 3 "float beta1 = (numbers)[0]; float beta2 = (numbers)[1]; float schedule = (step)[0]; \
+float correction1 = (step)[1]; float correction2 = (step)[2];" \
+  "mean = beta1 * mean + (1.0f - beta1) * g; square = beta2 * square + (1.0f - beta2) * g * g; \
+T d = mean * correction1 / (sqrt(square * correction2) + epsilon);" mean square >"$rules/adam.h"
+
 # Variants of a transpose mode: what the definitions are called, and they. EPILOGUE: 1 bias, 2
-# output, 4 derivative, 8 update; KIND: 1 relu, 3 gelu; RULE: 1 SGD, 2 momentum, 4 Adam.
+# output, 4 derivative, 8 update; KIND: 1 relu, 3 gelu; RULE: of an update.
 variants() {
-  local none="EPILOGUE=0 KIND=0 RULE=0"
+  local none="EPILOGUE=0 KIND=0"
   echo "plain ALIGNED=1 $none"
   echo "unaligned ALIGNED=0 $none"
   echo "slice ALIGNED=1 $none SLICED=1"
   case $1 in
-    0) echo "relu' ALIGNED=1 EPILOGUE=4 KIND=1 RULE=0" ;;
+    0) echo "relu' ALIGNED=1 EPILOGUE=4 KIND=1" ;;
     1)
-      echo "bias-relu ALIGNED=1 EPILOGUE=3 KIND=1 RULE=0"
-      echo "bias-gelu ALIGNED=1 EPILOGUE=3 KIND=3 RULE=0"
+      echo "bias-relu ALIGNED=1 EPILOGUE=3 KIND=1"
+      echo "bias-gelu ALIGNED=1 EPILOGUE=3 KIND=3"
       ;;
     2)
-      echo "SGD ALIGNED=1 EPILOGUE=8 KIND=0 RULE=1"
-      echo "momentum ALIGNED=1 EPILOGUE=8 KIND=0 RULE=2"
-      echo "Adam ALIGNED=1 EPILOGUE=8 KIND=0 RULE=4"
-      echo "Adam-unaligned ALIGNED=0 EPILOGUE=8 KIND=0 RULE=4"
+      echo "SGD ALIGNED=1 EPILOGUE=8 KIND=0 RULE=sgd"
+      echo "momentum ALIGNED=1 EPILOGUE=8 KIND=0 RULE=momentum"
+      echo "Adam ALIGNED=1 EPILOGUE=8 KIND=0 RULE=adam"
+      echo "Adam-unaligned ALIGNED=0 EPILOGUE=8 KIND=0 RULE=adam"
       ;;
   esac
 }
@@ -156,7 +180,7 @@ for architecture in "$@"; do
     "unaligned ALIGNED=0 EPILOGUE=0 KIND=0"; do
     read -r name definitions <<<"$variant"
     # shellcheck disable=SC2086
-    check slices "slices-$name" "$architecture" RULE=0 $definitions
+    check slices "slices-$name" "$architecture" $definitions
   done
   for pass in "256 1 2" "256 1 6" "256 2 6" "512 2 6" "512 4 4" "256 0 6"; do
     read -r items quads count <<<"$pass"
@@ -167,15 +191,18 @@ for architecture in "$@"; do
     check ritz "ritz-$vectors" "$architecture" VECTORS="$vectors" GROUP_ITEMS=128
   done
   # INPUTS, FEATURES, DEPTH, KIND, RULE, STATE_IN_REGISTERS, PARTS, as OnChipPlan chooses the last two.
-  for network in "64 64 2 1 4 1 4" "64 64 2 3 4 1 4" "64 64 4 1 4 0 4" "64 64 4 1 2 1 4" \
-    "64 128 2 1 4 0 2" "64 128 1 3 1 1 2" "20 48 3 2 3 1 4"; do
+  for network in "64 64 2 1 adam 1 4" "64 64 2 3 adam 1 4" "64 64 4 1 adam 0 4" \
+    "64 64 4 1 momentum 1 4" "64 128 2 1 adam 0 2" "64 128 1 3 sgd 1 2" "20 48 3 2 momentum 1 4"; do
     read -r inputs features depth kind rule state parts <<<"$network"
     check on_chip "on_chip-${inputs}-${features}x$depth-kind$kind-rule$rule" "$architecture" \
       ITEMS=256 INPUTS="$inputs" FEATURES="$features" DEPTH="$depth" CLASSES=10 BATCH=64 \
       KIND="$kind" SQUARED_ERROR=0 BYTES=0 RULE="$rule" STATE_IN_REGISTERS="$state" PARTS="$parts" \
       LOCAL_BYTES="16 * Local_quads"
   done
-  for source in gram reduction record loss gather order update arithmetic normalization; do
+  for rule in sgd momentum adam; do
+    check update "update-$rule" "$architecture" RULE=$rule GROUP_ITEMS=128
+  done
+  for source in gram reduction record loss gather order arithmetic normalization gradient_scale; do
     check $source $source "$architecture" GROUP_ITEMS=128
   done
 done

@@ -38,7 +38,7 @@ let rows = try DeviceRows(
   try Trainer(
     TrainingConfiguration(
       network: MLP(inputs: inputs, hidden: [width, width], outputs: 10),
-      optimizer: optimizer, batchSize: 64),
+      optimization: Optimization(optimizer), batchSize: 64),
     replicas: [
       Replica(seed: 1, learningRate: 1e-3, parametrization: SpectralParametrization())
     ], totalSteps: 1 << 20, compute: compute)

@@ -103,7 +103,7 @@ for shape in shapes {
 print(
   "\nMilliseconds, ∇W and its update: in the product of \(routes[0].rawValue), after it, "
     + "and after \(routes[1].rawValue)'s")
-for (rule, stateCount) in [("sgd", 0), ("adam", 2)] {
+for rule in [ElementwiseRule.gradientDescent, .adam] {
   for width in [1024, 2048, 4096] {
     let batch = 64
     let sides = try [(ours, true), (ours, false), (theirs, false)].map { compute, fused in
@@ -113,18 +113,14 @@ for (rule, stateCount) in [("sgd", 0), ("adam", 2)] {
       let (weight, delta, input) = (
         try tensor(width, width), try tensor(batch, width), try tensor(batch, width)
       )
-      let state = try (0..<stateCount).map { _ in
-        try compute.filled(0, rows: width, columns: width)
-      }
       let update = WeightUpdate(
-        along: stateCount == 0
-          ? .gradient
-          : .adam(
-            mean: state[0], square: state[1], beta1: 0.9, beta2: 0.999, correction1: 1,
-            correction2: 1),
+        try StepNumbers(
+          rule, hyperparameters: rule == .adam ? [0.9, 0.999] : [],
+          step: rule == .adam ? [1, 1, 1] : [1], compute: compute),
+        state: try rule.state.map { _ in try compute.filled(0, rows: width, columns: width) },
         rates: try UpdateRates(
           learningRate: [1e-6], epsilon: [1e-8], coupledDecay: [0], decoupledDecay: [0],
-          compute: compute), active: try compute.filled(1, rows: 1, columns: 1), schedule: 1)
+          compute: compute), active: try compute.filled(1, rows: 1, columns: 1))
       return (
         compute,
         {

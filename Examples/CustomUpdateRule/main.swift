@@ -25,7 +25,7 @@ for parametrization in [StandardParametrization(), SpectralParametrization()]
       seeds.map { Replica(seed: $0, learningRate: rate, parametrization: parametrization) }
     }
     let trainer = try Trainer(
-      configuration, replicas: replicas, totalSteps: 87, rule: Lion(), compute: compute)
+      configuration, replicas: replicas, totalSteps: 87, rule: Signum(), compute: compute)
     let losses = try (1...3).map { _ in try trainer.trainEpoch(on: train) }.last!
     let means = rates.indices.map { rate in
       seeds.indices.reduce(0) { $0 + losses.mean(replica: rate * seeds.count + $1) }

@@ -37,6 +37,13 @@ const char *gputrain_gather_source(void) {
   return text;
 }
 
+const char *gputrain_gradient_scale_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/gradient_scale.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_gram_source(void) {
   static const char text[] = {
 #embed "../../Kernels/gram.cl"

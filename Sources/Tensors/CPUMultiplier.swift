@@ -40,18 +40,16 @@ public final class CPUMultiplier: MatrixMultiplier {
     let global = [WorkShares.items(units: Int(sizes.units), cores: cores)]
     if case .update(let update, let change) = product.epilogue {
       let kernel = try compute.kernel(
-        .multiply, "multiply_update", Buffer<Float>.self, Buffer<Float>.self,
+        .multiply, "multiply_update", rule: update.rule, Buffer<Float>.self, Buffer<Float>.self,
         Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-        Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Float.self, Float.self,
-        Float.self, Float.self, Float.self, Float.self, UInt32.self, UInt32.self,
+        Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+        Buffer<Float>.self, Buffer<Float>.self, Float.self, UInt32.self, UInt32.self,
         ProductSizes.self)
-      let (rule, numbers) = update.direction.kernelArguments
-      let state = update.direction.state.map(\.buffer) + [result, result]
+      let own = update.kernelArguments(of: result)
       try kernel(
-        compute.queue, global: global, local: [1], left, right, update.rates.buffer,
-        update.active.buffer, result, state[0], state[1], change?.buffer ?? result, scratch,
-        product.alpha, update.schedule, numbers.x, numbers.y, numbers.z, numbers.w, rule,
-        change == nil ? 0 : 1, sizes)
+        compute.queue, global: global, local: [1], left, right, own.rates, own.hyperparameters,
+        own.steps, own.active, own.scales, result, own.first, own.second,
+        change?.buffer ?? result, scratch, product.alpha, own.row, change == nil ? 0 : 1, sizes)
     } else {
       let kernel = try compute.kernel(
         .multiply, "multiply", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,

@@ -12,32 +12,23 @@ package struct OnChipNetwork: Hashable, Sendable {
   let activation: Activation
   /// Whether the loss is the squared error, else cross-entropy.
   let squaredError: Bool
-  /// The update rule, as `UpdateDirection.kernelArguments` numbers it.
-  let rule: UInt32
+  /// The update rule.
+  let rule: ElementwiseRule
   /// Whether the data's rows are stored as bytes, else as floats.
   package let bytes: Bool
 
   /// A network; all sizes ≥ 1.
   package init(
     inputs: Int, features: Int, depth: Int, classes: Int, batch: Int, activation: Activation,
-    squaredError: Bool, rule: UpdateDirection.Kind, bytes: Bool
+    squaredError: Bool, rule: ElementwiseRule, bytes: Bool
   ) {
     (self.inputs, self.features, self.depth, self.classes) = (inputs, features, depth, classes)
     (self.batch, self.activation, self.squaredError) = (batch, activation, squaredError)
-    (self.rule, self.bytes) = (rule.rawValue, bytes)
+    (self.rule, self.bytes) = (rule, bytes)
   }
 
   /// The network in words: `64–64×2–10, batch 64`.
   package var description: String { "\(inputs)–\(features)×\(depth)–\(classes), batch \(batch)" }
-}
-
-extension UpdateDirection {
-  /// A direction without its tensors, as kernels number it.
-  package enum Kind: UInt32, Sendable {
-    /// See `UpdateDirection`.
-    case gradient = 1
-    case momentum, nesterov, adam
-  }
 }
 
 /// How a network's kernel uses the memory of one processor: a work-group of `items` a replica.
@@ -72,10 +63,9 @@ package struct OnChipPlan: Hashable, Sendable {
         && Self.localMemory(n, parts: parts) <= limits.localMemory
     }
     guard let parts else { return nil }
-    let stateTensors = n.rule == 1 ? 0 : n.rule == 4 ? 2 : 1
     func quads(_ weights: Int) -> Int { (weights / 4 + items - 1) / items }
     let state =
-      stateTensors
+      n.rule.state.count
       * (quads(n.features * n.inputs) + (n.depth - 1) * quads(n.features * n.features))
     (self.network, self.parts) = (network, parts)
     stateInRegisters = state <= Self.quadsInRegisters
@@ -108,7 +98,7 @@ package struct OnChipPlan: Hashable, Sendable {
     let numbers = [
       "INPUTS": n.inputs, "FEATURES": n.features, "DEPTH": n.depth, "CLASSES": n.classes,
       "BATCH": n.batch, "KIND": Int(n.activation.kernelCode),
-      "SQUARED_ERROR": n.squaredError ? 1 : 0, "BYTES": n.bytes ? 1 : 0, "RULE": Int(n.rule),
+      "SQUARED_ERROR": n.squaredError ? 1 : 0, "BYTES": n.bytes ? 1 : 0,
       "STATE_IN_REGISTERS": stateInRegisters ? 1 : 0, "PARTS": parts, "ITEMS": Self.items,
       "LOCAL_BYTES": Self.localMemory(n, parts: parts),
     ]
@@ -136,18 +126,16 @@ package struct OnChipSteps {
   let count, lastRows: Int
   /// Row of the order that the first batch begins with.
   let offset: Int
-  /// What changes from step to step, (schedule, c₁, c₂, 0); the launch begins with entry `first`.
-  let table: Buffer<SIMD4<Float>>
-  let first: Int
+  /// The rule's numbers at the first step; those of all steps are in device memory.
+  let numbers: StepNumbers
   let record: LossRecord
 
   /// `count` ≥ 1 steps, of which the last has `lastRows` rows.
   package init(
-    count: Int, lastRows: Int, offset: Int, table: Buffer<SIMD4<Float>>, first: Int,
-    record: LossRecord
+    count: Int, lastRows: Int, offset: Int, numbers: StepNumbers, record: LossRecord
   ) {
     (self.count, self.lastRows, self.offset) = (count, lastRows, offset)
-    (self.table, self.first, self.record) = (table, first, record)
+    (self.numbers, self.record) = (numbers, record)
   }
 }
 
@@ -166,11 +154,11 @@ extension Compute {
   ///
   /// Weights, state, `record`'s slots and `active` are afterwards what as many ordinary steps leave, up
   /// to rounding.
-  /// - layers: the hidden layers and the readout. beta: momentum, or Adam's β₁ and β₂.
+  /// - layers: the hidden layers and the readout.
   /// - Throws: `OpenCLError`.
   package func trainOnChip(
-    _ plan: OnChipPlan, layers: [OnChipLayer], beta: (Float, Float), rows: DeviceRows,
-    order: DeviceRows.Order, steps: OnChipSteps
+    _ plan: OnChipPlan, layers: [OnChipLayer], rows: DeviceRows, order: DeviceRows.Order,
+    steps: OnChipSteps
   ) throws {
     let network = plan.network
     precondition(
@@ -178,7 +166,8 @@ extension Compute {
         && rows.isBytes == network.bytes
         && (1...network.batch).contains(steps.lastRows) && steps.count >= 1
         && steps.offset + (steps.count - 1) * network.batch + steps.lastRows <= order.period
-        && steps.first + steps.count <= steps.table.count,
+        && steps.numbers.slot + steps.count <= steps.numbers.numbers.capacity
+        && steps.numbers.numbers.rule == network.rule,
       "\(steps.count) steps from row \(steps.offset) of \(order.period), \(network)")
     for step in [0, steps.count - 1] {
       let (history, slot) = (steps.record.history, steps.record.slot + step)
@@ -186,45 +175,45 @@ extension Compute {
     }
     switch rows.storage {
     case .bytes(let source):
-      try trainOnChip(plan, layers, beta, rows, source, order, steps)
+      try trainOnChip(plan, layers, rows, source, order, steps)
     case .floats(let source):
-      try trainOnChip(plan, layers, beta, rows, source, order, steps)
+      try trainOnChip(plan, layers, rows, source, order, steps)
     }
   }
 
   private func trainOnChip<Element>(
-    _ plan: OnChipPlan, _ layers: [OnChipLayer], _ beta: (Float, Float), _ rows: DeviceRows,
+    _ plan: OnChipPlan, _ layers: [OnChipLayer], _ rows: DeviceRows,
     _ source: Buffer<Element>, _ order: DeviceRows.Order, _ steps: OnChipSteps
   ) throws {
     typealias Floats = Buffer<Float>
     typealias Quads = Buffer<SIMD4<Float>>
     let kernel = try kernel(
-      .onChip, "train_on_chip", definitions: plan.definitions,
+      .onChip, "train_on_chip", definitions: plan.definitions, rule: plan.network.rule,
       Floats.self, Floats.self, Floats.self, Floats.self, Floats.self,
       Floats.self, Floats.self, Floats.self, Floats.self, Floats.self,
       Floats.self, Floats.self, Floats.self, Floats.self, Floats.self,
       Quads.self, Quads.self, Quads.self, Quads.self, Quads.self,
       Buffer<Element>.self, Buffer<UInt32>.self, Floats.self, Floats.self, Buffer<UInt32>.self,
-      Quads.self, Floats.self, Floats.self,
-      Float.self, Float.self, Float.self, Float.self, Float.self, Float.self, Float.self,
+      Floats.self, Floats.self, Floats.self, Floats.self,
+      Float.self, Float.self, Float.self, Float.self, Float.self,
       UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
     // The kernel looks at no layer beyond the readout, and at no state that the rule does not have.
     let five = (0..<5).map { layers[min($0, layers.count - 1)] }
     let weight = five.map(\.weight.buffer)
-    let mean = five.map { ($0.state.first ?? $0.weight).buffer }
-    let square = five.map { ($0.state.last ?? $0.weight).buffer }
+    let first = five.map { ($0.state.first ?? $0.weight).buffer }
+    let second = five.map { ($0.state.last ?? $0.weight).buffer }
     let (rates, alpha) = (five.map(\.rates.buffer), five.map(\.multiplier))
-    let record = steps.record
+    let (record, numbers) = (steps.record, steps.numbers.numbers)
     try kernel(
       queue, global: [OnChipPlan.items * order.replicas], local: [OnChipPlan.items],
       weight[0], weight[1], weight[2], weight[3], weight[4],
-      mean[0], mean[1], mean[2], mean[3], mean[4],
-      square[0], square[1], square[2], square[3], square[4],
+      first[0], first[1], first[2], first[3], first[4],
+      second[0], second[1], second[2], second[3], second[4],
       rates[0], rates[1], rates[2], rates[3], rates[4],
       source, rows.labels, rows.scale, rows.shift, order.buffer,
-      steps.table, record.history.buffer, record.active.buffer,
-      alpha[0], alpha[1], alpha[2], alpha[3], alpha[4], beta.0, beta.1,
-      UInt32(steps.offset), UInt32(order.period), UInt32(steps.first), UInt32(steps.count),
+      numbers.hyperparameters, numbers.steps, record.history.buffer, record.active.buffer,
+      alpha[0], alpha[1], alpha[2], alpha[3], alpha[4],
+      UInt32(steps.offset), UInt32(order.period), UInt32(steps.numbers.slot), UInt32(steps.count),
       UInt32(steps.lastRows), UInt32(record.slot))
   }
 }

@@ -16,17 +16,14 @@ extension Compute {
   ///
   /// - Throws: `OpenCLError`.
   public func sumOfSquaredDifferences(_ x: Tensor, _ y: Tensor) throws -> Tensor {
-    precondition(
-      x.rows == y.rows && x.columns == y.columns, "difference of \(x.shape) and \(y.shape)")
-    let partial = try partialSums(of: x)
-    let kernel = try kernel(
-      .reduction, kernelVariant.name(of: "sum_squared_differences"), Buffer<Float>.self,
-      Buffer<Float>.self,
-      Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self)
-    try kernel(
-      queue, global: spanSize(partial), local: [sumItems, 1], x.buffer, y.buffer, partial.buffer,
-      UInt32(y.replicaStride(in: x.replicas)), UInt32(x.stride), UInt32(partial.columns))
-    return partial
+    try sums("sum_squared_differences", x, y)
+  }
+
+  /// Σ x·y; a `y` of one replica serves all.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func sumOfProducts(_ x: Tensor, _ y: Tensor) throws -> Tensor {
+    try sums("sum_products", x, y)
   }
 
   /// Σ |x|.
@@ -77,6 +74,18 @@ extension Compute {
     try kernel(
       queue, global: spanSize(partial), local: [sumItems, 1], x.buffer, partial.buffer,
       UInt32(x.stride), UInt32(partial.columns))
+    return partial
+  }
+
+  private func sums(_ name: String, _ x: Tensor, _ y: Tensor) throws -> Tensor {
+    precondition(x.rows == y.rows && x.columns == y.columns, "\(name) of \(x.shape), \(y.shape)")
+    let partial = try partialSums(of: x)
+    let kernel = try kernel(
+      .reduction, kernelVariant.name(of: name), Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self)
+    try kernel(
+      queue, global: spanSize(partial), local: [sumItems, 1], x.buffer, y.buffer, partial.buffer,
+      UInt32(y.replicaStride(in: x.replicas)), UInt32(x.stride), UInt32(partial.columns))
     return partial
   }
 

@@ -24,53 +24,150 @@ public struct UpdateRates {
   }
 }
 
-/// How a gradient becomes a direction, with the tensors of the weight's shape that the rule keeps.
-public enum UpdateDirection {
-  /// d = g.
-  case gradient
-  /// v ← μ·v + g;  d = v, or g + μ·v with Nesterov's look-ahead.
-  case momentum(Float, nesterov: Bool, velocity: Tensor)
-  /// d = m·c₁/(√(v·c₂) + ε) with the running means m and v of g and g²; c = 1/(1 − βᵗ), step t ≥ 1.
-  case adam(
-    mean: Tensor, square: Tensor, beta1: Float, beta2: Float, correction1: Float,
-    correction2: Float)
+/// An elementwise rule's numbers in each replica, in device memory: those that stay, and those of many
+/// steps in advance.
+public final class RuleNumbers {
+  /// What the numbers are of.
+  public let rule: ElementwiseRule
+  /// Steps whose numbers are in device memory at a time.
+  public let capacity: Int
+  let hyperparameters, steps: Buffer<Float>
+  /// The schedule's factor and the corrections of each replica at a step, from 0.
+  public let values: (_ step: Int) -> [[Float]]
+  private let replicas: Int
+  private let compute: Compute
+  /// The steps, from 0, whose numbers are there.
+  private var filled = 0..<0
 
-  /// The tensors that the rule keeps.
-  var state: [Tensor] {
-    switch self {
-    case .gradient: []
-    case .momentum(_, _, let velocity): [velocity]
-    case .adam(let mean, let square, _, _, _, _): [mean, square]
-    }
+  /// Numbers of `rule`.
+  ///
+  /// - hyperparameters: of each replica, in the order of the rule's names.
+  /// - capacity: ≥ 1.
+  /// - values: the schedule's factor and the corrections of each replica at a step, from 0.
+  /// - Throws: `OpenCLError`.
+  public init(
+    _ rule: ElementwiseRule, hyperparameters: [[Float]], capacity: Int,
+    values: @escaping (_ step: Int) -> [[Float]], compute: Compute
+  ) throws {
+    precondition(
+      hyperparameters.allSatisfy { $0.count == rule.hyperparameters.count } && capacity >= 1,
+      "\(rule.name) has hyperparameters \(rule.hyperparameters), got \(hyperparameters)")
+    (self.rule, self.capacity, self.compute) = (rule, capacity, compute)
+    self.values = values
+    replicas = hyperparameters.count
+    let own = hyperparameters.flatMap { $0 }
+    self.hyperparameters = try Buffer(queue: compute.queue, own.isEmpty ? [0] : own)
+    steps = try Buffer(
+      context: compute.queue.context, count: capacity * replicas * rule.stepNumbers)
   }
+
+  /// The place of a step's numbers; where they are not in device memory, those of `capacity` steps from
+  /// there on are written, which waits for the device.
+  ///
+  /// - step: from 0.
+  /// - Throws: `OpenCLError`.
+  public func step(_ step: Int) throws -> StepNumbers {
+    if !filled.contains(step) {
+      let first = step - step % capacity
+      filled = first..<first + capacity
+      if compute.queue.context.recording == nil {
+        var table: [Float] = []
+        table.reserveCapacity(steps.count)
+        for step in filled { for own in values(step) { table += own } }
+        precondition(table.count == steps.count, "\(table.count) numbers, not \(steps.count)")
+        try steps.write(table, queue: compute.queue)
+      }
+    }
+    return StepNumbers(numbers: self, slot: step - filled.lowerBound, replicas: replicas)
+  }
+}
+
+extension StepNumbers {
+  /// The same numbers in every replica and at every step.
+  ///
+  /// - hyperparameters: in the order of the rule's names. step: the schedule's factor and the
+  ///   corrections.
+  /// - Throws: `OpenCLError`.
+  public init(
+    _ rule: ElementwiseRule, replicas: Int = 1, hyperparameters: [Float] = [], step: [Float] = [1],
+    compute: Compute
+  ) throws {
+    let numbers = try RuleNumbers(
+      rule, hyperparameters: [[Float]](repeating: hyperparameters, count: replicas), capacity: 1,
+      values: { _ in [[Float]](repeating: step, count: replicas) }, compute: compute)
+    self = try numbers.step(0)
+  }
+}
+
+/// A rule's numbers at one step.
+public struct StepNumbers {
+  let numbers: RuleNumbers
+  /// Place of the step among those in device memory.
+  let slot: Int
+  let replicas: Int
+
+  /// The first replica's row of `RuleNumbers.steps`.
+  var row: UInt32 { UInt32(slot * replicas) }
 }
 
 /// One update of a weight, but for its gradient.
 public struct WeightUpdate {
-  /// The rule.
-  public let direction: UpdateDirection
+  /// The rule with its numbers at this step.
+  public let numbers: StepNumbers
+  /// What the rule keeps, tensors of the weight's shape in the order of its names.
+  public let state: [Tensor]
   /// The weight's rates in each replica.
   public let rates: UpdateRates
-  /// 0 for replicas that stand still; [replica, 1, 1].
+  /// 0 for replicas that are frozen; [replica, 1, 1].
   public let active: Tensor
-  /// The learning rate's factor.
-  public let schedule: Float
+  /// What each replica's gradient is multiplied by, [replica, 1, 1]; nil: 1.
+  public let gradientScale: Tensor?
 
-  /// An update along `direction`.
+  /// The rule.
+  public var rule: ElementwiseRule { numbers.numbers.rule }
+
+  /// An update by a rule.
   public init(
-    along direction: UpdateDirection, rates: UpdateRates, active: Tensor, schedule: Float
+    _ numbers: StepNumbers, state: [Tensor] = [], rates: UpdateRates, active: Tensor,
+    gradientScale: Tensor? = nil
   ) {
-    self.direction = direction
-    self.rates = rates
-    self.active = active
-    self.schedule = schedule
+    (self.numbers, self.state, self.rates) = (numbers, state, rates)
+    (self.active, self.gradientScale) = (active, gradientScale)
+  }
+
+  /// Traps where tensors and numbers do not fit a weight.
+  func check(_ weight: Tensor, alike: [Tensor]) {
+    let alike = alike + state
+    precondition(
+      alike.allSatisfy { $0.shape == weight.shape } && state.count == rule.state.count
+        && rates.buffer.count == weight.replicas && active.count == weight.replicas
+        && numbers.replicas == weight.replicas
+        && (gradientScale?.count ?? weight.replicas) == weight.replicas,
+      "update of \(weight.shape) by \(rule.name) with tensors \(alike.map(\.shape)), "
+        + "\(rates.buffer.count) rates")
+  }
+
+  /// What kernels take of a weight in memory `weight`: state that a rule does not have is not touched,
+  /// and `active` is 1 where it is read, which no gradient is changed by.
+  func kernelArguments(
+    of weight: Buffer<Float>
+  ) -> (
+    rates: Buffer<SIMD4<Float>>, hyperparameters: Buffer<Float>, steps: Buffer<Float>,
+    active: Buffer<Float>, scales: Buffer<Float>, first: Buffer<Float>, second: Buffer<Float>,
+    row: UInt32
+  ) {
+    (
+      rates.buffer, numbers.numbers.hyperparameters, numbers.numbers.steps, active.buffer,
+      (gradientScale ?? active).buffer, state.first?.buffer ?? weight,
+      state.count > 1 ? state[1].buffer : weight, numbers.row
+    )
   }
 }
 
 /// Update rules, in place, for every replica that `active` [replica, 1, 1] does not mark 0.
 ///
 /// Where a change is recorded, the gradient's memory takes the step's ΔW, to the precision of ΔW
-/// itself; NaN of a replica that stands still.
+/// itself; NaN of a frozen replica.
 extension Compute {
   /// Updates `weight` by a gradient that is a matrix.
   ///
@@ -78,22 +175,19 @@ extension Compute {
   public func apply(
     _ update: WeightUpdate, to weight: Tensor, gradient: Tensor, recordsChange: Bool = false
   ) throws {
-    switch update.direction {
-    case .gradient:
-      try updateSGD(
-        weight, gradient: gradient, rates: update.rates, active: update.active,
-        schedule: update.schedule, recordsChange: recordsChange)
-    case .momentum(let momentum, let nesterov, let velocity):
-      try updateMomentum(
-        weight, gradient: gradient, velocity: velocity, rates: update.rates,
-        active: update.active, schedule: update.schedule, momentum: momentum, nesterov: nesterov,
-        recordsChange: recordsChange)
-    case .adam(let mean, let square, let beta1, let beta2, let correction1, let correction2):
-      try updateAdam(
-        weight, gradient: gradient, mean: mean, square: square, rates: update.rates,
-        active: update.active, schedule: update.schedule, beta1: beta1, beta2: beta2,
-        correction1: correction1, correction2: correction2, recordsChange: recordsChange)
-    }
+    update.check(weight, alike: [gradient])
+    let kernel = try kernel(
+      .update, "update", rule: update.rule, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self,
+      UInt32.self)
+    let own = update.kernelArguments(of: weight.buffer)
+    try kernel(
+      queue,
+      global: [roundUp((weight.stride + vectorWidth - 1) / vectorWidth, 64), weight.replicas],
+      local: [64, 1], weight.buffer, gradient.buffer, own.first, own.second, own.rates,
+      own.hyperparameters, own.steps, own.active, own.scales, own.row, recordsChange ? 1 : 0,
+      UInt32(weight.stride))
   }
 
   /// Updates `weight` by its gradient's factors, ∇W = scale·Δᵀ H, which need not become a matrix.
@@ -112,95 +206,5 @@ extension Compute {
       MatrixProduct(
         .tn, delta, input, alpha: scale, epilogue: .update(update, change: change), into: weight))
     return change
-  }
-
-  /// W ← (1 − s·d)·W − s·η·(g + λ·W).
-  ///
-  /// - Throws: `OpenCLError`.
-  public func updateSGD(
-    _ weight: Tensor, gradient: Tensor, rates: UpdateRates, active: Tensor, schedule: Float,
-    recordsChange: Bool = false
-  ) throws {
-    check(weight, gradient, rates, active)
-    let kernel = try kernel(
-      .update, "update_sgd", Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, UInt32.self, UInt32.self)
-    try kernel(
-      queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
-      rates.buffer, active.buffer, schedule, recordsChange ? 1 : 0,
-      UInt32(weight.stride))
-  }
-
-  /// v ← μ·v + g, then a step along v, or along g + μ·v with Nesterov's look-ahead.
-  ///
-  /// - Throws: `OpenCLError`.
-  public func updateMomentum(
-    _ weight: Tensor, gradient: Tensor, velocity: Tensor, rates: UpdateRates, active: Tensor,
-    schedule: Float, momentum: Float, nesterov: Bool, recordsChange: Bool = false
-  ) throws {
-    check(weight, gradient, rates, active, velocity)
-    let kernel = try kernel(
-      .update, "update_momentum", Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, Float.self,
-      UInt32.self, UInt32.self, UInt32.self)
-    try kernel(
-      queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
-      velocity.buffer, rates.buffer, active.buffer, schedule, momentum,
-      nesterov ? 1 : 0, recordsChange ? 1 : 0, UInt32(weight.stride))
-  }
-
-  /// Adam's step: m·c₁/(√(v·c₂) + ε) with the running means m and v of g and g².
-  ///
-  /// - correction1, correction2: c = 1/(1 − βᵗ) for step t ≥ 1.
-  /// - Throws: `OpenCLError`.
-  public func updateAdam(
-    _ weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, rates: UpdateRates,
-    active: Tensor, schedule: Float, beta1: Float, beta2: Float, correction1: Float,
-    correction2: Float, recordsChange: Bool = false
-  ) throws {
-    check(weight, gradient, rates, active, mean, square)
-    let kernel = try kernel(
-      .update, "update_adam", Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self,
-      Float.self, Float.self, Float.self, Float.self, Float.self, UInt32.self, UInt32.self)
-    try kernel(
-      queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
-      mean.buffer, square.buffer, rates.buffer, active.buffer, schedule,
-      beta1, beta2, correction1, correction2, recordsChange ? 1 : 0, UInt32(weight.stride))
-  }
-
-  /// W ← (1 − s·d)·W − s·η·g/‖g‖; a gradient of norm 0 moves nothing. λ does not enter.
-  ///
-  /// - norms: ‖g‖ of each replica, [replica, 1, 1].
-  /// - Throws: `OpenCLError`.
-  public func updateNormalized(
-    _ weight: Tensor, gradient: Tensor, norms: Tensor, rates: UpdateRates, active: Tensor,
-    schedule: Float, recordsChange: Bool = false
-  ) throws {
-    check(weight, gradient, rates, active)
-    precondition(norms.count == weight.replicas, "norms \(norms.shape) for \(weight.shape)")
-    let kernel = try kernel(
-      .update, "update_normalized", Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, UInt32.self,
-      UInt32.self)
-    try kernel(
-      queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
-      norms.buffer, rates.buffer, active.buffer, schedule,
-      recordsChange ? 1 : 0, UInt32(weight.stride))
-  }
-
-  private func updateSize(_ weight: Tensor) -> [Int] {
-    [roundUp((weight.stride + vectorWidth - 1) / vectorWidth, 64), weight.replicas]
-  }
-
-  private func check(
-    _ weight: Tensor, _ gradient: Tensor, _ rates: UpdateRates, _ active: Tensor, _ state: Tensor...
-  ) {
-    let alike = [gradient] + state
-    precondition(
-      alike.allSatisfy { $0.shape == weight.shape }
-        && rates.buffer.count == weight.replicas && active.count == weight.replicas,
-      "update of \(weight.shape) with gradient and state \(alike.map(\.shape)), "
-        + "\(rates.buffer.count) rates")
   }
 }

@@ -276,13 +276,13 @@ public final class Compute {
   }
 
   /// The kernel `name` of `source` compiled with `definitions`, in place of the device's own where
-  /// they are of one name; compiled and checked at first use.
+  /// they are of one name, and with the update rule's macros; compiled and checked at first use.
   package func kernel<each Argument: KernelArgument>(
     _ source: KernelSource, _ name: String, definitions: [String: String] = [:],
-    _: repeat (each Argument).Type
+    rule: ElementwiseRule? = nil, _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
     let own = definitions.filter { commonDefinitions[$0.key] != $0.value }
-    let program = ProgramKey(source: source, definitions: own)
+    let program = ProgramKey(source: source, definitions: own, rule: rule)
     return try kernel(KernelKey(source: .package(program), name: name)) {
       try self.program(program)
     }

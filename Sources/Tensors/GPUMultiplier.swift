@@ -50,8 +50,8 @@ public final class GPUMultiplier: MatrixMultiplier {
   >
   private typealias MultiplyUpdate = Kernel<
     Buffer<Float>, Buffer<Float>, Buffer<SIMD4<Float>>, Buffer<Float>, Buffer<Float>,
-    Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, Float, Float, Float, Float, Float, UInt32,
-    UInt32, UInt32, UInt32, UInt64, UInt64
+    Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Float,
+    UInt32, UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
   >
   private typealias AddSlices = Kernel<
     Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, UInt32, UInt32, UInt32
@@ -287,13 +287,11 @@ public final class GPUMultiplier: MatrixMultiplier {
       guard case .update(let update, let change) = product.epilogue else {
         preconditionFailure("a kernel of updates for \(product.epilogue)")
       }
-      let numbers = update.direction.kernelArguments.numbers
-      let state = update.direction.state.map(\.buffer) + [c, c]
+      let own = update.kernelArguments(of: c)
       try multiplyUpdate(
-        compute.queue, global: global, local: local, a, b, update.rates.buffer,
-        update.active.buffer, c, state[0], state[1], change?.buffer ?? c, product.alpha,
-        update.schedule, numbers.x, numbers.y, numbers.z, numbers.w, change == nil ? 0 : 1, m, n, k,
-        strideA, strideB)
+        compute.queue, global: global, local: local, a, b, own.rates, own.hyperparameters,
+        own.steps, own.active, own.scales, c, own.first, own.second, change?.buffer ?? c,
+        product.alpha, own.row, change == nil ? 0 : 1, m, n, k, strideA, strideB)
     }
   }
 

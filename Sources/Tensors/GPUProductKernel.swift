@@ -81,7 +81,8 @@ package enum GPUProductKernel: Hashable, Sendable {
     let options = buildOptions(variant, platform: platform)
     if !options.isEmpty { numbers["LIMITED"] = 1 }
     return ProgramKey(
-      source: source, definitions: numbers.mapValues(String.init), options: options,
+      source: source, definitions: numbers.mapValues(String.init), rule: variant.rule,
+      options: options,
       holdsBackInstructions: holdsBack)
   }
 

@@ -4,6 +4,7 @@ import CKernels
 package enum KernelSource: String, CaseIterable {
   case activation, arithmetic, fill, gather, gram, loss, multiply, normalization, order, random
   case pack, record, reduction, ritz, slices, spectral, update
+  case gradientScale = "gradient_scale"
   /// Of GPUs: compiled for a variant and a tile.
   case multiplyLocal = "multiply_local"
   case multiplyTensor = "multiply_tensor"
@@ -52,6 +53,7 @@ package enum KernelSource: String, CaseIterable {
       case .epilogue: gputrain_epilogue_source()
       case .fill: gputrain_fill_source()
       case .gather: gputrain_gather_source()
+      case .gradientScale: gputrain_gradient_scale_source()
       case .gram: gputrain_gram_source()
       case .lanes: gputrain_lanes_source()
       case .loss: gputrain_loss_source()

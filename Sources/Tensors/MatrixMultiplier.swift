@@ -78,7 +78,7 @@ extension MatrixMultiplier {
   func tryOut(_ forms: [ProductForm], size: Int, compute: Compute) throws {
     for form in forms {
       let plain = [true, false].map { ProductVariant(form, isAligned: $0, ending: .plain) }
-      let update = ProductVariant(form, isAligned: true, ending: .update(rule: 1))
+      let update = ProductVariant(form, isAligned: true, ending: .update(.gradientDescent))
       for variant in plain + (form == .tn ? [update] : []) {
         try ProductTrial(
           variant: variant, rows: size, columns: size, depth: size, precision: precision

@@ -10,15 +10,3 @@ extension ProductEpilogue {
     }
   }
 }
-
-extension UpdateDirection {
-  /// The rule and its numbers as those called `multiply_update` take them.
-  var kernelArguments: (rule: UInt32, numbers: SIMD4<Float>) {
-    switch self {
-    case .gradient: (1, .zero)
-    case .momentum(let momentum, let nesterov, _): (nesterov ? 3 : 2, [momentum, 0, 0, 0])
-    case .adam(_, _, let beta1, let beta2, let correction1, let correction2):
-      (4, [beta1, beta2, correction1, correction2])
-    }
-  }
-}

@@ -39,12 +39,7 @@ enum ProductEpilogue {
       precondition(
         derivative.z.shape == c.shape, "derivative at \(derivative.z.shape) for \(c.shape)")
     case .update(let update, let change):
-      let alike = update.direction.state + (change.map { [$0] } ?? [])
-      precondition(
-        alike.allSatisfy { $0.shape == c.shape } && update.rates.buffer.count == c.replicas
-          && update.active.count == c.replicas,
-        "update of \(c.shape) with state \(alike.map(\.shape)), "
-          + "\(update.rates.buffer.count) rates")
+      update.check(c, alike: change.map { [$0] } ?? [])
     }
   }
 }

@@ -9,6 +9,19 @@ package struct ProductReference {
     (self.form, self.m, self.n, self.k, self.replicasB) = (form, m, n, k, replicasB)
   }
 
+  /// Every element, rounded.
+  func product(_ a: [Float], _ b: [Float]) -> [Float] {
+    let (rowA, stepA) = form == .tn ? (1, m) : (k, 1)
+    let (columnB, stepB) = form == .nt ? (k, 1) : (1, n)
+    return (0..<a.count / k * n).map { index in
+      let (replica, i, j) = (index / (m * n), index / n % m, index % n)
+      let x = replica * m * k + i * rowA
+      let y = (replicasB == 1 ? 0 : replica * k * n) + j * columnB
+      return Float(
+        (0..<k).reduce(0.0) { $0 + Double(a[x + $1 * stepA]) * Double(b[y + $1 * stepB]) })
+    }
+  }
+
   /// The greatest |got − sign·Σ a·b| over Σ|a·b| of every `step`-th element; NaN where one is.
   ///
   /// - got: [replica, m, n]. a, b: as the form has them.

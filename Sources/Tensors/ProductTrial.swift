@@ -60,6 +60,11 @@ struct ProductTrial {
     let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
     let left = try memory.tensor(a, replicas: replicas, rows: rowsA, columns: columnsA)
     let right = try memory.tensor(b, replicas: 1, rows: rowsB, columns: columnsB)
+    if let rule = variant.rule, ![.gradientDescent, .adam].contains(rule) {
+      return try run(rule, left, right, a: a, b: b, memory: memory) {
+        try multiply($0, ProductSlices(k: k, depth: k), memory.pool)
+      }
+    }
     let result = try memory.tensor(0, replicas: replicas, rows: m, columns: n)
     let (epilogue, factor) = try epilogue(like: result, memory)
     try multiply(
@@ -86,6 +91,54 @@ struct ProductTrial {
       guard error <= Self.activationBound else {
         throw ProductTrialError(
           product: "\(what), output", error: error, bound: Self.activationBound)
+      }
+    }
+  }
+
+  /// An update by a rule of whatever kind: in the product, and by the plain kernel after the host's.
+  ///
+  /// A rule may make anything of a gradient's rounding, as a sign does where it is next to nothing: one
+  /// element in a hundred may differ.
+  private func run(
+    _ rule: ElementwiseRule, _ left: Tensor, _ right: Tensor, a: [Float], b: [Float],
+    memory: TrialMemory, multiply: (MatrixProduct) throws -> Void
+  ) throws {
+    let (m, n, k) = (left.columns, right.columns, left.rows)
+    let numbers = try StepNumbers(
+      rule, replicas: Self.replicas, hyperparameters: rule.hyperparameters.map { _ in 0.5 },
+      step: [Float](repeating: 1, count: rule.stepNumbers), compute: memory.compute)
+    let halves = [Float](repeating: 0.5, count: Self.replicas)
+    let rates = try UpdateRates(
+      learningRate: halves, epsilon: halves, coupledDecay: halves, decoupledDecay: halves,
+      compute: memory.compute)
+    let active = try memory.tensor(1, replicas: Self.replicas, rows: 1, columns: 1)
+    func subject() throws -> (update: WeightUpdate, tensors: [Tensor]) {
+      let tensors = try (0...rule.state.count).map {
+        try memory.tensor(
+          Self.values(Self.replicas * m * n, seed: UInt64(3 + $0)).map { abs($0) },
+          replicas: Self.replicas, rows: m, columns: n)
+      }
+      let state = Array(tensors.dropFirst())
+      return (WeightUpdate(numbers, state: state, rates: rates, active: active), tensors)
+    }
+    let (fused, plain) = (try subject(), try subject())
+    try multiply(
+      MatrixProduct(
+        .tn, left, right, alpha: 1, epilogue: .update(fused.update, change: nil),
+        into: fused.tensors[0]))
+    let product = ProductReference(form: .tn, m: m, n: n, k: k, replicasB: 1).product(a, b)
+    try memory.compute.apply(
+      plain.update, to: plain.tensors[0],
+      gradient: memory.tensor(product, replicas: Self.replicas, rows: m, columns: n))
+    let bound = 100 * precision.relativeBound(depth: k)
+    for (got, expected) in zip(fused.tensors, plain.tensors) {
+      let pairs = zip(try memory.compute.read(got), try memory.compute.read(expected))
+      let errors = pairs.map { Double(abs($0 - $1) / (1 + abs($1))) }
+      let wrong = errors.count { !($0 <= bound) }
+      guard 100 * wrong <= errors.count else {
+        throw ProductTrialError(
+          product: "\(variant.form.rawValue) \(m)×\(n)×\(k), update by \(rule)",
+          error: errors.max { !($1 <= $0) }!, bound: bound)
       }
     }
   }
@@ -120,26 +173,17 @@ struct ProductTrial {
       let output = flags & 2 == 0 ? nil : try filled(0, rows: c.rows, columns: c.columns)
       return (.forward(bias: bias, activation: activation, output: output), 1)
     case .update(let rule):
-      // W ← 0 − g under every rule: without memory, and Adam with an ε beside which g is nothing.
-      func state() throws -> Tensor { try filled(0, rows: c.rows, columns: c.columns) }
-      let direction: UpdateDirection =
-        switch rule {
-        case 1: .gradient
-        case 2, 3: .momentum(0, nesterov: rule == 3, velocity: try state())
-        default:
-          .adam(
-            mean: try state(), square: try state(), beta1: 0, beta2: 0, correction1: 1,
-            correction2: 1)
-        }
-      let (large, zeros): (Float, [Float]) = (
-        rule == 4 ? 0x1p40 : 1, [Float](repeating: 0, count: c.replicas)
-      )
-      let larges = zeros.map { _ in large }
+      // W ← 0 − g: plain descent, and Adam without memory and with an ε beside which g is nothing.
+      let zeros = [Float](repeating: 0, count: c.replicas)
+      let larges = zeros.map { _ in rule == .adam ? Float(0x1p40) : 1 }
       let update = WeightUpdate(
-        along: direction,
+        try StepNumbers(
+          rule, replicas: c.replicas, hyperparameters: rule.hyperparameters.map { _ in 0 },
+          step: [Float](repeating: 1, count: rule.stepNumbers), compute: memory.compute),
+        state: try rule.state.map { _ in try filled(0, rows: c.rows, columns: c.columns) },
         rates: try UpdateRates(
           learningRate: larges, epsilon: larges, coupledDecay: zeros, decoupledDecay: zeros,
-          compute: memory.compute), active: try filled(1, rows: 1, columns: 1), schedule: 1)
+          compute: memory.compute), active: try filled(1, rows: 1, columns: 1))
       return (.update(update, change: nil), -1)
     }
   }

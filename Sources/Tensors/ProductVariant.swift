@@ -9,8 +9,8 @@ package struct ProductVariant: Hashable, Sendable {
     case slice
     /// C = α·P and what `flags` of Kernels/epilogue.cl say, with φ.
     case epilogue(flags: UInt32, Activation)
-    /// W is updated by a rule, as `UpdateDirection.kernelArguments` numbers it.
-    case update(rule: UInt32)
+    /// W is updated by a rule.
+    case update(ElementwiseRule)
   }
 
   /// The transpose mode.
@@ -31,7 +31,7 @@ package struct ProductVariant: Hashable, Sendable {
       if isSliced {
         .slice
       } else if case .update(let update, _) = product.epilogue {
-        .update(rule: update.direction.kernelArguments.rule)
+        .update(update.rule)
       } else {
         product.epilogue.ending
       }
@@ -45,7 +45,7 @@ package struct ProductVariant: Hashable, Sendable {
       ProductVariant(form, isAligned: true, ending: .plain),
       ProductVariant(form, isAligned: false, ending: .plain),
       ProductVariant(form, isAligned: true, ending: .slice),
-    ] + (form == .tn ? [ProductVariant(form, isAligned: true, ending: .update(rule: 4))] : [])
+    ] + (form == .tn ? [ProductVariant(form, isAligned: true, ending: .update(.adam))] : [])
   }
 
   /// The kernel's name.
@@ -64,6 +64,11 @@ package struct ProductVariant: Hashable, Sendable {
     numbers["ALIGNED"] = isAligned ? 1 : 0
     return numbers
   }
+
+  /// The rule by which weights are updated, if any.
+  var rule: ElementwiseRule? {
+    if case .update(let rule) = ending { rule } else { nil }
+  }
 }
 
 extension ProductVariant.Ending {
@@ -72,12 +77,12 @@ extension ProductVariant.Ending {
 
   /// What Kernels/span.cl is compiled with.
   var parameters: [String: Int] {
-    var numbers = ["EPILOGUE": 0, "KIND": 0, "RULE": 0]
+    var numbers = ["EPILOGUE": 0, "KIND": 0]
     switch self {
     case .slice: numbers["SLICED"] = 1
     case .epilogue(let flags, let activation):
       (numbers["EPILOGUE"], numbers["KIND"]) = (Int(flags), Int(activation.kernelCode))
-    case .update(let rule): (numbers["EPILOGUE"], numbers["RULE"]) = (8, Int(rule))
+    case .update: numbers["EPILOGUE"] = 8
     }
     return numbers
   }

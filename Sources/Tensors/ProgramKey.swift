@@ -7,17 +7,20 @@ package struct ProgramKey: Hashable, Sendable {
   let source: KernelSource
   /// Macros by name.
   let definitions: [String: String]
+  /// The update rule whose macros come before the text, if any.
+  let rule: ElementwiseRule?
   /// Further options of the compiler.
   let options: [String]
   /// Whether what is compiled holds back instructions, which `HeldBackInstructions` puts in.
   let holdsBackInstructions: Bool
 
-  /// The program of `source` with these definitions and options.
+  /// The program of `source` with these definitions, update rule and options.
   package init(
-    source: KernelSource, definitions: [String: String] = [:], options: [String] = [],
-    holdsBackInstructions: Bool = false
+    source: KernelSource, definitions: [String: String] = [:], rule: ElementwiseRule? = nil,
+    options: [String] = [], holdsBackInstructions: Bool = false
   ) {
     (self.source, self.definitions, self.options) = (source, definitions, options)
+    self.rule = rule
     self.holdsBackInstructions = holdsBackInstructions
   }
 
@@ -29,7 +32,8 @@ package struct ProgramKey: Hashable, Sendable {
       try HeldBackInstructions.put(into: text)
     }
     return try Program(
-      context: context, file: source.file, source: source.text,
+      context: context, file: source.file,
+      source: (rule.map { "\($0.macros)#line 1 \"\(source.file)\"\n" } ?? "") + source.text,
       definitions: definitions.merging(common) { own, _ in own },
       options: options,
       assembling: holdsBackInstructions ? putInstructions : nil)

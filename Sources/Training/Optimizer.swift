@@ -2,124 +2,226 @@ import Networks
 import Spectral
 import Tensors
 
-/// Steps parameters along an update rule's direction, each at its own rate in each replica.
+/// Steps parameters along their update rules' directions, each at its own rate in each replica.
 ///
 ///     η_l = η·learningRateFactor,   step = schedule·η_l·direction
+///
+/// A parameter whose rate is 0 in every replica is frozen: it is not updated and keeps no state.
 public final class Optimizer {
-  /// Adam's ε where nothing is said: PyTorch's.
-  public static let defaultEpsilon = 1e-8
-
   /// Steps begun so far.
   public private(set) var step = 0
   /// 1 for each replica that trains, 0 for those that have diverged; [replica, 1, 1].
   public let active: Tensor
-  /// How gradients become directions.
-  public let rule: any UpdateRule
-  /// Whether ΔW is −s·η_l·∇ and nothing else.
-  public let isGradientDescent: Bool
   private let compute: Compute
+  private let totalSteps: Int
+  private let replicas: Int
+  private let scalesGradients: Bool
   private var slots: [ObjectIdentifier: Slot] = [:]
-  private var schedule: Float = 1
+  /// Numbers of rules, shared by the parameters that have the same.
+  private var numbers: [NumbersKey: RuleNumbers] = [:]
   private var observer: (any UpdateObserver)?
+  private var gradientScale: Tensor?
 
+  /// A parameter's rule, rates and state.
   private struct Slot {
+    let rule: any UpdateRule
+    let key: NumbersKey
     let rates: UpdateRates
     let state: [Tensor]
     let learningRates, epsilons: [Double]
+    let decays: Bool
   }
 
-  /// Whether ΔW is the gradient times the rate, with nothing that has to be kept to know it.
-  package static func isGradientDescent(_ rule: any UpdateRule, weightDecay: WeightDecay?) -> Bool {
-    rule is SGD && weightDecay == nil
+  /// What a rule's numbers depend on, by replica.
+  private struct NumbersKey: Hashable {
+    let settings: [NumberSettings]
   }
+
+  private struct NumberSettings: Hashable {
+    let optimizer: OptimizerKind
+    let namesOptimizer: Bool
+    let hyperparameters: Hyperparameters
+    let schedule: Schedule
+  }
+
+  /// Steps whose numbers are in device memory at a time, at most.
+  static let mostStepsAhead = 1024
 
   /// An optimizer of `parameters`.
   ///
-  /// - learningRates: η of each replica. scalings: for each parameter, each replica's.
+  /// - settings, scalings: for each parameter, each replica's, of one update rule.
+  ///   learningRates: η of each replica.
+  /// - totalSteps: those that schedules are laid out for.
+  /// - custom: a custom rule for the parameters whose group names none.
+  /// - scalesGradients: whether steps may come with a `gradientScale`.
   /// - Throws: `OpenCLError.callFailed` where memory is short.
   public init(
-    rule: any UpdateRule, parameters: [Parameter], learningRates: [Double],
-    scalings: [[WidthScaling]], epsilon: Double = Optimizer.defaultEpsilon,
-    weightDecay: WeightDecay? = nil, compute: Compute
+    parameters: [Parameter], settings: [[ParameterSettings]], learningRates: [Double],
+    scalings: [[WidthScaling]], totalSteps: Int, custom: (any UpdateRule)? = nil,
+    scalesGradients: Bool = false, compute: Compute
   ) throws {
+    self.scalesGradients = scalesGradients
+    replicas = learningRates.count
     precondition(
-      scalings.count == parameters.count
-        && scalings.allSatisfy { $0.count == learningRates.count },
-      "scalings for \(parameters.count) parameters × \(learningRates.count) replicas")
-    self.rule = rule
-    isGradientDescent = Self.isGradientDescent(rule, weightDecay: weightDecay)
-    self.compute = compute
-    let replicas = learningRates.count
+      scalings.count == parameters.count && settings.count == parameters.count
+        && (scalings.map(\.count) + settings.map(\.count)).allSatisfy { $0 == learningRates.count },
+      "scalings and settings of \(parameters.count) parameters × \(learningRates.count) replicas")
+    (self.compute, self.totalSteps) = (compute, totalSteps)
     active = try compute.filled(1, replicas: replicas, rows: 1, columns: 1)
-    for (parameter, scaling) in zip(parameters, scalings) {
-      let rates = zip(learningRates, scaling).map { $0 * $1.learningRateFactor }
-      let decay = scaling.map { (weightDecay?.strength ?? 0) * $0.weightDecayFactor }
-      let epsilons = scaling.map { epsilon * $0.epsilonFactor }
-      let coupled = weightDecay?.kind == .coupled
-      let value = parameter.value
-      slots[ObjectIdentifier(parameter)] = Slot(
-        rates: try UpdateRates(
-          learningRate: rates.map { Float($0) },
-          epsilon: epsilons.map { Float($0) },
-          coupledDecay: decay.map { coupled ? Float($0) : 0 },
-          decoupledDecay: zip(rates, decay).map { coupled ? 0 : Float($0 * $1) },
-          compute: compute),
-        state: try rule.stateNames.map { _ in
-          try compute.filled(
-            0, replicas: value.replicas, rows: value.rows, columns: value.columns)
-        }, learningRates: rates, epsilons: epsilons)
+    for (parameter, (settings, scalings)) in zip(parameters, zip(settings, scalings)) {
+      guard scalings.contains(where: { $0.learningRateFactor != 0 }) else { continue }
+      precondition(
+        settings.allSatisfy { $0.optimizer == settings[0].optimizer },
+        "replicas with several update rules of \(parameter.name)")
+      slots[ObjectIdentifier(parameter)] = try slot(
+        of: parameter, settings, scalings, learningRates, custom)
     }
   }
 
-  /// Begins the next step, at `schedule` times the learning rates.
+  private func slot(
+    of parameter: Parameter, _ settings: [ParameterSettings], _ scalings: [WidthScaling],
+    _ learningRates: [Double], _ custom: (any UpdateRule)?
+  ) throws -> Slot {
+    let rules = settings.map { $0.rule(or: custom) }
+    let rates = zip(learningRates, scalings).map { $0 * $1.learningRateFactor }
+    let epsilons = zip(rules, scalings).map { $0.epsilon * $1.epsilonFactor }
+    let decay = zip(settings, scalings).map {
+      ($0.weightDecay?.strength ?? 0) * $1.weightDecayFactor
+    }
+    let coupled = settings.map { $0.weightDecay?.kind == .coupled }
+    let value = parameter.value
+    let key = NumbersKey(
+      settings: settings.map {
+        NumberSettings(
+          optimizer: $0.optimizer, namesOptimizer: $0.namesOptimizer,
+          hyperparameters: $0.hyperparameters, schedule: $0.schedule)
+      })
+    if numbers[key] == nil {
+      let elementwise = rules.map { $0 as? any ElementwiseUpdateRule }
+      numbers[key] = try RuleNumbers(
+        elementwise[0]?.elementwise ?? .gradientDescent,
+        hyperparameters: elementwise.map { ($0?.hyperparameters ?? []).map { Float($0) } },
+        capacity: min(totalSteps, Self.mostStepsAhead),
+        values: StepValues(
+          rules: elementwise, schedules: settings.map(\.schedule), totalSteps: totalSteps
+        ).values,
+        compute: compute)
+    }
+    return Slot(
+      rule: rules[0], key: key,
+      rates: try UpdateRates(
+        learningRate: rates.map { Float($0) }, epsilon: epsilons.map { Float($0) },
+        coupledDecay: zip(decay, coupled).map { $1 ? Float($0) : 0 },
+        decoupledDecay: decay.indices.map { coupled[$0] ? 0 : Float(rates[$0] * decay[$0]) },
+        compute: compute),
+      state: try rules[0].stateNames.map { _ in
+        try compute.filled(0, replicas: value.replicas, rows: value.rows, columns: value.columns)
+      }, learningRates: rates, epsilons: epsilons, decays: decay.contains { $0 != 0 })
+  }
+
+  /// Begins the next step.
   ///
   /// - observer: is shown every update of this step.
-  public func beginStep(schedule: Float, observer: (any UpdateObserver)? = nil) {
+  /// - gradientScale: what each replica's gradients are multiplied by, [replica, 1, 1]; nil: 1.
+  public func beginStep(observer: (any UpdateObserver)? = nil, gradientScale: Tensor? = nil) {
     step += 1
-    self.schedule = schedule
-    self.observer = observer
+    precondition(gradientScale == nil || scalesGradients, "gradients are not to be scaled")
+    (self.observer, self.gradientScale) = (observer, gradientScale)
   }
 
   /// Updates one parameter by its gradient of this step.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func update(_ parameter: Parameter, _ gradient: ParameterGradient) throws {
-    let slot = slot(of: parameter)
+    guard let slot = slots[ObjectIdentifier(parameter)] else { return }
     let records = observer?.wantsChange(of: parameter) == true
-    let change = try rule.update(
-      parameter.value, gradient: gradient, state: slot.state,
+    var own = gradient
+    if let gradientScale, !(slot.rule is any ElementwiseUpdateRule) {
+      own = .whole(try compute.scaled(gradient.materialized(compute), by: gradientScale))
+    } else if records, case .whole(let matrix) = gradient {
+      // Its memory takes ΔW.
+      own = .whole(try compute.copy(matrix))
+    }
+    let numbers = numbers[slot.key]!
+    let change = try slot.rule.update(
+      parameter.value, gradient: own, state: slot.state,
       step: UpdateStep(
-        rates: slot.rates, active: active, schedule: schedule, number: step,
-        recordsChange: records), compute: compute)
+        rates: slot.rates, active: active, number: step, recordsChange: records,
+        numbers: numbers.step(step - 1), gradientScale: gradientScale), compute: compute)
     try observer?.observe(
       ObservedUpdate(
         parameter: parameter, gradient: gradient, change: change, state: slot.state,
-        schedule: schedule, step: step))
+        schedule: numbers.values(step - 1).map { Double($0[0]) }, step: step))
+  }
+
+  /// Whether a parameter is not updated in any replica.
+  public func isFrozen(_ parameter: Parameter) -> Bool { slots[ObjectIdentifier(parameter)] == nil }
+
+  /// How a parameter's gradients become directions, in the first replica; nil of a frozen one.
+  public func rule(of parameter: Parameter) -> (any UpdateRule)? {
+    slots[ObjectIdentifier(parameter)]?.rule
+  }
+
+  /// Whether ΔW is −s·η_l·∇ and nothing else, with nothing that has to be kept to know it.
+  public func isGradientDescent(of parameter: Parameter) -> Bool {
+    guard let slot = slots[ObjectIdentifier(parameter)] else { return false }
+    return slot.rule is SGD && !slot.decays && !scalesGradients
   }
 
   /// η_l of a parameter in each replica, before the schedule.
   public func learningRates(of parameter: Parameter) -> [Double] {
-    slot(of: parameter).learningRates
+    slots[ObjectIdentifier(parameter)]?.learningRates ?? [Double](repeating: 0, count: replicas)
   }
 
   /// ε_l of a parameter in each replica.
   public func epsilons(of parameter: Parameter) -> [Double] {
-    slot(of: parameter).epsilons
+    slots[ObjectIdentifier(parameter)]?.epsilons ?? [Double](repeating: 0, count: replicas)
   }
 
-  /// The rule's state of a parameter, in the order of its names.
-  func state(of parameter: Parameter) -> [Tensor] { slot(of: parameter).state }
+  /// A parameter's state in the order of its rule's names; none of a frozen one.
+  func state(of parameter: Parameter) -> [Tensor] {
+    slots[ObjectIdentifier(parameter)]?.state ?? []
+  }
 
-  /// A parameter's rates as kernels take them.
-  func rates(of parameter: Parameter) -> UpdateRates { slot(of: parameter).rates }
+  /// A parameter's rates as kernels take them; traps of a frozen one.
+  func rates(of parameter: Parameter) -> UpdateRates { slots[ObjectIdentifier(parameter)]!.rates }
 
-  /// Goes on as after `step` steps.
+  /// The numbers that all parameters share, where they have one elementwise rule and none is frozen.
+  func sharedNumbers(of parameters: [Parameter]) -> RuleNumbers? {
+    let own = parameters.map { slots[ObjectIdentifier($0)] }
+    guard let first = own[0], first.rule is any ElementwiseUpdateRule,
+      own.allSatisfy({ $0?.key == first.key })
+    else { return nil }
+    return numbers[first.key]
+  }
+
+  /// Continues as after `step` steps.
   func resume(afterSteps step: Int) { self.step = step }
+}
 
-  private func slot(of parameter: Parameter) -> Slot {
-    guard let slot = slots[ObjectIdentifier(parameter)] else {
-      preconditionFailure("\(parameter.name) is not among the optimizer's parameters")
+/// The numbers of each step and replica; computed once for replicas that have the same.
+private struct StepValues {
+  let rules: [(any ElementwiseUpdateRule)?]
+  let schedules: [Schedule]
+  let totalSteps: Int
+
+  /// The schedule's factor and the rule's corrections at step `step`, from 0, of each replica; zeros
+  /// past the end.
+  func values(_ step: Int) -> [[Float]] {
+    var known: [(hyperparameters: [Double], schedule: Schedule, values: [Float])] = []
+    return rules.indices.map { replica in
+      let hyperparameters = rules[replica]?.hyperparameters ?? []
+      let schedule = schedules[replica]
+      if let same = known.first(where: {
+        $0.hyperparameters == hyperparameters && $0.schedule == schedule
+      }) {
+        return same.values
+      }
+      let corrections = rules[replica]?.corrections(step: step + 1) ?? []
+      let factor = step < totalSteps ? schedule.factor(step: step, of: totalSteps) : 0
+      let values = [Float(factor)] + corrections.map { Float($0) }
+      known.append((hyperparameters, schedule, values))
+      return values
     }
-    return slot
   }
 }

@@ -4,6 +4,9 @@ public struct StepLosses: Sendable {
   public private(set) var batchSizes: [Int] = []
   /// [step][replica]: the loss before the step's update, summed over its rows.
   private(set) var sums: [[Float]] = []
+  /// [step][replica]: the norm of all gradients together before they are clipped; empty where they are
+  /// not.
+  private(set) var gradientNorms: [[Float]] = []
 
   /// [step][replica]: the batch's mean loss before the step's update.
   public var losses: [[Double]] {
@@ -25,18 +28,28 @@ public struct StepLosses: Sendable {
     return sum / Double(batchSizes[steps].reduce(0, +))
   }
 
+  /// The norms of all gradients together at some of the steps, before they were clipped; nil where they
+  /// are not.
+  public func gradientNorms(replica: Int, over steps: Range<Int>) -> [Double]? {
+    gradientNorms.isEmpty ? nil : steps.map { Double(gradientNorms[$0][replica]) }
+  }
+
   /// The first step whose loss is not a finite number; nil where all are.
   public func firstNotFinite(replica: Int) -> Int? { sums.firstIndex { !$0[replica].isFinite } }
 
-  mutating func append(_ sums: [[Float]], sizes: [Int]) {
-    self.sums += sums
-    batchSizes += sizes
+  /// Adds a step.
+  mutating func append(_ sums: [Float], rows: Int, gradientNorms: [Float]?) {
+    self.sums.append(sums)
+    batchSizes.append(rows)
+    if let gradientNorms { self.gradientNorms.append(gradientNorms) }
   }
 
   /// Those of the last `count` steps.
   func suffix(_ count: Int) -> StepLosses {
-    var result = StepLosses()
-    result.append(Array(sums.suffix(count)), sizes: batchSizes.suffix(count))
+    var result = self
+    result.sums = sums.suffix(count)
+    result.batchSizes = batchSizes.suffix(count)
+    result.gradientNorms = gradientNorms.suffix(count)
     return result
   }
 }

@@ -35,6 +35,7 @@ extension Trainer {
         TrainingState(
           step: step, epoch: epoch, epochStep: epochStep, isActive: active[replica] != 0,
           batchSizes: losses.batchSizes, lossSums: losses.sums.map { $0[replica] },
+          gradientNorms: losses.gradientNorms.map { $0[replica] },
           parameters: network.parameters.map { try values($0.value, $0.name, $0) },
           optimizer: network.parameters.flatMap { parameter in
             try namedState(of: parameter).map { try values($0.tensor, $0.name, parameter) }
@@ -66,9 +67,11 @@ extension Trainer {
     optimizer.resume(afterSteps: first.step)
     (epoch, epochStep) = (first.epoch, first.epochStep)
     losses = StepLosses()
-    losses.append(
-      first.lossSums.indices.map { step in states.map { $0.lossSums[step] } },
-      sizes: first.batchSizes)
+    for step in first.lossSums.indices {
+      losses.append(
+        states.map { $0.lossSums[step] }, rows: first.batchSizes[step],
+        gradientNorms: first.gradientNorms.isEmpty ? nil : states.map { $0.gradientNorms[step] })
+    }
   }
 
   /// Starts every replica from `weights` in place of the drawn ones.
@@ -99,6 +102,10 @@ extension Trainer {
     try expect(
       "losses", state.lossSums.count == state.batchSizes.count, "\(state.batchSizes.count)",
       "\(state.lossSums.count)")
+    let norms = clipping == nil ? 0 : state.batchSizes.count
+    try expect(
+      "gradient norms", state.gradientNorms.count == norms, "\(norms)",
+      "\(state.gradientNorms.count)")
     try expect(
       "diagnostics", (state.diagnostics == nil) == (diagnostics == nil),
       diagnostics == nil ? "none" : "some", state.diagnostics == nil ? "none" : "some")
@@ -122,7 +129,7 @@ extension Trainer {
   }
 
   private func namedState(of parameter: Parameter) -> [(name: String, tensor: Tensor)] {
-    zip(optimizer.rule.stateNames, optimizer.state(of: parameter)).map {
+    zip(optimizer.rule(of: parameter)?.stateNames ?? [], optimizer.state(of: parameter)).map {
       ("\(parameter.name).\($0)", $1)
     }
   }

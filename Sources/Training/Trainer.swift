@@ -21,6 +21,9 @@ public final class Trainer {
   private(set) var diagnostics: Diagnostics?
   let seeds: [UInt64]
   let optimizer: Optimizer
+  /// What clips gradients, where any replica's are.
+  let clipping: GradientClipping?
+  private let customRule: (any UpdateRule)?
   /// [parameter][replica].
   private let scalings: [[WidthScaling]]
   let compute: Compute
@@ -28,8 +31,9 @@ public final class Trainer {
   var epochStep = 0
   /// The losses that have been read.
   var losses = StepLosses()
-  /// Rows of the steps whose losses wait in `history`.
-  private var waitingSizes: [Int] = []
+  /// Rows of the parts of each step whose losses wait in `history`, a slot a part.
+  private var waitingSizes: [[Int]] = []
+  private var waitingSlots = 0
   private var labels: [Int: Buffer<UInt32>] = [:]
   private var history: SumHistory?
   /// Begins with the first step that is trained here, after a restored state's.
@@ -47,35 +51,59 @@ public final class Trainer {
   /// Replicas with parameters drawn and nothing trained.
   ///
   /// - totalSteps: ≥ 1; training past it is a programmer's mistake.
-  /// - rule: a custom update rule, in place of the one that the configuration names.
+  /// - rule: a custom update rule, for the parameters whose group names none.
   /// - Throws: `OpenCLError` where memory is short.
   public init(
     _ configuration: TrainingConfiguration, replicas: [Replica], totalSteps: Int,
     rule: (any UpdateRule)? = nil, compute: Compute
   ) throws {
     precondition(!replicas.isEmpty && totalSteps >= 1, "no replicas or no steps")
-    let rule = rule ?? configuration.optimizer.rule
     let graph = configuration.network.graph
-    var byName: [String: [WidthScaling]] = [:]
-    for replica in replicas where byName[replica.parametrization.name] == nil {
-      byName[replica.parametrization.name] = configuration.scalings(
-        of: graph, under: replica.parametrization, family: rule.family)
+    var known: [ReplicaKind: [(scaling: WidthScaling, settings: ParameterSettings)]] = [:]
+    let kinds = replicas.map { replica in
+      ReplicaKind(
+        parametrization: replica.parametrization.name,
+        optimization: replica.optimization ?? configuration.optimization)
     }
-    let byReplica = replicas.map { byName[$0.parametrization.name]! }
-    let scalings = graph.parameters.indices.map { parameter in byReplica.map { $0[parameter] } }
+    for (replica, kind) in zip(replicas, kinds) where known[kind] == nil {
+      known[kind] = Array(
+        zip(
+          configuration.scalings(
+            of: graph, under: replica.parametrization, optimization: kind.optimization,
+            custom: rule),
+          graph.parameters.map(kind.optimization.settings)))
+    }
+    let scalings = graph.parameters.indices.map { parameter in
+      kinds.map { known[$0]![parameter].scaling }
+    }
+    let limits = kinds.map(\.optimization.clipNorm)
     self.configuration = configuration
     self.totalSteps = totalSteps
     self.compute = compute
     self.scalings = scalings
+    customRule = rule
     seeds = replicas.map(\.seed)
     parametrization = replicas[0].parametrization
     network = try Network(
       drawing: graph, scalings: scalings, seeds: seeds, spectralInit: configuration.spectralInit,
       compute: compute)
     optimizer = try Optimizer(
-      rule: rule, parameters: network.parameters,
-      learningRates: replicas.map(\.learningRate), scalings: scalings,
-      weightDecay: configuration.weightDecay, compute: compute)
+      parameters: network.parameters,
+      settings: graph.parameters.indices.map { parameter in
+        kinds.map { known[$0]![parameter].settings }
+      }, learningRates: replicas.map(\.learningRate), scalings: scalings, totalSteps: totalSteps,
+      custom: rule, scalesGradients: limits.contains { $0 != nil }, compute: compute)
+    clipping =
+      limits.allSatisfy { $0 == nil }
+      ? nil
+      : try GradientClipping(
+        limits: limits, capacity: Self.waitingCapacity(configuration, totalSteps), compute: compute)
+  }
+
+  /// Replicas that have their scalings and settings in common.
+  private struct ReplicaKind: Hashable {
+    let parametrization: String
+    let optimization: Optimization
   }
 
   /// Has the network measured every few steps from now on, beginning with the next one.
@@ -111,15 +139,62 @@ public final class Trainer {
   public func step(
     _ input: Tensor, labels: Buffer<UInt32>, recordingTo history: SumHistory, slot: Int
   ) throws {
-    let schedule = configuration.schedule.factor(step: step, of: totalSteps)
+    try step(parts: [input.rows], recordingTo: history, slot: slot) { _ in (input, labels) }
+  }
+
+  /// One step on a batch that is computed in parts, of these rows.
+  ///
+  /// - slot: of the first part's loss; the others' follow.
+  /// - part: the input and the labels of some of the batch's rows.
+  private func step(
+    parts: [Int], recordingTo history: SumHistory, slot: Int,
+    part: (Range<Int>) throws -> (input: Tensor, labels: Buffer<UInt32>)
+  ) throws {
     let diagnostics = diagnostics.flatMap { $0.isDue(step: step) ? $0 : nil }
     try diagnostics?.measure(step: step)
-    let pass = try network(input)
-    let batch = try loss(
-      pass.output, labels, record: LossRecord(history, slot: slot, active: optimizer.active))
-    optimizer.beginStep(schedule: Float(schedule), observer: diagnostics)
-    try pass.backward(batch.gradient, receive: optimizer.update)
+    let total = parts.reduce(0, +)
+    let collected = parts.count == 1 && clipping == nil ? nil : CollectedGradients(compute: compute)
+    var first = 0
+    for (index, rows) in parts.enumerated() {
+      let (input, labels) = try part(first..<first + rows)
+      first += rows
+      let pass = try network(input)
+      let batch = try loss(
+        pass.output, labels,
+        record: LossRecord(history, slot: slot + index, active: optimizer.active))
+      guard let collected else {
+        optimizer.beginStep(observer: diagnostics)
+        try pass.backward(batch.gradient, receive: optimizer.update)
+        break
+      }
+      try pass.backward(batch.gradient) { parameter, gradient in
+        if optimizer.isFrozen(parameter) { return }
+        if parts.count == 1 {
+          collected.take(parameter, gradient)
+        } else {
+          try collected.add(parameter, gradient, share: Float(rows) / Float(total))
+        }
+      }
+    }
+    if let collected {
+      let scales = try clipping?.scales(of: collected, slot: slot)
+      optimizer.beginStep(observer: diagnostics, gradientScale: scales)
+      try collected.handOver(to: optimizer.update)
+    }
     try diagnostics?.finishStep()
+  }
+
+  /// The parts that a batch of `rows` is computed in.
+  private func parts(of rows: Int) -> [Int] {
+    let most = configuration.microBatch ?? rows
+    return stride(from: 0, to: rows, by: most).map { min(most, rows - $0) }
+  }
+
+  /// Slots of losses that wait on the device.
+  private static func waitingCapacity(_ configuration: TrainingConfiguration, _ steps: Int) -> Int {
+    let parts =
+      (configuration.batchSize - 1) / (configuration.microBatch ?? configuration.batchSize) + 1
+    return max(parts, min(steps * parts, mostWaitingLosses))
   }
 
   /// Trains until `steps` steps have been made in all, epoch after epoch, without waiting for the
@@ -149,7 +224,9 @@ public final class Trainer {
       let offset = epochStep * configuration.batchSize
       precondition(
         offset < rows.count, "an epoch under way has come to row \(offset) of \(rows.count)")
-      if waitingSizes.count == history.capacity { try collectLosses() }
+      let size = min(configuration.batchSize, rows.count - offset)
+      let parts = parts(of: size)
+      if waitingSlots + parts.count > history.capacity { try collectLosses() }
       let onChip = onChip(rows)
       let sizes =
         onChip == nil
@@ -157,15 +234,17 @@ public final class Trainer {
       if let onChip, let count = onChip.stepsAtOnce(of: sizes.count) {
         try onChip.train(
           count, lastRows: sizes[count - 1], on: rows, order: order, offset: offset,
-          recordingTo: history, slot: waitingSizes.count)
-        finished(sizes.prefix(count), of: rows)
+          recordingTo: history, slot: waitingSlots)
+        finished(sizes.prefix(count).map { [$0] }, of: rows)
       } else {
-        let size = min(configuration.batchSize, rows.count - offset)
-        let labels = try batchLabels(size * seeds.count)
-        let input = try rows.gather(
-          order, offset: offset, rows: size, labels: labels, compute: compute)
-        try step(input, labels: labels, recordingTo: history, slot: waitingSizes.count)
-        finished([size], of: rows)
+        try step(parts: parts, recordingTo: history, slot: waitingSlots) { part in
+          let labels = try batchLabels(part.count * seeds.count)
+          let input = try rows.gather(
+            order, offset: offset + part.lowerBound, rows: part.count, labels: labels,
+            compute: compute)
+          return (input, labels)
+        }
+        finished([parts], of: rows)
       }
       // After the last step progress is called in any case.
       guard step < steps else { break }
@@ -180,9 +259,10 @@ public final class Trainer {
     try progress(step)
   }
 
-  /// Notes steps that are enqueued, by their batches' rows.
-  private func finished(_ sizes: some Collection<Int>, of rows: DeviceRows) {
+  /// Notes steps that are enqueued, by the rows of their batches' parts.
+  private func finished(_ sizes: [[Int]], of rows: DeviceRows) {
     waitingSizes += sizes
+    waitingSlots += sizes.reduce(0) { $0 + $1.count }
     epochStep = step == totalSteps ? 0 : (epochStep + sizes.count) % stepsPerEpoch(of: rows)
   }
 
@@ -191,7 +271,7 @@ public final class Trainer {
   private func batchSizes(until steps: Int, every: Int?, of rows: DeviceRows, room: Int) -> [Int] {
     if let diagnostics, diagnostics.isDue(step: step) { return [] }
     let count = [
-      steps - step, stepsPerEpoch(of: rows) - epochStep, room - waitingSizes.count,
+      steps - step, stepsPerEpoch(of: rows) - epochStep, room - waitingSlots,
       max(1, pace!.nextStep - step),
       every.map { $0 - step % $0 }, diagnostics.map { $0.every - step % $0.every },
     ].compactMap { $0 }.min()!
@@ -207,9 +287,11 @@ public final class Trainer {
   private func onChip(_ rows: DeviceRows) -> OnChipTraining? {
     if let onChip, onChip.bytes == rows.isBytes { return onChip.training }
     let trial = OnChipTrial(
-      configuration: configuration, rule: optimizer.rule, parametrization: parametrization,
+      configuration: configuration, customRule: customRule, parametrization: parametrization,
       bytes: rows.isBytes)
-    let plan = compute.onChipPlan(trial, graph: network.graph, steps: totalSteps)
+    let plan = sharedNumbers.flatMap {
+      compute.onChipPlan(trial, rule: $0.rule, graph: network.graph, steps: totalSteps)
+    }
     trainOnChip(plan, bytes: rows.isBytes)
     return onChip?.training
   }
@@ -218,10 +300,15 @@ public final class Trainer {
   func trainOnChip(_ plan: OnChipPlan?, bytes: Bool) {
     let training = plan.map {
       OnChipTraining(
-        $0, network: network, optimizer: optimizer, schedule: configuration.schedule,
-        totalSteps: totalSteps, compute: compute)
+        $0, network: network, optimizer: optimizer, numbers: sharedNumbers!, compute: compute)
     }
     onChip = (bytes, training)
+  }
+
+  /// The numbers of the rule that updates all parameters, where nothing has to see their gradients.
+  private var sharedNumbers: RuleNumbers? {
+    clipping == nil && parts(of: configuration.batchSize).count == 1
+      ? optimizer.sharedNumbers(of: network.parameters) : nil
   }
 
   /// One pass over the data, or what of it fits `totalSteps`; the rest of the epoch under way where
@@ -272,8 +359,17 @@ public final class Trainer {
   /// Reads the losses that wait on the device.
   func collectLosses() throws {
     guard !waitingSizes.isEmpty, let history else { return }
-    losses.append(try history.read(slots: waitingSizes.count), sizes: waitingSizes)
-    waitingSizes = []
+    let sums = try history.read(slots: waitingSlots)
+    let norms = try clipping?.read(slots: waitingSlots)
+    var slot = 0
+    for parts in waitingSizes {
+      let own = sums[slot..<slot + parts.count]
+      losses.append(
+        own.dropFirst().reduce(own.first!) { zip($0, $1).map(+) }, rows: parts.reduce(0, +),
+        gradientNorms: norms?[slot])
+      slot += parts.count
+    }
+    (waitingSizes, waitingSlots) = ([], 0)
   }
 
   /// Mean loss and accuracy of every replica over all rows.
@@ -357,7 +453,8 @@ public final class Trainer {
   private func lossHistory() throws -> SumHistory {
     if let history { return history }
     let made = try SumHistory(
-      capacity: min(totalSteps, Self.mostWaitingLosses), replicas: seeds.count, compute: compute)
+      capacity: Self.waitingCapacity(configuration, totalSteps), replicas: seeds.count,
+      compute: compute)
     history = made
     return made
   }

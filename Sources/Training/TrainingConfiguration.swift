@@ -15,54 +15,49 @@ public struct TrainingConfiguration: Sendable {
   public var ownBaseNetworks: [String: any Architecture]
   /// Learning-rate rules of single tensors in place of the parametrization's; later ones win.
   public var rateRules: [RateRule]
-  /// Factors on the learning rates of single tensors, after all rules; later ones win.
-  public var rateMultipliers: [RateMultiplier]
   /// What is minimised.
   public var loss: LossFunction
-  /// The update rule.
-  public var optimizer: OptimizerKind
-  /// Weight decay, if any.
-  public var weightDecay: WeightDecay?
-  /// The learning rate over training.
-  public var schedule: Schedule
+  /// How parameters are updated, where a replica has not its own.
+  public var optimization: Optimization
   /// Rows a step, ≥ 1; the last batch of an epoch may be shorter.
   public var batchSize: Int
+  /// Rows that are computed at a time, ≥ 1, their gradients summed until the batch is whole; nil: the
+  /// whole batch. Results are the same but for rounding; memory is less.
+  public var microBatch: Int?
 
   /// A configuration; the defaults are plain cross-entropy at a constant rate.
   public init(
     network: any Architecture, baseNetwork: (any Architecture)? = nil, spectralInit: Bool = false,
     parametrizations: [CustomParametrization] = [],
     ownBaseNetworks: [String: any Architecture] = [:],
-    rateRules: [RateRule] = [], rateMultipliers: [RateMultiplier] = [],
-    loss: LossFunction = .crossEntropy, optimizer: OptimizerKind = .adam,
-    weightDecay: WeightDecay? = nil,
-    schedule: Schedule = Schedule(), batchSize: Int = 64
+    rateRules: [RateRule] = [], loss: LossFunction = .crossEntropy,
+    optimization: Optimization = Optimization(), batchSize: Int = 64, microBatch: Int? = nil
   ) {
-    precondition(batchSize >= 1, "batch size must be ≥ 1, got \(batchSize)")
+    precondition(
+      batchSize >= 1 && microBatch ?? 1 >= 1,
+      "batch sizes must be ≥ 1, got \(batchSize) and \(microBatch ?? 1)")
     self.network = network
     self.baseNetwork = baseNetwork
     self.spectralInit = spectralInit
     self.parametrizations = parametrizations
     self.ownBaseNetworks = ownBaseNetworks
     self.rateRules = rateRules
-    self.rateMultipliers = rateMultipliers
     self.loss = loss
-    self.optimizer = optimizer
-    self.weightDecay = weightDecay
-    self.schedule = schedule
+    self.optimization = optimization
     self.batchSize = batchSize
+    self.microBatch = microBatch
   }
 
   /// What `parametrization` gives each parameter of `graph`, in its order.
   ///
   /// - graph: the network's, or the network's at another width.
-  /// - family: of the update rule; nil for the optimizer's.
+  /// - optimization: of the replica; nil for the configuration's.
+  /// - custom: a custom rule for the parameters whose group names none.
   public func scalings(
     of graph: NetworkGraph, under parametrization: any Parametrization,
-    family: UpdateFamily? = nil
+    optimization: Optimization? = nil, custom: (any UpdateRule)? = nil
   ) -> [WidthScaling] {
-    let family = family ?? optimizer.family
-    let decay = weightDecay?.kind ?? optimizer.defaultWeightDecayKind
+    let optimization = optimization ?? self.optimization
     let rules = rateRules.map { rule -> (rule: RateRule, bases: BaseShapes) in
       guard let other = try? Parametrizations.named(rule.parametrization, or: parametrizations)
       else { preconditionFailure("a rate rule names \(rule.parametrization)") }
@@ -71,24 +66,25 @@ public struct TrainingConfiguration: Sendable {
     let own = bases(of: parametrization)
     return graph.parameters.map { parameter in
       let (path, shape) = (parameter.path, parameter.shape)
+      let settings = optimization.settings(for: parameter)
+      let family = settings.rule(or: custom).family
+      let decay = settings.weightDecay?.kind ?? settings.optimizer.defaultWeightDecayKind
       var scaling = own.scaling(of: parameter, family: family, decay: decay)
       for (rule, other) in rules where rule.applies(to: path, role: shape.role) {
         scaling.learningRateFactor =
           other.scaling(of: parameter, family: rule.family ?? family, decay: decay)
           .learningRateFactor
       }
-      if let multiplier = rateMultipliers.last(where: { $0.applies(to: path, role: shape.role) }) {
-        scaling.learningRateFactor *= multiplier.factor
-      }
+      scaling.learningRateFactor *= settings.rateFactor
       return scaling
     }
   }
 
   /// The same for the network itself.
   public func scalings(
-    under parametrization: any Parametrization, family: UpdateFamily? = nil
+    under parametrization: any Parametrization
   ) -> [WidthScaling] {
-    scalings(of: network.graph, under: parametrization, family: family)
+    scalings(of: network.graph, under: parametrization)
   }
 
   private func bases(of parametrization: any Parametrization) -> BaseShapes {
@@ -133,11 +129,18 @@ public struct Replica: Sendable {
   public var learningRate: Double
   /// How initial values and rates scale.
   public var parametrization: any Parametrization
+  /// How its parameters are updated, in place of the configuration's: by the same rules with other
+  /// numbers.
+  public var optimization: Optimization?
 
   /// A replica under `parametrization`.
-  public init(seed: UInt64, learningRate: Double, parametrization: any Parametrization) {
+  public init(
+    seed: UInt64, learningRate: Double, parametrization: any Parametrization,
+    optimization: Optimization? = nil
+  ) {
     self.seed = seed
     self.learningRate = learningRate
     self.parametrization = parametrization
+    self.optimization = optimization
   }
 }

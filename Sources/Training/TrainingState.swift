@@ -16,6 +16,8 @@ public struct TrainingState: Hashable, Sendable {
   public var batchSizes: [Int]
   /// The loss of each such step before its update, summed over its rows.
   public var lossSums: [Float]
+  /// The norm of all gradients of each such step before they were clipped; empty where they are not.
+  public var gradientNorms: [Float]
   /// Weights `layers.0.weight` [fanOut, fanIn] and biases `layers.0.bias` [fanOut].
   public var parameters: [NamedValues]
   /// What the update rule keeps, of its parameter's shape: `layers.0.weight.mean`.
@@ -27,10 +29,12 @@ public struct TrainingState: Hashable, Sendable {
   /// A state of these parts.
   public init(
     step: Int, epoch: Int, epochStep: Int, isActive: Bool, batchSizes: [Int], lossSums: [Float],
-    parameters: [NamedValues], optimizer: [NamedValues], diagnostics: [NamedValues]? = nil
+    gradientNorms: [Float] = [], parameters: [NamedValues], optimizer: [NamedValues],
+    diagnostics: [NamedValues]? = nil
   ) {
     (self.step, self.epoch, self.epochStep) = (step, epoch, epochStep)
     (self.isActive, self.batchSizes, self.lossSums) = (isActive, batchSizes, lossSums)
+    self.gradientNorms = gradientNorms
     (self.parameters, self.optimizer, self.diagnostics) = (parameters, optimizer, diagnostics)
   }
 }

@@ -5,14 +5,14 @@ import Tensors
 public struct ObservedUpdate {
   /// What was updated; its value is the new one.
   public let parameter: Parameter
-  /// The loss's gradient, to be read by its factors: where ΔW is kept, a whole tensor holds ΔW.
+  /// The loss's gradient, before it is clipped.
   public let gradient: ParameterGradient
   /// ΔW of the step, where the observer wanted it.
   public let change: Tensor?
   /// The rule's state after the update.
   public let state: [Tensor]
-  /// The learning rate's factor.
-  public let schedule: Float
+  /// The learning rate's factor in each replica.
+  public let schedule: [Double]
   /// The step's number, from 1.
   public let step: Int
 }

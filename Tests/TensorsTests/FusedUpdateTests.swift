@@ -7,15 +7,23 @@ import Testing
 @Suite(.serialized) struct FusedUpdateTests {
   static let shapes = [(1, 1, 1), (7, 13, 5), (64, 64, 64), (10, 300, 33), (300, 17, 64)]
   static let replicas = 3
-  static let rules = ["sgd", "momentum", "nesterov", "adam"]
+  static let rules: [ElementwiseRule] = [
+    .gradientDescent, .adam,
+    ElementwiseRule(
+      name: "momentum", state: ["velocity"], hyperparameters: ["share"],
+      direction: """
+        velocity = share * velocity + g;
+        T d = g + share * velocity;
+        """),
+  ]
 
   /// A weight with a rule's state, alike for one seed.
   private struct Subject {
     let weight: Tensor
-    let direction: UpdateDirection
-    var tensors: [Tensor] { [weight] + direction.state }
+    let state: [Tensor]
+    var tensors: [Tensor] { [weight] + state }
 
-    init(_ compute: Compute, _ rule: String, _ rows: Int, _ columns: Int) throws {
+    init(_ compute: Compute, _ rule: ElementwiseRule, _ rows: Int, _ columns: Int) throws {
       func tensor(_ seed: UInt64, absolute: Bool = false) throws -> Tensor {
         let values = Philox.values(FusedUpdateTests.replicas * rows * columns, seed: seed)
         return try compute.tensor(
@@ -23,20 +31,12 @@ import Testing
           columns: columns)
       }
       weight = try tensor(1)
-      direction =
-        switch rule {
-        case "sgd": .gradient
-        case "adam":
-          .adam(
-            mean: try tensor(2), square: try tensor(3, absolute: true), beta1: 0.9, beta2: 0.99,
-            correction1: 2, correction2: 3)
-        default: .momentum(0.9, nesterov: rule == "nesterov", velocity: try tensor(2))
-        }
+      state = try rule.state.indices.map { try tensor(UInt64(2 + $0), absolute: $0 == 1) }
     }
   }
 
   @Test(arguments: rules, [false, true]) func update_isThatOfTheMatrix(
-    rule: String, records: Bool
+    rule: ElementwiseRule, records: Bool
   ) throws {
     for compute in try MatrixProductTests.computes()
       + MatrixProductTests.emulatedComputes().suffix(1)
@@ -46,6 +46,11 @@ import Testing
         learningRate: [0.1, 0.02, 0.03], epsilon: [1e-3, 1e-3, 1e-2], coupledDecay: [0.2, 0.1, 0],
         decoupledDecay: [0, 0.1, 0.05], compute: compute)
       let active = try compute.tensor([1, 0, 1], replicas: 3, rows: 1, columns: 1)
+      let numbers = try StepNumbers(
+        rule, replicas: Self.replicas,
+        hyperparameters: Array([0.9, 0.99].prefix(rule.hyperparameters.count)),
+        step: Array([0.5, 2, 3].prefix(1 + rule.corrections.count)), compute: compute)
+      let scale = try compute.tensor([0.5, 1, 2], replicas: 3, rows: 1, columns: 1)
       for (m, n, k) in Self.shapes {
         func factor(_ columns: Int, _ seed: UInt64) throws -> Tensor {
           var values = Philox.values(Self.replicas * k * columns, seed: seed)
@@ -58,11 +63,13 @@ import Testing
         )
         let start = try fused.tensors.map(compute.read)
         let change = try compute.apply(
-          WeightUpdate(along: fused.direction, rates: rates, active: active, schedule: 0.5),
+          WeightUpdate(
+            numbers, state: fused.state, rates: rates, active: active, gradientScale: scale),
           to: fused.weight, delta: delta, input: input, scale: 0.7, recordsChange: records)
         let gradient = try compute.product(.tn, delta, input, alpha: 0.7)
         try compute.apply(
-          WeightUpdate(along: plain.direction, rates: rates, active: active, schedule: 0.5),
+          WeightUpdate(
+            numbers, state: plain.state, rates: rates, active: active, gradientScale: scale),
           to: plain.weight, gradient: gradient, recordsChange: records)
         #expect((change != nil) == records)
         let what = "\(compute.multiplier.name) \(compute.vectorWidth) \(m)×\(n)×\(k)"
@@ -90,11 +97,11 @@ import Testing
     let weight = try compute.filled(1, rows: 3, columns: 5)
     _ = try compute.apply(
       WeightUpdate(
-        along: .gradient,
+        StepNumbers(.gradientDescent, compute: compute),
         rates: UpdateRates(
           learningRate: [1], epsilon: [0], coupledDecay: [0], decoupledDecay: [0],
           compute: compute),
-        active: compute.filled(1, rows: 1, columns: 1), schedule: 1),
+        active: compute.filled(1, rows: 1, columns: 1)),
       to: weight, delta: compute.filled(1, rows: rows, columns: 3),
       input: compute.filled(1, rows: rows, columns: 5), scale: 1)
     #expect(try compute.read(weight).allSatisfy { $0 == 1 - Float(rows) })

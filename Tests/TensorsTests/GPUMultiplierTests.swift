@@ -137,7 +137,7 @@ import Testing
     let tile = LocalTile.defaults[2]
     for ending in [
       ProductVariant.Ending.epilogue(flags: 1, .identity), .epilogue(flags: 2, .tanh),
-      .epilogue(flags: 4, .gelu), .update(rule: 4),
+      .epilogue(flags: 4, .gelu), .update(.adam),
     ] {
       let variant = ProductVariant(.tn, isAligned: true, ending: ending)
       let trial = ProductTrial(variant: variant, tile: tile, precision: .fp32)
@@ -212,7 +212,7 @@ import Testing
   @Test func registers_areLimitedOnNVIDIAOnly() {
     let large = GPUProductKernel.local(LocalTile.defaults[0])
     let plain = ProductVariant(.nt, isAligned: true, ending: .plain)
-    let update = ProductVariant(.tn, isAligned: true, ending: .update(rule: 4))
+    let update = ProductVariant(.tn, isAligned: true, ending: .update(.adam))
     let slice = ProductVariant(.nt, isAligned: true, ending: .slice)
     let limit = ["-cl-nv-maxrregcount=128"]
     // A kernel that says its group's size would not be limited.

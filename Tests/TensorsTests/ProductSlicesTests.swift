@@ -119,10 +119,10 @@ import Testing
     )
     let weights = try (0..<2).map { _ in try compute.filled(1, rows: m, columns: n) }
     let update = WeightUpdate(
-      along: .gradient,
+      try StepNumbers(.gradientDescent, compute: compute),
       rates: try UpdateRates(
         learningRate: [0.01], epsilon: [0], coupledDecay: [0], decoupledDecay: [0],
-        compute: compute), active: try compute.filled(1, rows: 1, columns: 1), schedule: 1)
+        compute: compute), active: try compute.filled(1, rows: 1, columns: 1))
     _ = try compute.apply(update, to: weights[0], delta: delta, input: input, scale: 0.5)
     try compute.apply(
       update, to: weights[1], gradient: compute.product(.tn, delta, input, alpha: 0.5))

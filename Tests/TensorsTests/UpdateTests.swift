@@ -11,6 +11,8 @@ import Testing
 
   let compute: Compute
   let schedule: [Float] = [0.5, 1, 0.75]
+  /// What the third step's gradients are multiplied by.
+  let scales: [Float] = [0.5, 1, 1]
   /// By replica: η, ε, coupled λ, decoupled η·λ.
   let rates: [[Float]] = [
     [0.1, 0.02, 0.01], [1e-3, 1e-5, 1e-8], [0.2, 0.1, 0], [0, 0.05, 0.05],
@@ -25,11 +27,14 @@ import Testing
     return (0..<count).map { _ in random.uniform(-1, 1) }
   }
 
-  /// Runs three steps on `count` weights a replica; `direction` is the reference's rule.
+  /// Runs three steps on `count` weights a replica.
+  ///
+  /// - hyperparameters: of each replica. corrections: of each replica at a step from 0.
+  /// - direction: the reference's rule; given what it keeps, g, ε, the replica and the step from 1.
   private func expectSteps(
-    count: Int,
-    step: (Tensor, Tensor, [Tensor], UpdateRates, Tensor, Float, Int, Bool) throws -> Void,
-    direction: (inout [Double], Double, Double, Int) -> Double
+    _ rule: ElementwiseRule, count: Int, hyperparameters: [[Float]] = [[], [], []],
+    corrections: @escaping (Int) -> [[Float]] = { _ in [[], [], []] },
+    direction: (inout [Double], Double, Double, Int, Int) -> Double
   ) throws {
     let total = Self.replicas * count
     func tensor(_ values: [Float]) throws -> Tensor {
@@ -38,11 +43,18 @@ import Testing
     let start = values(total, seed: 1)
     let weight = try tensor(start)
     let zeros = [Float](repeating: 0, count: total)
-    let state = [try tensor(zeros), try tensor(zeros)]
+    let state = try rule.state.map { _ in try tensor(zeros) }
     let active = try compute.tensor([1, 0, 1], replicas: Self.replicas, rows: 1, columns: 1)
+    let scale = try compute.tensor(scales, replicas: Self.replicas, rows: 1, columns: 1)
     let rate = try UpdateRates(
       learningRate: rates[0], epsilon: rates[1], coupledDecay: rates[2], decoupledDecay: rates[3],
       compute: compute)
+    // Two steps fit: the third is behind the end of the first table.
+    let numbers = try RuleNumbers(
+      rule, hyperparameters: hyperparameters, capacity: 2,
+      values: { [schedule] step in
+        step < 3 ? corrections(step).map { [schedule[step]] + $0 } : corrections(0).map { [0] + $0 }
+      }, compute: compute)
     var expected = start.map(Double.init)
     var memory = [[Double]](repeating: [0, 0], count: total)
     for t in 0..<3 {
@@ -50,12 +62,17 @@ import Testing
       // One step with its change recorded must be the step that it is without.
       let matrix = try tensor(gradient)
       let before = expected
-      try step(weight, matrix, state, rate, active, schedule[t], t + 1, t == 1)
+      try compute.apply(
+        WeightUpdate(
+          numbers.step(t), state: state, rates: rate, active: active,
+          gradientScale: t == 2 ? scale : nil),
+        to: weight, gradient: matrix, recordsChange: t == 1)
       let s = Double(schedule[t])
       for index in 0..<total where index / count != 1 {
         let replica = index / count
-        let g = Double(gradient[index]) + Double(rates[2][replica]) * expected[index]
-        let d = direction(&memory[index], g, Double(rates[1][replica]), t + 1)
+        let own = t == 2 ? Double(scales[replica]) : 1
+        let g = own * Double(gradient[index]) + Double(rates[2][replica]) * expected[index]
+        let d = direction(&memory[index], g, Double(rates[1][replica]), replica, t + 1)
         let kept = 1 - s * Double(rates[3][replica])
         expected[index] = expected[index] * kept - s * Double(rates[0][replica]) * d
       }
@@ -76,49 +93,48 @@ import Testing
     }
   }
 
-  @Test(arguments: sizes) func sgd_matchesDouble(count: Int) throws {
-    try expectSteps(
-      count: count,
-      step: { weight, gradient, _, rates, active, schedule, _, records in
-        try compute.updateSGD(
-          weight, gradient: gradient, rates: rates, active: active, schedule: schedule,
-          recordsChange: records)
-      },
-      direction: { _, g, _, _ in g })
+  @Test(arguments: sizes) func gradientDescent_matchesDouble(count: Int) throws {
+    try expectSteps(.gradientDescent, count: count) { _, g, _, _, _ in g }
   }
 
-  @Test(arguments: sizes, [false, true]) func momentum_matchesDouble(count: Int, nesterov: Bool)
-    throws
-  {
+  /// Numbers of their own in each replica, at each step, and more than one line with comments.
+  @Test(arguments: sizes) func customRule_matchesDouble(count: Int) throws {
+    let rule = ElementwiseRule(
+      name: "leaky", state: ["kept"], hyperparameters: ["share", "offset"],
+      corrections: ["doubled"],
+      direction: """
+        kept = share * kept + g;  // A comment.
+        // Another: d / 2 is not what is meant.
+        T d = kept * doubled / 2.0f + offset * g;
+        """)
+    let own: [[Float]] = [[0.5, 0.1], [0, 0], [0.25, -0.2]]
     try expectSteps(
-      count: count,
-      step: { weight, gradient, state, rates, active, schedule, _, records in
-        try compute.updateMomentum(
-          weight, gradient: gradient, velocity: state[0], rates: rates, active: active,
-          schedule: schedule, momentum: 0.9, nesterov: nesterov, recordsChange: records)
-      },
-      direction: { memory, g, _, _ in
-        memory[0] = 0.9 * memory[0] + g
-        return nesterov ? g + 0.9 * memory[0] : memory[0]
-      })
+      rule, count: count, hyperparameters: own,
+      corrections: { step in [[Float(step) + 1], [0], [3]] }
+    ) { memory, g, _, replica, t in
+      memory[0] = Double(own[replica][0]) * memory[0] + g
+      return memory[0] * (replica == 0 ? Double(t) : 3) / 2 + Double(own[replica][1]) * g
+    }
   }
 
   @Test(arguments: sizes) func adam_matchesDouble(count: Int) throws {
+    // β of the first replica and of the third.
+    let beta: [[Float]] = [[0.9, 0.99], [0, 0], [0.8, 0.95]]
+    func correction(_ replica: Int, _ which: Int, _ t: Int) -> Double {
+      1 / (1 - power(Double(beta[replica][which]), t))
+    }
     try expectSteps(
-      count: count,
-      step: { weight, gradient, state, rates, active, schedule, t, records in
-        try compute.updateAdam(
-          weight, gradient: gradient, mean: state[0], square: state[1], rates: rates,
-          active: active, schedule: schedule, beta1: 0.9, beta2: 0.99,
-          correction1: Float(1 / (1 - power(0.9, t))),
-          correction2: Float(1 / (1 - power(0.99, t))), recordsChange: records)
-      },
-      direction: { memory, g, epsilon, t in
-        memory[0] = 0.9 * memory[0] + 0.1 * g
-        memory[1] = 0.99 * memory[1] + 0.01 * g * g
-        let mean = memory[0] / (1 - power(0.9, t))
-        return mean / ((memory[1] / (1 - power(0.99, t))).squareRoot() + epsilon)
-      })
+      .adam, count: count, hyperparameters: beta,
+      corrections: { step in
+        (0..<3).map { replica in [0, 1].map { Float(correction(replica, $0, step + 1)) } }
+      }
+    ) { memory, g, epsilon, replica, t in
+      let (beta1, beta2) = (Double(beta[replica][0]), Double(beta[replica][1]))
+      memory[0] = beta1 * memory[0] + (1 - beta1) * g
+      memory[1] = beta2 * memory[1] + (1 - beta2) * g * g
+      return memory[0] * correction(replica, 0, t)
+        / ((memory[1] * correction(replica, 1, t)).squareRoot() + epsilon)
+    }
   }
 
   @Test(arguments: sizes) func normalized_movesByTheRateAlongTheGradient(count: Int) throws {
@@ -131,13 +147,15 @@ import Testing
     let norms: [Float] = [3, 0, 0.5]
     let (weight, matrix) = (try tensor(start), try tensor(gradient))
     let rate = try UpdateRates(
-      learningRate: [0.1, 0.1, 0.2], epsilon: [0, 0, 0], coupledDecay: [9, 9, 9],
+      learningRate: [0.1, 0.1, 0.2], epsilon: [0, 0, 0], coupledDecay: [0, 0, 0],
       decoupledDecay: [0.01, 0, 0], compute: compute)
-    try compute.updateNormalized(
-      weight, gradient: matrix,
-      norms: compute.tensor(norms, replicas: Self.replicas, rows: 1, columns: 1), rates: rate,
-      active: compute.filled(1, replicas: Self.replicas, rows: 1, columns: 1), schedule: 0.5,
-      recordsChange: true)
+    let scale = try compute.inverses(
+      compute.tensor(norms, replicas: Self.replicas, rows: 1, columns: 1))
+    try compute.apply(
+      WeightUpdate(
+        StepNumbers(.gradientDescent, replicas: Self.replicas, step: [0.5], compute: compute),
+        rates: rate, active: compute.filled(1, replicas: Self.replicas, rows: 1, columns: 1),
+        gradientScale: scale), to: weight, gradient: matrix, recordsChange: true)
     let (moved, steps) = (try compute.read(weight), try compute.read(matrix))
     for index in 0..<total {
       let replica = index / count
@@ -156,9 +174,11 @@ import Testing
     let rates = try UpdateRates(
       learningRate: [0.5, 0.5], epsilon: [0, 0], coupledDecay: [0, 0], decoupledDecay: [0, 0],
       compute: compute)
-    try compute.updateSGD(
-      weight, gradient: gradient, rates: rates,
-      active: compute.tensor([1, 0], replicas: 2, rows: 1, columns: 1), schedule: 1)
+    try compute.apply(
+      WeightUpdate(
+        StepNumbers(.gradientDescent, replicas: 2, compute: compute), rates: rates,
+        active: compute.tensor([1, 0], replicas: 2, rows: 1, columns: 1)), to: weight,
+      gradient: gradient)
     #expect(try compute.read(weight) == [0.5, 1.5, 3, 4])
   }
 

@@ -221,11 +221,10 @@ import Testing
     let (m, n, k) = (5, 6, 300)
     let weight = try compute.filled(1, replicas: 2, rows: m, columns: n)
     let update = try WeightUpdate(
-      along: .gradient,
+      StepNumbers(.gradientDescent, replicas: 2, compute: compute),
       rates: UpdateRates(
         learningRate: [1, 1], epsilon: [0, 0], coupledDecay: [0, 0], decoupledDecay: [0, 0],
-        compute: compute), active: compute.tensor([0, 1], replicas: 2, rows: 1, columns: 1),
-      schedule: 1)
+        compute: compute), active: compute.tensor([0, 1], replicas: 2, rows: 1, columns: 1))
     let delta = try compute.tensor(
       [Float](repeating: .nan, count: k * m) + [Float](repeating: 1, count: k * m), replicas: 2,
       rows: k, columns: m)
@@ -284,7 +283,7 @@ import Testing
     // An update's state has no room beside large tiles.
     #expect(
       choice.kernel(
-        m: 4096, n: 4096, k: 4096, replicasA: 1, replicasB: 1, ending: .update(rule: 4))?.tile
+        m: 4096, n: 4096, k: 4096, replicasA: 1, replicasB: 1, ending: .update(.adam))?.tile
         .columns == 128)
   }
 

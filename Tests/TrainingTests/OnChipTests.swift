@@ -44,7 +44,9 @@ import Testing
           inputs: inputs, hidden: [Int](repeating: width, count: depth), outputs: classes,
           activation: activation, inputMultiplier: multipliers.input,
           outputMultiplier: multipliers.output),
-        loss: loss, optimizer: optimizer, weightDecay: decay, schedule: schedule, batchSize: batch)
+        loss: loss,
+        optimization: Optimization(optimizer, weightDecay: decay, schedule: schedule),
+        batchSize: batch)
     }
 
     /// Rows of an epoch, whose last batch is short.
@@ -244,16 +246,15 @@ import Testing
 
   @Test func wrongKernel_isFound() throws {
     let test = Case()
-    let rule = Adam()
     let trial = OnChipTrial(
-      configuration: test.configuration, rule: rule, parametrization: test.parametrization,
+      configuration: test.configuration, customRule: nil, parametrization: test.parametrization,
       bytes: false)
     func plan(_ loss: LossFunction, activation: Activation = .relu) throws -> OnChipPlan {
       var other = test
       other.activation = activation
       let network = try #require(
         OnChipNetwork(
-          other.configuration.network.graph, rule: rule, loss: loss, batch: test.batch,
+          other.configuration.network.graph, rule: .adam, loss: loss, batch: test.batch,
           bytes: false))
       return try #require(
         OnChipPlan(network, limits: KernelLimits(workGroup: 256, localMemory: 1 << 18)))
@@ -274,15 +275,14 @@ import Testing
 
   @Test func networks_areThoseThatTheKernelComputes() throws {
     func network(
-      _ architecture: any Architecture, rule: any UpdateRule = Adam()
+      _ architecture: any Architecture, rule: ElementwiseRule = .adam
     ) -> OnChipNetwork? {
       OnChipNetwork(
         architecture.graph, rule: rule, loss: .crossEntropy, batch: 64, bytes: false)
     }
     let chain = MLP(inputs: 64, hidden: [64, 64], outputs: 10)
     #expect(network(chain)?.description == "64–64×2–10, batch 64")
-    #expect(network(chain, rule: Momentum(0.5)) != nil)
-    #expect(network(chain, rule: NormalizedUpdate(.spectral)) == nil)
+    #expect(network(chain, rule: Momentum(0.5).elementwise) != nil)
     #expect(network(MLP(inputs: 64, hidden: [64, 32], outputs: 10)) == nil)
     #expect(network(MLP(inputs: 64, hidden: [64], outputs: 10, bias: true)) == nil)
     #expect(network(Residual()) == nil)
@@ -293,7 +293,7 @@ import Testing
   @Test func plans_areOfNetworksThatFit() throws {
     func plan(_ test: Case, kibibytes: Int = 227, workGroup: Int = 1024) -> OnChipPlan? {
       OnChipNetwork(
-        test.configuration.network.graph, rule: Adam(), loss: test.loss, batch: test.batch,
+        test.configuration.network.graph, rule: .adam, loss: test.loss, batch: test.batch,
         bytes: false
       ).flatMap {
         OnChipPlan($0, limits: KernelLimits(workGroup: workGroup, localMemory: kibibytes << 10))

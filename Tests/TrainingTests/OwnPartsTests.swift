@@ -78,7 +78,8 @@ import Testing
   ) throws -> Trainer {
     let network = architecture ?? network
     let configuration = TrainingConfiguration(
-      network: network(40), baseNetwork: network(20), optimizer: .sgd, weightDecay: decay,
+      network: network(40), baseNetwork: network(20),
+      optimization: Optimization(.sgd, weightDecay: decay),
       batchSize: 16)
     let replicas = [1, 2].map {
       Replica(seed: $0, learningRate: 0.05, parametrization: SpectralParametrization())
@@ -108,7 +109,8 @@ import Testing
   @Test func rulesFamily_decidesItsRates() throws {
     let parametrization = SpectralParametrization()
     let trainer = try trainer(rule: Direction(family: .adam))
-    let expected = trainer.configuration.scalings(under: parametrization, family: .adam)
+    let expected = trainer.configuration.scalings(
+      of: trainer.network.graph, under: parametrization, custom: Direction(family: .adam))
     for (parameter, scaling) in zip(trainer.network.parameters, expected) {
       let rate = 0.05 * scaling.learningRateFactor
       #expect(trainer.optimizer.learningRates(of: parameter) == [rate, rate])

@@ -62,13 +62,12 @@ import Testing
     }
     #expect(parameters.count == golden.start.count)
     let network = Network(graph, parameters: parameters, compute: compute)
-    let rule: any UpdateRule =
-      golden.optimizer == "Adam"
-      ? Adam() : golden.options.momentum.map { Momentum(Float($0)) } ?? SGD()
+    let momentum = golden.options.momentum
     let optimizer = try Optimizer(
-      rule: rule, parameters: parameters, learningRates: [golden.options.lr],
-      scalings: parameters.map { _ in [WidthScaling(initialStd: 1, learningRateFactor: 1)] },
-      compute: compute)
+      Optimization(
+        golden.optimizer == "Adam" ? .adam : momentum == nil ? .sgd : .momentum,
+        hyperparameters: Hyperparameters(momentum: momentum)),
+      of: network, learningRate: golden.options.lr, totalSteps: golden.x.count)
     let history = try SumHistory(capacity: golden.x.count, replicas: 1, compute: compute)
     for (t, x) in golden.x.enumerated() {
       let input = try compute.tensor(x.flatMap { $0 }, rows: x.count, columns: golden.inputs)
@@ -80,7 +79,7 @@ import Testing
         expectClose(
           try compute.read(pass.output), golden.first.output.flatMap { $0 }, "output", 1e-5)
       }
-      optimizer.beginStep(schedule: 1)
+      optimizer.beginStep()
       try pass.backward(batch.gradient) { parameter, gradient in
         if t == 0 {
           let expected = try #require(golden.first.gradients[parameter.name]).values

@@ -32,7 +32,8 @@ import Testing
     }
     return TrainingConfiguration(
       network: network(hidden), baseNetwork: base.map(network),
-      optimizer: optimizer, weightDecay: decay, schedule: Schedule(.cosine, warmup: 0.1),
+      optimization: Optimization(
+        optimizer, weightDecay: decay, schedule: Schedule(.cosine, warmup: 0.1)),
       batchSize: batchSize)
   }
 

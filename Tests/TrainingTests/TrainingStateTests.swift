@@ -30,9 +30,9 @@ import Testing
       TrainingConfiguration(
         network: MLP(
           inputs: 6, hidden: [width, 33], outputs: 3, bias: bias, activation: .gelu),
-        optimizer: optimizer,
-        weightDecay: WeightDecay(strength: 0.01, kind: .independent),
-        schedule: Schedule(.cosine, warmup: 0.1), batchSize: 16),
+        optimization: Optimization(
+          optimizer, weightDecay: WeightDecay(strength: 0.01, kind: .independent),
+          decaysVectors: true, schedule: Schedule(.cosine, warmup: 0.1)), batchSize: 16),
       replicas: rates.enumerated().map {
         Replica(
           seed: UInt64($0.offset), learningRate: $0.element,

@@ -65,7 +65,7 @@ import Testing
     guard multiplier != .openblas || device.supportsNativeKernels else { return }
     let compute = try Compute(device: device, multiplier: multiplier)
     let network = try network(golden, compute)
-    let optimizer = try optimizer(golden, network, compute)
+    let optimizer = try optimizer(golden, network)
     let history = try SumHistory(capacity: golden.steps, replicas: 1, compute: compute)
     var firstGradients: [String: [Float]] = [:]
 
@@ -79,7 +79,7 @@ import Testing
         ? compute.meanSquaredError(pass.output, labels: labels)
         : compute.crossEntropy(pass.output, labels: labels)
       try history.record(batch.losses, slot: t)
-      optimizer.beginStep(schedule: 1)
+      optimizer.beginStep()
       try pass.backward(batch.gradient) { parameter, gradient in
         if t == 0 {
           firstGradients[parameter.name] = try compute.read(gradient.materialized(compute))
@@ -127,24 +127,24 @@ import Testing
   }
 
   private func optimizer(
-    _ golden: Case, _ network: Network, _ compute: Compute
+    _ golden: Case, _ network: Network
   ) throws -> Optimizer {
     let options = golden.options
-    let rule: any UpdateRule =
+    let kind: OptimizerKind =
       switch golden.optimizer {
-      case "SGD" where options.momentum != nil:
-        Momentum(Float(options.momentum!), nesterov: options.nesterov ?? false)
-      case "SGD": SGD()
-      default: Adam(beta1: options.betas![0], beta2: options.betas![1])
+      case "SGD" where options.momentum == nil: .sgd
+      case "SGD": options.nesterov == true ? .nesterov : .momentum
+      default: .adam
       }
+    // PyTorch decays biases too.
     return try Optimizer(
-      rule: rule, parameters: network.parameters, learningRates: [options.lr],
-      scalings: network.parameters.map { _ in
-        [WidthScaling(initialStd: 1, learningRateFactor: 1)]
-      },
-      weightDecay: options.weight_decay.map {
-        WeightDecay(strength: $0, kind: golden.optimizer == "AdamW" ? .decoupled : .coupled)
-      }, compute: compute)
+      Optimization(
+        kind,
+        hyperparameters: Hyperparameters(
+          momentum: options.momentum, beta1: options.betas?[0], beta2: options.betas?[1]),
+        weightDecay: options.weight_decay.map {
+          WeightDecay(strength: $0, kind: golden.optimizer == "AdamW" ? .decoupled : .coupled)
+        }, decaysVectors: true), of: network, learningRate: options.lr, totalSteps: golden.steps)
   }
 
   /// The difference is at most `tolerance` of the reference's norm.

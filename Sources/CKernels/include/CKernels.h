@@ -6,6 +6,7 @@ const char *gputrain_arithmetic_source(void);
 const char *gputrain_epilogue_source(void);
 const char *gputrain_fill_source(void);
 const char *gputrain_gather_source(void);
+const char *gputrain_gradient_scale_source(void);
 const char *gputrain_gram_source(void);
 const char *gputrain_lanes_source(void);
 const char *gputrain_loss_source(void);

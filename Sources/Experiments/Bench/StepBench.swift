@@ -110,7 +110,7 @@ public struct StepBench: Sendable {
   /// Weights read forward and backward, updated in place with the rule's state; the gradient is
   /// not counted, as a product can apply it as it makes it.
   private var bytes: Double {
-    let passes = 2 + 2 * (1 + Double(optimizer.rule.stateNames.count))
+    let passes = 2 + 2 * (1 + Double(optimizer.rule().stateNames.count))
     return 4 * passes * parameters * Double(replicas)
   }
 }

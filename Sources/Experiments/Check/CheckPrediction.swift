@@ -27,7 +27,7 @@ struct CheckPrediction {
           shape: parameter.shape, initialStd: scaling.initialStd * parameter.initialFactor,
           learningRate: scaling.learningRateFactor,
           multiplier: scaling.multiplier * parameter.multiplier,
-          family: configuration.optimizer.family)
+          family: configuration.optimization.settings(for: parameter).optimizer.family)
       }
       weights = graph.linearNodes.map { parameters[graph[$0].parameters[0]] }
       layers = SignalPropagation(graph, parameters: parameters)?.layers

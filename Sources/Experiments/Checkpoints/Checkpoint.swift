@@ -68,6 +68,7 @@ public struct Checkpoint: Sendable {
 
   private static let kind = "checkpoint 3"
   private static let losses = Prefix.training + "loss_sums"
+  private static let gradientNorms = Prefix.training + "gradient_norms"
   private static let records = Prefix.diagnostics + "records"
 
   /// Writes the file, whole or not at all.
@@ -84,6 +85,13 @@ public struct Checkpoint: Sendable {
       state.parameters + named(Prefix.optimizer, state.optimizer)
       + named(Prefix.diagnostics, state.diagnostics ?? [])
       + [NamedValues(name: Self.losses, shape: [state.lossSums.count], values: state.lossSums)]
+      + (state.gradientNorms.isEmpty
+        ? []
+        : [
+          NamedValues(
+            name: Self.gradientNorms, shape: [state.gradientNorms.count],
+            values: state.gradientNorms)
+        ])
     var texts: [String: Data] = [:]
     if diagnosis != nil { texts[Self.records] = try RunRecord.lines(measured) }
     var metadata = [
@@ -161,10 +169,15 @@ public struct Checkpoint: Sendable {
     guard let lossSums = tensors.first(where: { $0.name == Self.losses })?.values,
       lossSums.count == step, step <= group.totalSteps
     else { throw malformed("the losses of \(step) steps", "others") }
+    let gradientNorms = tensors.first { $0.name == Self.gradientNorms }?.values ?? []
+    guard gradientNorms.isEmpty || gradientNorms.count == step else {
+      throw malformed("the gradients' norms of \(step) steps", "others")
+    }
     state = TrainingState(
       step: step, epoch: (step + group.stepsPerEpoch - 1) / group.stepsPerEpoch,
       epochStep: step % group.stepsPerEpoch, isActive: isActive,
       batchSizes: (0..<step).map(group.batchSize), lossSums: lossSums,
+      gradientNorms: gradientNorms,
       parameters: tensors.filter { tensor in !Prefix.all.contains { tensor.name.hasPrefix($0) } },
       optimizer: part(Prefix.optimizer),
       diagnostics: diagnosis == nil ? nil : part(Prefix.diagnostics))

@@ -162,10 +162,10 @@ public struct SelfTest {
       learningRate: [Float(rate)], epsilon: [Float(epsilon)], coupledDecay: [0],
       decoupledDecay: [0], compute: compute)
     let update = try WeightUpdate(
-      along: .adam(
-        mean: zeros(), square: zeros(), beta1: 0.9, beta2: 0.99, correction1: 10,
-        correction2: 100), rates: rates, active: compute.filled(1, rows: 1, columns: 1), schedule: 1
-    )
+      StepNumbers(
+        .adam, hyperparameters: [0.9, 0.99], step: [1, 10, 100], compute: compute),
+      state: [zeros(), zeros()], rates: rates,
+      active: compute.filled(1, rows: 1, columns: 1))
     _ = try compute.apply(
       update, to: weight, delta: compute.tensor(delta, rows: batch, columns: outputs),
       input: compute.tensor(h, rows: batch, columns: inputs), scale: 1)
@@ -213,10 +213,10 @@ public struct SelfTest {
     TrainingConfiguration(network: MLP(inputs: 64, hidden: [64, 64], outputs: 10)),
     TrainingConfiguration(
       network: MLP(inputs: 20, hidden: [48, 48, 48], outputs: 3, activation: .gelu),
-      loss: .meanSquaredError, optimizer: .nesterov, batchSize: 24),
+      loss: .meanSquaredError, optimization: Optimization(.nesterov), batchSize: 24),
     TrainingConfiguration(
       network: MLP(inputs: 64, hidden: [128, 128], outputs: 10, activation: .tanh),
-      weightDecay: WeightDecay(strength: 0.1, kind: .coupled)),
+      optimization: Optimization(weightDecay: WeightDecay(strength: 0.1, kind: .coupled))),
   ]
 
   /// The difference of on-chip steps from ordinary ones: of the losses, and of the weights over their
@@ -278,7 +278,7 @@ public struct SelfTest {
     let trainer = try Trainer(
       TrainingConfiguration(
         network: MLP(inputs: inputs, hidden: [width], outputs: classes),
-        optimizer: .sgd, batchSize: rows),
+        optimization: Optimization(.sgd), batchSize: rows),
       replicas: [Replica(seed: 1, learningRate: rate, parametrization: StandardParametrization())],
       totalSteps: 1, compute: compute)
     let weights = trainer.network.parameters

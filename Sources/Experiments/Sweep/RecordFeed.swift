@@ -74,6 +74,11 @@ extension RunGroup {
     stride(from: steps.lowerBound, to: steps.upperBound, by: recordWindow).map { start in
       let end = min(start + recordWindow, steps.upperBound)
       var values = ["train_loss": losses.mean(replica: replica, over: start..<end)]
+      if let norms = losses.gradientNorms(replica: replica, over: start..<end) {
+        values["gradient_norm"] = norms.reduce(0, +) / Double(norms.count)
+        let limit = training.optimization.clipNorm ?? .infinity
+        values["clipped_share"] = Double(norms.count { $0 > limit }) / Double(norms.count)
+      }
       if end == steps.upperBound { values.merge(last) { $1 } }
       return RunRecord(epoch: (end - 1) / stepsPerEpoch + 1, step: end, values: values)
     }

@@ -34,9 +34,12 @@ public struct RunGroup: Sendable {
         (settings.parametrizations ?? []).compactMap { own in
           own.baseWidth.map { (own.name, settings.network(width: $0)) }
         }, uniquingKeysWith: { first, _ in first }),
-      rateRules: settings.rateRules ?? [], rateMultipliers: settings.rateMultipliers ?? [],
-      loss: settings.loss, optimizer: optimizer, weightDecay: settings.weightDecay,
-      schedule: settings.schedule,
+      rateRules: settings.rateRules ?? [], loss: settings.loss,
+      optimization: Optimization(
+        optimizer, weightDecay: settings.weightDecay, schedule: settings.schedule,
+        groups: (settings.rateMultipliers ?? []).map {
+          ParameterGroup($0.place, rateFactor: $0.factor)
+        }),
       batchSize: settings.batchSize)
   }
 

@@ -35,13 +35,16 @@ public final class Diagnostics {
   let compute: Compute
   private let reading: DiagnosticReading
   let weightNorms: NormFollower
-  /// None of plain gradient descent, whose updates are known by their factors.
+  /// The layers whose ΔW is kept to be measured: not those of plain gradient descent, whose updates are
+  /// known by their gradients, and not frozen ones.
+  private let updated: [Int]
+  /// Of the updates of these; nil where there are none.
   let updateNorms: NormFollower?
   let totalNorms: [NormFollower]
   let initialWeights: [Tensor]
   private let initialStds: [[Double]]
-  /// 10 ε of each layer's weight in each replica, for rules that have an ε.
-  private let epsilonBounds: [Tensor]
+  /// 10 ε of each layer's weight in each replica, of Adam's.
+  private let epsilonBounds: [Tensor?]
   var initialFeatures: [Tensor] = []
   /// This step's probe inputs of each layer, and updates as they come.
   private var inputs: [Int: Tensor] = [:]
@@ -80,16 +83,21 @@ public final class Diagnostics {
     (self.every, self.probe) = (every, contents == .all ? probe : nil)
     effort = .after(step: 0, every: every)
     self.initialStds = graph.linearNodes.map { initialStds[graph[$0].parameters[0]] }
-    epsilonBounds =
-      contents == .all && optimizer.rule is Adam
-      ? try layers.map { layer in
-        let bounds = optimizer.epsilons(of: layer.weight).map { Float(10 * $0) }
-        return try compute.tensor(bounds, replicas: bounds.count, rows: 1, columns: 1)
-      } : []
-    let weights = layers.map(\.weight.value)
-    let shapes = weights.map { (replicas: $0.replicas, rows: $0.rows, columns: $0.columns) }
+    epsilonBounds = try layers.map { layer in
+      guard contents == .all, optimizer.rule(of: layer.weight) is Adam else { return nil }
+      let bounds = optimizer.epsilons(of: layer.weight).map { Float(10 * $0) }
+      return try compute.tensor(bounds, replicas: bounds.count, rows: 1, columns: 1)
+    }
+    let weights = layers.map(\.weight)
+    let values = weights.map(\.value)
+    let shapes = values.map { (replicas: $0.replicas, rows: $0.rows, columns: $0.columns) }
     weightNorms = try NormFollower(shapes, compute: compute)
-    updateNorms = optimizer.isGradientDescent ? nil : try NormFollower(shapes, compute: compute)
+    updated = weights.indices.filter {
+      let weight = weights[$0]
+      return !optimizer.isFrozen(weight) && !optimizer.isGradientDescent(of: weight)
+    }
+    updateNorms =
+      updated.isEmpty ? nil : try NormFollower(updated.map { shapes[$0] }, compute: compute)
     totalNorms =
       contents == .norms
       ? []
@@ -97,8 +105,8 @@ public final class Diagnostics {
         try NormFollower([$0], compute: compute)
       }
     initialWeights =
-      contents == .norms ? [] : try weights.map { try compute.copy($0) }
-    reading = try DiagnosticReading(replicas: weights[0].replicas, compute: compute)
+      contents == .norms ? [] : try values.map { try compute.copy($0) }
+    reading = try DiagnosticReading(replicas: values[0].replicas, compute: compute)
   }
 
   /// Whether a measurement is due after `step` steps.
@@ -158,13 +166,13 @@ public final class Diagnostics {
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func finishStep() throws {
     defer { (changes, inputs) = ([:], [:]) }
-    guard let updateNorms, changes.count == layers.count else { return }
-    let updates = layers.indices.map { changes[$0]! }
-    let norms = try updateNorms.norms(of: updates, effort: effort)
-    for (layer, update) in updates.enumerated() {
-      try reading.note(.updateSpectral, layer, norms.spectral[layer])
-      try reading.note(.updateResidual, layer, norms.residual[layer])
-      try reading.note(.updateFrobenius, layer, norms.frobenius[layer])
+    guard let updateNorms, changes.count == updated.count else { return }
+    let norms = try updateNorms.norms(of: updated.map { changes[$0]! }, effort: effort)
+    for (place, layer) in updated.enumerated() {
+      let update = changes[layer]!
+      try reading.note(.updateSpectral, layer, norms.spectral[place])
+      try reading.note(.updateResidual, layer, norms.residual[place])
+      try reading.note(.updateFrobenius, layer, norms.frobenius[place])
       if probe != nil {
         let product = try compute.product(.nt, inputs[layer]!, update)
         try reading.note(.updateProduct, layer, compute.sumOfSquares(product))
@@ -194,7 +202,7 @@ public final class Diagnostics {
 extension Diagnostics: UpdateObserver {
   /// Every weight's but those of plain gradient descent, whose ΔW = −s·η·∇ is known by its factors.
   public func wantsChange(of parameter: Parameter) -> Bool {
-    index(of: parameter) != nil && !optimizer.isGradientDescent
+    index(of: parameter).map(updated.contains) ?? false
   }
 
   /// Takes note of a weight's gradient and keeps its update until `finishStep`.
@@ -204,27 +212,32 @@ extension Diagnostics: UpdateObserver {
     guard let layer = index(of: update.parameter) else { return }
     changes[layer] = update.change
     let rates = optimizer.learningRates(of: update.parameter)
-    reading.note(.learningRate, layer, rates.map { $0 * Double(update.schedule) })
+    reading.note(.learningRate, layer, zip(rates, update.schedule).map(*))
     reading.note(.initialStd, layer, initialStds[layer])
     if contents == .all || update.change == nil {
       let norms = try update.gradient.norms(compute)
       try reading.note(.gradientSpectral, layer, norms.spectral)
       try reading.note(.gradientFrobenius, layer, norms.frobenius)
     }
-    if probe != nil, update.change == nil,
-      case .factors(let delta, let input, let scale) = update.gradient
-    {
-      // ∇h = scale·Δᵀ(H h): two thin products in place of a matrix.
-      let overlap = try compute.product(.nt, inputs[layer]!, input, alpha: scale)
-      let product = try compute.product(.nn, overlap, delta)
-      try reading.note(.gradientProduct, layer, compute.sumOfSquares(product))
+    if probe != nil, update.change == nil {
+      try reading.note(
+        .gradientProduct, layer, compute.sumOfSquares(product(update.gradient, inputs[layer]!)))
     }
-    if !epsilonBounds.isEmpty, let adam = optimizer.rule as? Adam {
+    if let bounds = epsilonBounds[layer], let adam = optimizer.rule(of: update.parameter) as? Adam {
       try reading.note(
         .smallSquares, layer,
         compute.countOfSmallRoots(
-          update.state[1], factor: Float(adam.squareCorrection(step: update.step)),
-          bounds: epsilonBounds[layer]))
+          update.state[1], factor: Float(adam.corrections(step: update.step)[1]), bounds: bounds))
+    }
+  }
+
+  /// ∇h of each row h of a layer's input; of a gradient that comes by its factors scale·Δᵀ(H h), two
+  /// thin products in place of a matrix.
+  private func product(_ gradient: ParameterGradient, _ input: Tensor) throws -> Tensor {
+    switch gradient {
+    case .factors(let delta, let own, let scale):
+      try compute.product(.nn, compute.product(.nt, input, own, alpha: scale), delta)
+    case .whole(let matrix): try compute.product(.nt, input, matrix)
     }
   }
 

@@ -11,43 +11,32 @@ import Tensors
 final class OnChipTraining {
   /// Steps below which a training takes ordinary ones: compiling the kernel costs some seconds.
   static let leastSteps = 4096
-  /// Steps whose schedule and corrections are written to the device at once.
-  private static let tableSteps = 1024
 
   private let plan: OnChipPlan
   private let layers: [OnChipLayer]
-  private let beta: (Float, Float)
   private let optimizer: Optimizer
-  private let schedule: Schedule
-  private let totalSteps: Int
+  private let numbers: RuleNumbers
   private let compute: Compute
-  private var table: (first: Int, values: Buffer<SIMD4<Float>>)?
 
   /// On-chip steps by a kernel that has been tried.
   ///
-  /// - totalSteps: those that the schedule is laid out for.
+  /// - numbers: of the rule that updates all parameters.
   init(
-    _ plan: OnChipPlan, network: Network, optimizer: Optimizer, schedule: Schedule, totalSteps: Int,
+    _ plan: OnChipPlan, network: Network, optimizer: Optimizer, numbers: RuleNumbers,
     compute: Compute
   ) {
     (self.plan, self.optimizer, self.compute) = (plan, optimizer, compute)
-    (self.schedule, self.totalSteps) = (schedule, totalSteps)
+    self.numbers = numbers
     layers = network.parameters.map {
       OnChipLayer(
         weight: $0.value, state: optimizer.state(of: $0), rates: optimizer.rates(of: $0),
         multiplier: $0.multiplier)
     }
-    beta =
-      switch optimizer.rule {
-      case let rule as Adam: (Float(rule.beta1), Float(rule.beta2))
-      case let rule as Momentum: (rule.momentum, 0)
-      default: (0, 0)
-      }
   }
 
   /// How many of the next `steps` steps one launch can make; nil where that is none.
   func stepsAtOnce(of steps: Int) -> Int? {
-    steps == 0 ? nil : min(steps, Self.tableSteps - optimizer.step % Self.tableSteps)
+    steps == 0 ? nil : min(steps, numbers.capacity - optimizer.step % numbers.capacity)
   }
 
   /// Enqueues `count` steps, as many as `stepsAtOnce` allows, on batches of the order from `offset` on.
@@ -59,40 +48,20 @@ final class OnChipTraining {
     recordingTo history: SumHistory, slot: Int
   ) throws {
     let step = optimizer.step
-    let first = step % Self.tableSteps
     try compute.trainOnChip(
-      plan, layers: layers, beta: beta, rows: rows, order: order,
+      plan, layers: layers, rows: rows, order: order,
       steps: OnChipSteps(
-        count: count, lastRows: lastRows, offset: offset, table: table(from: step - first),
-        first: first, record: LossRecord(history, slot: slot, active: optimizer.active)))
+        count: count, lastRows: lastRows, offset: offset, numbers: numbers.step(step),
+        record: LossRecord(history, slot: slot, active: optimizer.active)))
     optimizer.resume(afterSteps: step + count)
-  }
-
-  /// (schedule, c₁, c₂, 0) of the steps from `first` on.
-  private func table(from first: Int) throws -> Buffer<SIMD4<Float>> {
-    if let table, table.first == first { return table.values }
-    let adam = optimizer.rule as? Adam
-    let values = (first..<min(first + Self.tableSteps, totalSteps)).map { step in
-      SIMD4(
-        Float(schedule.factor(step: step, of: totalSteps)),
-        Float(adam?.meanCorrection(step: step + 1) ?? 1),
-        Float(adam?.squareCorrection(step: step + 1) ?? 1), 0)
-    }
-    let buffer =
-      try table?.values
-      ?? Buffer<SIMD4<Float>>(context: compute.queue.context, count: Self.tableSteps)
-    try buffer.write(values, queue: compute.queue)
-    table = (first, buffer)
-    return buffer
   }
 }
 
 extension OnChipNetwork {
   /// The network of `graph` as it is trained; nil where an on-chip step does not compute that: other
-  /// operations than linear ones without bias and one activation, hidden layers of several widths, a
-  /// rule that is not built in.
+  /// operations than linear ones without bias and one activation, hidden layers of several widths.
   init?(
-    _ graph: NetworkGraph, rule: any UpdateRule, loss: LossFunction, batch: Int, bytes: Bool
+    _ graph: NetworkGraph, rule: ElementwiseRule, loss: LossFunction, batch: Int, bytes: Bool
   ) {
     var weights: [Int] = []
     var activations: [Activation] = []
@@ -117,17 +86,10 @@ extension OnChipNetwork {
     let shapes = weights.map { graph.parameters[$0].shape }
     let features = shapes[0].fanOut
     guard shapes.dropLast().allSatisfy({ $0.fanOut == features }) else { return nil }
-    let kind: UpdateDirection.Kind
-    switch rule {
-    case is SGD: kind = .gradient
-    case let rule as Momentum: kind = rule.nesterov ? .nesterov : .momentum
-    case is Adam: kind = .adam
-    default: return nil
-    }
     self.init(
       inputs: shapes[0].fanIn, features: features, depth: weights.count - 1,
       classes: shapes[weights.count - 1].fanOut, batch: batch, activation: activations[0],
-      squaredError: loss == .meanSquaredError, rule: kind,
+      squaredError: loss == .meanSquaredError, rule: rule,
       bytes: bytes)
   }
 }
@@ -138,10 +100,12 @@ extension Compute {
   /// - trial: is run where the kernel has not been tried. Whatever goes wrong there, ordinary steps can
   ///   be tried after it; where it says nothing of the kernel, as where memory is short, the next
   ///   training tries again.
-  func onChipPlan(_ trial: OnChipTrial, graph: NetworkGraph, steps: Int) -> OnChipPlan? {
+  func onChipPlan(
+    _ trial: OnChipTrial, rule: ElementwiseRule, graph: NetworkGraph, steps: Int
+  ) -> OnChipPlan? {
     guard allowsOnChip(steps: steps),
       let network = OnChipNetwork(
-        graph, rule: trial.rule, loss: trial.configuration.loss,
+        graph, rule: rule, loss: trial.configuration.loss,
         batch: trial.configuration.batchSize, bytes: trial.bytes),
       let plan = OnChipPlan(network, limits: onChipLimits)
     else { return nil }
@@ -164,12 +128,16 @@ extension Compute {
   package func onChipNetwork(
     of configuration: TrainingConfiguration, bytes: Bool
   ) -> OnChipNetwork? {
-    OnChipNetwork(
-      configuration.network.graph, rule: configuration.optimizer.rule, loss: configuration.loss,
-      batch: configuration.batchSize, bytes: bytes
-    ).flatMap {
-      allowsOnChip(steps: .max) && OnChipPlan($0, limits: onChipLimits) != nil ? $0 : nil
-    }
+    let optimization = configuration.optimization
+    guard optimization.groups.isEmpty, optimization.clipNorm == nil,
+      configuration.microBatch ?? configuration.batchSize >= configuration.batchSize,
+      let rule = optimization.optimizer.rule() as? any ElementwiseUpdateRule,
+      let network = OnChipNetwork(
+        configuration.network.graph, rule: rule.elementwise, loss: configuration.loss,
+        batch: configuration.batchSize, bytes: bytes),
+      allowsOnChip(steps: .max), OnChipPlan(network, limits: onChipLimits) != nil
+    else { return nil }
+    return network
   }
 
   private var onChipLimits: KernelLimits { KernelLimits(tuningTilesOn: queue.device) }

@@ -15,7 +15,7 @@ struct OnChipTrialError: Error, CustomStringConvertible {
 /// steps of made-up rows: two epochs, with a short batch each.
 struct OnChipTrial {
   let configuration: TrainingConfiguration
-  let rule: any UpdateRule
+  let customRule: (any UpdateRule)?
   let parametrization: any Parametrization
   /// Whether the rows are bytes.
   let bytes: Bool
@@ -54,7 +54,7 @@ struct OnChipTrial {
       replicas: Self.learningRates.enumerated().map {
         Replica(
           seed: UInt64($0.offset), learningRate: $0.element, parametrization: parametrization)
-      }, totalSteps: Self.steps, rule: rule, compute: compute)
+      }, totalSteps: Self.steps, rule: customRule, compute: compute)
   }
 
   private func rows(inputs: Int, classes: Int, compute: Compute) throws -> DeviceRows {

@@ -31,7 +31,7 @@ import Testing
       network: MLP(
         inputs: Self.inputs, hidden: [20, 33], outputs: 3, bias: true, activation: .gelu,
         inputMultiplier: 0.25, outputMultiplier: 3, zeroReadout: zeroReadout),
-      optimizer: optimizer, weightDecay: decay, batchSize: Self.count)
+      optimization: Optimization(optimizer, weightDecay: decay), batchSize: Self.count)
     return try Trainer(
       configuration,
       replicas: try [(1, 0.05), (2, 0.02)].map {
@@ -116,7 +116,8 @@ import Testing
     let (inputs, width, steps) = (40, 128, 61)
     let configuration = TrainingConfiguration(
       network: MLP(inputs: inputs, hidden: [width, width], outputs: 10, zeroReadout: true),
-      baseNetwork: MLP(inputs: inputs, hidden: [32, 32], outputs: 10), optimizer: optimizer,
+      baseNetwork: MLP(inputs: inputs, hidden: [32, 32], outputs: 10),
+      optimization: Optimization(optimizer),
       batchSize: 64)
     let rate = optimizer == .adam ? 0.0078 : optimizer == .sgd ? 0.2 : 0.02
     let trainer = try Trainer(

@@ -38,11 +38,8 @@ public struct NormalizedUpdate: UpdateRule {
     compute: Compute
   ) throws -> Tensor? {
     let norms = try gradient.norms(compute)
-    let matrix = try gradient.materialized(compute)
-    try compute.updateNormalized(
-      weight, gradient: matrix, norms: norm == .spectral ? norms.spectral : norms.frobenius,
-      rates: step.rates,
-      active: step.active, schedule: step.schedule, recordsChange: step.recordsChange)
-    return step.recordsChange ? matrix : nil
+    let inverse = try compute.inverses(norm == .spectral ? norms.spectral : norms.frobenius)
+    return try step.apply(
+      direction: gradient.materialized(compute), scale: inverse, to: weight, compute: compute)
   }
 }

@@ -1,0 +1,119 @@
+import Networks
+import Spectral
+
+/// How parameters are updated: the update rule with its numbers, decay and schedule, what differs for
+/// groups of parameters, and what is done to all gradients before.
+///
+///     var optimization = Optimization(.adam, weightDecay: WeightDecay(strength: 0.1, kind: .decoupled))
+///     optimization.groups = [
+///       ParameterGroup("readout", optimizer: .sgd), ParameterGroup("layers.0", rateFactor: 0),
+///     ]
+///
+/// A replica may have its own, with the same rules and other numbers.
+public struct Optimization: Codable, Hashable, Sendable {
+  /// The update rule of parameters whose group names none.
+  public var optimizer: OptimizerKind
+  /// Its numbers.
+  public var hyperparameters: Hyperparameters
+  /// Weight decay, if any.
+  public var weightDecay: WeightDecay?
+  /// Whether biases and gains decay too, where their group does not say.
+  public var decaysVectors: Bool
+  /// The learning rate over training.
+  public var schedule: Schedule
+  /// What differs for some parameters; of groups that select one parameter, the later ones win.
+  public var groups: [ParameterGroup]
+  /// The greatest norm of all gradients of a step together; nil: they are not clipped.
+  ///
+  ///     g ← g·min(1, clipNorm/(‖g‖ + 1e-6)),  ‖g‖² = Σ_l ‖∇_l‖_F²
+  ///
+  /// Source: Pascanu et al., arXiv:1211.5063; the 1e-6 is PyTorch's.
+  public var clipNorm: Double?
+
+  /// The values given; plain Adam at a constant rate by default.
+  public init(
+    _ optimizer: OptimizerKind = .adam, hyperparameters: Hyperparameters = Hyperparameters(),
+    weightDecay: WeightDecay? = nil, decaysVectors: Bool = false, schedule: Schedule = Schedule(),
+    groups: [ParameterGroup] = [], clipNorm: Double? = nil
+  ) {
+    (self.optimizer, self.hyperparameters) = (optimizer, hyperparameters)
+    (self.weightDecay, self.decaysVectors) = (weightDecay, decaysVectors)
+    (self.schedule, self.groups, self.clipNorm) = (schedule, groups, clipNorm)
+  }
+
+  /// What holds for one parameter.
+  public func settings(for parameter: NetworkParameter) -> ParameterSettings {
+    let shape = parameter.shape
+    var result = ParameterSettings(
+      optimizer: optimizer, namesOptimizer: false, hyperparameters: hyperparameters,
+      weightDecay: shape.isVector && !decaysVectors ? nil : weightDecay, schedule: schedule)
+    for group in groups
+    where RateRule.applies(group.selector, to: parameter.path, role: shape.role) {
+      if let optimizer = group.optimizer {
+        // Another rule's numbers mean something else.
+        (result.optimizer, result.hyperparameters) = (optimizer, group.hyperparameters)
+        result.namesOptimizer = true
+      } else {
+        result.hyperparameters = group.hyperparameters.over(result.hyperparameters)
+      }
+      result.rateFactor = group.rateFactor ?? result.rateFactor
+      result.weightDecay = group.weightDecay ?? result.weightDecay
+      result.schedule = group.schedule ?? result.schedule
+    }
+    if result.weightDecay?.strength == 0 { result.weightDecay = nil }
+    return result
+  }
+}
+
+/// Parameters that are updated in their own way; nil: as the others.
+public struct ParameterGroup: Codable, Hashable, Sendable {
+  /// Which parameters: `all`, a role (`input`, `hidden`, `readout`), a module (`layers.1`) or a tensor
+  /// (`layers.1.weight`).
+  public var selector: String
+  /// The update rule.
+  public var optimizer: OptimizerKind?
+  /// Its numbers.
+  public var hyperparameters: Hyperparameters
+  /// A factor ≥ 0 on the learning rate, beside the parametrization's; 0 freezes the parameters, which
+  /// then have no optimizer state.
+  public var rateFactor: Double?
+  /// Weight decay; of strength 0 for none.
+  public var weightDecay: WeightDecay?
+  /// The learning rate over training.
+  public var schedule: Schedule?
+
+  /// A group of the parameters that `selector` selects.
+  public init(
+    _ selector: String, optimizer: OptimizerKind? = nil,
+    hyperparameters: Hyperparameters = Hyperparameters(), rateFactor: Double? = nil,
+    weightDecay: WeightDecay? = nil, schedule: Schedule? = nil
+  ) {
+    precondition(
+      rateFactor.map { $0 >= 0 && $0.isFinite } ?? true,
+      "a learning rate's factor of \(rateFactor ?? 0)")
+    (self.selector, self.optimizer, self.hyperparameters) = (selector, optimizer, hyperparameters)
+    (self.rateFactor, self.weightDecay, self.schedule) = (rateFactor, weightDecay, schedule)
+  }
+}
+
+/// How one parameter is updated.
+public struct ParameterSettings: Hashable, Sendable {
+  /// The update rule.
+  public var optimizer: OptimizerKind
+  /// Whether a group names it; else a custom rule takes its place where there is one.
+  public var namesOptimizer: Bool
+  /// Its numbers.
+  public var hyperparameters: Hyperparameters
+  /// A factor on the learning rate, beside the parametrization's; 0: the parameter is frozen.
+  public var rateFactor = 1.0
+  /// Weight decay, if any.
+  public var weightDecay: WeightDecay?
+  /// The learning rate over training.
+  public var schedule: Schedule
+
+  /// The rule with its numbers; `custom` in place of one that no group names.
+  public func rule(or custom: (any UpdateRule)?) -> any UpdateRule {
+    if let custom, !namesOptimizer { return custom }
+    return optimizer.rule(hyperparameters)
+  }
+}

@@ -1,0 +1,116 @@
+import Spectral
+
+/// The update rules that can be named in a configuration.
+public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
+  /// Plain gradient descent.
+  case sgd
+  /// A velocity v ← 0.9·v + g.
+  case momentum
+  /// The same with Nesterov's look-ahead.
+  case nesterov
+  /// Adam, its decay added to the gradient where nothing is said.
+  case adam
+  /// Adam, its decay beside the update where nothing is said.
+  case adamw
+  /// The sign of a running mean of gradients.
+  case lion
+  /// The gradient over its spectral norm: condition 2 of arXiv:2310.17813.
+  case spectralNormalized = "spectral-normalized"
+  /// The gradient over its Frobenius norm, for contrast.
+  case frobeniusNormalized = "frobenius-normalized"
+
+  /// The family whose learning-rate rule keeps this update at √(fan-out/fan-in).
+  public var family: UpdateFamily { rule().family }
+
+  /// How weight decay enters where a configuration does not say: AdamW and Lion decouple it, and so do
+  /// normalised updates, whose norm is that of the gradient alone.
+  public var defaultWeightDecayKind: WeightDecayKind {
+    switch self {
+    case .sgd, .momentum, .nesterov, .adam: .coupled
+    case .adamw, .lion, .spectralNormalized, .frobeniusNormalized: .decoupled
+    }
+  }
+
+  /// Whether decay can be added to the gradient.
+  public var supportsCoupledDecay: Bool { family != .normalized }
+
+  /// The rule; hyperparameters that are nil have the rule's own default.
+  public func rule(_ values: Hyperparameters = Hyperparameters()) -> any UpdateRule {
+    switch self {
+    case .sgd: SGD()
+    case .momentum: Momentum(values.momentum ?? 0.9)
+    case .nesterov: Momentum(values.momentum ?? 0.9, nesterov: true)
+    case .adam, .adamw:
+      Adam(
+        beta1: values.beta1 ?? 0.9, beta2: values.beta2 ?? 0.999, epsilon: values.epsilon ?? 1e-8)
+    case .lion: Lion(beta1: values.beta1 ?? 0.9, beta2: values.beta2 ?? 0.99)
+    case .spectralNormalized: NormalizedUpdate(.spectral)
+    case .frobeniusNormalized: NormalizedUpdate(.frobenius)
+    }
+  }
+
+  /// The hyperparameters that the rule has.
+  public var hyperparameters: [Hyperparameters.Name] {
+    switch self {
+    case .sgd, .spectralNormalized, .frobeniusNormalized: []
+    case .momentum, .nesterov: [.momentum]
+    case .adam, .adamw: [.beta1, .beta2, .epsilon]
+    case .lion: [.beta1, .beta2]
+    }
+  }
+}
+
+/// An update rule's numbers beside rate and decay; nil has the rule's own default.
+public struct Hyperparameters: Codable, Hashable, Sendable {
+  /// The name of one of them.
+  public enum Name: String, Codable, Hashable, Sendable, CaseIterable {
+    /// See `Hyperparameters`.
+    case momentum, beta1, beta2, epsilon
+  }
+
+  /// μ of momentum and Nesterov, in [0, 1).
+  public var momentum: Double?
+  /// β₁ of Adam and Lion, in [0, 1).
+  public var beta1: Double?
+  /// β₂ of Adam and Lion, in [0, 1).
+  public var beta2: Double?
+  /// ε of Adam, ≥ 0, before the parametrization's factor.
+  public var epsilon: Double?
+
+  /// Those given; the rules' own defaults for the others.
+  public init(
+    momentum: Double? = nil, beta1: Double? = nil, beta2: Double? = nil, epsilon: Double? = nil
+  ) {
+    (self.momentum, self.beta1, self.beta2, self.epsilon) = (momentum, beta1, beta2, epsilon)
+  }
+
+  /// One of them by its name.
+  public subscript(_ name: Name) -> Double? {
+    get {
+      switch name {
+      case .momentum: momentum
+      case .beta1: beta1
+      case .beta2: beta2
+      case .epsilon: epsilon
+      }
+    }
+    set {
+      switch name {
+      case .momentum: momentum = newValue
+      case .beta1: beta1 = newValue
+      case .beta2: beta2 = newValue
+      case .epsilon: epsilon = newValue
+      }
+    }
+  }
+
+  /// The names of those that are given.
+  public var given: [Name] { Name.allCases.filter { self[$0] != nil } }
+
+  /// These, and `others` for what they do not give.
+  func over(_ others: Hyperparameters) -> Hyperparameters {
+    var result = others
+    for name in given { result[name] = self[name] }
+    return result
+  }
+}

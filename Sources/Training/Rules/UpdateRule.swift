@@ -1,0 +1,121 @@
+import Networks
+import Spectral
+import Tensors
+
+/// How a gradient becomes a direction; only the optimizer knows rates and schedule.
+///
+/// A custom rule is passed to `Trainer`. One that treats every element alike is an
+/// `ElementwiseUpdateRule`; another makes its direction of the gradient and hands it to
+/// `UpdateStep.apply(direction:to:compute:)`.
+public protocol UpdateRule: Sendable {
+  /// How the update's size depends on the gradient's, which decides the rates that a
+  /// parametrization gives it.
+  var family: UpdateFamily { get }
+  /// Tensors of the parameter's shape that the rule keeps between steps, 0 at first, by their names
+  /// in checkpoints.
+  var stateNames: [String] { get }
+  /// ε, before the parametrization's factor; 0 of rules that have none.
+  var epsilon: Double { get }
+  /// Updates `weight` by its gradient g, with weight decay as the step's rates say.
+  ///
+  /// - Returns: ΔW, where the step records it.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  func update(
+    _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
+    compute: Compute
+  ) throws -> Tensor?
+}
+
+extension UpdateRule {
+  /// None.
+  public var epsilon: Double { 0 }
+}
+
+/// A rule that is one snippet of OpenCL C; its update is part of the gradient's product.
+///
+///     struct SignSGD: ElementwiseUpdateRule {
+///       let elementwise = ElementwiseRule(name: "sign-sgd", direction: "T d = sign(g);")
+///       let family = UpdateFamily.adam
+///     }
+public protocol ElementwiseUpdateRule: UpdateRule {
+  /// The snippet, with the names of what it keeps and of its numbers.
+  var elementwise: ElementwiseRule { get }
+  /// Values of the snippet's hyperparameters, in the order of its names.
+  var hyperparameters: [Double] { get }
+  /// Values of the snippet's corrections at step `step` ≥ 1, in the order of its names.
+  func corrections(step: Int) -> [Double]
+}
+
+extension ElementwiseUpdateRule {
+  /// None.
+  public var hyperparameters: [Double] { [] }
+
+  /// The snippet's.
+  public var stateNames: [String] { elementwise.state }
+
+  /// None.
+  public func corrections(step: Int) -> [Double] { [] }
+
+  /// W ← W − s·η·d.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func update(
+    _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
+    compute: Compute
+  ) throws -> Tensor? {
+    try step.apply(to: weight, gradient: gradient, state: state, compute: compute)
+  }
+}
+
+/// Where and how far an update goes: everything that is not the rule's own.
+public struct UpdateStep {
+  /// The parameter's rates in each replica.
+  public let rates: UpdateRates
+  /// 0 for replicas that have diverged and are frozen; [replica, 1, 1].
+  public let active: Tensor
+  /// 1 for the first step.
+  public let number: Int
+  /// Whether ΔW is to be kept, for an observer.
+  public let recordsChange: Bool
+  /// The schedule's factor and an elementwise rule's numbers; of another rule, those of gradient
+  /// descent.
+  let numbers: StepNumbers
+  /// What gradients are multiplied by; nil: 1.
+  let gradientScale: Tensor?
+
+  /// Updates `weight` by the elementwise rule: in the gradient's product where it comes by its factors.
+  func apply(
+    to weight: Tensor, gradient: ParameterGradient, state: [Tensor], scale: Tensor? = nil,
+    compute: Compute
+  ) throws -> Tensor? {
+    let update = WeightUpdate(
+      numbers, state: state, rates: rates, active: active, gradientScale: scale ?? gradientScale)
+    switch gradient {
+    case .factors(let delta, let input, let scale):
+      return try compute.apply(
+        update, to: weight, delta: delta, input: input, scale: scale,
+        recordsChange: recordsChange)
+    case .whole(let gradient):
+      try compute.apply(update, to: weight, gradient: gradient, recordsChange: recordsChange)
+      return recordsChange ? gradient : nil
+    }
+  }
+
+  /// Updates `weight` along a direction d of the weight's shape, which the rule has made of the
+  /// gradient.
+  ///
+  ///     W ← (1 − s·η_l·λ)·W − s·η_l·d,   with coupled decay d + λ·W in place of d
+  ///
+  /// Frozen replicas are left as they are.
+  /// - scale: what each replica's direction is multiplied by, [replica, 1, 1]; nil: 1.
+  /// - Returns: ΔW, where it is recorded, in the memory of `direction`.
+  /// - Throws: `OpenCLError`.
+  public func apply(
+    direction: Tensor, scale: Tensor? = nil, to weight: Tensor, compute: Compute
+  ) throws -> Tensor? {
+    let update = WeightUpdate(
+      numbers, rates: rates, active: active, gradientScale: scale)
+    try compute.apply(update, to: weight, gradient: direction, recordsChange: recordsChange)
+    return recordsChange ? direction : nil
+  }
+}

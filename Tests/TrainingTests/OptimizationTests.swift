@@ -1,0 +1,256 @@
+import Foundation
+import Networks
+import OpenCL
+import Spectral
+import Tensors
+import Testing
+
+@testable import Training
+
+/// Update rules' numbers, parameter groups, clipping and accumulation.
+@Suite(.serialized) struct OptimizationTests {
+  struct Golden: Decodable {
+    let cases: [Case]
+  }
+
+  /// Twenty steps of PyTorch in float64 (Golden/make_optimization.py).
+  struct Case: Decodable, CustomTestStringConvertible {
+    let name: String
+    let optimization: Optimization
+    let lr: Double
+    let micro: Int?
+    let x: [[Float]]
+    let labels: [UInt32]
+    let start: [String: TrajectoryTests.Nested]
+    let losses, norms: [Double]
+    let final: [String: TrajectoryTests.Nested]
+    var testDescription: String { name }
+  }
+
+  static let cases: [Case] = {
+    let url = Bundle.module.url(
+      forResource: "optimization", withExtension: "json", subdirectory: "Golden")!
+    return try! JSONDecoder().decode(Golden.self, from: Data(contentsOf: url)).cases
+  }()
+
+  static let network = MLP(
+    inputs: 12, hidden: [16, 8], outputs: 5, bias: true, activation: .tanh)
+
+  private func compute(_ multiplier: Compute.MultiplierChoice = .automatic) throws -> Compute {
+    try Compute(device: .find(.best), multiplier: multiplier)
+  }
+
+  private func rows(_ golden: Case, _ compute: Compute) throws -> DeviceRows {
+    let inputs = golden.x[0].count
+    return try DeviceRows(
+      .floats(golden.x.flatMap { $0 }), labels: golden.labels,
+      scale: [Float](repeating: 1, count: inputs), shift: [Float](repeating: 0, count: inputs),
+      compute: compute)
+  }
+
+  private func trainer(
+    _ golden: Case, replicas: [Optimization?] = [nil], micro: Int? = nil, _ compute: Compute
+  ) throws -> Trainer {
+    let trainer = try Trainer(
+      TrainingConfiguration(
+        network: Self.network, optimization: golden.optimization, batchSize: golden.x.count,
+        microBatch: micro),
+      replicas: replicas.map {
+        Replica(
+          seed: 1, learningRate: golden.lr, parametrization: StandardParametrization(),
+          optimization: $0)
+      }, totalSteps: golden.losses.count, compute: compute)
+    try trainer.load(
+      Self.network.graph.parameters.map { parameter in
+        NamedValues(
+          name: parameter.path, shape: parameter.shape.stored,
+          values: try #require(golden.start[parameter.path]).values.map { Float($0) })
+      })
+    return trainer
+  }
+
+  private func difference(_ got: [Float], _ expected: [Double]) -> Double {
+    #expect(got.count == expected.count)
+    let norm = expected.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    return zip(got, expected).reduce(0) { $0 + pow(Double($1.0) - $1.1, 2) }.squareRoot() / norm
+  }
+
+  @Test(arguments: cases, [Compute.MultiplierChoice.opencl, .tiled])
+  func trajectory_meetsPyTorch(golden: Case, multiplier: Compute.MultiplierChoice) throws {
+    let compute = try compute(multiplier)
+    let trainer = try trainer(golden, micro: golden.micro, compute)
+    try trainer.train(on: rows(golden, compute), until: golden.losses.count)
+    let losses = try trainer.allLosses()
+    for (step, expected) in golden.losses.enumerated() {
+      let got = losses.losses[step][0]
+      #expect(abs(got - expected) <= 1e-5 * expected, "step \(step): \(got), not \(expected)")
+    }
+    let norms = losses.gradientNorms(replica: 0, over: 0..<golden.norms.count)
+    #expect((norms == nil) == (golden.optimization.clipNorm == nil))
+    for (got, expected) in zip(norms ?? [], golden.norms) {
+      #expect(abs(got - expected) <= 1e-5 * expected)
+    }
+    for parameter in trainer.network.parameters {
+      let expected = try #require(golden.final[parameter.name]).values
+      // 1e-4: twenty steps of rounding; Adam divides small gradients by their own size.
+      let error = difference(try trainer.values(of: parameter), expected)
+      #expect(error <= 1e-4, "\(parameter.name): \(error)")
+    }
+  }
+
+  /// Numbers are a replica's own: beside others it trains as alone, bit for bit on a CPU.
+  @Test(arguments: [OptimizerKind.adam, .momentum, .lion])
+  func replicas_haveNumbersOfTheirOwn(optimizer: OptimizerKind) throws {
+    let compute = try compute()
+    let golden = Self.cases[0]
+    func own(_ share: Double, clip: Double?, decay: Double, rate: Double) -> Optimization {
+      Optimization(
+        optimizer,
+        hyperparameters: Hyperparameters(
+          momentum: share, beta1: share, beta2: 0.9 + share / 20, epsilon: share / 100),
+        weightDecay: WeightDecay(strength: decay, kind: .decoupled),
+        schedule: Schedule(share > 0.5 ? .cosine : .linear),
+        groups: [ParameterGroup("readout", rateFactor: rate)], clipNorm: clip)
+    }
+    let all = [
+      own(0.4, clip: 0.3, decay: 0, rate: 1), own(0.8, clip: 0.1, decay: 0.1, rate: 0.5),
+      own(0.6, clip: nil, decay: 0.3, rate: 0),
+    ]
+    func train(_ replicas: [Optimization]) throws -> [TrainingState] {
+      let trainer = try trainer(golden, replicas: replicas, compute)
+      try trainer.train(on: rows(golden, compute), until: golden.losses.count)
+      return try trainer.states()
+    }
+    let together = try train(all)
+    for (replica, optimization) in all.enumerated() {
+      let alone = try train([optimization])[0]
+      // Nothing clips the third alone, and a frozen readout then has no state.
+      if replica < 2 {
+        #expect(together[replica].optimizer == alone.optimizer)
+        #expect(together[replica].gradientNorms == alone.gradientNorms)
+      }
+      #expect(together[replica].parameters == alone.parameters)
+      #expect(together[replica].lossSums == alone.lossSums)
+    }
+    #expect(Set(together.map(\.parameters)).count == 3)
+  }
+
+  /// A group without a rate is not updated, keeps no state and does not decay.
+  @Test func frozenGroup_staysAsItIs() throws {
+    let compute = try compute()
+    let golden = Self.cases[0]
+    var optimization = golden.optimization
+    optimization.weightDecay = WeightDecay(strength: 0.1, kind: .independent)
+    optimization.groups = [ParameterGroup("layers.1", rateFactor: 0)]
+    let trainer = try trainer(golden, replicas: [optimization], compute)
+    let diagnostics = try trainer.diagnose(every: 4, probe: rows(golden, compute))
+    let before = try trainer.states()[0]
+    try trainer.train(on: rows(golden, compute), until: golden.losses.count)
+    let after = try trainer.states()[0]
+    for (old, new) in zip(before.parameters, after.parameters) {
+      #expect((old == new) == old.name.hasPrefix("layers.1."), "\(old.name)")
+    }
+    #expect(
+      Set(after.optimizer.map(\.name.first)) == Set(["l"]) && after.optimizer.count == 8
+        && !after.optimizer.contains { $0.name.hasPrefix("layers.1.") })
+    let records = try diagnostics.records()
+    #expect(records[0].layers[1][.updateNorm] == nil)
+    #expect(records[0].layers[0][.updateNorm] != nil && records[0].layers[1][.weightNorm] != nil)
+  }
+
+  /// Computed in parts, a batch has the gradient that it has as a whole, but for rounding.
+  @Test(arguments: [OptimizerKind.sgd, .adam, .spectralNormalized])
+  func microBatches_changeNothingButRounding(optimizer: OptimizerKind) throws {
+    let compute = try compute()
+    let golden = Self.cases[0]
+    func train(_ micro: Int?) throws -> (state: TrainingState, records: [DiagnosticRecord]) {
+      let trainer = try trainer(
+        golden, replicas: [Optimization(optimizer)], micro: micro, compute)
+      let diagnostics = try trainer.diagnose(every: 5, probe: rows(golden, compute))
+      try trainer.train(on: rows(golden, compute), until: golden.losses.count)
+      return (try trainer.states()[0], try diagnostics.records())
+    }
+    let whole = try train(nil)
+    for micro in [1, 7, 24, 100] {
+      let parts = try train(micro)
+      if micro >= 24 { #expect(parts.state == whole.state) }
+      #expect(
+        difference(parts.state.lossSums, whole.state.lossSums.map(Double.init)) <= 1e-5,
+        "\(micro)")
+      #expect(parts.state.batchSizes == whole.state.batchSizes)
+      for (got, expected) in zip(parts.records, whole.records) {
+        for (one, other) in zip(got.layers, expected.layers) {
+          for quantity in [
+            DiagnosticQuantity.gradientSpectralNorm, .updateSpectralNorm, .updateAlignment,
+          ] {
+            let (x, y) = (try #require(one[quantity])[0], try #require(other[quantity])[0])
+            // Norms of updates are iterated until they are right to about 1 %.
+            #expect(abs(x - y) <= 2e-2 * y, "\(micro) \(quantity) \(x) \(y)")
+          }
+        }
+      }
+    }
+  }
+
+  /// A restored training continues bit for bit, with norms, groups' states and numbers of steps.
+  @Test func clippedTraining_continuesFromAState() throws {
+    let compute = try compute()
+    let golden = try #require(Self.cases.first { $0.optimization.groups.count == 3 })
+    let (whole, first, second) = (
+      try trainer(golden, compute), try trainer(golden, compute), try trainer(golden, compute)
+    )
+    let rows = try rows(golden, compute)
+    try whole.train(on: rows, until: golden.losses.count)
+    try first.train(on: rows, until: 9)
+    try second.restore(first.states())
+    try second.train(on: rows, until: golden.losses.count)
+    #expect(try second.states() == whole.states())
+    var wrong = try first.states()
+    wrong[0].gradientNorms = []
+    #expect(throws: TrainingStateError.self) { try second.restore(wrong) }
+  }
+
+  @Test func settings_laterGroupsWin_andVectorsDoNotDecay() throws {
+    let decay = WeightDecay(strength: 0.1, kind: .decoupled)
+    var optimization = Optimization(
+      .adam, hyperparameters: Hyperparameters(beta1: 0.8, epsilon: 1e-4), weightDecay: decay)
+    optimization.groups = [
+      ParameterGroup("hidden", hyperparameters: Hyperparameters(beta1: 0.5), rateFactor: 2),
+      ParameterGroup("layers.1.bias", rateFactor: 3, weightDecay: decay),
+      ParameterGroup(
+        "readout", optimizer: .lion, weightDecay: WeightDecay(strength: 0, kind: .coupled)),
+    ]
+    let graph = Self.network.graph
+    func settings(_ path: String) throws -> ParameterSettings {
+      optimization.settings(for: try #require(graph.parameters.first { $0.path == path }))
+    }
+    let (first, hidden) = (try settings("layers.0.weight"), try settings("layers.1.weight"))
+    #expect(first.rateFactor == 1 && first.weightDecay == decay)
+    #expect(first.hyperparameters == optimization.hyperparameters)
+    #expect(try settings("layers.0.bias").weightDecay == nil)
+    #expect(hidden.rateFactor == 2 && hidden.optimizer == .adam)
+    #expect(hidden.hyperparameters == Hyperparameters(beta1: 0.5, epsilon: 1e-4))
+    let bias = try settings("layers.1.bias")
+    #expect(bias.rateFactor == 3 && bias.weightDecay == decay)
+    let readout = try settings("layers.2.weight")
+    #expect(readout.optimizer == .lion && readout.weightDecay == nil)
+    #expect(readout.hyperparameters == Hyperparameters() && readout.namesOptimizer)
+    optimization.decaysVectors = true
+    #expect(try settings("layers.0.bias").weightDecay == decay)
+    // Rates follow the family of each group's rule.
+    let configuration = TrainingConfiguration(
+      network: MLP(inputs: 12, hidden: [64, 64], outputs: 5), baseNetwork: Self.network,
+      optimization: Optimization(
+        .sgd, groups: [ParameterGroup("readout", optimizer: .adam, rateFactor: 0.5)]))
+    let (sgd, adam) = (
+      TrainingConfiguration(
+        network: configuration.network, baseNetwork: Self.network, optimization: Optimization(.sgd)
+      ).scalings(under: SpectralParametrization()),
+      TrainingConfiguration(network: configuration.network, baseNetwork: Self.network)
+        .scalings(under: SpectralParametrization())
+    )
+    let scalings = configuration.scalings(under: SpectralParametrization())
+    #expect(scalings[0] == sgd[0] && scalings[1] == sgd[1])
+    #expect(scalings[2].learningRateFactor == 0.5 * adam[2].learningRateFactor)
+  }
+}
