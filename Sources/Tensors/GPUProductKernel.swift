@@ -94,7 +94,7 @@ package enum GPUProductKernel: Hashable, Sendable {
   }
 
   /// A limit under which another work-group has room beside the first, where kernels would take a
-  /// few registers more and lose next to nothing (Scripts/check-ptx.sh: at most 56 bytes are spilled,
+  /// few registers more and lose next to nothing (Scripts/check-ptx.sh: at most 88 bytes are spilled,
   /// beside 1024 multiply-adds a round); nil elsewhere.
   ///
   /// Two groups of 256 work-items share 65,536 registers with 128 each. Slices are of products that

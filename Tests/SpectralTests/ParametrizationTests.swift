@@ -57,16 +57,6 @@ import Testing
     }
   }
 
-  @Test(arguments: Every.names, Every.settings)
-  func relativeForm_withoutABaseIsTheRule(_ name: String, _ setting: Setting) throws {
-    let rule = try Parametrizations.named(name)
-    for shape in Self.networks.joined() {
-      #expect(
-        rule.scaling(of: shape, relativeTo: nil, family: setting.family, decay: setting.decay)
-          == rule.scaling(of: shape, family: setting.family, decay: setting.decay))
-    }
-  }
-
   @Test(arguments: Every.settings)
   func relativeForm_spectralIsMupWhenHiddenWidthsShareAFactor(_ setting: Setting) {
     for hidden in [[1, 1], [1, 4, 1], [3, 1, 2, 7]] {

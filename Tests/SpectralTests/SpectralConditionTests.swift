@@ -50,32 +50,60 @@ import Testing
     #expect(abs(weightNorm(shape, std: std) - (1 + target(shape))) <= 1e-12 * (1 + target(shape)))
   }
 
-  /// The learning rate times what one unit of it moves is √(fanOut/fanIn), for every role, shape
-  /// and kind: an SGD gradient has norm √(fanIn/fanOut), an Adam direction √(fanOut·fanIn),
-  /// a normalised one 1.
+  /// An update of the rate's size has the norm √(fanOut/fanIn), for every role, shape and kind, where
+  /// features and their gradients are as the condition has them: ‖h‖ = √fanIn, ‖δ‖ = 1/√fanOut.
   @Test(arguments: ["spectral", "spectral-literal"], UpdateFamily.allCases)
   func spectral_updateNormIsTheTarget(_ name: String, _ family: UpdateFamily) throws {
     let rule = try Parametrizations.named(name)
-    for role in LayerRole.allCases {
-      for fanIn in Self.sizes {
-        for fanOut in Self.sizes {
-          for shape in [
-            ParameterShape.weight(role: role, fanIn: fanIn, fanOut: fanOut),
-            .bias(role: role, fanOut: fanOut),
+    var random = SplitMix(state: 7)
+    let features = Self.sizes.map { vector($0, norm: Double($0).squareRoot(), &random) }
+    let deltas = Self.sizes.map { vector($0, norm: 1 / Double($0).squareRoot(), &random) }
+    for (fanIn, h) in zip(Self.sizes, features) {
+      for (fanOut, delta) in zip(Self.sizes, deltas) {
+        let update = RankOne(delta, h).direction(family)
+        // A bias is a weight whose input is the number 1.
+        let added = RankOne(delta, [1]).direction(family)
+        for role in LayerRole.allCases {
+          for (shape, direction) in [
+            (ParameterShape.weight(role: role, fanIn: fanIn, fanOut: fanOut), update),
+            (.bias(role: role, fanOut: fanOut), added),
           ] {
             let scaling = rule.scaling(of: shape, family: family, decay: .coupled)
-            let perUnit =
-              switch family {
-              case .sgd: 1 / target(shape)
-              case .adam: (Double(shape.fanOut) * Double(shape.fanIn)).squareRoot()
-              case .normalized: 1.0
-              }
-            let norm = scaling.learningRateFactor * perUnit
-            #expect(abs(norm - target(shape)) <= 1e-12 * target(shape), "\(shape)")
+            let norm = scaling.learningRateFactor * direction.norm
+            #expect(abs(norm - target(shape)) <= 1e-9 * target(shape), "\(shape)")
           }
         }
       }
     }
+  }
+
+  /// The matrix δhᵀ.
+  private struct RankOne {
+    let delta, h: [Double]
+
+    init(_ delta: [Double], _ h: [Double]) { (self.delta, self.h) = (delta, h) }
+
+    /// The spectral norm, which is the Frobenius norm.
+    var norm: Double { length(delta) * length(h) }
+
+    /// What a rule of the family makes of the matrix as a gradient: of Adam's the first step, whose
+    /// entries are signs.
+    func direction(_ family: UpdateFamily) -> RankOne {
+      func signs(_ x: [Double]) -> [Double] { x.map { $0 < 0 ? -1 : 1 } }
+      switch family {
+      case .sgd: return self
+      case .adam: return RankOne(signs(delta), signs(h))
+      case .normalized:
+        let norm = norm
+        return RankOne(delta.map { $0 / norm }, h)
+      }
+    }
+  }
+
+  private func vector(_ count: Int, norm: Double, _ random: inout SplitMix) -> [Double] {
+    let values = (0..<count).map { _ in 2 * random.next() - 1 }
+    let factor = norm / length(values)
+    return values.map { $0 * factor }
   }
 
   /// A rank-one gradient of norm √(fanIn/fanOut) spreads it over √(fanIn·fanOut): ε keeps its
@@ -104,7 +132,8 @@ import Testing
     let update: [Double]
   }
 
-  /// The one-step exponents of SP, NTP, muP and spectral, in the limit of width.
+  /// The one-step exponents of SP, NTP, muP and spectral: those of matrices that are drawn, and of their
+  /// first update.
   @Test(arguments: [
     Exponents(name: "sp", family: .sgd, weight: [0, 0, 0.5], update: [-0.5, 0.5, 1]),
     Exponents(name: "ntp", family: .sgd, weight: [0, 0, 0.5], update: [-0.5, -0.5, 0]),
@@ -118,47 +147,106 @@ import Testing
     Exponents(name: "spectral-literal", family: .adam, weight: [0, 0, 0], update: [0, 0, 0]),
   ])
   func oneStepExponents_areTheKnownOnes(_ expected: Exponents) throws {
-    // So wide that 3072 inputs, over which σ's bound has a finite-width part, are narrow.
-    let narrow = try norms(expected.name, expected.family, width: 1 << 34)
-    let wide = try norms(expected.name, expected.family, width: 1 << 36)
+    let (narrow, wide) = (
+      try norms(expected.name, expected.family, width: 32),
+      try norms(expected.name, expected.family, width: 256)
+    )
     for layer in 0..<3 {
-      let weight = log2(wide.weight[layer] / narrow.weight[layer]) / 2
-      let update = log2(wide.update[layer] / narrow.update[layer]) / 2
-      #expect(abs(weight - expected.weight[layer]) <= 1e-3, "weight of layer \(layer): \(weight)")
-      #expect(abs(update - expected.update[layer]) <= 1e-3, "update of layer \(layer): \(update)")
+      let weight = (wide.weight[layer] - narrow.weight[layer]) / 3
+      let update = (wide.update[layer] - narrow.update[layer]) / 3
+      // The fixed sizes are not yet of no account: log₂((√256 + √2)/(√32 + √2))/3 is 0.43, not 0.5.
+      #expect(abs(weight - expected.weight[layer]) <= 0.12, "weight of layer \(layer): \(weight)")
+      #expect(abs(update - expected.update[layer]) <= 0.12, "update of layer \(layer): \(update)")
     }
   }
 
-  /// ‖W‖_* and ‖ΔW‖_* over √(fanOut/fanIn) in the network 3072–n–n–10 at initialisation.
+  /// log₂ of ‖W‖_* and ‖ΔW‖_* over √(fanOut/fanIn) in the linear network 2–n–n–2 at its first step, mean
+  /// over draws.
   private func norms(
     _ name: String, _ family: UpdateFamily, width: Int
   ) throws -> (weight: [Double], update: [Double]) {
     let rule = try Parametrizations.named(name)
-    let shapes = mlpShapes(inputs: 3072, hidden: [1, 1], width: width, outputs: 10)
+    let shapes = mlpShapes(inputs: 2, hidden: [1, 1], width: width, outputs: 2)
       .filter { $0.kind == .weight }
     let scalings = shapes.map { rule.scaling(of: $0, family: family, decay: .coupled) }
-    // Forward, ‖h_l‖ = σ√fanOut·‖h_{l−1}‖ from ‖x‖ = √3072.
-    var activations = [Double(3072).squareRoot()]
-    for (shape, scaling) in zip(shapes, scalings).dropLast() {
-      let gain = scaling.initialStd * Double(shape.fanOut).squareRoot()
-      activations.append(gain * (activations.last ?? 0))
-    }
-    // Backward, ‖δ_{l−1}‖ = σ√fanIn·‖δ_l‖ from Θ(1) at the logits.
-    var deltas = [1.0]
-    for (shape, scaling) in zip(shapes, scalings).dropFirst().reversed() {
-      deltas.insert(scaling.initialStd * Double(shape.fanIn).squareRoot() * deltas[0], at: 0)
-    }
-    let weight = zip(shapes, scalings).map { weightNorm($0, std: $1.initialStd) / target($0) }
-    let update = shapes.indices.map { l in
-      // A rank-one gradient δhᵀ for SGD; entries of size 1, at low rank, for Adam.
-      let perUnit =
-        switch family {
-        case .sgd: deltas[l] * activations[l]
-        case .adam: (Double(shapes[l].fanOut) * Double(shapes[l].fanIn)).squareRoot()
-        case .normalized: 1.0
-        }
-      return scalings[l].learningRateFactor * perUnit / target(shapes[l])
+    var random = SplitMix(state: 11)
+    var (weight, update) = ([0.0, 0, 0], [0.0, 0, 0])
+    let draws = 6
+    for _ in 0..<draws {
+      let matrices = zip(shapes, scalings).map { shape, scaling in
+        DrawnMatrix(shape.fanOut, shape.fanIn, std: scaling.initialStd, &random)
+      }
+      var inputs = [vector(2, norm: 2.0.squareRoot(), &random)]
+      for matrix in matrices.dropLast() { inputs.append(matrix.times(inputs.last!)) }
+      var delta = vector(2, norm: 1, &random)
+      for layer in shapes.indices.reversed() {
+        let step = RankOne(delta, inputs[layer]).direction(family).norm
+        update[layer] +=
+          log2(scalings[layer].learningRateFactor * step / target(shapes[layer])) / Double(draws)
+        weight[layer] += log2(matrices[layer].norm / target(shapes[layer])) / Double(draws)
+        delta = matrices[layer].transposedTimes(delta)
+      }
     }
     return (weight, update)
+  }
+}
+
+/// Numbers in [0, 1), the same at every run.
+private struct SplitMix {
+  var state: UInt64
+
+  mutating func next() -> Double {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return Double((z ^ (z >> 31)) >> 11) * 0x1p-53
+  }
+}
+
+private func length(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+
+/// A matrix of independent Gaussian entries.
+private struct DrawnMatrix {
+  let rows, columns: Int
+  let values: [Double]
+
+  init(_ rows: Int, _ columns: Int, std: Double, _ random: inout SplitMix) {
+    (self.rows, self.columns) = (rows, columns)
+    values = (0..<rows * columns).map { _ in
+      let radius = (-2 * log(1 - random.next())).squareRoot()
+      return std * radius * cos(2 * .pi * random.next())
+    }
+  }
+
+  func times(_ x: [Double]) -> [Double] {
+    values.withUnsafeBufferPointer { w in
+      (0..<rows).map { row in
+        var sum = 0.0
+        for column in 0..<columns { sum += w[row * columns + column] * x[column] }
+        return sum
+      }
+    }
+  }
+
+  func transposedTimes(_ y: [Double]) -> [Double] {
+    var result = [Double](repeating: 0, count: columns)
+    values.withUnsafeBufferPointer { w in
+      for row in 0..<rows {
+        for column in 0..<columns { result[column] += w[row * columns + column] * y[row] }
+      }
+    }
+    return result
+  }
+
+  /// The spectral norm, by power iteration; to about a percent.
+  var norm: Double {
+    var x = [Double](repeating: 1, count: columns)
+    for _ in 0..<20 {
+      x = transposedTimes(times(x))
+      let size = length(x)
+      x = x.map { $0 / size }
+    }
+    return length(times(x))
   }
 }
