@@ -98,8 +98,8 @@ import Testing
     #expect(log.contains("missing"))
   }
 
-  @Test func nativeKernel_runsInQueueOrder() throws {
-    guard queue.device.supportsNativeKernels else { return }
+  @Test(.enabled(if: try Device.find(.best).supportsNativeKernels))
+  func nativeKernel_runsInQueueOrder() throws {
     let buffer = try Buffer<Float>(queue: queue, [1, 2, 3])
     let kernel = try Kernel<Buffer<Float>, Float, UInt32>(program(), "scale")
     try kernel(queue, global: [64], local: [64], buffer, 10, 3)
@@ -112,8 +112,8 @@ import Testing
   }
 
   /// PoCL 3.1 hands out addresses by the buffers' age: younger first and repeated must still work.
-  @Test func nativeKernel_addressesFollowTheCallersOrder() throws {
-    guard queue.device.supportsNativeKernels else { return }
+  @Test(.enabled(if: try Device.find(.best).supportsNativeKernels))
+  func nativeKernel_addressesFollowTheCallersOrder() throws {
     let older = try Buffer<Float>(queue: queue, [1])
     let younger = try Buffer<Float>(queue: queue, [2])
     let result = try Buffer<Float>(context: queue.context, count: 3)

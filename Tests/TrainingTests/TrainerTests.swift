@@ -95,10 +95,11 @@ import Testing
     #expect(ruled != plain)
   }
 
-  @Test(arguments: OptimizerKind.allCases) func replica_isBitForBitItsSoloRun_onCPU(
+  @Test(
+    .enabled(if: try Device.find(.best).supportsNativeKernels), arguments: OptimizerKind.allCases)
+  func replica_isBitForBitItsSoloRun_onCPU(
     optimizer: OptimizerKind
   ) throws {
-    guard compute.queue.device.supportsNativeKernels else { return }
     let configuration = configuration(
       optimizer: optimizer, decay: WeightDecay(strength: 0.01, kind: .independent))
     let replicas = [

@@ -113,8 +113,8 @@ import Testing
     #expect(try bits(second.states()[1]) == bits(states[1]))
   }
 
-  @Test func states_areThoseOfSoloRuns_onCPU() throws {
-    guard compute.queue.device.supportsNativeKernels else { return }
+  @Test(.enabled(if: try Device.find(.best).supportsNativeKernels))
+  func states_areThoseOfSoloRuns_onCPU() throws {
     let group = try trainer(diagnosed: .all)
     try train(group, stopAfter: 6)
     let solo = try trainer(rates: [0.02], diagnosed: .all)

@@ -45,8 +45,11 @@ import Testing
         "\(major).\(minor)")
     }
     #expect(KernelLimits.localMemory(computeCapability: nil) == nil)
+  }
+
+  @Test(.enabled(if: try Device.find(.best).computeCapability == nil))
+  func localMemory_withoutAnArchitecture_isThatOfTheDevice() throws {
     let device = try Device.find(.best)
-    guard device.computeCapability == nil else { return }
     let large = TileFamily(.fp32).values.mapValues { $0.max()! }
     for limits in [KernelLimits(device), KernelLimits(tuningTilesOn: device)] {
       #expect(limits.localMemory == Int(device.localMemory))
