@@ -42,9 +42,9 @@ public final class CPUMultiplier: MatrixMultiplier {
       let kernel = try compute.kernel(
         .multiply, "multiply_update", Buffer<Float>.self, Buffer<Float>.self,
         Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-        Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Float.self, Float.self,
-        Float.self, Float.self, Float.self, Float.self, UInt32.self, UInt32.self,
-        ProductSizes.self)
+        Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Float.self,
+        Varying<Float>.self, Float.self, Float.self, Varying<Float>.self, Varying<Float>.self,
+        UInt32.self, UInt32.self, ProductSizes.self)
       let (rule, numbers) = update.direction.kernelArguments
       let state = update.direction.state.map(\.buffer) + [result, result]
       try kernel(

@@ -181,7 +181,7 @@ extension Compute {
         && steps.first + steps.count <= steps.table.count,
       "\(steps.count) steps from row \(steps.offset) of \(order.period), \(network)")
     for step in [0, steps.count - 1] {
-      let (history, slot) = (steps.record.history, steps.record.slot + step)
+      let (history, slot) = (steps.record.history, Int(steps.record.slot.value) + step)
       history.check(slot, layers[0].weight, steps.record.active)
     }
     switch rows.storage {
@@ -225,6 +225,6 @@ extension Compute {
       steps.table, record.history.buffer, record.active.buffer,
       alpha[0], alpha[1], alpha[2], alpha[3], alpha[4], beta.0, beta.1,
       UInt32(steps.offset), UInt32(order.period), UInt32(steps.first), UInt32(steps.count),
-      UInt32(steps.lastRows), UInt32(record.slot))
+      UInt32(steps.lastRows), record.slot.value)
   }
 }

@@ -32,8 +32,8 @@ public enum UpdateDirection {
   case momentum(Float, nesterov: Bool, velocity: Tensor)
   /// d = m·c₁/(√(v·c₂) + ε) with the running means m and v of g and g²; c = 1/(1 − βᵗ), step t ≥ 1.
   case adam(
-    mean: Tensor, square: Tensor, beta1: Float, beta2: Float, correction1: Float,
-    correction2: Float)
+    mean: Tensor, square: Tensor, beta1: Float, beta2: Float, correction1: Varying<Float>,
+    correction2: Varying<Float>)
 
   /// The tensors that the rule keeps.
   var state: [Tensor] {
@@ -54,11 +54,12 @@ public struct WeightUpdate {
   /// 0 for replicas that stand still; [replica, 1, 1].
   public let active: Tensor
   /// The learning rate's factor.
-  public let schedule: Float
+  public let schedule: Varying<Float>
 
   /// An update along `direction`.
   public init(
-    along direction: UpdateDirection, rates: UpdateRates, active: Tensor, schedule: Float
+    along direction: UpdateDirection, rates: UpdateRates, active: Tensor,
+    schedule: Varying<Float>
   ) {
     self.direction = direction
     self.rates = rates
@@ -118,13 +119,13 @@ extension Compute {
   ///
   /// - Throws: `OpenCLError`.
   public func updateSGD(
-    _ weight: Tensor, gradient: Tensor, rates: UpdateRates, active: Tensor, schedule: Float,
-    recordsChange: Bool = false
+    _ weight: Tensor, gradient: Tensor, rates: UpdateRates, active: Tensor,
+    schedule: Varying<Float>, recordsChange: Bool = false
   ) throws {
     check(weight, gradient, rates, active)
     let kernel = try kernel(
       .update, "update_sgd", Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, UInt32.self, UInt32.self)
+      Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Varying<Float>.self, UInt32.self, UInt32.self)
     try kernel(
       queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
       rates.buffer, active.buffer, schedule, recordsChange ? 1 : 0,
@@ -136,13 +137,13 @@ extension Compute {
   /// - Throws: `OpenCLError`.
   public func updateMomentum(
     _ weight: Tensor, gradient: Tensor, velocity: Tensor, rates: UpdateRates, active: Tensor,
-    schedule: Float, momentum: Float, nesterov: Bool, recordsChange: Bool = false
+    schedule: Varying<Float>, momentum: Float, nesterov: Bool, recordsChange: Bool = false
   ) throws {
     check(weight, gradient, rates, active, velocity)
     let kernel = try kernel(
       .update, "update_momentum", Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, Float.self,
-      UInt32.self, UInt32.self, UInt32.self)
+      Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Varying<Float>.self,
+      Float.self, UInt32.self, UInt32.self, UInt32.self)
     try kernel(
       queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
       velocity.buffer, rates.buffer, active.buffer, schedule, momentum,
@@ -155,14 +156,15 @@ extension Compute {
   /// - Throws: `OpenCLError`.
   public func updateAdam(
     _ weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, rates: UpdateRates,
-    active: Tensor, schedule: Float, beta1: Float, beta2: Float, correction1: Float,
-    correction2: Float, recordsChange: Bool = false
+    active: Tensor, schedule: Varying<Float>, beta1: Float, beta2: Float,
+    correction1: Varying<Float>, correction2: Varying<Float>, recordsChange: Bool = false
   ) throws {
     check(weight, gradient, rates, active, mean, square)
     let kernel = try kernel(
       .update, "update_adam", Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self,
-      Float.self, Float.self, Float.self, Float.self, Float.self, UInt32.self, UInt32.self)
+      Varying<Float>.self, Float.self, Float.self, Varying<Float>.self, Varying<Float>.self,
+      UInt32.self, UInt32.self)
     try kernel(
       queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
       mean.buffer, square.buffer, rates.buffer, active.buffer, schedule,
@@ -175,14 +177,14 @@ extension Compute {
   /// - Throws: `OpenCLError`.
   public func updateNormalized(
     _ weight: Tensor, gradient: Tensor, norms: Tensor, rates: UpdateRates, active: Tensor,
-    schedule: Float, recordsChange: Bool = false
+    schedule: Varying<Float>, recordsChange: Bool = false
   ) throws {
     check(weight, gradient, rates, active)
     precondition(norms.count == weight.replicas, "norms \(norms.shape) for \(weight.shape)")
     let kernel = try kernel(
       .update, "update_normalized", Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Float.self, UInt32.self,
-      UInt32.self)
+      Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Varying<Float>.self,
+      UInt32.self, UInt32.self)
     try kernel(
       queue, global: updateSize(weight), local: [64, 1], weight.buffer, gradient.buffer,
       norms.buffer, rates.buffer, active.buffer, schedule,

@@ -50,8 +50,8 @@ public final class GPUMultiplier: MatrixMultiplier {
   >
   private typealias MultiplyUpdate = Kernel<
     Buffer<Float>, Buffer<Float>, Buffer<SIMD4<Float>>, Buffer<Float>, Buffer<Float>,
-    Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, Float, Float, Float, Float, Float, UInt32,
-    UInt32, UInt32, UInt32, UInt64, UInt64
+    Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, Varying<Float>, Float, Float,
+    Varying<Float>, Varying<Float>, UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
   >
   private typealias AddSlices = Kernel<
     Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, UInt32, UInt32, UInt32

@@ -42,7 +42,7 @@ public struct NormalizedUpdate: UpdateRule {
     try compute.updateNormalized(
       weight, gradient: matrix, norms: norm == .spectral ? norms.spectral : norms.frobenius,
       rates: step.rates,
-      active: step.active, schedule: step.schedule, recordsChange: step.recordsChange)
+      active: step.active, schedule: step.scheduleFactor, recordsChange: step.recordsChange)
     return step.recordsChange ? matrix : nil
   }
 }

@@ -1,4 +1,5 @@
 import Networks
+import OpenCL
 import Spectral
 import Tensors
 
@@ -19,7 +20,9 @@ public final class Optimizer {
   public let isGradientDescent: Bool
   private let compute: Compute
   private var slots: [ObjectIdentifier: Slot] = [:]
-  private var schedule: Float = 1
+  private let schedule = Varying<Float>(1)
+  /// The rule's of the step.
+  private let numbers: [Varying<Float>]
   private var observer: (any UpdateObserver)?
 
   private struct Slot {
@@ -47,6 +50,7 @@ public final class Optimizer {
         && scalings.allSatisfy { $0.count == learningRates.count },
       "scalings for \(parameters.count) parameters × \(learningRates.count) replicas")
     self.rule = rule
+    numbers = rule.stepNumbers(1).map { Varying($0) }
     isGradientDescent = Self.isGradientDescent(rule, weightDecay: weightDecay)
     self.compute = compute
     let replicas = learningRates.count
@@ -76,7 +80,8 @@ public final class Optimizer {
   /// - observer: is shown every update of this step.
   public func beginStep(schedule: Float, observer: (any UpdateObserver)? = nil) {
     step += 1
-    self.schedule = schedule
+    self.schedule.value = schedule
+    for (number, value) in zip(numbers, rule.stepNumbers(step)) { number.value = value }
     self.observer = observer
   }
 
@@ -90,11 +95,11 @@ public final class Optimizer {
       parameter.value, gradient: gradient, state: slot.state,
       step: UpdateStep(
         rates: slot.rates, active: active, schedule: schedule, number: step,
-        recordsChange: records), compute: compute)
+        numbers: numbers, recordsChange: records, queue: compute.queue), compute: compute)
     try observer?.observe(
       ObservedUpdate(
         parameter: parameter, gradient: gradient, change: change, state: slot.state,
-        schedule: schedule, step: step))
+        schedule: schedule.value, step: step))
   }
 
   /// η_l of a parameter in each replica, before the schedule.

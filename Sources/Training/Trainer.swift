@@ -30,6 +30,7 @@ public final class Trainer {
   var losses = StepLosses()
   /// Rows of the steps whose losses wait in `history`.
   private var waitingSizes: [Int] = []
+  private let recordedSteps = RecordedSteps()
   private var labels: [Int: Buffer<UInt32>] = [:]
   private var history: SumHistory?
   /// Begins with the first step that is trained here, after a restored state's.
@@ -111,15 +112,48 @@ public final class Trainer {
   public func step(
     _ input: Tensor, labels: Buffer<UInt32>, recordingTo history: SumHistory, slot: Int
   ) throws {
-    let schedule = configuration.schedule.factor(step: step, of: totalSteps)
+    try step(input, labels: labels, recordingTo: history, slot: Varying(UInt32(slot)))
+  }
+
+  private func step(
+    _ input: Tensor, labels: Buffer<UInt32>, recordingTo history: SumHistory, slot: Varying<UInt32>
+  ) throws {
     let diagnostics = diagnostics.flatMap { $0.isDue(step: step) ? $0 : nil }
     try diagnostics?.measure(step: step)
     let pass = try network(input)
     let batch = try loss(
       pass.output, labels, record: LossRecord(history, slot: slot, active: optimizer.active))
-    optimizer.beginStep(schedule: Float(schedule), observer: diagnostics)
+    beginUpdates(observer: diagnostics)
     try pass.backward(batch.gradient, receive: optimizer.update)
     try diagnostics?.finishStep()
+  }
+
+  private func beginUpdates(observer: (any UpdateObserver)? = nil) {
+    let schedule = configuration.schedule.factor(step: step, of: totalSteps)
+    optimizer.beginStep(schedule: Float(schedule), observer: observer)
+  }
+
+  /// One step of `train`: its launches again where they are recorded and nothing is measured.
+  private func step(
+    _ size: Int, of rows: DeviceRows, _ order: DeviceRows.Order, at offset: Int,
+    recordingTo history: SumHistory
+  ) throws {
+    recordedSteps.offset.value = UInt32(offset)
+    recordedSteps.slot.value = UInt32(waitingSizes.count)
+    func workOut() throws {
+      let labels = try batchLabels(size * seeds.count)
+      let input = try rows.gather(
+        order, offset: recordedSteps.offset, rows: size, labels: labels, compute: compute)
+      try step(input, labels: labels, recordingTo: history, slot: recordedSteps.slot)
+    }
+    guard compute.recordsSteps, diagnostics?.isDue(step: step) != true else {
+      return try workOut()
+    }
+    if let recorded = recordedSteps.step(of: size, on: rows) {
+      beginUpdates()
+      return try recorded.replay()
+    }
+    try recordedSteps.record(size, compute: compute, workOut)
   }
 
   /// Trains until `steps` steps have been made in all, epoch after epoch, without waiting for the
@@ -161,10 +195,7 @@ public final class Trainer {
         finished(sizes.prefix(count), of: rows)
       } else {
         let size = min(configuration.batchSize, rows.count - offset)
-        let labels = try batchLabels(size * seeds.count)
-        let input = try rows.gather(
-          order, offset: offset, rows: size, labels: labels, compute: compute)
-        try step(input, labels: labels, recordingTo: history, slot: waitingSizes.count)
+        try step(size, of: rows, order, at: offset, recordingTo: history)
         finished([size], of: rows)
       }
       // After the last step progress is called in any case.
@@ -202,6 +233,9 @@ public final class Trainer {
 
   /// Whether steps so far have been made many a launch, where nothing came between.
   package var trainsOnChip: Bool { onChip?.training != nil }
+
+  /// Whether steps of some batch size have been recorded, and their launches are made again.
+  package var repeatsSteps: Bool { recordedSteps.areThere }
 
   /// What makes many steps a launch; nil where ordinary steps are taken. Tried when first asked for.
   private func onChip(_ rows: DeviceRows) -> OnChipTraining? {

@@ -1,5 +1,6 @@
 import Foundation
 import Networks
+import OpenCL
 import Spectral
 import Tensors
 
@@ -9,12 +10,38 @@ public struct UpdateStep {
   public let rates: UpdateRates
   /// 0 for replicas that have diverged and stand still; [replica, 1, 1].
   public let active: Tensor
-  /// The learning rate's factor.
-  public let schedule: Float
-  /// 1 for the first step.
-  public let number: Int
+  /// The rule's `stepNumbers` of this step.
+  public let numbers: [Varying<Float>]
   /// Whether ΔW is to be kept, for someone who looks at it.
   public let recordsChange: Bool
+  /// The learning rate's factor, for kernels: it goes along when the step is recorded and made again.
+  let scheduleFactor: Varying<Float>
+  /// What `number` is.
+  let stepNumber: Int
+  private let queue: CommandQueue
+
+  init(
+    rates: UpdateRates, active: Tensor, schedule: Varying<Float>, number: Int,
+    numbers: [Varying<Float>], recordsChange: Bool, queue: CommandQueue
+  ) {
+    (self.rates, self.active, self.numbers) = (rates, active, numbers)
+    (scheduleFactor, stepNumber, self.queue) = (schedule, number, queue)
+    self.recordsChange = recordsChange
+  }
+
+  /// The learning rate's factor. A step whose rule asks for it is worked out every time; `apply` asks for
+  /// it in a way that can be recorded.
+  public var schedule: Float {
+    queue.interruptRecording()
+    return scheduleFactor.value
+  }
+
+  /// 1 for the first step. A step whose rule asks for it is worked out every time; `numbers` can be
+  /// recorded.
+  public var number: Int {
+    queue.interruptRecording()
+    return stepNumber
+  }
 
   /// Updates `weight` along `direction`: in the gradient's product where it comes by its factors.
   ///
@@ -23,7 +50,8 @@ public struct UpdateStep {
   public func apply(
     _ direction: UpdateDirection, to weight: Tensor, gradient: ParameterGradient, compute: Compute
   ) throws -> Tensor? {
-    let update = WeightUpdate(along: direction, rates: rates, active: active, schedule: schedule)
+    let update = WeightUpdate(
+      along: direction, rates: rates, active: active, schedule: scheduleFactor)
     switch gradient {
     case .factors(let delta, let input, let scale):
       return try compute.apply(
@@ -64,8 +92,13 @@ public protocol UpdateRule: Sendable {
   /// Tensors of the parameter's shape that the rule keeps between steps, 0 at first, by their names
   /// in checkpoints.
   var stateNames: [String] { get }
+  /// Numbers that the rule takes from the step's alone, 1 for the first, to hand them to kernels; none
+  /// where it does not say. In `update` they are `step.numbers`.
+  func stepNumbers(_ step: Int) -> [Float]
   /// Updates `weight` by its gradient g, with weight decay as the step's rates say.
   ///
+  /// What is enqueued may be enqueued again for later steps without a call: it depends on nothing but
+  /// the arguments.
   /// - Returns: ΔW, where the step records it.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   func update(
@@ -77,6 +110,8 @@ public protocol UpdateRule: Sendable {
 extension UpdateRule {
   /// True: a direction of one's own is made of the matrix.
   public var formsGradient: Bool { true }
+  /// None.
+  public func stepNumbers(_ step: Int) -> [Float] { [] }
 }
 
 /// Direction g.
@@ -161,6 +196,11 @@ public struct Adam: UpdateRule {
   /// 1/(1 − β₂ᵗ), by which v is short of the mean of g² at step t ≥ 1.
   func squareCorrection(step: Int) -> Double { 1 / (1 - pow(beta2, Double(step))) }
 
+  /// 1/(1 − β₁ᵗ) and 1/(1 − β₂ᵗ).
+  public func stepNumbers(_ step: Int) -> [Float] {
+    [Float(meanCorrection(step: step)), Float(squareCorrection(step: step))]
+  }
+
   /// W ← W − s·η·(m/c₁)/(√(v/c₂) + ε).
   ///
   /// - Throws: `OpenCLError`.
@@ -171,8 +211,7 @@ public struct Adam: UpdateRule {
     try step.apply(
       .adam(
         mean: state[0], square: state[1], beta1: Float(beta1), beta2: Float(beta2),
-        correction1: Float(meanCorrection(step: step.number)),
-        correction2: Float(squareCorrection(step: step.number))),
+        correction1: step.numbers[0], correction2: step.numbers[1]),
       to: weight, gradient: gradient, compute: compute)
   }
 }

@@ -81,7 +81,7 @@ import Testing
       count: count,
       step: { weight, gradient, _, rates, active, schedule, _, records in
         try compute.updateSGD(
-          weight, gradient: gradient, rates: rates, active: active, schedule: schedule,
+          weight, gradient: gradient, rates: rates, active: active, schedule: Varying(schedule),
           recordsChange: records)
       },
       direction: { _, g, _, _ in g })
@@ -95,7 +95,7 @@ import Testing
       step: { weight, gradient, state, rates, active, schedule, _, records in
         try compute.updateMomentum(
           weight, gradient: gradient, velocity: state[0], rates: rates, active: active,
-          schedule: schedule, momentum: 0.9, nesterov: nesterov, recordsChange: records)
+          schedule: Varying(schedule), momentum: 0.9, nesterov: nesterov, recordsChange: records)
       },
       direction: { memory, g, _, _ in
         memory[0] = 0.9 * memory[0] + g
@@ -109,9 +109,9 @@ import Testing
       step: { weight, gradient, state, rates, active, schedule, t, records in
         try compute.updateAdam(
           weight, gradient: gradient, mean: state[0], square: state[1], rates: rates,
-          active: active, schedule: schedule, beta1: 0.9, beta2: 0.99,
-          correction1: Float(1 / (1 - power(0.9, t))),
-          correction2: Float(1 / (1 - power(0.99, t))), recordsChange: records)
+          active: active, schedule: Varying(schedule), beta1: 0.9, beta2: 0.99,
+          correction1: Varying(Float(1 / (1 - power(0.9, t)))),
+          correction2: Varying(Float(1 / (1 - power(0.99, t)))), recordsChange: records)
       },
       direction: { memory, g, epsilon, t in
         memory[0] = 0.9 * memory[0] + 0.1 * g
