@@ -67,10 +67,12 @@ extension Compute {
     let plan = LossPlan(
       rows: rows, classes: logits.columns, groupItems: kernelVariant.groupItems)
     let recordsWithin = record != nil && plan.groups == 1
+    let isWide = kernelVariant == .item && logits.columns >= LossPlan.leastWide
     let kernel = try kernel(
-      .loss, name, Buffer<Float>.self, Buffer<UInt32>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, UInt32.self,
-      UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self, Varying<UInt32>.self)
+      .loss, isWide ? name + "_wide" : name, Buffer<Float>.self, Buffer<UInt32>.self,
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self,
+      UInt32.self, Varying<UInt32>.self)
     try kernel(
       queue, global: [plan.groups * kernelVariant.groupItems, replicas],
       local: [kernelVariant.groupItems, 1], logits.buffer, labels, result.gradient.buffer,
@@ -97,6 +99,8 @@ struct LossPlan {
 
   /// Logits of one replica that one work-group takes, so that it can add up the losses as well.
   private static let mostForOne = 1 << 14
+  /// Classes from which on a CPU's work-item takes a row by vectors; fewer are added up one by one.
+  static let leastWide = 256
   /// Logits of a work-group where there are more.
   private static let perGroup = 1 << 12
 
