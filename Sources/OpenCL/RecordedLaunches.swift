@@ -9,10 +9,13 @@ extension CommandQueue {
   ///     try launches?.replay(on: queue)
   ///
   /// - Returns: nil where one of the commands cannot be made again: a read, a write, a wait, a host
-  ///   function, a library's own; and in a recording context.
+  ///   function, a library's own, a replay; within another recording, and in a recording context.
   /// - Throws: what `body` throws.
   public func record(_ body: () throws -> Void) throws -> RecordedLaunches? {
-    precondition(recorder == nil, "a recording within another")
+    guard recorder == nil else {
+      try body()
+      return nil
+    }
     let recorder = LaunchRecorder()
     self.recorder = recorder
     defer { self.recorder = nil }
@@ -149,6 +152,7 @@ public final class RecordedLaunches {
   ///
   /// - Throws: `OpenCLError.callFailed`, which names the kernel, as its first launch would.
   public func replay(on queue: CommandQueue) throws {
+    queue.interruptRecording()
     let prepared = try prepared ?? PreparedLaunches(commands)
     self.prepared = prepared
     try prepared.enqueue(on: queue)

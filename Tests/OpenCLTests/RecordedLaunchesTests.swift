@@ -73,7 +73,11 @@ import Testing
     if queue.device.supportsNativeKernels {
       #expect(try queue.record { try queue.enqueueNative([values]) { _ in } } == nil)
     }
-    #expect(try queue.record { try launch(1, 0) } != nil)
+    let inner = try #require(try queue.record { try launch(1, 0) })
+    #expect(try queue.record { try inner.replay(on: queue) } == nil)
+    var within: RecordedLaunches?
+    let outer = try queue.record { within = try queue.record { try launch(1, 0) } }
+    #expect(within == nil && outer != nil)
   }
 
   @Test func likeness_isOfNumbersScalarsAndMemoryHeld() throws {
