@@ -9,6 +9,7 @@
 // recorded where `records` is set and one group has all rows; record.cl says what else that does.
 // global (GROUP_ITEMS·⌈rows/share⌉, replicas), local (GROUP_ITEMS, 1).
 // The greatest logit is subtracted before exp, so that exp cannot overflow.
+// Kernels called _wide, of CPUs alone: rows of many classes by vectors, a work-item a group.
 
 #include "record.cl"
 
@@ -83,3 +84,103 @@ __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void cross_ent
 __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void squared_error(PARAMETERS) {
   FOR_EACH_ROW(SQUARED_ERROR)
 }
+
+#if GROUP_ITEMS == 1
+#include "vector.cl"
+
+// The greatest of y's values; NaN is passed over, and is met again in the sums.
+INLINE float greatest_of(__global const float* y, uint classes) {
+  vector most = -INFINITY;
+  uint c = 0;
+  for (; c + WIDTH <= classes; c += WIDTH) most = fmax(most, LOAD(y + c));
+  float result = greatest(most);
+  for (; c < classes; c++) result = fmax(result, y[c]);
+  return result;
+}
+
+// d ← exp(y − most); their sum. Four vectors are added side by side.
+INLINE float exponentials(__global const float* y, __global float* d, float most, uint classes) {
+  vector totals[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+  uint c = 0;
+  for (; c + 4 * WIDTH <= classes; c += 4 * WIDTH)
+#pragma unroll
+    for (uint i = 0; i < 4; i++) {
+      vector e = exp(LOAD(y + c + i * WIDTH) - most);
+      STORE(e, d + c + i * WIDTH);
+      totals[i] += e;
+    }
+  float total = sum((totals[0] + totals[1]) + (totals[2] + totals[3]));
+  for (; c < classes; c++) {
+    d[c] = exp(y[c] - most);
+    total += d[c];
+  }
+  return total;
+}
+
+// d ← 2(y + share)·scale for the classes from `start` to `end`, whose target is −share; the sum of the
+// differences' squares.
+INLINE float differences(__global const float* y, __global float* d, float share, float scale,
+                         uint start, uint end) {
+  vector totals[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+  uint c = start;
+  for (; c + 4 * WIDTH <= end; c += 4 * WIDTH)
+#pragma unroll
+    for (uint i = 0; i < 4; i++) {
+      vector difference = LOAD(y + c + i * WIDTH) + share;
+      STORE(2.0f * difference * scale, d + c + i * WIDTH);
+      totals[i] += difference * difference;
+    }
+  float total = sum((totals[0] + totals[1]) + (totals[2] + totals[3]));
+  for (; c < end; c++) {
+    float difference = y[c] + share;
+    d[c] = 2.0f * difference * scale;
+    total += difference * difference;
+  }
+  return total;
+}
+
+// The rows of a work-item, for BODY with in scope: the row's logits y, gradient d and label, and the
+// greatest logit, `most`. It sets `loss`.
+#define FOR_EACH_WIDE_ROW(BODY)                                                               \
+  size_t replica = get_global_id(1);                                                          \
+  uint first = get_group_id(0) * share, end = min(first + share, rows);                       \
+  float total = 0.0f;                                                                         \
+  for (uint row = first; row < end; row++) {                                                  \
+    size_t index = replica * rows + row;                                                      \
+    __global const float* y = logits + index * classes;                                       \
+    __global float* d = gradient + index * classes;                                           \
+    uint label = labels[replica * label_stride + row];                                        \
+    float loss, most = greatest_of(y, classes);                                               \
+    uint best = 0;                                                                            \
+    while (best < classes && y[best] != most) best++;                                         \
+    BODY                                                                                      \
+    losses[index] = loss;                                                                     \
+    correct[index] = best == label ? 1.0f : 0.0f;                                             \
+    total += loss;                                                                            \
+  }                                                                                           \
+  if (records) record(total, history, active, slot, get_global_size(1), replica);
+
+#define WIDE_CROSS_ENTROPY                                                                    \
+  float sum = exponentials(y, d, most, classes), scale = 1.0f / (sum * rows);                 \
+  uint c = 0;                                                                                 \
+  for (; c + WIDTH <= classes; c += WIDTH) STORE(LOAD(d + c) * scale, d + c);                 \
+  for (; c < classes; c++) d[c] *= scale;                                                     \
+  d[label] -= 1.0f / rows;                                                                    \
+  loss = log(sum) - (y[label] - most);
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void cross_entropy_wide(PARAMETERS) {
+  FOR_EACH_WIDE_ROW(WIDE_CROSS_ENTROPY)
+}
+
+#define WIDE_SQUARED_ERROR                                                                    \
+  float part = 1.0f / classes, scale = 1.0f / ((float)rows * classes);                        \
+  float own = y[label] + part - 1.0f;                                                         \
+  loss = differences(y, d, part, scale, 0, label);                                            \
+  loss += differences(y, d, part, scale, label + 1, classes);                                 \
+  loss = (loss + own * own) / classes;                                                        \
+  d[label] = 2.0f * own * scale;
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void squared_error_wide(PARAMETERS) {
+  FOR_EACH_WIDE_ROW(WIDE_SQUARED_ERROR)
+}
+#endif

@@ -114,7 +114,7 @@ for rule in [ElementwiseRule.gradientDescent, .adam] {
         try tensor(width, width), try tensor(batch, width), try tensor(batch, width)
       )
       let update = WeightUpdate(
-        try StepNumbers(
+        try RuleNumbers(
           rule, hyperparameters: rule == .adam ? [0.9, 0.999] : [],
           step: rule == .adam ? [1, 1, 1] : [1], compute: compute),
         state: try rule.state.map { _ in try compute.filled(0, rows: width, columns: width) },

@@ -95,6 +95,7 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
     precondition(
       offset >= 0 && offset + elements.count <= count,
       "write of \(elements.count) elements at \(offset) into a buffer of \(count)")
+    queue.interruptRecording()
     if recording != nil { return }
     let stride = MemoryLayout<Element>.stride
     try elements.withUnsafeBytes { bytes in
@@ -114,6 +115,7 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
     try check(
       clEnqueueCopyBuffer(queue.handle, other.handle, handle, 0, 0, byteCount, 0, nil, nil),
       "clEnqueueCopyBuffer", "\(byteCount) bytes")
+    queue.recorder?.noteCopy(from: other, to: self)
   }
 
   /// The elements of `range`, all where nil, after every command before is done; zeros of a recording
@@ -125,6 +127,7 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
     precondition(
       range.lowerBound >= 0 && range.upperBound <= count,
       "read of \(range) from a buffer of \(count)")
+    queue.interruptRecording()
     let stride = MemoryLayout<Element>.stride
     return try [Element](unsafeUninitializedCapacity: range.count) { memory, initialized in
       if range.isEmpty { return }

@@ -8,6 +8,8 @@ public final class CommandQueue {
   public let handle: cl_command_queue?
   /// The device that runs the commands.
   public var device: Device { context.device }
+  /// Notes what is enqueued, while something is recorded.
+  var recorder: LaunchRecorder?
 
   /// An empty queue.
   ///
@@ -34,6 +36,7 @@ public final class CommandQueue {
   ///
   /// - Throws: `OpenCLError.callFailed`, for faults of earlier commands too.
   public func finish() throws {
+    interruptRecording()
     guard let handle else { return }
     try check(clFinish(handle), "clFinish")
   }
@@ -50,6 +53,7 @@ public final class CommandQueue {
     guard device.supportsNativeKernels else {
       throw OpenCLError.unsupported(operation: "a native kernel", device: device.name)
     }
+    interruptRecording()
     if let recording = context.recording {
       recording.launched(accessing: buffers.reduce(0) { $0 + $1.byteCount })
       return

@@ -62,7 +62,19 @@ public final class Kernel<each Argument: KernelArgument> {
     try check(
       clEnqueueNDRangeKernel(
         queue.handle, handle, cl_uint(global.count), nil, global, local, 0, nil, nil),
-      "clEnqueueNDRangeKernel", "\(name), global \(global), local \(local)")
+      "clEnqueueNDRangeKernel", launchPlace(name, global: global, local: local))
+    if let recorder = queue.recorder {
+      var arguments: [RecordedLaunch.Argument] = []
+      var memory: [any DeviceMemory] = []
+      for value in repeat each argument {
+        arguments.append(RecordedLaunch.Argument(value))
+        if let value = value as? any DeviceMemory { memory.append(value) }
+      }
+      recorder.note(
+        RecordedLaunch(
+          kernel: name, program: program, global: global, local: local, arguments: arguments),
+        using: memory)
+    }
   }
 
   private func verify(_ expected: [KernelArgumentType]) throws {

@@ -71,6 +71,7 @@ public struct CLBlastMultiplier: MatrixMultiplier {
       recording.needed(temporarily: bytes)
       return recording.launched(accessing: bytes)
     }
+    compute.queue.interruptRecording()
     var handle: cl_command_queue? = compute.queue.handle
     let transposeA = product.form == .tn ? CLBlastTransposeYes : CLBlastTransposeNo
     let transposeB = product.form == .nt ? CLBlastTransposeYes : CLBlastTransposeNo

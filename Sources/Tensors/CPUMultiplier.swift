@@ -43,7 +43,7 @@ public final class CPUMultiplier: MatrixMultiplier {
         .multiply, "multiply_update", rule: update.rule, Buffer<Float>.self, Buffer<Float>.self,
         Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
         Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-        Buffer<Float>.self, Buffer<Float>.self, Float.self, UInt32.self, UInt32.self,
+        Buffer<Float>.self, Buffer<Float>.self, Float.self, Varying<UInt32>.self, UInt32.self,
         ProductSizes.self)
       let own = update.kernelArguments(of: result)
       try kernel(

@@ -13,11 +13,16 @@ public struct BatchLoss {
 /// Where the sum of a batch's losses goes.
 public struct LossRecord {
   let history: SumHistory
-  let slot: Int
+  let slot: Varying<UInt32>
   let active: Tensor
 
   /// A slot of `history`; a replica whose sum is not finite gets 0 in `active` [replica, 1, 1].
   public init(_ history: SumHistory, slot: Int, active: Tensor) {
+    self.init(history, slot: Varying(UInt32(slot)), active: active)
+  }
+
+  /// A slot that may be another when the launch is recorded and made again.
+  package init(_ history: SumHistory, slot: Varying<UInt32>, active: Tensor) {
     (self.history, self.slot, self.active) = (history, slot, active)
   }
 }
@@ -58,14 +63,16 @@ extension Compute {
       gradient: try tensor(replicas: replicas, rows: rows, columns: logits.columns),
       losses: try tensor(replicas: replicas, rows: 1, columns: rows),
       correct: try tensor(replicas: replicas, rows: 1, columns: rows))
-    record.map { $0.history.check($0.slot, result.losses, $0.active) }
+    record.map { $0.history.check(Int($0.slot.value), result.losses, $0.active) }
     let plan = LossPlan(
       rows: rows, classes: logits.columns, groupItems: kernelVariant.groupItems)
     let recordsWithin = record != nil && plan.groups == 1
+    let isWide = kernelVariant == .item && logits.columns >= LossPlan.leastWide
     let kernel = try kernel(
-      .loss, name, Buffer<Float>.self, Buffer<UInt32>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, UInt32.self,
-      UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
+      .loss, isWide ? name + "_wide" : name, Buffer<Float>.self, Buffer<UInt32>.self,
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self,
+      UInt32.self, Varying<UInt32>.self)
     try kernel(
       queue, global: [plan.groups * kernelVariant.groupItems, replicas],
       local: [kernelVariant.groupItems, 1], logits.buffer, labels, result.gradient.buffer,
@@ -73,7 +80,7 @@ extension Compute {
       record?.history.buffer ?? result.losses.buffer,
       record?.active.buffer ?? result.losses.buffer, UInt32(rows), UInt32(logits.columns),
       labels.count == rows ? 0 : UInt32(rows), UInt32(plan.share), UInt32(plan.lanes),
-      recordsWithin ? 1 : 0, UInt32(record?.slot ?? 0))
+      recordsWithin ? 1 : 0, record?.slot ?? Varying<UInt32>(0))
     if let record, !recordsWithin {
       try record.history.record(result.losses, slot: record.slot, active: record.active)
     }
@@ -92,6 +99,8 @@ struct LossPlan {
 
   /// Logits of one replica that one work-group takes, so that it can add up the losses as well.
   private static let mostForOne = 1 << 14
+  /// Classes from which on a CPU's work-item takes a row by vectors; fewer are added up one by one.
+  static let leastWide = 256
   /// Logits of a work-group where there are more.
   private static let perGroup = 1 << 12
 

@@ -126,13 +126,13 @@ package struct OnChipSteps {
   let count, lastRows: Int
   /// Row of the order that the first batch begins with.
   let offset: Int
-  /// The rule's numbers at the first step; those of all steps are in device memory.
-  let numbers: StepNumbers
+  /// The rule's numbers, moved to the first step; those of all steps are in device memory.
+  let numbers: RuleNumbers
   let record: LossRecord
 
   /// `count` ≥ 1 steps, of which the last has `lastRows` rows.
   package init(
-    count: Int, lastRows: Int, offset: Int, numbers: StepNumbers, record: LossRecord
+    count: Int, lastRows: Int, offset: Int, numbers: RuleNumbers, record: LossRecord
   ) {
     (self.count, self.lastRows, self.offset) = (count, lastRows, offset)
     (self.numbers, self.record) = (numbers, record)
@@ -166,11 +166,11 @@ extension Compute {
         && rows.isBytes == network.bytes
         && (1...network.batch).contains(steps.lastRows) && steps.count >= 1
         && steps.offset + (steps.count - 1) * network.batch + steps.lastRows <= order.period
-        && steps.numbers.slot + steps.count <= steps.numbers.numbers.capacity
-        && steps.numbers.numbers.rule == network.rule,
+        && steps.numbers.slot + steps.count <= steps.numbers.capacity
+        && steps.numbers.rule == network.rule,
       "\(steps.count) steps from row \(steps.offset) of \(order.period), \(network)")
     for step in [0, steps.count - 1] {
-      let (history, slot) = (steps.record.history, steps.record.slot + step)
+      let (history, slot) = (steps.record.history, Int(steps.record.slot.value) + step)
       history.check(slot, layers[0].weight, steps.record.active)
     }
     switch rows.storage {
@@ -203,7 +203,7 @@ extension Compute {
     let first = five.map { ($0.state.first ?? $0.weight).buffer }
     let second = five.map { ($0.state.last ?? $0.weight).buffer }
     let (rates, alpha) = (five.map(\.rates.buffer), five.map(\.multiplier))
-    let (record, numbers) = (steps.record, steps.numbers.numbers)
+    let (record, numbers) = (steps.record, steps.numbers)
     try kernel(
       queue, global: [OnChipPlan.items * order.replicas], local: [OnChipPlan.items],
       weight[0], weight[1], weight[2], weight[3], weight[4],
@@ -214,6 +214,6 @@ extension Compute {
       numbers.hyperparameters, numbers.steps, record.history.buffer, record.active.buffer,
       alpha[0], alpha[1], alpha[2], alpha[3], alpha[4],
       UInt32(steps.offset), UInt32(order.period), UInt32(steps.numbers.slot), UInt32(steps.count),
-      UInt32(steps.lastRows), UInt32(record.slot))
+      UInt32(steps.lastRows), record.slot.value)
   }
 }

@@ -34,7 +34,11 @@ public final class RuleNumbers {
   let hyperparameters, steps: Buffer<Float>
   /// The schedule's factor and the corrections of each replica at a step, from 0.
   public let values: (_ step: Int) -> [[Float]]
-  private let replicas: Int
+  let replicas: Int
+  /// The first replica's row of `steps` at the step that was moved to.
+  let row = Varying<UInt32>(0)
+  /// The step's place among those in device memory.
+  private(set) var slot = 0
   private let compute: Compute
   /// The steps, from 0, whose numbers are there.
   private var filled = 0..<0
@@ -61,12 +65,12 @@ public final class RuleNumbers {
       context: compute.queue.context, count: capacity * replicas * rule.stepNumbers)
   }
 
-  /// The place of a step's numbers; where they are not in device memory, those of `capacity` steps from
-  /// there on are written, which waits for the device.
+  /// Moves to a step, so that updates enqueued from here on take its numbers. Where they are not in device
+  /// memory, those of `capacity` steps are written, which waits for the device.
   ///
   /// - step: from 0.
   /// - Throws: `OpenCLError`.
-  public func step(_ step: Int) throws -> StepNumbers {
+  public func move(to step: Int) throws {
     if !filled.contains(step) {
       let first = step - step % capacity
       filled = first..<first + capacity
@@ -78,42 +82,32 @@ public final class RuleNumbers {
         try steps.write(table, queue: compute.queue)
       }
     }
-    return StepNumbers(numbers: self, slot: step - filled.lowerBound, replicas: replicas)
+    slot = step - filled.lowerBound
+    row.value = UInt32(slot * replicas)
   }
 }
 
-extension StepNumbers {
+extension RuleNumbers {
   /// The same numbers in every replica and at every step.
   ///
   /// - hyperparameters: in the order of the rule's names. step: the schedule's factor and the
   ///   corrections.
   /// - Throws: `OpenCLError`.
-  public init(
+  public convenience init(
     _ rule: ElementwiseRule, replicas: Int = 1, hyperparameters: [Float] = [], step: [Float] = [1],
     compute: Compute
   ) throws {
-    let numbers = try RuleNumbers(
+    try self.init(
       rule, hyperparameters: [[Float]](repeating: hyperparameters, count: replicas), capacity: 1,
       values: { _ in [[Float]](repeating: step, count: replicas) }, compute: compute)
-    self = try numbers.step(0)
+    try move(to: 0)
   }
-}
-
-/// A rule's numbers at one step.
-public struct StepNumbers {
-  let numbers: RuleNumbers
-  /// Place of the step among those in device memory.
-  let slot: Int
-  let replicas: Int
-
-  /// The first replica's row of `RuleNumbers.steps`.
-  var row: UInt32 { UInt32(slot * replicas) }
 }
 
 /// One update of a weight, but for its gradient.
 public struct WeightUpdate {
   /// The rule with its numbers at this step.
-  public let numbers: StepNumbers
+  public let numbers: RuleNumbers
   /// What the rule keeps, tensors of the weight's shape in the order of its names.
   public let state: [Tensor]
   /// The weight's rates in each replica.
@@ -124,11 +118,11 @@ public struct WeightUpdate {
   public let gradientScale: Tensor?
 
   /// The rule.
-  public var rule: ElementwiseRule { numbers.numbers.rule }
+  public var rule: ElementwiseRule { numbers.rule }
 
   /// An update by a rule.
   public init(
-    _ numbers: StepNumbers, state: [Tensor] = [], rates: UpdateRates, active: Tensor,
+    _ numbers: RuleNumbers, state: [Tensor] = [], rates: UpdateRates, active: Tensor,
     gradientScale: Tensor? = nil
   ) {
     (self.numbers, self.state, self.rates) = (numbers, state, rates)
@@ -154,10 +148,10 @@ public struct WeightUpdate {
   ) -> (
     rates: Buffer<SIMD4<Float>>, hyperparameters: Buffer<Float>, steps: Buffer<Float>,
     active: Buffer<Float>, scales: Buffer<Float>, first: Buffer<Float>, second: Buffer<Float>,
-    row: UInt32
+    row: Varying<UInt32>
   ) {
     (
-      rates.buffer, numbers.numbers.hyperparameters, numbers.numbers.steps, active.buffer,
+      rates.buffer, numbers.hyperparameters, numbers.steps, active.buffer,
       (gradientScale ?? active).buffer, state.first?.buffer ?? weight,
       state.count > 1 ? state[1].buffer : weight, numbers.row
     )
@@ -179,7 +173,7 @@ extension Compute {
     let kernel = try kernel(
       .update, "update", rule: update.rule, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self,
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Varying<UInt32>.self, UInt32.self,
       UInt32.self)
     let own = update.kernelArguments(of: weight.buffer)
     try kernel(

@@ -18,6 +18,8 @@ public final class Compute {
   var programs: [ProgramKey: Program] = [:]
   /// Whether small networks are trained by on-chip steps.
   package var onChipUse = OnChipUse.automatic
+  /// Whether steps that repeat are recorded and their launches made again.
+  package var recordsSteps = true
   /// The networks whose on-chip steps have been tried; with why they are not taken, where they are not.
   package var onChipTrials: [OnChipPlan: (any Error)?] = [:]
   /// Is called where a network's on-chip steps are wrong, or do not work: with the network's sizes, and

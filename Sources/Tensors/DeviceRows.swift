@@ -88,9 +88,21 @@ public final class DeviceRows {
   public func gather(
     _ order: Order, offset: Int, rows: Int, labels batchLabels: Buffer<UInt32>, compute: Compute
   ) throws -> Tensor {
+    try gather(
+      order, offset: Varying(UInt32(offset)), rows: rows, labels: batchLabels, compute: compute)
+  }
+
+  /// The same, from an offset that may be another when the launch is recorded and made again.
+  ///
+  /// - Throws: `OpenCLError`.
+  package func gather(
+    _ order: Order, offset: Varying<UInt32>, rows: Int, labels batchLabels: Buffer<UInt32>,
+    compute: Compute
+  ) throws -> Tensor {
+    let first = Int(offset.value)
     precondition(
-      offset >= 0 && offset + rows <= order.period && batchLabels.count == order.replicas * rows,
-      "rows \(offset)..<\(offset + rows) of \(order.period), \(batchLabels.count) labels")
+      first + rows <= order.period && batchLabels.count == order.replicas * rows,
+      "rows \(first)..<\(first + rows) of \(order.period), \(batchLabels.count) labels")
     let batch = try compute.tensor(replicas: order.replicas, rows: rows, columns: inputs)
     switch storage {
     case .bytes(let source):
@@ -102,17 +114,17 @@ public final class DeviceRows {
   }
 
   private func gather<Element>(
-    _ source: Buffer<Element>, _ name: String, _ order: Order, _ offset: Int, into batch: Tensor,
-    _ batchLabels: Buffer<UInt32>, _ compute: Compute
+    _ source: Buffer<Element>, _ name: String, _ order: Order, _ offset: Varying<UInt32>,
+    into batch: Tensor, _ batchLabels: Buffer<UInt32>, _ compute: Compute
   ) throws {
     let vectors = (inputs + compute.vectorWidth - 1) / compute.vectorWidth
     let kernel = try compute.kernel(
       .gather, name, Buffer<Element>.self, Buffer<UInt32>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<UInt32>.self, Buffer<Float>.self, Buffer<UInt32>.self,
-      UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
+      Varying<UInt32>.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
     try kernel(
       compute.queue, global: [compute.roundUp(batch.rows * vectors, 64), order.replicas],
       local: [64, 1], source, labels, scale, shift, order.buffer, batch.buffer, batchLabels,
-      UInt32(offset), UInt32(order.period), UInt32(inputs), UInt32(batch.rows), UInt32(vectors))
+      offset, UInt32(order.period), UInt32(inputs), UInt32(batch.rows), UInt32(vectors))
   }
 }

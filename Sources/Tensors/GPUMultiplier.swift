@@ -51,7 +51,7 @@ public final class GPUMultiplier: MatrixMultiplier {
   private typealias MultiplyUpdate = Kernel<
     Buffer<Float>, Buffer<Float>, Buffer<SIMD4<Float>>, Buffer<Float>, Buffer<Float>,
     Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Float,
-    UInt32, UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
+    Varying<UInt32>, UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
   >
   private typealias AddSlices = Kernel<
     Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, UInt32, UInt32, UInt32

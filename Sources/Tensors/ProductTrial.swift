@@ -104,7 +104,7 @@ struct ProductTrial {
     memory: TrialMemory, multiply: (MatrixProduct) throws -> Void
   ) throws {
     let (m, n, k) = (left.columns, right.columns, left.rows)
-    let numbers = try StepNumbers(
+    let numbers = try RuleNumbers(
       rule, replicas: Self.replicas, hyperparameters: rule.hyperparameters.map { _ in 0.5 },
       step: [Float](repeating: 1, count: rule.stepNumbers), compute: memory.compute)
     let halves = [Float](repeating: 0.5, count: Self.replicas)
@@ -177,7 +177,7 @@ struct ProductTrial {
       let zeros = [Float](repeating: 0, count: c.replicas)
       let larges = zeros.map { _ in rule == .adam ? Float(0x1p40) : 1 }
       let update = WeightUpdate(
-        try StepNumbers(
+        try RuleNumbers(
           rule, replicas: c.replicas, hyperparameters: rule.hyperparameters.map { _ in 0 },
           step: [Float](repeating: 1, count: rule.stepNumbers), compute: memory.compute),
         state: try rule.state.map { _ in try filled(0, rows: c.rows, columns: c.columns) },

@@ -27,15 +27,22 @@ public final class SumHistory {
   ///
   /// - Throws: `OpenCLError`.
   public func record(_ x: Tensor, slot: Int, active: Tensor? = nil) throws {
+    try record(x, slot: Varying(UInt32(slot)), active: active)
+  }
+
+  /// The same, to a slot that may be another when the launch is recorded and made again.
+  ///
+  /// - Throws: `OpenCLError`.
+  package func record(_ x: Tensor, slot: Varying<UInt32>, active: Tensor? = nil) throws {
     let active = active ?? unused
-    check(slot, x, active)
+    check(Int(slot.value), x, active)
     let kernel = try compute.kernel(
       .record, "record_sum", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-      UInt32.self, UInt32.self)
+      Varying<UInt32>.self, UInt32.self)
     let items = compute.kernelVariant.groupItems
     try kernel(
       compute.queue, global: [items * replicas], local: [items], x.buffer, buffer, active.buffer,
-      UInt32(slot), UInt32(x.stride))
+      slot, UInt32(x.stride))
   }
 
   /// Traps unless `slot` is there for `x` and `active`, which are of the history's replicas.

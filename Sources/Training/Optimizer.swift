@@ -119,11 +119,22 @@ public final class Optimizer {
       }, learningRates: rates, epsilons: epsilons, decays: decay.contains { $0 != 0 })
   }
 
+  /// Has the numbers of the next step in device memory, so that `beginStep` has nothing to write.
+  ///
+  /// - Throws: `OpenCLError`.
+  func prepareStep() throws {
+    for own in numbers.values { try own.move(to: step) }
+  }
+
   /// Begins the next step.
   ///
   /// - observer: is shown every update of this step.
   /// - gradientScale: what each replica's gradients are multiplied by, [replica, 1, 1]; nil: 1.
-  public func beginStep(observer: (any UpdateObserver)? = nil, gradientScale: Tensor? = nil) {
+  /// - Throws: `OpenCLError`.
+  public func beginStep(
+    observer: (any UpdateObserver)? = nil, gradientScale: Tensor? = nil
+  ) throws {
+    try prepareStep()
     step += 1
     precondition(gradientScale == nil || scalesGradients, "gradients are not to be scaled")
     (self.observer, self.gradientScale) = (observer, gradientScale)
@@ -146,8 +157,8 @@ public final class Optimizer {
     let change = try slot.rule.update(
       parameter.value, gradient: own, state: slot.state,
       step: UpdateStep(
-        rates: slot.rates, active: active, number: step, recordsChange: records,
-        numbers: numbers.step(step - 1), gradientScale: gradientScale), compute: compute)
+        rates: slot.rates, active: active, recordsChange: records, numbers: numbers,
+        stepNumber: step, queue: compute.queue, gradientScale: gradientScale), compute: compute)
     try observer?.observe(
       ObservedUpdate(
         parameter: parameter, gradient: gradient, change: change, state: slot.state,

@@ -34,6 +34,7 @@ public final class Trainer {
   /// Rows of the parts of each step whose losses wait in `history`, a slot a part.
   private var waitingSizes: [[Int]] = []
   private var waitingSlots = 0
+  private let recordedSteps = RecordedSteps()
   private var labels: [Int: Buffer<UInt32>] = [:]
   private var history: SumHistory?
   /// Begins with the first step that is trained here, after a restored state's.
@@ -139,7 +140,9 @@ public final class Trainer {
   public func step(
     _ input: Tensor, labels: Buffer<UInt32>, recordingTo history: SumHistory, slot: Int
   ) throws {
-    try step(parts: [input.rows], recordingTo: history, slot: slot) { _ in (input, labels) }
+    try step(parts: [input.rows], recordingTo: history, slot: Varying(UInt32(slot))) { _ in
+      (input, labels)
+    }
   }
 
   /// One step on a batch that is computed in parts, of these rows.
@@ -147,7 +150,7 @@ public final class Trainer {
   /// - slot: of the first part's loss; the others' follow.
   /// - part: the input and the labels of some of the batch's rows.
   private func step(
-    parts: [Int], recordingTo history: SumHistory, slot: Int,
+    parts: [Int], recordingTo history: SumHistory, slot: Varying<UInt32>,
     part: (Range<Int>) throws -> (input: Tensor, labels: Buffer<UInt32>)
   ) throws {
     let diagnostics = diagnostics.flatMap { $0.isDue(step: step) ? $0 : nil }
@@ -161,9 +164,11 @@ public final class Trainer {
       let pass = try network(input)
       let batch = try loss(
         pass.output, labels,
-        record: LossRecord(history, slot: slot + index, active: optimizer.active))
+        record: LossRecord(
+          history, slot: index == 0 ? slot : Varying(slot.value + UInt32(index)),
+          active: optimizer.active))
       guard let collected else {
-        optimizer.beginStep(observer: diagnostics)
+        try optimizer.beginStep(observer: diagnostics)
         try pass.backward(batch.gradient, receive: optimizer.update)
         break
       }
@@ -177,11 +182,43 @@ public final class Trainer {
       }
     }
     if let collected {
-      let scales = try clipping?.scales(of: collected, slot: slot)
-      optimizer.beginStep(observer: diagnostics, gradientScale: scales)
+      let scales = try clipping?.scales(of: collected, slot: Int(slot.value))
+      try optimizer.beginStep(observer: diagnostics, gradientScale: scales)
       try collected.handOver(to: optimizer.update)
     }
     try diagnostics?.finishStep()
+  }
+
+  /// One step of `train` on a batch of `size` rows: its launches again where they are recorded and
+  /// nothing is measured.
+  private func step(
+    _ size: Int, of rows: DeviceRows, _ order: DeviceRows.Order, at offset: Int,
+    recordingTo history: SumHistory
+  ) throws {
+    let parts = parts(of: size)
+    recordedSteps.offset.value = UInt32(offset)
+    recordedSteps.slot.value = UInt32(waitingSlots)
+    func workOut() throws {
+      try step(parts: parts, recordingTo: history, slot: recordedSteps.slot) { part in
+        let labels = try batchLabels(part.count * seeds.count)
+        let first =
+          part.lowerBound == 0
+          ? recordedSteps.offset : Varying(recordedSteps.offset.value + UInt32(part.lowerBound))
+        let input = try rows.gather(
+          order, offset: first, rows: part.count, labels: labels, compute: compute)
+        return (input, labels)
+      }
+    }
+    // Gradients that are collected go to a slot, and a part of the order, that differ from step to step.
+    guard compute.recordsSteps, parts.count == 1, clipping == nil,
+      diagnostics?.isDue(step: step) != true
+    else { return try workOut() }
+    if let recorded = recordedSteps.step(of: size, on: rows) {
+      try optimizer.beginStep()
+      return try recorded.replay()
+    }
+    try optimizer.prepareStep()
+    try recordedSteps.record(size, compute: compute, workOut)
   }
 
   /// The parts that a batch of `rows` is computed in.
@@ -237,13 +274,7 @@ public final class Trainer {
           recordingTo: history, slot: waitingSlots)
         finished(sizes.prefix(count).map { [$0] }, of: rows)
       } else {
-        try step(parts: parts, recordingTo: history, slot: waitingSlots) { part in
-          let labels = try batchLabels(part.count * seeds.count)
-          let input = try rows.gather(
-            order, offset: offset + part.lowerBound, rows: part.count, labels: labels,
-            compute: compute)
-          return (input, labels)
-        }
+        try step(size, of: rows, order, at: offset, recordingTo: history)
         finished([parts], of: rows)
       }
       // After the last step progress is called in any case.
@@ -282,6 +313,9 @@ public final class Trainer {
 
   /// Whether steps so far have been made many a launch, where nothing came between.
   package var trainsOnChip: Bool { onChip?.training != nil }
+
+  /// Whether steps of some batch size have been recorded, and their launches are made again.
+  package var repeatsSteps: Bool { recordedSteps.areThere }
 
   /// What makes many steps a launch; nil where ordinary steps are taken. Tried when first asked for.
   private func onChip(_ rows: DeviceRows) -> OnChipTraining? {

@@ -168,6 +168,26 @@ import Testing
       }
     }
 
+    /// The first steps are worked out; from the fourth on their launches are made again.
+    @Test(arguments: [(40, 341), (41, 342), (44, 345)]) func launchThatFails_isNamed(
+      workedOut: Int, recorded: Int
+    ) throws {
+      try CommandRunner.withTemporaryDirectory { folder in
+        func message(_ launch: Int) throws -> String {
+          let result = try run(
+            ["train", "--width", "32", "--depth", "2", "--steps", "40"], in: folder,
+            ["FAIL": "\(launch):-61"])
+          #expect(result.status == 1)
+          return result.errors.split(separator: "\n").last.map(String.init) ?? ""
+        }
+        let expected = try message(workedOut)
+        #expect(expected.contains("clEnqueueNDRangeKernel failed with CL_INVALID_BUFFER_SIZE"))
+        #expect(expected.contains(", global [") && expected.contains(", local ["))
+        // Ten launches are a step; between epochs there is one more.
+        #expect(try message(recorded) == expected)
+      }
+    }
+
     // MARK: Memory
 
     @Test func shortMemory_halvesGroups_andChangesNothing() throws {

@@ -81,9 +81,8 @@ __attribute__((destructor)) static void finish(void) {
   if (launches) note("launches", count);
 }
 
-// N:CODE of `name`, where the setting is there and `launch` is its N, or beyond with `after`.
-static int failure(const char *name, long launch, int after) {
-  const char *value = setting(name);
+// N:CODE of a setting's `value`, where it is there and `launch` is its N, or beyond with `after`.
+static int failure(const char *value, long launch, int after) {
   if (!value) return 0;
   char *end;
   long at = strtol(value, &end, 10);
@@ -167,13 +166,24 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
                               const size_t *offset, const size_t *global, const size_t *local,
                               cl_uint count, const cl_event *before, cl_event *event) {
   REAL(clEnqueueNDRangeKernel)
+  // Read once: what a step costs the host is measured beside this.
+  static const char *fail, *lose, *drop;
+  static long kept;
+  static int known;
+  if (!known) {
+    fail = setting("DOUBLE_FAIL");
+    lose = setting("DOUBLE_LOST");
+    drop = setting("DOUBLE_DROP");
+    const char *after = setting("DOUBLE_DROP_AFTER");
+    kept = after ? strtol(after, NULL, 10) : 0;
+    known = 1;
+  }
   long launch = ++launches;
   if (lost) return lost;
-  int code = failure("DOUBLE_FAIL", launch, 0);
+  int code = failure(fail, launch, 0);
   if (code) return code;
-  if ((code = failure("DOUBLE_LOST", launch, 1))) return lost = code;
-  const char *drop = setting("DOUBLE_DROP"), *after = setting("DOUBLE_DROP_AFTER");
-  if (drop && !event && launch > (after ? strtol(after, NULL, 10) : 0)) {
+  if ((code = failure(lose, launch, 1))) return lost = code;
+  if (drop && !event && launch > kept) {
     if (strcmp(drop, "*") == 0) return CL_SUCCESS;
     char name[256] = {0};
     clGetKernelInfo(kernel, CL_KERNEL_FUNCTION_NAME, sizeof name - 1, name, NULL);

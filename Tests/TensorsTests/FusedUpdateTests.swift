@@ -46,7 +46,7 @@ import Testing
         learningRate: [0.1, 0.02, 0.03], epsilon: [1e-3, 1e-3, 1e-2], coupledDecay: [0.2, 0.1, 0],
         decoupledDecay: [0, 0.1, 0.05], compute: compute)
       let active = try compute.tensor([1, 0, 1], replicas: 3, rows: 1, columns: 1)
-      let numbers = try StepNumbers(
+      let numbers = try RuleNumbers(
         rule, replicas: Self.replicas,
         hyperparameters: Array([0.9, 0.99].prefix(rule.hyperparameters.count)),
         step: Array([0.5, 2, 3].prefix(1 + rule.corrections.count)), compute: compute)
@@ -97,7 +97,7 @@ import Testing
     let weight = try compute.filled(1, rows: 3, columns: 5)
     _ = try compute.apply(
       WeightUpdate(
-        StepNumbers(.gradientDescent, compute: compute),
+        RuleNumbers(.gradientDescent, compute: compute),
         rates: UpdateRates(
           learningRate: [1], epsilon: [0], coupledDecay: [0], decoupledDecay: [0],
           compute: compute),

@@ -61,7 +61,7 @@ import Testing
   @Test(
     arguments: [
       (1, 1), (1, 2), (3, 10), (64, 10), (70, 31), (129, 37), (200, 10), (5, 700), (40, 1009),
-      (7, 5003),
+      (40, 255), (40, 256), (40, 257), (7, 5003), (2, 50257),
     ], KernelVariant.allCases)
   func loss_ofAnyShape_matchesDouble(shape: (rows: Int, classes: Int), variant: KernelVariant)
     throws

@@ -119,7 +119,7 @@ import Testing
     )
     let weights = try (0..<2).map { _ in try compute.filled(1, rows: m, columns: n) }
     let update = WeightUpdate(
-      try StepNumbers(.gradientDescent, compute: compute),
+      try RuleNumbers(.gradientDescent, compute: compute),
       rates: try UpdateRates(
         learningRate: [0.01], epsilon: [0], coupledDecay: [0], decoupledDecay: [0],
         compute: compute), active: try compute.filled(1, rows: 1, columns: 1))

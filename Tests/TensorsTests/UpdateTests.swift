@@ -62,9 +62,10 @@ import Testing
       // One step with its change recorded must be the step that it is without.
       let matrix = try tensor(gradient)
       let before = expected
+      try numbers.move(to: t)
       try compute.apply(
         WeightUpdate(
-          numbers.step(t), state: state, rates: rate, active: active,
+          numbers, state: state, rates: rate, active: active,
           gradientScale: t == 2 ? scale : nil),
         to: weight, gradient: matrix, recordsChange: t == 1)
       let s = Double(schedule[t])
@@ -153,7 +154,7 @@ import Testing
       compute.tensor(norms, replicas: Self.replicas, rows: 1, columns: 1))
     try compute.apply(
       WeightUpdate(
-        StepNumbers(.gradientDescent, replicas: Self.replicas, step: [0.5], compute: compute),
+        RuleNumbers(.gradientDescent, replicas: Self.replicas, step: [0.5], compute: compute),
         rates: rate, active: compute.filled(1, replicas: Self.replicas, rows: 1, columns: 1),
         gradientScale: scale), to: weight, gradient: matrix, recordsChange: true)
     let (moved, steps) = (try compute.read(weight), try compute.read(matrix))
@@ -176,7 +177,7 @@ import Testing
       compute: compute)
     try compute.apply(
       WeightUpdate(
-        StepNumbers(.gradientDescent, replicas: 2, compute: compute), rates: rates,
+        RuleNumbers(.gradientDescent, replicas: 2, compute: compute), rates: rates,
         active: compute.tensor([1, 0], replicas: 2, rows: 1, columns: 1)), to: weight,
       gradient: gradient)
     #expect(try compute.read(weight) == [0.5, 1.5, 3, 4])

@@ -221,7 +221,7 @@ import Testing
     let (m, n, k) = (5, 6, 300)
     let weight = try compute.filled(1, replicas: 2, rows: m, columns: n)
     let update = try WeightUpdate(
-      StepNumbers(.gradientDescent, replicas: 2, compute: compute),
+      RuleNumbers(.gradientDescent, replicas: 2, compute: compute),
       rates: UpdateRates(
         learningRate: [1, 1], epsilon: [0, 0], coupledDecay: [0, 0], decoupledDecay: [0, 0],
         compute: compute), active: compute.tensor([0, 1], replicas: 2, rows: 1, columns: 1))

@@ -79,7 +79,7 @@ import Testing
         expectClose(
           try compute.read(pass.output), golden.first.output.flatMap { $0 }, "output", 1e-5)
       }
-      optimizer.beginStep()
+      try optimizer.beginStep()
       try pass.backward(batch.gradient) { parameter, gradient in
         if t == 0 {
           let expected = try #require(golden.first.gradients[parameter.name]).values

@@ -76,7 +76,7 @@ import Testing
         ? compute.meanSquaredError(pass.output, labels: labels)
         : compute.crossEntropy(pass.output, labels: labels)
       try history.record(batch.losses, slot: t)
-      optimizer.beginStep()
+      try optimizer.beginStep()
       try pass.backward(batch.gradient) { parameter, gradient in
         if t == 0 {
           firstGradients[parameter.name] = try compute.read(gradient.materialized(compute))

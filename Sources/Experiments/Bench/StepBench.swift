@@ -60,6 +60,7 @@ public struct StepBench: Sendable {
         "replicas_per_group": Double(groups[0].cells.count),
         "tensor_bytes": Double(compute.tensorBytes),
         "on_chip": trainers[0].trainsOnChip ? 1 : 0,
+        "recorded": trainers[0].repeatsSteps ? 1 : 0,
       ], compute: compute)
   }
 

@@ -162,7 +162,7 @@ public struct SelfTest {
       learningRate: [Float(rate)], epsilon: [Float(epsilon)], coupledDecay: [0],
       decoupledDecay: [0], compute: compute)
     let update = try WeightUpdate(
-      StepNumbers(
+      RuleNumbers(
         .adam, hyperparameters: [0.9, 0.99], step: [1, 10, 100], compute: compute),
       state: [zeros(), zeros()], rates: rates,
       active: compute.filled(1, rows: 1, columns: 1))

@@ -48,10 +48,11 @@ final class OnChipTraining {
     recordingTo history: SumHistory, slot: Int
   ) throws {
     let step = optimizer.step
+    try numbers.move(to: step)
     try compute.trainOnChip(
       plan, layers: layers, rows: rows, order: order,
       steps: OnChipSteps(
-        count: count, lastRows: lastRows, offset: offset, numbers: numbers.step(step),
+        count: count, lastRows: lastRows, offset: offset, numbers: numbers,
         record: LossRecord(history, slot: slot, active: optimizer.active)))
     optimizer.resume(afterSteps: step + count)
   }

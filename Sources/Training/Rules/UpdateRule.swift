@@ -1,4 +1,5 @@
 import Networks
+import OpenCL
 import Spectral
 import Tensors
 
@@ -18,6 +19,8 @@ public protocol UpdateRule: Sendable {
   var epsilon: Double { get }
   /// Updates `weight` by its gradient g, with weight decay as the step's rates say.
   ///
+  /// What is enqueued may be enqueued again for later steps without a call: it depends on nothing but
+  /// the arguments.
   /// - Returns: ΔW, where the step records it.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   func update(
@@ -73,15 +76,23 @@ public struct UpdateStep {
   public let rates: UpdateRates
   /// 0 for replicas that have diverged and are frozen; [replica, 1, 1].
   public let active: Tensor
-  /// 1 for the first step.
-  public let number: Int
   /// Whether ΔW is to be kept, for an observer.
   public let recordsChange: Bool
   /// The schedule's factor and an elementwise rule's numbers; of another rule, those of gradient
   /// descent.
-  let numbers: StepNumbers
+  let numbers: RuleNumbers
+  /// What `number` is.
+  let stepNumber: Int
+  let queue: CommandQueue
   /// What gradients are multiplied by; nil: 1.
   let gradientScale: Tensor?
+
+  /// 1 for the first step. Steps whose rule asks for it are worked out every time; others are recorded
+  /// and their launches made again.
+  public var number: Int {
+    queue.interruptRecording()
+    return stepNumber
+  }
 
   /// Updates `weight` by the elementwise rule: in the gradient's product where it comes by its factors.
   func apply(
