@@ -406,38 +406,6 @@ public final class Trainer {
     (waitingSizes, waitingSlots) = ([], 0)
   }
 
-  /// Mean loss and accuracy of every replica over all rows.
-  ///
-  /// - progress: as for training; called after every batch.
-  /// - Throws: `OpenCLError`, `CLBlastError`.
-  public func evaluate(
-    on rows: DeviceRows, progress: (Int) throws -> Void = { _ in }
-  ) throws -> [Evaluation] {
-    let order = try DeviceRows.Order([(0..<UInt32(rows.count)).map { $0 }], compute: compute)
-    let offsets = Array(stride(from: 0, to: rows.count, by: Self.evaluationBatch))
-    let losses = try SumHistory(capacity: offsets.count, replicas: seeds.count, compute: compute)
-    let correct = try SumHistory(capacity: offsets.count, replicas: seeds.count, compute: compute)
-    for (slot, offset) in offsets.enumerated() {
-      let size = min(Self.evaluationBatch, rows.count - offset)
-      let labels = try batchLabels(size)
-      let input = try rows.gather(
-        order, offset: offset, rows: size, labels: labels, compute: compute)
-      let batch = try loss(network(input).output, labels)
-      try losses.record(batch.losses, slot: slot)
-      try correct.record(batch.correct, slot: slot)
-      try compute.queue.finish()
-      try progress(step)
-    }
-    let lossSums = try losses.read(slots: offsets.count)
-    let correctSums = try correct.read(slots: offsets.count)
-    return seeds.indices.map { replica in
-      func mean(_ sums: [[Float]]) -> Double {
-        sums.reduce(0) { $0 + Double($1[replica]) } / Double(rows.count)
-      }
-      return Evaluation(loss: mean(lossSums), accuracy: mean(correctSums))
-    }
-  }
-
   /// The gradient of the mean loss over the first `count` rows with respect to `parameter`, of its
   /// shape; nothing is changed.
   ///
@@ -465,10 +433,7 @@ public final class Trainer {
     try compute.read(parameter.value)
   }
 
-  /// Rows of an evaluation's batch; the result does not depend on it but for rounding.
-  public static let evaluationBatch = 256
-
-  private func loss(
+  func loss(
     _ logits: Tensor, _ labels: Buffer<UInt32>, record: LossRecord? = nil
   ) throws -> BatchLoss {
     switch configuration.loss {
@@ -477,7 +442,7 @@ public final class Trainer {
     }
   }
 
-  private func batchLabels(_ count: Int) throws -> Buffer<UInt32> {
+  func batchLabels(_ count: Int) throws -> Buffer<UInt32> {
     if let known = labels[count] { return known }
     let buffer = try Buffer<UInt32>(context: compute.queue.context, count: count)
     labels[count] = buffer
@@ -492,14 +457,6 @@ public final class Trainer {
     history = made
     return made
   }
-}
-
-/// A replica's figures on held-out rows.
-public struct Evaluation: Sendable {
-  /// Mean loss a row.
-  public let loss: Double
-  /// Share of rows whose greatest logit is the label's, in [0, 1].
-  public let accuracy: Double
 }
 
 /// After how many steps to wait for the device and look at the clock.

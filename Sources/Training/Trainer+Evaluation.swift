@@ -1,0 +1,47 @@
+import OpenCL
+import Tensors
+
+/// A replica's figures on held-out rows.
+public struct Evaluation: Sendable {
+  /// Mean loss a row.
+  public let loss: Double
+  /// Share of rows whose greatest logit is the label's, in [0, 1].
+  public let accuracy: Double
+}
+
+extension Trainer {
+  /// Rows of an evaluation's batch; the result does not depend on it but for rounding.
+  public static let evaluationBatch = 256
+
+  /// Mean loss and accuracy of every replica over all rows.
+  ///
+  /// - progress: as for training; called after every batch.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func evaluate(
+    on rows: DeviceRows, progress: (Int) throws -> Void = { _ in }
+  ) throws -> [Evaluation] {
+    let order = try DeviceRows.Order([(0..<UInt32(rows.count)).map { $0 }], compute: compute)
+    let offsets = Array(stride(from: 0, to: rows.count, by: Self.evaluationBatch))
+    let losses = try SumHistory(capacity: offsets.count, replicas: seeds.count, compute: compute)
+    let correct = try SumHistory(capacity: offsets.count, replicas: seeds.count, compute: compute)
+    for (slot, offset) in offsets.enumerated() {
+      let size = min(Self.evaluationBatch, rows.count - offset)
+      let labels = try batchLabels(size)
+      let input = try rows.gather(
+        order, offset: offset, rows: size, labels: labels, compute: compute)
+      let batch = try loss(network(input).output, labels)
+      try losses.record(batch.losses, slot: slot)
+      try correct.record(batch.correct, slot: slot)
+      try compute.queue.finish()
+      try progress(step)
+    }
+    let lossSums = try losses.read(slots: offsets.count)
+    let correctSums = try correct.read(slots: offsets.count)
+    return seeds.indices.map { replica in
+      func mean(_ sums: [[Float]]) -> Double {
+        sums.reduce(0) { $0 + Double($1[replica]) } / Double(rows.count)
+      }
+      return Evaluation(loss: mean(lossSums), accuracy: mean(correctSums))
+    }
+  }
+}
