@@ -44,9 +44,10 @@ import Testing
       }
     return try Trainer(
       TrainingConfiguration(
-        network: network ?? known, optimizer: optimizer,
-        weightDecay: WeightDecay(strength: 0.01, kind: .independent),
-        schedule: Schedule(.warmupStableDecay, warmup: 0.1), batchSize: 16),
+        network: network ?? known,
+        optimization: Optimization(
+          optimizer, weightDecay: WeightDecay(strength: 0.01, kind: .independent),
+          schedule: Schedule(.warmupStableDecay, warmup: 0.1)), batchSize: 16),
       replicas: rates.enumerated().map {
         Replica(
           seed: UInt64($0.offset), learningRate: $0.element,
@@ -149,46 +150,45 @@ import Testing
 
   // MARK: Steps that are not made again
 
-  /// Gradient descent at rates of its own, as what it reads says.
-  private struct Halving: UpdateRule {
-    enum Source { case number, schedule, itself, stepNumbers }
+  /// Gradient descent by 1/t of the gradient at step t, or at the rule's t-th call.
+  private struct Slowing: UpdateRule {
     final class Count: @unchecked Sendable { var value = 0 }
 
-    let source: Source
+    let asks: Bool
     let count = Count()
     let stateNames: [String] = []
     let family = UpdateFamily.sgd
-
-    func stepNumbers(_ step: Int) -> [Float] { [1 / Float(step)] }
 
     func update(
       _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
       compute: Compute
     ) throws -> Tensor? {
       count.value += 1
-      let scale: Varying<Float> =
-        switch source {
-        case .number: Varying(1 / Float(step.number))
-        case .schedule: Varying(step.schedule)
-        case .itself: Varying(1 / Float(count.value))
-        case .stepNumbers: step.numbers[0]
-        }
-      let direction = try compute.copy(gradient.materialized(compute))
-      try compute.updateSGD(
-        direction, gradient: compute.copy(direction), rates: step.rates, active: step.active,
-        schedule: scale)
+      let direction = try compute.scaled(
+        gradient.materialized(compute), by: 1 / Float(asks ? step.number : count.value))
       return try step.apply(direction: direction, to: weight, compute: compute)
     }
   }
 
-  /// What a rule takes of the step's number or schedule, or of what it keeps itself, is not lost.
+  /// The same as a snippet, whose numbers are in device memory for all steps.
+  private struct SlowingSnippet: ElementwiseUpdateRule {
+    let elementwise = ElementwiseRule(
+      name: "slowing", corrections: ["part"], direction: "T d = part * g;")
+    let family = UpdateFamily.sgd
+    func corrections(step: Int) -> [Double] { [1 / Double(step)] }
+  }
+
+  /// What a rule takes of the step's number, or of what it keeps itself, is not lost.
   @Test func rules_areFollowedWhereverTheirNumbersComeFrom() throws {
-    for source in [Halving.Source.number, .schedule, .itself, .stepNumbers] {
-      let expected = try trained(
-        trainer(.sgd, records: false, rule: Halving(source: source)))
-      let trainer = try trainer(.sgd, records: true, rule: Halving(source: source))
-      #expect(try trained(trainer) == expected, "\(source)")
-      #expect(trainer.repeatsSteps == (source == .stepNumbers), "\(source)")
+    let rules: [(rule: () -> any UpdateRule, repeats: Bool)] = [
+      ({ Slowing(asks: true) }, false), ({ Slowing(asks: false) }, false),
+      ({ SlowingSnippet() }, true),
+    ]
+    for (rule, repeats) in rules {
+      let expected = try trained(trainer(.sgd, records: false, rule: rule()))
+      let trainer = try trainer(.sgd, records: true, rule: rule())
+      #expect(try trained(trainer) == expected, "\(rule())")
+      #expect(trainer.repeatsSteps == repeats, "\(rule())")
     }
   }
 
@@ -224,10 +224,9 @@ import Testing
     #expect(try trained(trainer) == expected && !trainer.repeatsSteps)
   }
 
-  @Test(arguments: [Compute.MultiplierChoice.openblas, .clblast, .tiled])
+  @Test(arguments: TrajectoryTests.multipliers.filter { $0 != .opencl })
   func otherBackends_trainAsWithoutRecording(choice: Compute.MultiplierChoice) throws {
     let device = compute.queue.device
-    guard choice != .openblas || device.supportsNativeKernels else { return }
     let compute = try Compute(device: device, multiplier: choice)
     let rows = try DeviceRows(
       .floats((0..<Self.count * 6).map { Float($0 % 17) / 17 }),
