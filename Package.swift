@@ -78,7 +78,7 @@ let package = Package(
       name: "CommandTests",
       dependencies: [
         "GPUTrainCommand", "TrainMLP", "CustomParametrization", "CustomUpdateRule",
-        "CustomOperation", "Tensors", "OpenCL",
+        "CustomOperation", "Experiments", "Spectral", "Tensors", "OpenCL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.copy("Help")]),

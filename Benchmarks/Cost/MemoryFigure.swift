@@ -44,19 +44,21 @@ struct MemoryFigure: Codable {
       let directory = FileManager.default.temporaryDirectory
         .appendingPathComponent("gputrain-memory-\(UUID().uuidString)")
       defer { try? FileManager.default.removeItem(at: directory) }
-      let settings = RunSettings(
-        data: data.description, depth: 2, length: .steps(8), batchSize: 64,
-        matrixMultiplication: compute.multiplier.name)
+      let experiment = Experiment(
+        Configuration {
+          ($0.depth, $0.steps) = (2, 8)
+          ($0.absolute, $0.zeroReadout) = (true, false)
+        }, Facts(data: data, compute: compute))
       let grid = try SweepGrid(
         parametrizations: ["spectral"], optimizers: [optimizer], widths: [width],
         log2LearningRates: [-10], seeds: [1])
       _ = try Sweep(
-        settings: settings, grid: grid, data: data, directory: directory, compute: compute,
+        experiment: experiment, grid: grid, data: data, directory: directory, compute: compute,
         memory: MemoryPlan(device: compute.queue.device),
         diagnosis: diagnosed ? DiagnosisPlan(every: 2, contents: .all) : nil
       ).run(watch: watch)
       let bytes = try MemoryPlan(device: compute.queue.device).bytesPerReplica(
-        of: RunGroup(settings: settings, cells: grid.cells), measured: diagnosed ? .all : nil
+        of: RunGroup(experiment: experiment, cells: grid.cells), measured: diagnosed ? .all : nil
       ).all
       return (bytes + Double(data.deviceBytes), data.deviceBytes)
     }

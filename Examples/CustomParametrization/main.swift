@@ -19,10 +19,11 @@ let parametrizations = [
 
 let compute = try Compute(device: .find(.best))
 let data = try TrainingData(LoadedData(train: .glyphs()))
-let settings = RunSettings(
-  data: data.description, depth: 4, length: .steps(80), batchSize: 64, baseWidth: 64,
-  parametrizations: parametrizations, zeroReadout: true,
-  matrixMultiplication: compute.multiplier.name)
+let experiment = Experiment(
+  Configuration {
+    $0.steps = 80
+    $0.parametrizations = parametrizations
+  }, Facts(data: data, compute: compute))
 let grid = try SweepGrid(
   parametrizations: parametrizations.map(\.name), optimizers: [.adam], widths: [64, 256],
   log2LearningRates: SweepGrid.parseRates("-10:-5:6"), seeds: Array(1...10))
@@ -32,7 +33,7 @@ let directory = FileManager.default.temporaryDirectory
   .appendingPathComponent("gputrain-example-\(UUID().uuidString)")
 defer { try? FileManager.default.removeItem(at: directory) }
 let sweep = try Sweep(
-  settings: settings, grid: grid, data: data, directory: directory, compute: compute,
+  experiment: experiment, grid: grid, data: data, directory: directory, compute: compute,
   memory: MemoryPlan(device: compute.queue.device))
 _ = try sweep.run()
 let report = TransferReport(rows: try sweep.summarize())

@@ -18,5 +18,7 @@ for width in [64, 256] {
     print(
       "width \(width), epoch \(epoch): loss \(try trainer.trainEpoch(on: train).mean(replica: 0))")
   }
-  print("validation accuracy \(try trainer.evaluate(on: validation)[0].accuracy)")
+  if let validation {
+    print("validation accuracy \(try trainer.evaluate(on: validation)[0].accuracy)")
+  }
 }

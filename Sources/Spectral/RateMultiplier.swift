@@ -4,12 +4,12 @@
 public struct RateMultiplier: Codable, Hashable, Sendable {
   /// Which tensors, as of a `RateRule`.
   public let place: String
-  /// The factor, > 0 and finite.
+  /// The factor, ≥ 0 and finite; 0 freezes the tensors.
   public let factor: Double
 
   /// A factor for the tensors at `place`.
   public init(place: String, factor: Double) {
-    precondition(factor > 0 && factor.isFinite, "a learning rate's factor of \(factor)")
+    precondition(factor >= 0 && factor.isFinite, "a learning rate's factor of \(factor)")
     (self.place, self.factor) = (place, factor)
   }
 

@@ -21,6 +21,11 @@ public struct RateRule: Codable, Hashable, Sendable {
     or others: [CustomParametrization] = []
   ) throws(UnknownParametrizationError) {
     _ = try Parametrizations.named(parametrization, or: others)
+    self.init(place, named: parametrization, family: family)
+  }
+
+  /// The same, its parametrization looked up by whoever uses it.
+  package init(_ place: String, named parametrization: String, family: UpdateFamily? = nil) {
     (self.place, self.parametrization, self.family) = (place, parametrization, family)
   }
 

@@ -37,11 +37,6 @@ struct CheckCommand: PrintingCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
   var seeds = 4
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Steps to train; mean |h| is shown after each.", valueName: "count"))
-  var steps = 3
-
   @Flag(help: "Show mean |h| by layer, step and width: the coordinate check.")
   var coordinates = false
 
@@ -51,40 +46,50 @@ struct CheckCommand: PrintingCommand {
     completion: .directory)
   var out: String?
 
-  @OptionGroup var model: ModelOptions
+  @OptionGroup var configuration: SettingOptions<Checked>
+
+  @OptionGroup var computing: ComputeOptions
+
+  @OptionGroup var execution: SettingOptions<MeasuringExecution>
 
   @OptionGroup var output: OutputOptions
+
+  enum Checked: SettingSelection {
+    static let defaults = Configuration { ($0.steps, $0.zeroReadout) = (3, false) }
+    static let omitted: Set = ["epochs", "schedule", "weight-decay"]
+    static let helps = ["steps": "Steps to train; mean |h| is shown after each."]
+  }
 
   func validate() throws {
     try Limits.check("--seeds", seeds, atMost: 10_000)
     if seeds < 2 { throw InvalidOption("--seeds must be at least 2 for an interval, got \(seeds)") }
+    let settings = try configuration.settings
+    let steps = settings.steps ?? 1
     try Limits.check("--steps", steps, atMost: 10_000)
-    if steps < 2 && model.zeroReadout == true {
+    if steps < 2 && settings.zeroReadout {
       throw InvalidOption("--steps must be at least 2 where the readout starts at 0, got \(steps)")
     }
     if out == "" { throw InvalidOption("--out: expected a directory, got an empty name") }
-    if let log2LearningRate, !log2LearningRate.isFinite {
-      throw InvalidOption("--log2-lr must be finite, got \(log2LearningRate)")
-    }
+    if let log2LearningRate { try Limits.check(log2LearningRate: log2LearningRate) }
   }
 
   func run() throws {
     let widths = try Limits.widths(widths)
-    try model.check(
-      parametrizations: [parametrization], optimizers: [optimizer], widest: widths.max() ?? 1)
+    let request = try TrainingRequest(
+      configuration, computing, execution, parametrizations: [parametrization],
+      optimizer: optimizer, widths: widths)
     let directory = out.map { URL(fileURLWithPath: $0) } ?? RunDirectory.new(named: "check")
     try ReportFolder.check.requirePlace(in: directory)
-    let (compute, data) = try model.prepare()
+    let (compute, data) = try request.prepare()
     let invocation = Invocation.current(on: compute.queue.device)
-    let settings = try model.settings(
-      data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,
-      compute: compute)
-    model.note(parametrizations: [parametrization], widths: widths, settings: settings)
+    let experiment = try request.experiment(data, compute)
+    request.note(parametrizations: [parametrization], widths: widths, experiment)
     let runs = try WidthRuns(
-      settings: settings, parametrization: parametrization, optimizer: optimizer, widths: widths,
+      experiment: experiment, parametrization: parametrization, optimizer: optimizer,
+      widths: widths,
       log2LearningRate: log2LearningRate ?? (optimizer.family == .adam ? -12 : -6),
       seeds: (1...seeds).map(UInt64.init), data: data, compute: compute,
-      memory: model.memoryPlan(compute))
+      memory: request.memoryPlan(compute))
     let display = WidthDisplay()
     let report = try SpectralCheck(runs).run(progress: display.show)
     display.end()
@@ -94,7 +99,7 @@ struct CheckCommand: PrintingCommand {
         : report.table(coordinates: coordinates, emphasis: Colours.output.paint),
       terminator: output.json ? "\n" : "")
     compute.tellBuildTime()
-    try CheckFile(report: report, settings: settings, invocation: invocation)
+    try CheckFile(report: report, experiment: experiment, invocation: invocation)
       .write(in: directory)
     try ReportLeaving.leave(in: directory)
     if !report.passes { throw ExitCode.failure }

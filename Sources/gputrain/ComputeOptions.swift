@@ -1,31 +1,63 @@
-import ArgumentParser
+import Experiments
 import Foundation
 import OpenCL
 import Tensors
 
-/// Which device.
-struct DeviceOption: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the "
-        + "most memory, else the CPU)", valueName: "device"), completion: Completions.devices)
-  var device = ""
+/// Where and how to compute, as options.
+typealias ComputeOptions = SettingOptions<Computing>
+/// Where to compute, as an option.
+typealias DeviceOption = SettingOptions<OneDevice>
 
-  /// The device asked for, with what computes on it.
+extension SettingOptions where Selection.Group == ComputeSettings {
+  /// As `ComputeSettings.compute`.
+  func compute(fallsBack: Bool = true, isTuned: Bool = true) throws -> Compute {
+    try settings.compute(fallsBack: fallsBack, isTuned: isTuned)
+  }
+
+  /// As `ComputeSettings.find`.
+  func find() throws -> Device { try settings.find() }
+}
+
+extension ComputeSettings {
+  /// The device asked for.
   ///
-  /// - isTuned: whether with the parameters that are kept for the device.
   /// - Throws: `OpenCLError` where there is none.
-  func compute(
-    multiplier: Compute.MultiplierChoice = .automatic, precision: ProductPrecision = .fp32,
-    fallsBack: Bool = true, isTuned: Bool = true
-  ) throws -> Compute {
+  func find() throws -> Device { try .find(DeviceRequest(device ?? "")) }
+
+  /// What computes, as asked for.
+  ///
+  /// - fallsBack: whether another GEMM backend may take the place of one that is wrong, which then is
+  ///   noted; the backend has been tried when this returns.
+  /// - isTuned: whether with the parameters that are kept for the device.
+  /// - Throws: `OpenCLError` where there is no such device; `InvalidOption` where it does not have
+  ///   the precision.
+  func compute(fallsBack: Bool = true, isTuned: Bool = true) throws -> Compute {
+    do {
+      let compute = try onDevice(fallsBack: fallsBack, isTuned: isTuned)
+      let device = compute.queue.device.name
+      compute.whenOnChipGivesWay = { network, reason in
+        Terminal.note("\(network) is not trained on chip on \(device): \(reason)")
+      }
+      guard fallsBack else { return compute }
+      compute.whenBackendGivesWay = { rejected, taken, reason in
+        Terminal.note(
+          "--gemm \(rejected) is not used on \(device), \(taken) takes its place: \(reason)")
+      }
+      try compute.settleMultiplier()
+      return compute
+    } catch let error as PrecisionError {
+      throw InvalidOption("--\(error)")
+    }
+  }
+
+  private func onDevice(fallsBack: Bool, isTuned: Bool) throws -> Compute {
     let device = try find()
-    if self.device.isEmpty, let finding = DriverAdvice.findings(for: [device]).first {
+    if self.device == nil, let finding = DriverAdvice.findings(for: [device]).first {
       Terminal.note("\(finding.found); \(device.name) computes. `gputrain devices` says what to do")
     }
     let (cache, tunings) = (CacheFolder.programs, isTuned ? CacheFolder.tunings : nil)
     let compute = try Compute(
-      device: device, multiplier: multiplier, precision: precision, fallsBack: fallsBack,
+      device: device, multiplier: gemm, precision: precision, fallsBack: fallsBack,
       programCache: cache, tuning: tunings?.usable(for: device))
     Terminal.detail(
       "device \(device.index): \(device.name); \(device.platform), \(device.version), driver "
@@ -41,11 +73,6 @@ struct DeviceOption: ParsableArguments {
     if !variables.isEmpty { Terminal.detail("environment: \(variables.joined(separator: ", "))") }
     return compute
   }
-
-  /// The device asked for.
-  ///
-  /// - Throws: `OpenCLError` where there is none.
-  func find() throws -> Device { try .find(DeviceRequest(device)) }
 }
 
 /// What is kept in `gputrain` in the user's cache directory, as the XDG base directory specification
@@ -91,49 +118,6 @@ extension Compute {
         buildTime / .seconds(1)))
     for network in onChipNetworks {
       Terminal.detail("\(network): trained on chip, many steps a launch")
-    }
-  }
-}
-
-/// Which device, and how it multiplies matrices.
-struct ComputeOptions: ParsableArguments {
-  @OptionGroup var on: DeviceOption
-
-  @Option(
-    help: ArgumentHelp(
-      "Matrix products; auto is opencl on CPU devices, else tiled.", valueName: "name"))
-  var gemm: Compute.MultiplierChoice = .automatic
-
-  @Option(
-    help: ArgumentHelp(
-      "What matrix products round their operands to; all but fp32 need NVIDIA tensor cores. "
-        + "tf32x3 is as exact as fp32.", valueName: "name"))
-  var precision: ProductPrecision = .fp32
-
-  /// What computes, as asked for.
-  ///
-  /// - fallsBack: whether another GEMM backend may take the place of one that is wrong, which then is
-  ///   noted; the backend has been tried when this returns.
-  /// - isTuned: whether with the parameters that are kept for the device.
-  /// - Throws: `OpenCLError` where there is no such device; `InvalidOption` where it does not have
-  ///   the precision.
-  func compute(fallsBack: Bool = true, isTuned: Bool = true) throws -> Compute {
-    do {
-      let compute = try on.compute(
-        multiplier: gemm, precision: precision, fallsBack: fallsBack, isTuned: isTuned)
-      let device = compute.queue.device.name
-      compute.whenOnChipGivesWay = { network, reason in
-        Terminal.note("\(network) is not trained on chip on \(device): \(reason)")
-      }
-      guard fallsBack else { return compute }
-      compute.whenBackendGivesWay = { rejected, taken, reason in
-        Terminal.note(
-          "--gemm \(rejected) is not used on \(device), \(taken) takes its place: \(reason)")
-      }
-      try compute.settleMultiplier()
-      return compute
-    } catch let error as PrecisionError {
-      throw InvalidOption("--\(error)")
     }
   }
 }

@@ -8,8 +8,6 @@ extension Gnuplot.Format: ExpressibleByArgument {}
 
 /// `gputrain figures`: the two figures of the paper, with settings of ours.
 struct FiguresCommand: PrintingCommand {
-  static let defaultDepth = 2
-
   static let configuration = CommandConfiguration(
     commandName: "figures",
     abstract: "Draw the paper's two figures: low-rank updates; who learns features as width grows.",
@@ -37,9 +35,6 @@ struct FiguresCommand: PrintingCommand {
     help: ArgumentHelp("log2 of the second figure's learning rate.", valueName: "rate"))
   var log2LearningRate = -7.0
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Steps to train.", valueName: "count"))
-  var steps = 100
-
   @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
   var seeds = 3
 
@@ -59,7 +54,11 @@ struct FiguresCommand: PrintingCommand {
     completion: .directory)
   var out = "figures"
 
-  @OptionGroup var model: ModelOptions
+  @OptionGroup var configuration: SettingOptions<Drawn>
+
+  @OptionGroup var computing: ComputeOptions
+
+  @OptionGroup var execution: SettingOptions<MeasuringExecution>
 
   @OptionGroup var output: OutputOptions
 
@@ -69,20 +68,25 @@ struct FiguresCommand: PrintingCommand {
     let pictures: [String]
   }
 
+  enum Drawn: SettingSelection {
+    static let defaults = Configuration {
+      ($0.depth, $0.steps, $0.zeroReadout) = (2, 100, false)
+    }
+    static let omitted: Set = ["epochs", "schedule", "weight-decay"]
+  }
+
   func validate() throws {
     try Limits.check("--seeds", seeds, atMost: 10_000)
     if seeds < 2 { throw InvalidOption("--seeds must be at least 2 for an interval, got \(seeds)") }
-    try Limits.check("--steps", steps)
+    let settings = try configuration.settings
     try Limits.check("--spectrum-width", spectrumWidth, atMost: 8192)
-    if let depth = model.depth, depth < 2 {
-      throw InvalidOption("--depth must be at least 2 for a hidden matrix, got \(depth)")
+    if settings.depth < 2 {
+      throw InvalidOption("--depth must be at least 2 for a hidden matrix, got \(settings.depth)")
     }
-    if model.zeroReadout == true {
+    if settings.zeroReadout {
       throw InvalidOption("--zero-readout leaves the hidden layers without a gradient at the start")
     }
-    if !log2LearningRate.isFinite {
-      throw InvalidOption("--log2-lr must be finite, got \(log2LearningRate)")
-    }
+    try Limits.check(log2LearningRate: log2LearningRate)
     if out.isEmpty { throw InvalidOption("--out: expected a directory, got an empty name") }
   }
 
@@ -95,43 +99,41 @@ struct FiguresCommand: PrintingCommand {
     let names: [String] = try SweepGrid.parseList(
       parametrization, what: "--parametrization", "names a,b,c"
     ).uniqued()
-    try model.check(
-      parametrizations: names, optimizers: [optimizer], widest: widths.max() ?? 1,
-      defaultDepth: Self.defaultDepth)
+    let request = try TrainingRequest(
+      configuration, computing, execution, parametrizations: names, optimizer: optimizer,
+      widths: widths)
     try ReportFolder.figures.requirePlace(in: URL(fileURLWithPath: out))
     let figures = try PaperFigures(directory: URL(fileURLWithPath: out))
-    let (compute, data) = try model.prepare()
+    let (compute, data) = try request.prepare()
     let invocation = Invocation.current(on: compute.queue.device)
-    let settings = try model.settings(
-      data: data, length: .steps(steps), widest: widths.max() ?? 1, zeroReadoutByDefault: false,
-      defaultDepth: Self.defaultDepth, compute: compute)
-    if let least = batches.min(), least > settings.data.trainCount {
+    let experiment = try request.experiment(data, compute)
+    if let least = batches.min(), least > experiment.facts.data.trainCount {
       throw InvalidOption(
-        "--batch-sizes: all are above the \(settings.data.trainCount) training rows")
+        "--batch-sizes: all are above the \(experiment.facts.data.trainCount) training rows")
     }
-    model.note(parametrizations: names, widths: widths, settings: settings)
+    request.note(parametrizations: names, widths: widths, experiment)
     let spectrum = try GradientSpectrum(
-      settings: settings, parametrization: names[0], optimizer: optimizer, width: spectrumWidth,
+      experiment: experiment, parametrization: names[0], optimizer: optimizer, width: spectrumWidth,
       batchSizes: batches, data: data, compute: compute)
     try figures.write(spectrum)
     let display = WidthDisplay()
     let learning = try FeatureLearning(
       names.map {
         try WidthRuns(
-          settings: settings, parametrization: $0, optimizer: optimizer, widths: widths,
+          experiment: experiment, parametrization: $0, optimizer: optimizer, widths: widths,
           log2LearningRate: log2LearningRate, seeds: (1...seeds).map(UInt64.init), data: data,
-          compute: compute, memory: model.memoryPlan(compute))
+          compute: compute, memory: request.memoryPlan(compute))
       }, progress: display.show)
     display.end()
     try figures.write(learning)
-    if !output.json { show(spectrum, learning) }
+    if !output.json { try show(spectrum, learning) }
     if !learning.hasPoints {
       Terminal.problem(
         "networks diverge at the rate 2^\(log2LearningRate); give --log2-lr a lower one")
     }
     let pictures = try draw(figures, spectrum, learning)
     try FiguresFile(
-      spectrum: spectrum, learning: learning, settings: settings, invocation: invocation
+      spectrum: spectrum, learning: learning, experiment: experiment, invocation: invocation
     ).write(in: figures.directory)
     try ReportLeaving.leave(in: figures.directory, format: format)
     if output.json {
@@ -153,7 +155,7 @@ struct FiguresCommand: PrintingCommand {
     return try figures.draw(spectrum, learning, with: gnuplot, format: format)
   }
 
-  private func show(_ spectrum: GradientSpectrum, _ learning: FeatureLearning) {
+  private func show(_ spectrum: GradientSpectrum, _ learning: FeatureLearning) throws {
     print("layer 2, \(spectrum.shape[0])×\(spectrum.shape[1]), at the start")
     for entry in spectrum.spectra {
       let name = entry.batchSize.map { "gradient, batch \($0)" } ?? "weight"
@@ -162,7 +164,7 @@ struct FiguresCommand: PrintingCommand {
           format: "  %@ stable rank %6.2f",
           name.padding(toLength: 22, withPad: " ", startingAt: 0), entry.stableRank))
     }
-    print("\nafter \(steps) steps, widths \(self.widths)")
+    print("\nafter \(try configuration.settings.steps ?? 1) steps, widths \(self.widths)")
     print(learning.table(), terminator: "")
   }
 }

@@ -44,10 +44,4 @@ import Spectral
     FileHandle.standardError.write(Data((fullMessage(for: error) + "\n").utf8))
     exit(withError: ExitCode.validationFailure)
   }
-
-  /// What was given on the command line after the command's own name.
-  static func givenArguments(of command: any ParsableCommand.Type) -> [String] {
-    let given = Array(CommandLine.arguments.dropFirst())
-    return given.first == command.configuration.commandName ? Array(given.dropFirst()) : given
-  }
 }

@@ -5,18 +5,6 @@ import Foundation
 /// What `train` starts from and leaves behind.
 struct KeepingOptions: ParsableArguments {
   @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Write a checkpoint each so many steps and at the end, into the run's checkpoints/. Ctrl-C "
-        + "always writes one.", valueName: "steps"))
-  var checkpointEvery: Int?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Checkpoints that stay, the newest.", valueName: "count"))
-  var keep = RunKeeping.defaultKeep
-
-  @Option(
     defaultAsFlag: "",
     help: ArgumentHelp(
       "Go on from a checkpoint: a file, the directory of a run or of --out, or where left out the "
@@ -36,19 +24,10 @@ struct KeepingOptions: ParsableArguments {
   var save: String?
 
   func validate() throws {
-    try Limits.check("--checkpoint-every", checkpointEvery ?? 1)
-    try Limits.check("--keep", keep)
     if initFrom != nil && resume != nil {
       throw InvalidOption("give --resume or --init-from, not both")
     }
     if save == "" { throw InvalidOption("--save: expected a file, got an empty name") }
-  }
-
-  /// What of these options belongs to the run itself.
-  var entries: [OptionEntry] {
-    [
-      OptionEntry("checkpoint-every", checkpointEvery.map(String.init)), OptionEntry("keep", keep),
-    ]
   }
 
   /// Where a run that goes on from no checkpoint starts.
@@ -59,15 +38,9 @@ struct KeepingOptions: ParsableArguments {
   /// The checkpoint that `--resume` names.
   func checkpointFile() throws -> URL {
     guard let resume, !resume.isEmpty else {
-      return try CheckpointSearch.newestUnfinished(under: RunOptions.runs)
+      return try CheckpointSearch.newestUnfinished(under: RunDirectory.all)
     }
     return try CheckpointSearch.newest(at: URL(fileURLWithPath: resume))
-  }
-
-  func keeping(start: RunKeeping.Start, arguments: [String]) -> RunKeeping {
-    RunKeeping(
-      start: start, every: checkpointEvery, keep: keep,
-      weightsFile: save.map { URL(fileURLWithPath: $0) }, arguments: arguments)
   }
 
   /// Writes the weights of a run that was done before, from its last checkpoint.

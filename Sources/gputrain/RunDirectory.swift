@@ -2,6 +2,9 @@ import Foundation
 
 /// Directories for results that have no place of their own.
 enum RunDirectory {
+  /// Where they are.
+  static let all = URL(fileURLWithPath: "runs")
+
   /// `runs/<time>-<name>`, where nothing is yet.
   ///
   /// - name: characters other than letters, digits and hyphens become hyphens.
@@ -14,8 +17,8 @@ enum RunDirectory {
     // Two within a second, of a script, are two directories.
     let names = [base] + (2...99).map { "\(base)-\($0)" }
     let free = names.first {
-      !FileManager.default.fileExists(atPath: RunOptions.runs.appendingPathComponent($0).path)
+      !FileManager.default.fileExists(atPath: all.appendingPathComponent($0).path)
     }
-    return RunOptions.runs.appendingPathComponent(free ?? base)
+    return all.appendingPathComponent(free ?? base)
   }
 }

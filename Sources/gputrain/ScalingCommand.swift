@@ -33,7 +33,7 @@ struct ScalingCommand: PrintingCommand {
     help: ArgumentHelp(
       "Hidden widths as multiples of the width, repeated over the depth: 1:4:1.",
       valueName: "factors"))
-  var hiddenPattern = "1"
+  var hiddenPattern: HiddenPattern = [1]
 
   @Option(
     parsing: .unconditional,
@@ -54,7 +54,7 @@ struct ScalingCommand: PrintingCommand {
     help: ArgumentHelp(
       "Weight decay, with its kind where it is not the optimizer's own: 0.1:independent.",
       valueName: "λ[:kind]"))
-  var weightDecay = WeightDecayArgument.none
+  var weightDecay = WeightDecayChoice()
 
   @Option(
     help: ArgumentHelp("Names with commas; all where left out.", valueName: "list"),
@@ -116,7 +116,12 @@ struct ScalingCommand: PrintingCommand {
   }
 
   private func rows() throws -> [Row] {
-    let pattern = try Limits.pattern(hiddenPattern, width: max(width, baseWidth ?? 1))
+    let (pattern, widest) = (hiddenPattern.factors, max(width, baseWidth ?? 1))
+    if let factor = pattern.first(where: { $0 > Limits.size / widest }) {
+      throw InvalidOption(
+        "--hidden-pattern: factor \(factor) at width \(widest) gives more than \(Limits.size) units"
+      )
+    }
     let decayKind = weightDecay.kind ?? optimizer.defaultWeightDecayKind
     let names: [String]? = try parametrization.map {
       try SweepGrid.parseList($0, what: "--parametrization", "names a,b,c")

@@ -31,43 +31,13 @@ struct SweepCommand: PrintingCommand {
   @Flag(help: "Print such a file to start from, with the options given here, and run nothing.")
   var printConfig = false
 
-  @Option(
-    help: ArgumentHelp(
-      Parametrizations.all.map(\.name).joined(separator: ", ") + "; several with commas.",
-      valueName: "list"), completion: Completions.parametrizations)
-  var parametrization = "sp,spectral"
+  @OptionGroup var axes: SettingOptions<Axes>
 
-  @Option(
-    help: ArgumentHelp(
-      OptimizerKind.allCases.map(\.rawValue).joined(separator: ", ") + "; several with commas.",
-      valueName: "list"), completion: Completions.optimizers)
-  var optimizer = "adam"
+  @OptionGroup var configuration: SettingOptions<Configured>
 
-  @Option(help: ArgumentHelp("Widths.", valueName: "list"))
-  var widths = "64,96,128,256,384"
+  @OptionGroup var computing: ComputeOptions
 
-  @Option(
-    name: .customLong("log2-lr"), parsing: .unconditional,
-    help: ArgumentHelp(
-      "log2 of the learning rates: START:STOP:COUNT, both ends included, or a list.",
-      valueName: "rates"))
-  var log2LearningRates = "-11:-5:7"
-
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N.", valueName: "n"))
-  var seeds = 6
-
-  @Option(
-    help: ArgumentHelp("The loss whose minimum is the optimum.", valueName: "loss"))
-  var objective: Objective = .trainLoss
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Keep the runs under way each so many steps, for a sweep that is killed to go on from; Ctrl-C "
-        + "always keeps them.", valueName: "steps"))
-  var checkpointEvery: Int?
-
-  @OptionGroup var options: RunOptions
+  @OptionGroup var execution: SettingOptions<Execution>
 
   @OptionGroup var output: OutputOptions
 
@@ -79,40 +49,92 @@ struct SweepCommand: PrintingCommand {
     let warnings: [DiagnosticWarning]
   }
 
-  func validate() throws {
-    try Limits.check("--seeds", seeds, atMost: 100_000)
-    try Limits.check("--checkpoint-every", checkpointEvery ?? 1)
+  enum Axes: SettingSelection { typealias Group = SweepSettings }
+  enum Configured: SettingSelection { typealias Group = Configuration }
+  enum Execution: SettingSelection {
+    typealias Group = ExecutionSettings
+    static let omitted: Set = ["keep"]
+  }
+
+  /// Every setting that a file may give.
+  static var settings: [SettingDeclaration] {
+    Axes.offered + Configuration.declarations + Computing.offered + Execution.offered
+      + OutputSettings.declarations
+  }
+
+  /// What was asked for, by the file and by the options given beside it.
+  struct Request {
+    let axes: SweepSettings
+    let training: TrainingRequest
+    let grid: SweepGrid
+    /// Whether the result is printed as JSON.
+    let json: Bool
+
+    /// - Throws: everything that is wrong: `FileMistakes`, `InvalidOption`.
+    init(_ command: SweepCommand) throws {
+      var given =
+        try command.file.map {
+          GivenSettings(try SettingFile(path: $0, settings: SweepCommand.settings))
+        } ?? GivenSettings()
+      given.add(command.axes.given)
+      given.add(command.configuration.given)
+      given.add(command.computing.given)
+      given.add(command.execution.given)
+      let axes = given.settings(over: SweepSettings())
+      var training = try TrainingRequest(&given)
+      let found = Result { () throws(SweepGridError) in try axes.grid() }
+      if case .failure(let error) = found { given.note(error.problem) }
+      try training.check(
+        parametrizations: axes.parametrizations, optimizers: axes.optimizers, widths: axes.widths,
+        &given)
+      grid = try found.get()
+      self.axes = axes
+      json = command.output.json || given.settings(over: OutputSettings()).json
+      self.training = training
+    }
+
+    /// The sweep as a file.
+    var text: SettingFileText {
+      SettingFileText(
+        entries: SettingFileText.entries(Axes.self, axes)
+          + SettingFileText.entries(Configured.self, training.configuration)
+          + SettingFileText.entries(Computing.self, training.computing)
+          + SettingFileText.entries(
+            Execution.self, training.execution, without: ["out", "parametrization-file"]),
+        parametrizations: training.configuration.parametrizations)
+    }
   }
 
   func run() throws {
-    guard let file else { return try printConfig ? writeConfig() : train() }
     let commands = Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName }
-    if !FileManager.default.fileExists(atPath: file),
+    if let file, !FileManager.default.fileExists(atPath: file),
       let meant = Spelling.closest(to: file, among: commands)
     {
       throw InvalidOption("'\(file)' is no command and no file; did you mean '\(meant)'?")
     }
-    // The file's options, then those given now, of which the later count.
-    let given = Gputrain.givenArguments(of: Self.self)
-    let command = try Self.parse(
-      OptionEntry.merged(SweepFile(path: file).arguments, given))
-    Terminal.verbosity = command.output.verbosity
-    try command.printConfig ? command.writeConfig() : command.train()
+    let request = try Request(self)
+    if printConfig {
+      print(request.text.commented, terminator: "")
+    } else {
+      try train(request)
+    }
   }
 
-  private func train() throws {
+  private func train(_ request: Request) throws {
     let start = ContinuousClock.now
     let interrupt = Interrupt()
-    let grid = try grid()
-    if let out = options.out { try ReportFolder.sweep.requirePlace(in: URL(fileURLWithPath: out)) }
-    let sweep = try options.sweep(grid, checkpointEvery: checkpointEvery)
-    try sweep.store.write(try text().resolved, as: "sweep.yaml")
+    let (training, grid, objective) = (request.training, request.grid, request.axes.objective)
+    if let out = training.execution.out {
+      try ReportFolder.sweep.requirePlace(in: URL(fileURLWithPath: out))
+    }
+    let sweep = try training.sweep(grid, objective: objective)
+    try sweep.store.write(request.text.resolved, as: "sweep.yaml")
     try sweep.store.note(.current(on: sweep.compute.queue.device, grid: grid, objective: objective))
     let outcome = try sweep.run(until: interrupt)
     let rows = try sweep.summarize()
     let report = TransferReport(rows: rows, objective: objective)
     let warnings = try sweep.warnings()
-    if output.json {
+    if request.json {
       print(
         try jsonText(
           Output(
@@ -129,7 +151,7 @@ struct SweepCommand: PrintingCommand {
     }
     // After the table: whatever keeps the page from being written has not kept the answer.
     try ReportLeaving.leave(in: sweep.store.directory)
-    if options.diagnose != nil && outcome.progress.reused > 0 {
+    if training.execution.diagnose != nil && outcome.progress.reused > 0 {
       Terminal.note(
         "\(outcome.progress.reused) runs were there before and are not measured now; another --out "
           + "measures all")
@@ -137,66 +159,13 @@ struct SweepCommand: PrintingCommand {
     sweep.compute.tellBuildTime()
     Terminal.detail(
       "files: sweep.json, sweep.yaml, summary.csv, \(outcome.progress.finished) new runs in runs/"
-        + (options.tensorboard ? ", events in tensorboard/" : "") + ", all under "
+        + (training.execution.tensorboard ? ", events in tensorboard/" : "") + ", all under "
         + sweep.store.directory.path)
     let elapsed = ProgressDisplay.duration((ContinuousClock.now - start) / .seconds(1))
     Terminal.note(
       "\(rows.count) of \(grid.cells.count) runs in \(sweep.store.summaryFile.relativePath), \(elapsed)"
     )
     try outcome.exitWhereIncomplete(store: sweep.store)
-  }
-
-  private func grid() throws -> SweepGrid {
-    try SweepGrid(
-      parametrizations: SweepGrid.parseList(
-        parametrization, what: "--parametrization", "names a,b,c"),
-      optimizers: try SweepGrid.parseList(optimizer, what: "--optimizer", "names a,b,c").map(kind),
-      widths: SweepGrid.parseList(widths, what: "--widths", "integers a,b,c"),
-      log2LearningRates: SweepGrid.parseRates(log2LearningRates),
-      seeds: (1...seeds).map(UInt64.init))
-  }
-
-  /// Refuses what makes no sense, before data and device are looked at.
-  func check() throws {
-    try options.check(try grid())
-  }
-
-  /// Every option with its value.
-  var entries: [OptionEntry] {
-    [
-      OptionEntry("parametrization", parametrization), OptionEntry("optimizer", optimizer),
-      OptionEntry("widths", widths), OptionEntry("log2-lr", log2LearningRates),
-      OptionEntry("seeds", seeds), OptionEntry("objective", objective.rawValue),
-      OptionEntry("checkpoint-every", checkpointEvery.map(String.init)),
-    ] + options.entries + [
-      OptionEntry("out", options.out), OptionEntry("json", flag: output.json),
-    ]
-  }
-
-  /// The sweep as a file, defaults that depend on others filled in.
-  private func text() throws -> SweepFileText {
-    let defaults: [String: OptionEntry.Value] = [
-      "depth": .text("\(ModelOptions.defaultDepth)"), "zero-readout": .flag(true),
-      "steps": .text(options.epochs == nil ? "\(RunOptions.defaultSteps)" : nil),
-    ]
-    let own = ["out", "json", "parametrization-file"]
-    return SweepFileText(
-      entries: entries.filter { !own.contains($0.name) }.map { entry in
-        entry.isEmpty ? OptionEntry(entry.name, defaults[entry.name] ?? entry.value) : entry
-      }, parametrizations: try options.model.definitions())
-  }
-
-  private func writeConfig() throws {
-    try check()
-    print(try text().commented(helps: try OptionHelps.byName(of: Self.self)), terminator: "")
-  }
-
-  private func kind(_ name: String) throws -> OptimizerKind {
-    guard let kind = OptimizerKind(rawValue: name) else {
-      let names = OptimizerKind.allCases.map(\.rawValue).joined(separator: ", ")
-      throw InvalidOption("--optimizer: expected some of \(names), got '\(name)'")
-    }
-    return kind
   }
 }
 

@@ -18,26 +18,13 @@ struct TrainCommand: PrintingCommand {
       shapes: layers.0.weight [out, in], layers.0.bias [out].
       """)
 
-  @Option(
-    help: ArgumentHelp("\(Parametrizations.choice).", valueName: "name"),
-    completion: Completions.parametrization)
-  var parametrization = "spectral"
+  @OptionGroup var cell: SettingOptions<Cell>
 
-  @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
-  var optimizer: OptimizerKind = .adam
+  @OptionGroup var configuration: SettingOptions<SweepCommand.Configured>
 
-  @Option(parsing: .unconditional, help: "Width of the network.")
-  var width = 256
+  @OptionGroup var computing: ComputeOptions
 
-  @Option(
-    name: .customLong("log2-lr"), parsing: .unconditional,
-    help: ArgumentHelp("log2 of the learning rate.", valueName: "rate"))
-  var log2LearningRate = -7.0
-
-  @Option(help: "Decides initial values and the order of the data.")
-  var seed: UInt64 = 1
-
-  @OptionGroup var options: RunOptions
+  @OptionGroup var execution: SettingOptions<Execution>
 
   @OptionGroup(title: "Checkpoints and weights") var keeping: KeepingOptions
 
@@ -49,29 +36,52 @@ struct TrainCommand: PrintingCommand {
     let result: RunResult
   }
 
+  enum Cell: SettingSelection { typealias Group = CellSettings }
+  enum Execution: SettingSelection {
+    typealias Group = ExecutionSettings
+    static let helps = [
+      "checkpoint-every":
+        "Write a checkpoint each so many steps and at the end, into the run's checkpoints/. Ctrl-C "
+        + "always writes one."
+    ]
+  }
+
   func run() throws {
-    guard keeping.resume != nil else { return try train(from: keeping.start()) }
+    var given = GivenSettings()
+    guard keeping.resume != nil else { return try train(given, from: keeping.start()) }
     let file = try keeping.checkpointFile()
     let checkpoint = try Checkpoint(path: file.relativePath)
     // Options given now come after those the run was begun with: equal ones change nothing, and
     // others are refused by name.
-    let command = try Self.parse(
-      OptionEntry.merged(checkpoint.arguments, Gputrain.givenArguments(of: Self.self)))
+    given.add(checkpoint.options)
     Terminal.note("going on from \(file.relativePath), step \(checkpoint.state.step)")
-    try command.train(
-      from: .checkpoint(checkpoint, path: file.relativePath),
+    try train(
+      given, from: .checkpoint(checkpoint, path: file.relativePath),
       store: CheckpointSearch.store(of: file))
   }
 
-  private func train(from start: RunKeeping.Start, store: URL? = nil) throws {
+  private func train(_ before: GivenSettings, from start: RunKeeping.Start, store: URL? = nil)
+    throws
+  {
     let interrupt = Interrupt()
-    let grid = try SweepGrid(
-      parametrizations: [parametrization], optimizers: [optimizer], widths: [width],
-      log2LearningRates: [log2LearningRate], seeds: [seed])
-    let sweep = try options.sweep(
-      grid, keeping: keeping.keeping(start: start, arguments: entries.flatMap(\.arguments)),
-      store: store)
-    let configuration = RunConfiguration(settings: sweep.settings, cell: grid.cells[0])
+    var given = before
+    given.add(cell.given)
+    given.add(configuration.given)
+    given.add(computing.given)
+    given.add(execution.given)
+    let cell = given.settings(over: CellSettings())
+    var request = try TrainingRequest(&given)
+    try request.check(
+      parametrizations: [cell.parametrization], optimizers: [cell.optimizer], widths: [cell.width],
+      &given)
+    let grid = try cell.grid()
+    let sweep = try request.sweep(
+      grid,
+      keeping: RunKeeping(
+        start: start, every: request.execution.checkpointEvery, keep: request.execution.keep,
+        weightsFile: keeping.save.map { URL(fileURLWithPath: $0) },
+        options: Self.options(cell, request)), store: store)
+    let configuration = RunConfiguration(sweep.experiment, grid.cells[0])
     let directory = sweep.store.directory(for: configuration)
     let isDone = try sweep.store.result(for: configuration) != nil
     if case .drawn = start, !isDone, let file = try? CheckpointSearch.newest(at: directory) {
@@ -110,23 +120,17 @@ struct TrainCommand: PrintingCommand {
     try outcome.exitWhereIncomplete(store: sweep.store)
   }
 
-  /// What decides the run, for a checkpoint; files by their whole paths.
-  private var entries: [OptionEntry] {
-    [
-      OptionEntry("parametrization", parametrization), OptionEntry("optimizer", optimizer.rawValue),
-      OptionEntry("width", width), OptionEntry("log2-lr", log2LearningRate),
-      OptionEntry("seed", seed),
-    ]
-      + options.entries.map { entry in
-        switch (entry.name, entry.value) {
-        case ("data", .text(let path?)):
-          OptionEntry("data", URL(fileURLWithPath: path).path)
-        case ("parametrization-file", .repeated(let paths)):
-          OptionEntry(entry.name, repeated: paths.map { URL(fileURLWithPath: $0).path })
-        default: entry
-        }
-      }
-      + keeping.entries
+  /// What the run was asked for with, for a checkpoint: the data by its whole path, and
+  /// parametrizations by what they are.
+  private static func options(
+    _ cell: CellSettings, _ request: TrainingRequest
+  ) -> [String: JSONValue] {
+    var configuration = request.configuration
+    configuration.data = configuration.data.map { URL(fileURLWithPath: $0).path }
+    var execution = request.execution
+    (execution.out, execution.parametrizationFiles) = (nil, [])
+    return cell.record.merging(configuration.record) { $1 }
+      .merging(request.computing.record) { $1 }.merging(execution.record) { $1 }
   }
 
   private func show(_ result: RunResult, records: [RunRecord]) {
@@ -137,10 +141,12 @@ struct TrainCommand: PrintingCommand {
     }
     switch result.outcome {
     case .completed:
-      print(
+      let validation = result.validationLoss.map {
         String(
-          format: "validation loss %.4f, accuracy %.2f %%, %.1f s", result.validationLoss ?? .nan,
-          100 * (result.validationAccuracy ?? .nan), result.seconds))
+          format: "validation loss %.4f, accuracy %.2f %%, ", $0,
+          100 * (result.validationAccuracy ?? .nan))
+      }
+      print((validation ?? "") + String(format: "%.1f s", result.seconds))
     case .diverged:
       let step = result.divergedAtStep.map { "\($0)" } ?? "the last"
       print(Colours.output.paint("diverged at step \(step)", .unsure))

@@ -73,7 +73,7 @@ struct TuneCommand: PrintingCommand {
         description: "there is no cache directory to keep tunings in: set HOME or XDG_CACHE_HOME")
     }
     if reset { return note("\(try store.forgetAll()) tunings forgotten") }
-    let device = try computing.on.find()
+    let device = try computing.find()
     let key = DeviceTuning.Key(device)
     if forget {
       let had = try store.forget(key)

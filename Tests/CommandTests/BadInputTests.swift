@@ -5,17 +5,19 @@ import Testing
 @Suite(.serialized) struct BadInputTests {
   /// Arguments and what the error line must contain.
   static let cases: [([String], [String])] = [
-    (["--widths", "0"], ["widths", "≥ 1", "0"]),
-    (["--widths", "64,x"], ["--widths", "integers", "64,x"]),
+    (["--widths", "0"], ["--widths", "from 1 to", "0"]),
+    (["--widths", "64,x"], ["--widths", "an integer", "64,x"]),
     (["--widths", "64,64"], ["widths", "64 twice"]),
     (["--widths", "99999999999"], ["widths", "16777216"]),
-    (["--log2-lr", ""], ["log2 learning rates"]),
-    (["--log2-lr", "-8:-4:0"], ["log2 learning rates", "START:STOP:COUNT"]),
-    (["--log2-lr", "nan"], ["log2 learning rates", "finite"]),
+    (["--log2-lr", ""], ["--log2-lr", "''"]),
+    (["--log2-lr", "-8:-4:0"], ["--log2-lr", "START:STOP:COUNT"]),
+    (["--log2-lr", "nan"], ["--log2-lr", "from -126 to 127"]),
+    (["--log2-lr=2000"], ["--log2-lr", "from -126 to 127", "2000"]),
+    (["--log2-lr=-10:-200:3"], ["--log2-lr", "from -126 to 127"]),
     (["--parametrization", "spektral"], ["spektral", "spectral"]),
     (["--optimizer", "lion"], ["--optimizer", "adamw", "lion"]),
-    (["--hidden-pattern", "1:0"], ["hidden pattern", "1:0"]),
-    (["--epochs", "2", "--steps", "3"], ["--epochs or --steps"]),
+    (["--hidden-pattern", "1:0"], ["--hidden-pattern", "1:0"]),
+    (["--epochs", "2", "--steps", "3"], ["--epochs", "epochs or steps"]),
     (["--steps", "0"], ["--steps", "0"]),
     (["--seeds", "0"], ["--seeds", "0"]),
     (["--widths", "16777216", "--hidden-pattern", "1024"], ["--hidden-pattern", "1024"]),
@@ -24,6 +26,12 @@ import Testing
     (["--log2-lr", "-9:-1:10000", "--seeds", "1000"], ["grid", "1000000"]),
     (["--validation-fraction", "1"], ["--validation-fraction"]),
     (["--batch-size", "-1"], ["--batch-size"]),
+    (["--batch-size", "1801"], ["--batch-size", "1800 training rows", "1801"]),
+    (
+      ["--validation-fraction=0", "--objective=validation"], ["--objective", "no validation rows"]
+    ),
+    (["--schedule=cosine:150steps"], ["--schedule", "shorter than the run's 150 steps"]),
+    (["--schedule=cosine:29steps", "--epochs=1"], ["--schedule", "run's 29 steps", "29"]),
     (["--device", "no-such-device"], ["no-such-device", "available"]),
     (["--device", "99"], ["99", "available"]),
     (["--memory", "10K"], ["not enough memory", "--memory"]),
@@ -95,6 +103,38 @@ import Testing
       #expect(result.status != 0)
       #expect(result.errors.contains("bias: stored false, given true"))
       #expect(try Data(contentsOf: summary) == before)
+    }
+  }
+
+  /// Without validation rows there are no validation figures, and all else as ever.
+  @Test func noValidationRows_giveNoValidationFigures() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let sweep = try CommandRunner.run(
+        SweepCommandTests.small + ["--validation-fraction", "0", "--out", "out"], in: directory)
+      #expect(sweep.status == 0, "\(sweep.errors)")
+      let rows = try SweepCommandTests().summary(directory.appendingPathComponent("out"))
+      #expect(rows.count == 13)
+      for row in rows.dropFirst() {
+        #expect(Double(row[9]) != nil && row[10].isEmpty && row[11].isEmpty, "\(row)")
+      }
+      let train = try CommandRunner.run(
+        ["train", "--width", "8", "--steps", "3", "--validation-fraction", "0"], in: directory)
+      #expect(train.status == 0 && !train.output.contains("validation"), "\(train.errors)")
+    }
+  }
+
+  /// A store of the layout before is refused, and nothing in it changes.
+  @Test func storeOfAnEarlierVersion_isRefused() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let out = directory.appendingPathComponent("out")
+      try FileManager.default.createDirectory(at: out, withIntermediateDirectories: true)
+      let file = out.appendingPathComponent("sweep.json")
+      try Data("{\"depth\": 4}\n".utf8).write(to: file)
+      let result = try CommandRunner.run(["sweep", "--out", out.path])
+      #expect(result.status == 1)
+      let line = try error(of: result)
+      #expect(line.contains("a store of version 1") && line.contains("give another directory"))
+      #expect(try Data(contentsOf: file) == Data("{\"depth\": 4}\n".utf8))
     }
   }
 

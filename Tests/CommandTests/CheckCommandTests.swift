@@ -60,7 +60,7 @@ import Testing
       (["--rate-rule", "elsewhere=sp"], ["--rate-rule", "elsewhere", "layers.2"]),
       (["--rate-rule", "readout=spp"], ["--rate-rule", "readout=spp"]),
       (["--rate-rule", "readout=sp:lion"], ["--rate-rule"]),
-      (["--log2-lr", "inf"], ["--log2-lr", "finite"]),
+      (["--log2-lr", "inf"], ["--log2-lr", "from -126 to 127"]),
       (["--memory", "10K"], ["not enough memory"]),
     ] as [([String], [String])])
   func badOption_givesOneLine(arguments: [String], parts: [String]) throws {

@@ -76,10 +76,10 @@ import Testing
         ["train", "--resume", "out", "--width", "16", "--epochs", "1"], in: directory)
       #expect(same.errors.contains("are there already"), "\(same.errors)")
       for (options, part) in [
-        (["--width", "24"], "cell.width: stored 16, given 24"),
-        (["--steps", "40"], "settings.length.steps: stored none, given 40"),
+        (["--width", "24"], "width: stored 16, given 24"),
+        (["--steps", "40"], "steps: stored none, given 40"),
         (["--diagnose", "5"], "diagnose: stored none, given 5:all"),
-        (["--bias"], "settings.bias: stored false, given true"),
+        (["--bias"], "bias: stored false, given true"),
       ] {
         let other = try CommandRunner.run(["train", "--resume", "out"] + options, in: directory)
         #expect(other.status != 0 && other.errors.contains(part), "\(other.errors)")

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 
 /// What a run of a program printed and how it ended.
@@ -12,6 +13,19 @@ enum CommandRunner {
   /// Where the package's executables are: beside the test bundle.
   static let products = URL(fileURLWithPath: CommandLine.arguments[0])
     .resolvingSymlinksInPath().deletingLastPathComponent()
+
+  private struct Help: Decodable {
+    struct Name: Decodable { let name: String }
+    struct Argument: Decodable { let preferredName: Name? }
+    struct Command: Decodable { let arguments: [Argument] }
+    let command: Command
+  }
+
+  /// The long names of a command's options.
+  static func options(of command: any ParsableCommand.Type) throws -> [String] {
+    let help = try JSONDecoder().decode(Help.self, from: Data(command._dumpHelp().utf8))
+    return help.command.arguments.compactMap { $0.preferredName?.name }
+  }
 
   /// Runs a program of the package, or another `executable`, to its end.
   ///

@@ -34,7 +34,7 @@ import Testing
       for (name, command) in HelpTests.commands where name != "gputrain" && name != "bench" {
         let words = name.replacing("-", with: " ")
         #expect(page.output.contains(".SS \"gputrain \(words)\""), "\(words)")
-        for option in try OptionHelps.byName(of: command).keys where option != "help" {
+        for option in try CommandRunner.options(of: command) where option != "help" {
           let escaped = option.replacing("-", with: #"\-"#)
           #expect(page.output.contains(#"\fB\-\-\#(escaped)\fR"#), "\(name) \(option)")
         }

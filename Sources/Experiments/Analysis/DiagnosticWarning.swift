@@ -35,7 +35,7 @@ struct DiagnosticWarnings {
     let records: [RunRecord]
   }
 
-  let settings: RunSettings
+  let experiment: Experiment
   let runs: [Run]
 
   /// Every story told, by story, layer and width.
@@ -86,7 +86,7 @@ struct DiagnosticWarnings {
     let groups = Dictionary(grouping: runs) { Key($0.cell) }
     return groups.sorted { $0.key < $1.key }.compactMap { key, runs in
       // [layer][run that tells it]: how bad.
-      let names = settings.layerNames
+      let names = experiment.settings.layerNames
       let found = names.map { layer in
         runs.compactMap { $0.quarters("\(layer)/\(quantity.rawValue)") }.compactMap(judge)
       }
@@ -100,7 +100,7 @@ struct DiagnosticWarnings {
 
   /// Over at least three widths, at one rate, logits at the end that grow by more than n^¼.
   private var logitGrowth: [DiagnosticWarning] {
-    let readout = settings.layerNames.last ?? ""
+    let readout = experiment.settings.layerNames.last ?? ""
     let name = "\(readout)/\(DiagnosticQuantity.featureSize.rawValue)"
     let rules = Dictionary(grouping: runs) { "\($0.cell.parametrization), \($0.cell.optimizer)" }
     return rules.sorted { $0.key < $1.key }.compactMap { rule, runs in
@@ -126,14 +126,16 @@ struct DiagnosticWarnings {
 
   /// ‖W‖_* of a readout is 1 + √(outputs/n) of its limit.
   private var smallBaseWidth: [DiagnosticWarning] {
-    guard let base = settings.baseWidth else { return [] }
-    let widths = settings.hiddenWidths(width: base)
-    let share = (Double(settings.data.classes) / Double(widths.last ?? base)).squareRoot()
+    guard !experiment.settings.absolute else { return [] }
+    let base = experiment.settings.baseWidth
+    let widths = experiment.settings.hiddenWidths(width: base)
+    let share = (Double(experiment.facts.data.classes) / Double(widths.last ?? base)).squareRoot()
     guard share > 0.5 else { return [] }
     return [
       DiagnosticWarning(
         story: .smallBaseWidth,
-        text: "base width \(base) is small for \(settings.data.classes) outputs: the readout's "
+        text:
+          "base width \(base) is small for \(experiment.facts.data.classes) outputs: the readout's "
           + "norm there is \(ReportText.number(100 * share, digits: 0)) % above its limit, so "
           + "rates tuned at it need not carry over")
     ]

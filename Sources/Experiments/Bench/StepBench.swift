@@ -37,7 +37,7 @@ public struct StepBench: Sendable {
   /// - Throws: `OpenCLError`, `CLBlastError`; `SweepError` where memory is short.
   public func run(seconds: Double, compute: Compute) throws -> BenchFigure {
     let device = compute.queue.device
-    let group = group(matrixMultiplication: compute.multiplier.name)
+    let group = group(gemm: compute.multiplier.name)
     let groups = try GroupPlan(device: device, memory: MemoryPlan(device: device))
       .groups(of: group, dataBytes: dataBytes)
     let rows = try randomRows(compute)
@@ -65,14 +65,18 @@ public struct StepBench: Sendable {
   }
 
   /// The networks as a sweep's runs, each with a rate and a seed of its own.
-  private func group(matrixMultiplication: String) -> RunGroup {
+  private func group(gemm: String) -> RunGroup {
     RunGroup(
-      settings: RunSettings(
-        data: DataDescription(
-          name: "noise", fingerprint: "", inputs: inputs, classes: Self.outputs,
-          trainCount: batchSize * Self.batches, validationCount: 0, normalization: "none"),
-        depth: depth, length: .epochs(1), batchSize: batchSize,
-        matrixMultiplication: matrixMultiplication),
+      experiment: Experiment(
+        Configuration {
+          ($0.depth, $0.batchSize, $0.length) = (depth, batchSize, .epochs(1))
+          ($0.absolute, $0.zeroReadout) = (true, false)
+        },
+        Facts(
+          data: DataDescription(
+            name: "noise", fingerprint: "", inputs: inputs, classes: Self.outputs,
+            trainCount: batchSize * Self.batches, validationCount: 0, normalization: "none"),
+          gemm: gemm)),
       cells: (0..<replicas).map {
         RunCell(
           parametrization: "spectral", optimizer: optimizer, width: width,

@@ -27,7 +27,7 @@ public struct SpectralCheck {
   }
 
   /// Steps done before the update that is judged: 1 where no layer but the readout moves at first.
-  private var judgedStep: Int { runs.settings.zeroReadout ? 1 : 0 }
+  private var judgedStep: Int { runs.experiment.settings.zeroReadout ? 1 : 0 }
 
   private func report(_ measurements: [[DiagnosticRecord]]) throws -> CheckReport {
     let (prediction, ideal) = (try runs.prediction(), runs.ideal)

@@ -15,7 +15,7 @@ public struct WidthProgress: Sendable {
 /// Networks of several widths and seeds under one parametrization, trained and measured.
 public struct WidthRuns {
   /// What all networks share; of a length in steps.
-  public let settings: RunSettings
+  public let experiment: Experiment
   /// Name of the parametrization.
   public let parametrization: String
   /// The update rule.
@@ -34,14 +34,14 @@ public struct WidthRuns {
   ///
   /// - Throws: `SweepError` where not even one network of a width fits into memory.
   public init(
-    settings: RunSettings, parametrization: String, optimizer: OptimizerKind, widths: [Int],
+    experiment: Experiment, parametrization: String, optimizer: OptimizerKind, widths: [Int],
     log2LearningRate: Double, seeds: [UInt64], data: TrainingData, compute: Compute,
     memory: MemoryPlan
   ) throws {
     precondition(
       Set(widths).count == widths.count && widths.count >= 2 && seeds.count >= 2,
       "exponents need two widths and two seeds, got \(widths) and \(seeds)")
-    self.settings = settings
+    self.experiment = experiment
     (self.parametrization, self.optimizer) = (parametrization, optimizer)
     self.widths = widths.sorted()
     (self.log2LearningRate, self.seeds) = (log2LearningRate, seeds)
@@ -55,7 +55,7 @@ public struct WidthRuns {
   func prediction() throws -> CheckPrediction {
     CheckPrediction(
       configurations, widths: widths.map(Double.init),
-      under: try settings.parametrization(named: parametrization))
+      under: try experiment.settings.parametrization(named: parametrization))
   }
 
   /// What the spectral condition asks of them: the spectral parametrization, with no rate of another
@@ -125,7 +125,7 @@ public struct WidthRuns {
 
   private func group(width: Int, seeds: ArraySlice<UInt64>) -> RunGroup {
     RunGroup(
-      settings: settings,
+      experiment: experiment,
       cells: seeds.map {
         RunCell(
           parametrization: parametrization, optimizer: optimizer, width: width,

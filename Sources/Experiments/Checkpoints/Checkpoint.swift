@@ -26,23 +26,23 @@ public struct Checkpoint: Sendable {
   public let seconds: Double
   /// Name of the device that it trained on.
   public let device: String
-  /// The options that the run was asked for with.
-  public let arguments: [String]
+  /// The settings that the run was asked for with, by name.
+  public let options: [String: JSONValue]
 
   /// A checkpoint of these parts.
   public init(
     configuration: RunConfiguration, state: TrainingState, diagnosis: DiagnosisPlan?,
-    measured: [RunRecord], seconds: Double, device: String, arguments: [String]
+    measured: [RunRecord], seconds: Double, device: String, options: [String: JSONValue]
   ) {
     (self.configuration, self.state) = (configuration, state)
     (self.diagnosis, self.measured) = (diagnosis, measured)
-    (self.seconds, self.device, self.arguments) = (seconds, device, arguments)
+    (self.seconds, self.device, self.options) = (seconds, device, options)
   }
 
   /// Whether it was written after the last step.
   public var isFinal: Bool {
     state.step
-      == RunGroup(settings: configuration.settings, cells: [configuration.cell]).totalSteps
+      == RunGroup(experiment: configuration.experiment, cells: [configuration.cell]).totalSteps
   }
 
   /// The file's name, which sorts by step.
@@ -66,7 +66,7 @@ public struct Checkpoint: Sendable {
     static let all = [optimizer, training, diagnostics]
   }
 
-  private static let kind = "checkpoint 3"
+  private static let kind = "checkpoint 4"
   private static let losses = Prefix.training + "loss_sums"
   private static let gradientNorms = Prefix.training + "gradient_norms"
   private static let records = Prefix.diagnostics + "records"
@@ -98,11 +98,62 @@ public struct Checkpoint: Sendable {
       "format": "pt", "gputrain": Self.kind, "step": "\(state.step)", "epoch": "\(state.epoch)",
       "active": "\(state.isActive)", "seconds": "\(seconds)", "device": device,
       "configuration": String(decoding: try CanonicalJSON.compact(configuration), as: UTF8.self),
-      "arguments": String(decoding: try CanonicalJSON.compact(arguments), as: UTF8.self),
+      "options": String(decoding: try CanonicalJSON.compact(options), as: UTF8.self),
       "checksum": Self.checksum(tensors, texts: texts),
     ]
     if let diagnosis { metadata["diagnose"] = diagnosis.text }
     return try SafetensorsWriter.bytes(tensors, texts: texts, metadata: metadata)
+  }
+
+  /// What a checkpoint's header says, without its values.
+  struct Header {
+    let configuration: RunConfiguration
+    let step: Int
+    let isActive: Bool
+    let seconds: Double
+    let device: String
+    let options: [String: JSONValue]
+    let diagnosis: DiagnosisPlan?
+    let checksum: String?
+
+    /// Reads the header of a file; its values are not looked at.
+    ///
+    /// - Throws: as `Checkpoint.init(path:)`.
+    init(path: String) throws {
+      let file = try RandomAccessFile(path: path, expected: "a checkpoint")
+      try self.init(SafetensorsFile.contents(file).metadata, path: path)
+    }
+
+    fileprivate init(_ metadata: [String: String], path: String) throws {
+      guard metadata["gputrain"] == Checkpoint.kind else {
+        throw CheckpointError.malformed(
+          path: path, expected: "a checkpoint of this version of gputrain",
+          got: metadata["gputrain"].map(DataError.quoted) ?? "a safetensors file of other origin")
+      }
+      func field<Value>(_ key: String, _ what: String, _ read: (String) -> Value?) throws -> Value {
+        guard let text = metadata[key], let value = read(text) else {
+          throw CheckpointError.malformed(
+            path: path, expected: "\(what) under \(key)",
+            got: metadata[key].map(DataError.quoted) ?? "nothing")
+        }
+        return value
+      }
+      func decoded<Value: Decodable>(_ text: String) -> Value? {
+        try? JSONDecoder().decode(Value.self, from: Data(text.utf8))
+      }
+      configuration = try field("configuration", "a run's configuration", decoded)
+      step = try field("step", "a number of steps") { Int($0).flatMap { $0 >= 0 ? $0 : nil } }
+      isActive = try field("active", "true or false", Bool.init)
+      seconds = try field("seconds", "a time") {
+        Double($0).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
+      }
+      device = try field("device", "a device's name") { $0 }
+      options = try field("options", "the settings that were asked for", decoded)
+      diagnosis =
+        metadata["diagnose"] == nil
+        ? nil : try field("diagnose", "steps:contents", DiagnosisPlan.init(text:))
+      checksum = metadata["checksum"]
+    }
   }
 
   /// Reads a file that `write` made.
@@ -111,33 +162,13 @@ public struct Checkpoint: Sendable {
   public init(path: String) throws {
     let file = try RandomAccessFile(path: path, expected: "a checkpoint")
     let (stored, metadata) = try SafetensorsFile.contents(file)
+    let header = try Header(metadata, path: path)
+    (configuration, seconds, device) = (header.configuration, header.seconds, header.device)
+    (options, diagnosis) = (header.options, header.diagnosis)
+    let step = header.step
     func malformed(_ expected: String, _ got: String) -> CheckpointError {
       .malformed(path: path, expected: expected, got: got)
     }
-    guard metadata["gputrain"] == Self.kind else {
-      throw malformed(
-        "a checkpoint of gputrain", metadata["gputrain"] ?? "a safetensors file of other origin")
-    }
-    func field<Value>(_ key: String, _ what: String, _ read: (String) -> Value?) throws -> Value {
-      guard let text = metadata[key], let value = read(text) else {
-        throw malformed("\(what) under \(key)", metadata[key].map(DataError.quoted) ?? "nothing")
-      }
-      return value
-    }
-    func decoded<Value: Decodable>(_ text: String) -> Value? {
-      try? JSONDecoder().decode(Value.self, from: Data(text.utf8))
-    }
-    configuration = try field("configuration", "a run's configuration", decoded)
-    let step = try field("step", "a number of steps") { Int($0).flatMap { $0 >= 0 ? $0 : nil } }
-    let isActive = try field("active", "true or false", Bool.init)
-    seconds = try field("seconds", "a time") {
-      Double($0).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
-    }
-    device = try field("device", "a device's name") { $0 }
-    arguments = try field("arguments", "a list of options", decoded)
-    diagnosis =
-      metadata["diagnose"] == nil
-      ? nil : try field("diagnose", "steps:contents", DiagnosisPlan.init(text:))
 
     var texts: [String: Data] = [:]
     var tensors: [NamedValues] = []
@@ -149,8 +180,8 @@ public struct Checkpoint: Sendable {
         tensors.append(try tensor.values(path: path))
       }
     }
-    guard metadata["checksum"] == Self.checksum(tensors, texts: texts) else {
-      throw malformed("values of checksum \(metadata["checksum"] ?? "none")", "damaged values")
+    guard header.checksum == Self.checksum(tensors, texts: texts) else {
+      throw malformed("values of checksum \(header.checksum ?? "none")", "damaged values")
     }
     guard (texts[Self.records] != nil) == (diagnosis != nil),
       let measured = RunRecord.parse(lines: texts[Self.records] ?? Data())
@@ -162,10 +193,10 @@ public struct Checkpoint: Sendable {
           name: String($0.name.dropFirst(prefix.count)), shape: $0.shape, values: $0.values)
       }
     }
-    guard configuration.settings.isCountable else {
+    guard configuration.experiment.isCountable else {
       throw malformed("a run's configuration", "sizes or lengths out of range")
     }
-    let group = RunGroup(settings: configuration.settings, cells: [configuration.cell])
+    let group = RunGroup(experiment: configuration.experiment, cells: [configuration.cell])
     guard let lossSums = tensors.first(where: { $0.name == Self.losses })?.values,
       lossSums.count == step, step <= group.totalSteps
     else { throw malformed("the losses of \(step) steps", "others") }
@@ -175,7 +206,7 @@ public struct Checkpoint: Sendable {
     }
     state = TrainingState(
       step: step, epoch: (step + group.stepsPerEpoch - 1) / group.stepsPerEpoch,
-      epochStep: step % group.stepsPerEpoch, isActive: isActive,
+      epochStep: step % group.stepsPerEpoch, isActive: header.isActive,
       batchSizes: (0..<step).map(group.batchSize), lossSums: lossSums,
       gradientNorms: gradientNorms,
       parameters: tensors.filter { tensor in !Prefix.all.contains { tensor.name.hasPrefix($0) } },
@@ -203,9 +234,10 @@ public struct Checkpoint: Sendable {
   public func check(
     against wanted: RunConfiguration, diagnosis wantedDiagnosis: DiagnosisPlan?, path: String
   ) throws {
-    let stored = try JSONDecoder().decode(
-      JSONValue.self, from: CanonicalJSON.compact(configuration))
-    var differences = try RunStoreError.differences(stored: stored, given: wanted)
+    func leaves(_ configuration: RunConfiguration) -> [String: JSONValue] {
+      configuration.experiment.leaves.merging(configuration.cell.leaves) { $1 }
+    }
+    var differences = RunStoreError.differences(leaves(configuration), leaves(wanted))
     if diagnosis != wantedDiagnosis {
       differences.append(
         RunStoreError.Difference(

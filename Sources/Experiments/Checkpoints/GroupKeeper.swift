@@ -12,15 +12,12 @@ final class GroupKeeper: TrainingKeeper {
   /// Steps after which the group was kept last.
   private(set) var keptStep: Int
 
-  /// - step: steps that every run of the group has made; where their checkpoints are no longer of
-  ///   this step, all start anew.
-  init(_ group: RunGroup, stopped: StoppedRuns, step: Int, every: Int?) {
+  /// - checkpoints: of every run, all of one step; none where the runs start anew.
+  init(_ group: RunGroup, stopped: StoppedRuns, checkpoints: [Checkpoint], every: Int?) {
     (self.group, self.stopped, self.every) = (group, stopped, every)
-    let found = step > 0 ? group.cells.compactMap(stopped.checkpoint) : []
-    let fits = found.count == group.cells.count && found.allSatisfy { $0.state.step == step }
-    checkpoints = fits && step > 0 ? found : nil
-    restored = checkpoints.map { ($0.map(\.measured), $0.map(\.seconds)) }
-    keptStep = checkpoints == nil ? 0 : step
+    self.checkpoints = checkpoints.isEmpty ? nil : checkpoints
+    restored = self.checkpoints.map { ($0.map(\.measured), $0.map(\.seconds)) }
+    keptStep = checkpoints.first?.state.step ?? 0
   }
 
   func isDue(step: Int, of total: Int) -> Bool {
@@ -35,7 +32,7 @@ final class GroupKeeper: TrainingKeeper {
     do {
       try trainer.restore(states)
     } catch let error as TrainingStateError {
-      let configuration = RunConfiguration(settings: group.settings, cell: group.cells[0])
+      let configuration = RunConfiguration(group.experiment, group.cells[0])
       throw CheckpointError.unfit(
         path: stopped.store.stoppedFile(for: configuration).relativePath, reason: "\(error)")
     }

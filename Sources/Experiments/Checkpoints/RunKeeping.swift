@@ -22,17 +22,17 @@ public struct RunKeeping: Sendable {
   public var keep: Int
   /// Where the final weights go.
   public var weightsFile: URL?
-  /// The options that the run was asked for with, for whoever goes on from a checkpoint.
-  public var arguments: [String]
+  /// The settings that the run was asked for with, by name, for whoever resumes from a checkpoint.
+  public var options: [String: JSONValue]
 
   /// Keeping of these parts.
   public init(
     start: Start = .drawn, every: Int? = nil, keep: Int = RunKeeping.defaultKeep,
-    weightsFile: URL? = nil, arguments: [String] = []
+    weightsFile: URL? = nil, options: [String: JSONValue] = [:]
   ) {
     precondition(keep >= 1 && every ?? 1 >= 1, "keep \(keep), every \(every ?? 1)")
     (self.start, self.every, self.keep) = (start, every, keep)
-    (self.weightsFile, self.arguments) = (weightsFile, arguments)
+    (self.weightsFile, self.options) = (weightsFile, options)
   }
 
   /// One to go on from, and two before it should that one show the run to have gone wrong.
@@ -102,7 +102,7 @@ final class RunKeeper: TrainingKeeper {
     try Checkpoint(
       configuration: configuration, state: try trainer.states()[0], diagnosis: diagnosis,
       measured: measured[0], seconds: seconds[0], device: device,
-      arguments: keeping.arguments
+      options: keeping.options
     ).write(to: file)
     newest = file
     let others = CheckpointSearch.files(in: directory).filter { $0.lastPathComponent != name }

@@ -9,7 +9,7 @@ import Training
 /// group it finds itself. A checkpoint of another configuration, of other measurements, of another
 /// device, which rounds in its own ways, or a damaged one is as good as none.
 struct StoppedRuns {
-  let settings: RunSettings
+  let experiment: Experiment
   let store: RunStore
   let diagnosis: DiagnosisPlan?
   /// Name of the device that the sweep trains on.
@@ -17,21 +17,22 @@ struct StoppedRuns {
 
   /// The checkpoint of a run; nil where there is none that it can go on from.
   func checkpoint(of cell: RunCell) -> Checkpoint? {
-    let configuration = RunConfiguration(settings: settings, cell: cell)
-    let file = store.stoppedFile(for: configuration)
-    guard FileManager.default.fileExists(atPath: file.path),
-      let checkpoint = try? Checkpoint(path: file.path), checkpoint.configuration == configuration,
-      checkpoint.diagnosis == diagnosis, checkpoint.device == device, checkpoint.state.step > 0
-    else { return nil }
-    return checkpoint
+    guard step(of: cell) ?? 0 > 0 else { return nil }
+    let file = store.stoppedFile(for: RunConfiguration(experiment, cell))
+    return try? Checkpoint(path: file.path)
   }
 
-  /// Steps that a run has made by its checkpoint, 0 where there is none; nil where there is one
-  /// that it cannot go on from, so that it starts anew.
+  /// Steps that a run has made by its checkpoint's header, 0 where there is none; nil where there is
+  /// one that it cannot go on from, so that it starts anew.
   func step(of cell: RunCell) -> Int? {
-    let file = store.stoppedFile(for: RunConfiguration(settings: settings, cell: cell))
+    let configuration = RunConfiguration(experiment, cell)
+    let file = store.stoppedFile(for: configuration)
     guard FileManager.default.fileExists(atPath: file.path) else { return 0 }
-    return checkpoint(of: cell)?.state.step
+    guard let header = try? Checkpoint.Header(path: file.path),
+      header.configuration == configuration, header.diagnosis == diagnosis,
+      header.device == device, header.step > 0
+    else { return nil }
+    return header.step
   }
 
   /// Adds a run as it stands to `files`, in place of its earlier checkpoint.
@@ -41,18 +42,18 @@ struct StoppedRuns {
     _ state: TrainingState, of cell: RunCell, measured: [RunRecord], seconds: Double,
     to files: AtomicFiles
   ) throws {
-    let configuration = RunConfiguration(settings: settings, cell: cell)
+    let configuration = RunConfiguration(experiment, cell)
     let file = store.stoppedFile(for: configuration)
     try AtomicFile.makeDirectory(file.deletingLastPathComponent(), isSynced: false)
     let checkpoint = Checkpoint(
       configuration: configuration, state: state, diagnosis: diagnosis, measured: measured,
-      seconds: seconds, device: device, arguments: [])
+      seconds: seconds, device: device, options: [:])
     try files.add(checkpoint.bytes(), at: file)
   }
 
   /// Forgets a run that is done, and what killed processes have left of its checkpoints.
   func remove(_ cell: RunCell) {
-    let file = store.stoppedFile(for: RunConfiguration(settings: settings, cell: cell))
+    let file = store.stoppedFile(for: RunConfiguration(experiment, cell))
     try? FileManager.default.removeItem(at: file)
     AtomicFile.removeTemporaries(in: file.deletingLastPathComponent())
   }

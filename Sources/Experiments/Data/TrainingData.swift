@@ -14,7 +14,7 @@ public struct TrainingData: Sendable {
 
   /// Splits and normalises `source`.
   ///
-  /// - validationFraction: share of the rows held out where the data brings no validation part.
+  /// - validationFraction: share of the rows held out where the data brings no validation part; 0: none.
   /// - normalization: from the training rows; nil for the data's own default.
   /// - Throws: `DataError.tooFewRows`.
   public init(
@@ -31,13 +31,14 @@ public struct TrainingData: Sendable {
       validationCount: split.validation.count, normalization: kind.name)
   }
 
-  /// Training and validation rows in device memory.
+  /// Training and validation rows in device memory; no validation rows where there are none.
   ///
   /// - Throws: `OpenCLError.callFailed` where memory is short.
-  public func upload(to compute: Compute) throws -> (train: DeviceRows, validation: DeviceRows) {
+  public func upload(to compute: Compute) throws -> (train: DeviceRows, validation: DeviceRows?) {
     (
       try upload(source.train, split.train, compute),
-      try upload(source.validationSource, split.validation, compute)
+      split.validation.isEmpty
+        ? nil : try upload(source.validationSource, split.validation, compute)
     )
   }
 

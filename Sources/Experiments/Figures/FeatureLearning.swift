@@ -75,7 +75,7 @@ public struct FeatureLearning: Codable, Sendable {
     let work = runs.reduce(0) { $0 + $1.work }
     var done = 0.0
     curves = try runs.flatMap { runs in
-      guard case .steps(let steps) = runs.settings.length else {
+      guard case .steps(let steps) = runs.experiment.settings.length else {
         preconditionFailure("runs of a length in steps")
       }
       let prediction = try runs.prediction()

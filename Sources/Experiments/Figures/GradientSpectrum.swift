@@ -33,13 +33,14 @@ public struct GradientSpectrum: Codable, Sendable {
   /// - batchSizes: those above the number of training rows are left out.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public init(
-    settings: RunSettings, parametrization: String, optimizer: OptimizerKind, width: Int,
+    experiment: Experiment, parametrization: String, optimizer: OptimizerKind, width: Int,
     seed: UInt64 = 1, batchSizes: [Int], data: TrainingData, compute: Compute
   ) throws {
     precondition(
-      settings.depth >= 2 && !settings.zeroReadout, "needs a hidden layer that has a gradient")
+      experiment.settings.depth >= 2 && !experiment.settings.zeroReadout,
+      "needs a hidden layer that has a gradient")
     let group = RunGroup(
-      settings: settings,
+      experiment: experiment,
       cells: [
         RunCell(
           parametrization: parametrization, optimizer: optimizer, width: width,
@@ -52,7 +53,9 @@ public struct GradientSpectrum: Codable, Sendable {
     let hidden = graph.linearNodes.compactMap { graph[$0].parameters.first }
       .first { graph.parameters[$0].shape.role == .hidden }
     guard let weight = hidden.map({ trainer.network.parameters[$0] })
-    else { preconditionFailure("a network of \(settings.depth) layers has a second one") }
+    else {
+      preconditionFailure("a network of \(experiment.settings.depth) layers has a second one")
+    }
     func spectrum(_ tensor: Tensor, _ batchSize: Int?) throws -> Spectrum {
       Spectrum(
         batchSize: batchSize,

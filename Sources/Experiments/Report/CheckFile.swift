@@ -5,13 +5,13 @@ public struct CheckFile: Codable, Sendable {
   /// What it found.
   public let report: CheckReport
   /// What the networks shared.
-  public let settings: RunSettings
+  public let experiment: Experiment
   /// The command, and what it ran on.
   public let invocation: Invocation
 
   /// A check's record.
-  public init(report: CheckReport, settings: RunSettings, invocation: Invocation) {
-    (self.report, self.settings, self.invocation) = (report, settings, invocation)
+  public init(report: CheckReport, experiment: Experiment, invocation: Invocation) {
+    (self.report, self.experiment, self.invocation) = (report, experiment, invocation)
   }
 
   /// Keeps it in `directory`, which is made where it is missing.
@@ -30,17 +30,17 @@ public struct FiguresFile: Codable, Sendable {
   /// The second figure's data.
   public let learning: FeatureLearning
   /// What the networks shared.
-  public let settings: RunSettings
+  public let experiment: Experiment
   /// The command, and what it ran on.
   public let invocation: Invocation
 
   /// The figures' record.
   public init(
-    spectrum: GradientSpectrum, learning: FeatureLearning, settings: RunSettings,
+    spectrum: GradientSpectrum, learning: FeatureLearning, experiment: Experiment,
     invocation: Invocation
   ) {
     (self.spectrum, self.learning) = (spectrum, learning)
-    (self.settings, self.invocation) = (settings, invocation)
+    (self.experiment, self.invocation) = (experiment, invocation)
   }
 
   /// Keeps it in `directory`, which is made where it is missing.

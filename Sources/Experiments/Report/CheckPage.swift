@@ -23,7 +23,7 @@ struct CheckPage {
         .tag(
           "h1", "Does this scaling meet the spectral condition, and if not, which layer breaks it?"),
         ReportParts.paragraph(
-          "Networks of widths \(widths) were trained for a few steps on \(file.settings.data.name) "
+          "Networks of widths \(widths) were trained for a few steps on \(file.experiment.facts.data.name) "
             + "with \(report.parametrization) under \(report.optimizer), at the rate "
             + "\(ReportParts.power(report.log2LearningRate)), with "
             + "\(ReportParts.count(report.seeds, "seed")). For every layer it was fitted how norms "
@@ -67,7 +67,7 @@ struct CheckPage {
           [
             ("width n", "number of units in each hidden layer, or what those are multiples of"),
             (
-              file.settings.layerNames[0],
+              file.experiment.settings.layerNames[0],
               "the first layer; the last one, the readout, gives the logits"
             ),
             (
@@ -96,7 +96,7 @@ struct CheckPage {
   }
 
   private func growth() throws -> HTMLNode {
-    let names = file.settings.layerNames
+    let names = file.experiment.settings.layerNames
     let figures = try SpectralQuantity.allCases.compactMap { quantity -> HTMLNode? in
       let checked = report.exponents.filter { $0.quantity == quantity }
       guard !checked.isEmpty else { return nil }
@@ -182,7 +182,7 @@ struct CheckPage {
     ReportParts.section(
       "runs", "How it was run",
       ReportProvenance(
-        history: [file.invocation], settings: file.settings, rows: [], directory: source,
+        history: [file.invocation], experiment: file.experiment, rows: [], directory: source,
         page: directory
       ).content + [
         .tag(

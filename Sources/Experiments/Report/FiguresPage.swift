@@ -23,7 +23,8 @@ struct FiguresPage {
           "The two figures of the paper A Spectral Condition for Feature Learning, with settings of "
             + "our own: networks of widths "
             + "\(ReportParts.list(file.learning.widths.map(String.init))), scaled with width as "
-            + "\(ReportParts.list(names)) say, learned \(file.settings.data.name).", class: "lead"),
+            + "\(ReportParts.list(names)) say, learned \(file.experiment.facts.data.name).",
+          class: "lead"),
       ])
     return ReportPage(
       title: "The paper's two figures",
@@ -126,7 +127,7 @@ struct FiguresPage {
     return ReportParts.section(
       "runs", "How it was run",
       ReportProvenance(
-        history: [file.invocation], settings: file.settings, rows: [], directory: source,
+        history: [file.invocation], experiment: file.experiment, rows: [], directory: source,
         page: directory
       ).content + [
         .tag("h3", "Data"),

@@ -5,7 +5,7 @@ import Training
 struct ReportProvenance {
   /// The commands, oldest first.
   let history: [Invocation]
-  let settings: RunSettings
+  let experiment: Experiment
   /// The runs; none where they are no directories of their own.
   let rows: [SummaryRow]
   /// Where results lie.
@@ -65,7 +65,8 @@ struct ReportProvenance {
     facts.append(
       (
         "matrix products",
-        settings.matrixMultiplication + (settings.precision.map { ", \($0)" } ?? "")
+        experiment.facts.gemm
+          + (experiment.facts.precision == .fp32 ? "" : ", \(experiment.facts.precision)")
       ))
     facts += history.map(\.system).uniqued().map { ("system", $0) }
     facts += history.compactMap(\.built).uniqued().map {
@@ -84,7 +85,7 @@ struct ReportProvenance {
   }
 
   private var settingFacts: [(String, String)] {
-    let data = settings.data
+    let (settings, data) = (experiment.settings, experiment.facts.data)
     let length =
       switch settings.length {
       case .epochs(let count): ReportParts.count(count, "epoch")
@@ -104,22 +105,21 @@ struct ReportProvenance {
       (
         "training",
         "\(length) of \(settings.batchSize) rows, \(settings.loss.rawValue), rate "
-          + "\(settings.schedule.shape.rawValue)"
-          + (settings.schedule.warmup > 0
-            ? ", warm-up over \(DecimalText.trimmed(settings.schedule.warmup, digits: 3)) of it"
-            : "")
-          + (settings.weightDecay.map { ", weight decay \($0.strength) \($0.kind.rawValue)" } ?? "")
+          + settings.schedule.inWords
+          + (settings.weightDecay.strength > 0
+            ? ", weight decay \(settings.weightDecay.setting.optionText)" : "")
       ),
       (
         "base width",
-        settings.baseWidth.map { "\($0): there every parametrization equals the standard one" }
-          ?? "none: the rules as such"
+        settings.absolute
+          ? "none: the rules as such"
+          : "\(settings.baseWidth): there every parametrization equals the standard one"
       ),
     ]
   }
 
   private var stored: [(String, String)] {
-    settings.leaves.sorted { $0.key < $1.key }.map { ($0.key, $0.value.text) }
+    experiment.leaves.sorted { $0.key < $1.key }.map { ($0.key, $0.value.optionText) }
   }
 
   private var runs: [HTMLNode] {

@@ -43,7 +43,7 @@ struct SpectralPlots {
     (.featureChange, .featureChange),
   ]
 
-  private var layers: [String] { record.settings.layerNames }
+  private var layers: [String] { record.experiment.settings.layerNames }
 
   /// Plots of every quantity that was measured.
   func panels(id: String) -> [Panels] {
@@ -98,7 +98,7 @@ struct SpectralPlots {
     let least =
       switch quantity {
       case .weightNorm, .featureSize: 0
-      default: record.settings.zeroReadout || quantity == .featureChange ? 1 : 0
+      default: record.experiment.settings.zeroReadout || quantity == .featureChange ? 1 : 0
       }
     return Self.means(measured[0].runs, layer: layer, name)
       .first { $0.step >= least && $0.value > 0 }?.step
@@ -137,13 +137,14 @@ struct SpectralPlots {
 
   /// What the rule predicts over the widths measured; nil of a rule that is not known.
   private var prediction: CheckPrediction? {
-    guard let rule = try? record.settings.parametrization(named: group.parametrization) else {
+    guard let rule = try? record.experiment.settings.parametrization(named: group.parametrization)
+    else {
       return nil
     }
     return CheckPrediction(
       measured.map { entry in
         RunGroup(
-          settings: record.settings,
+          experiment: record.experiment,
           cells: [
             RunCell(
               parametrization: group.parametrization, optimizer: group.optimizer,

@@ -24,7 +24,7 @@ extension SweepPage {
 
   /// The settings in which the sweeps differ.
   private var differences: [HTMLNode] {
-    let settings = records.map(\.settings.leaves)
+    let settings = records.map(\.experiment.leaves)
     let keys = Set(settings.flatMap(\.keys)).sorted().filter { key in
       Set(settings.map { $0[key] ?? .null }).count > 1
     }
@@ -38,15 +38,5 @@ extension SweepPage {
         texts: keys.map { key in [key] + settings.map { ($0[key] ?? .null).text } },
         label: "Settings that differ"),
     ]
-  }
-}
-
-extension RunSettings {
-  /// Every setting by its dotted path in `sweep.json`.
-  var leaves: [String: JSONValue] {
-    guard let data = try? CanonicalJSON.compact(self),
-      let value = try? JSONDecoder().decode(JSONValue.self, from: data)
-    else { return [:] }
-    return value.leaves
   }
 }

@@ -76,9 +76,9 @@ struct SweepPage {
         + ReportParts.power(rates[rates.count - 1])
       : rates.first.map { "the learning rate \(ReportParts.power($0))" } ?? "no learning rate"
     let lead = records.count > 1 ? "\(letter(place)) is \(record.name): networks" : "Networks"
-    let data = record.settings.data
+    let data = record.experiment.facts.data
     let ways = rules.count == 1 ? "one way" : "\(rules.count) ways"
-    return "\(lead) of \(record.settings.blocksInWords) and "
+    return "\(lead) of \(record.experiment.settings.blocksInWords) and "
       + "\(widths.count == 1 ? "width" : "widths") \(ReportParts.list(widths)) were trained on "
       + "\(data.name) (\(data.trainCount) rows of \(data.inputs) numbers, \(data.classes) classes) "
       + "with the optimizer \(ReportParts.list(optimizers)) at \(range), each with "
@@ -197,7 +197,9 @@ struct SweepPage {
     let narrow = narrowest.count == 1 ? narrowest.first : nil
     let names = entries.map(\.group.parametrization).uniqued()
     let rules = names.map { name -> (String, String) in
-      let rule = records.lazy.compactMap { try? $0.settings.parametrization(named: name) }.first
+      let rule = records.lazy.compactMap {
+        try? $0.experiment.settings.parametrization(named: name)
+      }.first
       return (name, Self.plainWords[name] ?? rule?.summary ?? "a parametrization")
     }
     return ReportParts.section(
@@ -257,7 +259,7 @@ struct SweepPage {
     return ReportParts.section(
       id, "\(name)ow it was run",
       ReportProvenance(
-        history: record.history, settings: record.settings, rows: record.rows,
+        history: record.history, experiment: record.experiment, rows: record.rows,
         directory: record.directory, page: directory
       ).content)
   }

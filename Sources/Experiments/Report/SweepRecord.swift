@@ -6,7 +6,7 @@ struct SweepRecord {
   /// Where it lies.
   let directory: URL
   let store: RunStore
-  let settings: RunSettings
+  let experiment: Experiment
   /// The commands that filled it, oldest first.
   let history: [Invocation]
   /// Every run that has a result.
@@ -28,13 +28,13 @@ struct SweepRecord {
       throw ReportError.nothingThere(path: directory.relativePath)
     }
     self.directory = directory
-    store = try RunStore(directory: directory)
-    guard let settings = try store.settings() else {
+    store = try RunStore(existing: directory)
+    guard let experiment = try store.experiment() else {
       throw ReportError.nothingThere(path: directory.relativePath)
     }
-    self.settings = settings
+    self.experiment = experiment
     history = try store.history()
-    let runs = try store.runs(settings: settings)
+    let runs = try store.runs(of: experiment)
     rows = SummaryRow.sorted(
       runs.map(SummaryRow.init),
       parametrizations: history.compactMap(\.grid).flatMap(\.parametrizations).uniqued())
@@ -48,7 +48,7 @@ struct SweepRecord {
       DiagnosticWarnings.Run(
         cell: $0.configuration.cell, records: try store.records(for: $0.configuration))
     }
-    warnings = DiagnosticWarnings(settings: settings, runs: diagnosed).all
+    warnings = DiagnosticWarnings(experiment: experiment, runs: diagnosed).all
     isDiagnosed = diagnosed.contains(where: \.isDiagnosed)
   }
 
@@ -83,8 +83,8 @@ struct SweepRecord {
   func records(of row: SummaryRow) throws -> [RunRecord] {
     try store.records(
       for: RunConfiguration(
-        settings: settings,
-        cell: RunCell(
+        experiment,
+        RunCell(
           parametrization: row.parametrization, optimizer: row.optimizer, width: row.width,
           log2LearningRate: row.log2LearningRate, seed: row.seed)))
   }

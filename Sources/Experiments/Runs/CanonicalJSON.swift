@@ -42,17 +42,30 @@ extension JSONDecoder.NonConformingFloatDecodingStrategy {
   }
 }
 
-/// Any JSON value, so that two files can be compared key by key whatever wrote them.
-enum JSONValue: Codable, Hashable {
+/// Any JSON value: what settings are read from, and files of any version compared by.
+public enum JSONValue: Codable, Hashable, Sendable {
+  /// No value.
   case null
+  /// true or false.
   case bool(Bool)
+  /// A number without a fraction.
   case integer(Int)
+  /// Any other number.
   case number(Double)
+  /// A text.
   case string(String)
+  /// A list.
   case array([JSONValue])
+  /// Names with values.
   case object([String: JSONValue])
 
-  init(from decoder: any Decoder) throws {
+  /// What `value` is in JSON.
+  init(of value: some Encodable) throws {
+    self = try JSONDecoder().decode(Self.self, from: CanonicalJSON.compact(value))
+  }
+
+  /// Reads any JSON.
+  public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if container.decodeNil() {
       self = .null
@@ -71,7 +84,8 @@ enum JSONValue: Codable, Hashable {
     }
   }
 
-  func encode(to encoder: any Encoder) throws {
+  /// Writes the value.
+  public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
     case .null: try container.encodeNil()
@@ -85,7 +99,7 @@ enum JSONValue: Codable, Hashable {
   }
 
   /// The value in an error message; strings stand without quotes.
-  var text: String {
+  public var text: String {
     switch self {
     case .null: "none"
     case .bool(let value): "\(value)"

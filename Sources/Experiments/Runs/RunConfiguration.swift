@@ -31,28 +31,66 @@ public struct RunCell: Codable, Hashable, Sendable {
 
   /// The learning rate η = 2^log2LearningRate.
   public var learningRate: Double { exp2(log2LearningRate) }
+
+  /// Every part by the name of its option.
+  var leaves: [String: JSONValue] {
+    [
+      "parametrization": parametrization.setting, "optimizer": optimizer.setting,
+      "width": width.setting, "log2-lr": log2LearningRate.setting, "seed": seed.setting,
+    ]
+  }
 }
 
 /// Everything that decides a run's numbers, apart from the device.
+///
+/// In JSON, `config.json`: `{"cell": …, "facts": …, "settings": …}`.
 public struct RunConfiguration: Codable, Hashable, Sendable {
   /// What the run shares with the sweep.
-  public var settings: RunSettings
+  public var experiment: Experiment
   /// What is its own.
   public var cell: RunCell
 
-  /// The run of `cell` under `settings`.
-  public init(settings: RunSettings, cell: RunCell) {
-    self.settings = settings
+  /// The run of `cell` in `experiment`.
+  public init(_ experiment: Experiment, _ cell: RunCell) {
+    self.experiment = experiment
     self.cell = cell
   }
 
-  /// The run's name, 16 hexadecimal digits: FNV-1a, 64 bits, of the canonical JSON.
+  private enum CodingKeys: String, CodingKey {
+    case cell
+  }
+
+  /// Reads an experiment with a cell beside it.
+  public init(from decoder: any Decoder) throws {
+    experiment = try Experiment(from: decoder)
+    cell = try decoder.container(keyedBy: CodingKeys.self).decode(RunCell.self, forKey: .cell)
+  }
+
+  /// Writes the experiment with the cell beside it.
+  public func encode(to encoder: any Encoder) throws {
+    try experiment.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(cell, forKey: .cell)
+  }
+
+  /// What is hashed: of the settings those that are not as by default, so that a later version with
+  /// one more setting finds the runs that were made without it.
+  private struct Identity: Encodable {
+    let cell: RunCell
+    let facts: Facts
+    let settings: [String: JSONValue]
+  }
+
+  /// The run's name, 16 hexadecimal digits: FNV-1a, 64 bits, of the canonical JSON of its cell, its
+  /// facts and those settings that are not as by default.
   ///
-  /// Canonical is: keys sorted, no spaces, absent options left out. Not cryptographic: a store
+  /// Canonical is: keys sorted, no spaces, absent values left out. Not cryptographic: a store
   /// compares configurations, so a collision is an error and never a wrong result.
   public var identifier: String {
+    let identity = Identity(
+      cell: cell, facts: experiment.facts, settings: experiment.settings.changes)
     // Every value was checked finite when it was made; encoding such a value cannot fail.
-    guard let data = try? CanonicalJSON.compact(self) else {
+    guard let data = try? CanonicalJSON.compact(identity) else {
       preconditionFailure("configuration holds a non-finite number: \(self)")
     }
     var hash = FNV1a()

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A run with its result, as a store holds it.
 public struct StoredRun: Hashable, Sendable {
@@ -14,34 +15,42 @@ public struct StoredRun: Hashable, Sendable {
   }
 }
 
-/// A directory of runs under shared settings.
+/// A directory of runs of one experiment.
 ///
-///     sweep.json                      the shared settings
+///     sweep.json                      the experiment, and the layout's version
 ///     runs/<identifier>/config.json   the run's configuration
 ///     runs/<identifier>/metrics.jsonl its records, one JSON object a line
 ///     runs/<identifier>/result.json   its result, written last
 ///     runs/<identifier>/stopped.safetensors   where a sweep was stopped in it; gone with its result
+///     claims/                         reserved for which process does which runs
 ///     summary.csv                     one row a run
 ///
 /// Every file appears whole or not at all, and the result last: a run with a result is complete,
 /// and one without is to be done. Several processes and machines may fill one store; where two do
 /// the same run the later result stays. Temporaries of a killed process are never read.
 public struct RunStore: Sendable {
+  /// The layout that is written and read.
+  public static let version = 2
+
   /// Where the store lies.
   public let directory: URL
+  private let known = KnownRuns()
 
   /// Opens the store at `directory`, making the directory and the parents it lacks.
   ///
   /// - Throws: `RunStoreError.notADirectory` where a file is in the way, `.fileFailed` where the
   ///   directory cannot be made.
   public init(directory: URL) throws {
-    self.directory = directory
+    self.init(existing: directory)
     try AtomicFile.makeDirectory(directory)
     try AtomicFile.makeDirectory(runsDirectory)
   }
 
-  /// Where the shared settings are kept.
-  public var settingsFile: URL { directory.appendingPathComponent("sweep.json") }
+  /// The store at `directory`, for reading: nothing is made.
+  public init(existing directory: URL) { self.directory = directory }
+
+  /// Where the experiment is kept.
+  public var experimentFile: URL { directory.appendingPathComponent("sweep.json") }
   /// Where the table of all runs goes.
   public var summaryFile: URL { directory.appendingPathComponent("summary.csv") }
   private var runsDirectory: URL { directory.appendingPathComponent("runs") }
@@ -56,30 +65,62 @@ public struct RunStore: Sendable {
     directory(for: configuration).appendingPathComponent("stopped.safetensors")
   }
 
-  // MARK: Settings
+  // MARK: The experiment
 
-  /// Takes the store for `settings`: writes them where there are none, else compares.
-  ///
-  /// - Throws: `RunStoreError.otherSettings` with every setting that differs, `.malformed`,
-  ///   `.fileFailed` where the directory cannot be written.
-  public func open(settings: RunSettings) throws {
-    if try AtomicFile.create(CanonicalJSON.pretty(settings), at: settingsFile) { return }
-    guard let data = try AtomicFile.read(settingsFile) else {
-      throw RunStoreError.malformed(
-        file: settingsFile.path, expected: "the shared settings", got: "no file")
+  /// The content of `sweep.json`: an experiment with the layout's version beside it.
+  private struct ExperimentFile: Encodable {
+    let experiment: Experiment
+
+    private enum CodingKeys: String, CodingKey {
+      case version
     }
-    let stored = try decode(JSONValue.self, from: data, file: settingsFile, what: "JSON")
-    let differences = try RunStoreError.differences(stored: stored, given: settings)
-    if !differences.isEmpty {
-      throw RunStoreError.otherSettings(file: settingsFile.path, differences: differences)
+
+    func encode(to encoder: any Encoder) throws {
+      try experiment.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(RunStore.version, forKey: .version)
     }
   }
 
-  /// The settings the store was opened with first; nil for a new one.
+  /// Takes the store for `experiment`: writes it where there is none, else compares.
   ///
-  /// - Throws: `RunStoreError.malformed`, `.fileFailed`.
-  public func settings() throws -> RunSettings? {
-    try load(RunSettings.self, settingsFile, what: "run settings")
+  /// - Throws: `RunStoreError.otherExperiment` with everything that differs, `.otherVersion`,
+  ///   `.malformed`, `.fileFailed` where the directory cannot be written.
+  public func open(_ experiment: Experiment) throws {
+    let content = try CanonicalJSON.pretty(ExperimentFile(experiment: experiment))
+    if try AtomicFile.create(content, at: experimentFile) { return }
+    guard let stored = try storedJSON() else {
+      throw RunStoreError.malformed(
+        file: experimentFile.path, expected: "the sweep's settings", got: "no file")
+    }
+    let differences = try RunStoreError.differences(stored: stored, given: experiment)
+    if !differences.isEmpty {
+      throw RunStoreError.otherExperiment(file: experimentFile.path, differences: differences)
+    }
+  }
+
+  /// The experiment that the store was opened with first; nil for a new store.
+  ///
+  /// - Throws: `RunStoreError.otherVersion`, `.malformed`, `.fileFailed`.
+  public func experiment() throws -> Experiment? {
+    guard try storedJSON() != nil else { return nil }
+    return try load(Experiment.self, experimentFile, what: "a sweep's settings")
+  }
+
+  /// What `sweep.json` holds, of this version.
+  private func storedJSON() throws -> JSONValue? {
+    guard let data = try AtomicFile.read(experimentFile) else { return nil }
+    let stored = try decode(JSONValue.self, from: data, file: experimentFile, what: "JSON")
+    guard case .object(let members) = stored else {
+      throw RunStoreError.malformed(
+        file: experimentFile.path, expected: "a sweep's settings", got: "another kind of JSON")
+    }
+    let version = members["version"]
+    if version != .integer(Self.version) {
+      throw RunStoreError.otherVersion(
+        file: experimentFile.path, version: version?.text ?? "1")
+    }
+    return stored
   }
 
   /// Keeps a text beside the runs, in place of an earlier one of this name.
@@ -96,10 +137,14 @@ public struct RunStore: Sendable {
   /// - Throws: `RunStoreError.malformed` naming the file where a result is there and does not
   ///   read, `.collision` where the identifier belongs to another configuration.
   public func result(for configuration: RunConfiguration) throws -> RunResult? {
+    if let run = known.run(configuration.identifier), run.configuration == configuration {
+      return run.result
+    }
     let place = directory(for: configuration)
     let file = place.appendingPathComponent("result.json")
     guard let result = try load(RunResult.self, file, what: "a run's result") else { return nil }
     try check(configuration, in: place)
+    known.add(StoredRun(configuration: configuration, result: result))
     return result
   }
 
@@ -121,6 +166,7 @@ public struct RunStore: Sendable {
   ) throws {
     let files = AtomicFiles()
     for (configuration, _, records) in runs {
+      known.remove(configuration.identifier)
       let place = directory(for: configuration)
       try AtomicFile.makeDirectory(place, isSynced: false)
       let file = place.appendingPathComponent("config.json")
@@ -150,23 +196,31 @@ public struct RunStore: Sendable {
     }
   }
 
+  /// The results of the cells that have one.
+  ///
+  /// - Throws: as `result(for:)`.
+  func results(of cells: [RunCell], in experiment: Experiment) throws -> [RunCell: RunResult] {
+    var results: [RunCell: RunResult] = [:]
+    for cell in cells { results[cell] = try result(for: RunConfiguration(experiment, cell)) }
+    return results
+  }
+
   /// The cells of `grid` still to be run, in the grid's order.
   ///
   /// A diverged run is done. A failed one is not: what stopped it was not its configuration.
   ///
   /// - Throws: as `result(for:)`.
-  public func missingCells(of grid: SweepGrid, settings: RunSettings) throws -> [RunCell] {
-    try grid.cells.filter { cell in
-      let result = try result(for: RunConfiguration(settings: settings, cell: cell))
-      return result == nil || result?.outcome == .failed
-    }
+  public func missingCells(of grid: SweepGrid, in experiment: Experiment) throws -> [RunCell] {
+    let cells = grid.cells
+    let results = try results(of: cells, in: experiment)
+    return cells.filter { results[$0]?.outcome ?? .failed == .failed }
   }
 
-  /// All runs with a result under `settings`, sorted by identifier, whatever grid asked for them.
+  /// All runs of `experiment` with a result, sorted by identifier, whatever grid asked for them.
   ///
   /// - Throws: `RunStoreError.malformed` where a file does not read, or a configuration lies
   ///   under another run's identifier; `.fileFailed`.
-  public func runs(settings: RunSettings) throws -> [StoredRun] {
+  public func runs(of experiment: Experiment) throws -> [StoredRun] {
     let names: [String]
     do {
       names = try FileManager.default.contentsOfDirectory(atPath: runsDirectory.path)
@@ -176,6 +230,10 @@ public struct RunStore: Sendable {
     }
     var runs: [StoredRun] = []
     for name in names.sorted() where Self.isIdentifier(name) {
+      if let run = known.run(name) {
+        runs.append(run)
+        continue
+      }
       let place = runsDirectory.appendingPathComponent(name)
       let file = place.appendingPathComponent("result.json")
       guard let result = try load(RunResult.self, file, what: "a run's result") else { continue }
@@ -186,48 +244,50 @@ public struct RunStore: Sendable {
           expected: "the configuration of run \(name)",
           got: "that of run \(configuration.identifier)")
       }
-      if configuration.settings == settings {
-        runs.append(StoredRun(configuration: configuration, result: result))
-      }
+      let run = StoredRun(configuration: configuration, result: result)
+      known.add(run)
+      runs.append(run)
     }
-    return runs
+    return runs.filter { $0.configuration.experiment == experiment }
   }
 
-  /// Writes `summary.csv` with every run under `settings`, and returns its rows.
+  /// Writes `summary.csv` with every run of `experiment`, and returns its rows.
   ///
   /// - parametrizations: their order; others follow by name.
-  /// - Throws: as `runs(settings:)`.
+  /// - Throws: as `runs(of:)`.
   @discardableResult
   public func writeSummary(
-    settings: RunSettings, parametrizations: [String]
+    of experiment: Experiment, parametrizations: [String]
   ) throws -> [SummaryRow] {
     let rows = SummaryRow.sorted(
-      try runs(settings: settings).map(SummaryRow.init), parametrizations: parametrizations)
+      try runs(of: experiment).map(SummaryRow.init), parametrizations: parametrizations)
     try AtomicFile.write(Data(SummaryRow.csv(rows).utf8), to: summaryFile)
     return rows
   }
 
-  /// The newest store in a directory under `directory` that holds some runs of `grid` under
-  /// `settings`, or what it was stopped in, and lacks others; nil where there is none. What does not
-  /// read is passed over.
+  /// The newest store in a directory under `directory`, by when its `sweep.json` was written, that
+  /// holds some runs of `grid` in `experiment`, or what it was stopped in, and lacks others; nil
+  /// where there is none. What does not read is passed over, and nothing is made.
   public static func unfinished(
-    under directory: URL, settings: RunSettings, grid: SweepGrid
+    under directory: URL, of experiment: Experiment, grid: SweepGrid
   ) -> URL? {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
-    for name in names.sorted(by: >) {
-      let place = directory.appendingPathComponent(name)
-      guard FileManager.default.fileExists(atPath: place.appendingPathComponent("sweep.json").path),
-        let store = try? RunStore(directory: place),
-        let stored = try? store.settings(), stored == settings,
-        let missing = try? store.missingCells(of: grid, settings: settings)
+    let stores = names.compactMap { name -> (date: Date, store: RunStore)? in
+      let store = RunStore(existing: directory.appendingPathComponent(name))
+      let attributes = try? FileManager.default.attributesOfItem(atPath: store.experimentFile.path)
+      return (attributes?[.modificationDate] as? Date).map { ($0, store) }
+    }
+    for (_, store) in stores.sorted(by: { $0.date > $1.date }) {
+      guard let stored = try? store.experiment(), stored == experiment,
+        let missing = try? store.missingCells(of: grid, in: experiment)
       else { continue }
       let isBegun =
         missing.count < grid.cells.count
         || missing.contains { cell in
-          let configuration = RunConfiguration(settings: settings, cell: cell)
-          return FileManager.default.fileExists(atPath: store.stoppedFile(for: configuration).path)
+          let file = store.stoppedFile(for: RunConfiguration(experiment, cell))
+          return FileManager.default.fileExists(atPath: file.path)
         }
-      if !missing.isEmpty && isBegun { return place }
+      if !missing.isEmpty && isBegun { return store.directory }
     }
     return nil
   }
@@ -288,4 +348,20 @@ public struct RunStore: Sendable {
       return "no valid JSON"
     }
   }
+}
+
+/// Runs whose files were read: each is read once, however often it is asked for. A failed run may be
+/// done again by another process and is read each time.
+private final class KnownRuns: Sendable {
+  private let runs = Mutex<[String: StoredRun]>([:])
+
+  func run(_ identifier: String) -> StoredRun? { runs.withLock { $0[identifier] } }
+
+  func add(_ run: StoredRun) {
+    guard run.result.outcome != .failed else { return }
+    let identifier = run.configuration.identifier
+    runs.withLock { $0[identifier] = run }
+  }
+
+  func remove(_ identifier: String) { runs.withLock { $0[identifier] = nil } }
 }

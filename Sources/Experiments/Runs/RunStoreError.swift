@@ -4,7 +4,7 @@ import Foundation
 public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
   /// One setting that is not as stored; `none` stands for an absent value.
   public struct Difference: Hashable, Sendable {
-    /// Dotted path of the setting in `sweep.json`.
+    /// The setting's name, or the path of what was found: `batch-size`, `data.fingerprint`.
     public let key: String
     /// The value in the store.
     public let stored: String
@@ -12,8 +12,10 @@ public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
     public let given: String
   }
 
-  /// The store holds runs under other settings.
-  case otherSettings(file: String, differences: [Difference])
+  /// The store holds runs of another experiment.
+  case otherExperiment(file: String, differences: [Difference])
+  /// The store's layout is of another version.
+  case otherVersion(file: String, version: String)
   /// Something that is not a directory is in the way.
   case notADirectory(path: String)
   /// A call of the file system failed.
@@ -27,9 +29,12 @@ public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
   /// One line that names the operation or file, what was expected and what was found.
   public var description: String {
     switch self {
-    case .otherSettings(let file, let differences):
+    case .otherExperiment(let file, let differences):
       let list = differences.map { "\($0.key): stored \($0.stored), given \($0.given)" }
       return "\(file) holds other settings: \(list.joined(separator: "; "))"
+    case .otherVersion(let file, let version):
+      return "\(file): a store of version \(version), and this gputrain reads and writes version "
+        + "\(RunStore.version); give another directory, or go on with the gputrain that began it"
     case .notADirectory(let path):
       return "run store \(path): expected a directory, got a file"
     case .fileFailed(let operation, let path, let reason):
@@ -43,18 +48,37 @@ public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension RunStoreError {
-  /// Every setting of `given` that is not as stored. Compared as JSON, so that one that another
-  /// version knows is named too.
-  static func differences(stored: JSONValue, given: some Encodable) throws -> [Difference] {
-    let stored = stored.leaves
-    let given = try JSONDecoder().decode(
-      JSONValue.self, from: CanonicalJSON.compact(given)
-    ).leaves
-    return Set(stored.keys).union(given.keys).sorted().compactMap { key in
+  /// Every setting and fact of `given` that is not as stored; a stored one that this version does
+  /// not know is named too.
+  ///
+  /// - stored: an object with `settings` and `facts`.
+  static func differences(stored: JSONValue, given: Experiment) throws -> [Difference] {
+    var known: [String: JSONValue] = [:]
+    if case .object(let members) = stored {
+      if case .object(let settings)? = members["settings"] { known = settings }
+      // A setting that came after the store was written is as by default there.
+      let defaults = Configuration().record.filter { known[$0.key] == nil }
+      let alternatives = Configuration.declarations.filter { known[$0.name] != nil }
+        .compactMap(\.alternative)
+      known.merge(defaults.filter { !alternatives.contains($0.key) }) { stored, _ in stored }
+      known.merge(members["facts"]?.leaves ?? [:]) { settings, _ in settings }
+    }
+    // Through text, so that a number is written in one way on both sides.
+    let given = try JSONValue(of: given.leaves)
+    guard case .object(let given) = given else { return [] }
+    return differences(known, given)
+  }
+
+  /// Every leaf that is not as stored.
+  static func differences(
+    _ stored: [String: JSONValue], _ given: [String: JSONValue]
+  ) -> [Difference] {
+    Set(stored.keys).union(given.keys).sorted().compactMap { key in
       stored[key] == given[key]
         ? nil
         : Difference(
-          key: key, stored: (stored[key] ?? .null).text, given: (given[key] ?? .null).text)
+          key: key, stored: (stored[key] ?? .null).optionText,
+          given: (given[key] ?? .null).optionText)
     }
   }
 }

@@ -40,7 +40,8 @@ public struct SummaryRow: Codable, Hashable, Sendable {
     let cell = stored.configuration.cell
     self.init(
       parametrization: cell.parametrization, optimizer: cell.optimizer, width: cell.width,
-      depth: stored.configuration.settings.depth, log2LearningRate: cell.log2LearningRate,
+      depth: stored.configuration.experiment.settings.depth,
+      log2LearningRate: cell.log2LearningRate,
       seed: cell.seed, run: stored.configuration.identifier, result: stored.result)
   }
 

@@ -61,14 +61,14 @@ public struct GroupPlan {
       ? min(
         fitting, Self.largestGroup, max(1, Int(min(Self.workPerGroup / alike.work, 1e6))),
         try replicasInCache(
-          of: RunGroup(settings: alike.settings, cells: Array(alike.cells.prefix(fitting))),
+          of: RunGroup(experiment: alike.experiment, cells: Array(alike.cells.prefix(fitting))),
           measured: measured))
       : min(
         fitting, max(1, Self.largestDimension / alike.training.network.graph.parameters.count))
     let count = (alike.cells.count + limit - 1) / limit
     return (0..<count).map { part in
       let range = alike.cells.count * part / count..<alike.cells.count * (part + 1) / count
-      return RunGroup(settings: alike.settings, cells: Array(alike.cells[range]))
+      return RunGroup(experiment: alike.experiment, cells: Array(alike.cells[range]))
     }
   }
 

@@ -16,7 +16,7 @@ struct PlannedGroup {
     guard group.cells.count > 1 else { return nil }
     let middle = (group.cells.count + 1) / 2
     return [group.cells[..<middle], group.cells[middle...]].map {
-      PlannedGroup(group: RunGroup(settings: group.settings, cells: Array($0)), step: step)
+      PlannedGroup(group: RunGroup(experiment: group.experiment, cells: Array($0)), step: step)
     }
   }
 }
@@ -57,6 +57,12 @@ struct GroupQueue {
     }
     taken += 1
     return first
+  }
+
+  /// Puts `group`, which was taken, back as these parts of it.
+  mutating func replace(_ group: PlannedGroup, by parts: [PlannedGroup]) {
+    waiting.insert(contentsOf: parts, at: 0)
+    taken -= 1
   }
 
   /// Puts `group`, for which memory was short, back as two.

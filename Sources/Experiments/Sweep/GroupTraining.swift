@@ -32,7 +32,8 @@ struct GroupTraining {
   let group: RunGroup
   let compute: Compute
   let train: DeviceRows
-  let validation: DeviceRows
+  /// nil: there are none, and the runs have no validation figures.
+  let validation: DeviceRows?
   var diagnosis: DiagnosisPlan?
   /// What the runs start from and leave behind.
   var keeper: (any TrainingKeeper)?
@@ -69,14 +70,14 @@ struct GroupTraining {
     }
     var feed = RecordFeed(group: group, interval: listenerInterval)
     if let listener { try listener(feed.begin(trainer, measured: try measured(diagnostics))) }
-    let evaluations: [Evaluation]
+    var evaluations: [Evaluation]?
     do {
       try trainer.train(on: train, until: group.totalSteps, every: keeper?.every) { step in
         if keeper?.isDue(step: step, of: group.totalSteps) == true { try keep() }
         if let listener, let new = try feed.next(trainer, diagnostics) { try listener(new) }
         try progress(step)
       }
-      evaluations = try trainer.evaluate(on: validation, progress: progress)
+      evaluations = try validation.map { try trainer.evaluate(on: $0, progress: progress) }
     } catch let error where !error.isOfTheDevice {
       // A full disk may let neither be written; what went wrong first is what counts.
       if error is CancellationError { try keep() } else { try? keep() }
@@ -88,7 +89,7 @@ struct GroupTraining {
     let (records, times) = (try measured(diagnostics), seconds())
     return group.cells.indices.map {
       finish(
-        replica: $0, losses: losses, measured: records[$0], evaluation: evaluations[$0],
+        replica: $0, losses: losses, measured: records[$0], evaluation: evaluations?[$0],
         seconds: times[$0])
     }
   }
@@ -102,16 +103,16 @@ struct GroupTraining {
   }
 
   private func finish(
-    replica: Int, losses: StepLosses, measured: [RunRecord], evaluation: Evaluation,
+    replica: Int, losses: StepLosses, measured: [RunRecord], evaluation: Evaluation?,
     seconds: Double
   ) -> FinishedRun {
     let perEpoch = group.stepsPerEpoch
     let steps = losses.batchSizes.count
     // A loss is taken before its step's update: the step that first gives none was not made.
     let divergedAt = losses.firstNotFinite(replica: replica)
-    let diverged = divergedAt != nil || !evaluation.loss.isFinite
+    let diverged = divergedAt != nil || evaluation?.loss.isFinite == false
     let tail =
-      switch group.settings.length {
+      switch group.experiment.settings.length {
       case .epochs: perEpoch
       case .steps(let count): (count + 3) / 4
       }
@@ -121,8 +122,8 @@ struct GroupTraining {
         ? nil : losses.mean(replica: replica, over: 0..<perEpoch),
       trainLoss: diverged
         ? nil : losses.mean(replica: replica, over: max(0, steps - tail)..<steps),
-      validationLoss: diverged ? nil : evaluation.loss,
-      validationAccuracy: diverged ? nil : evaluation.accuracy,
+      validationLoss: diverged ? nil : evaluation?.loss,
+      validationAccuracy: diverged ? nil : evaluation?.accuracy,
       outcome: diverged ? .diverged : .completed, divergedAtStep: divergedAt, seconds: seconds,
       device: compute.deviceDescription)
     let records = group.lossRecords(

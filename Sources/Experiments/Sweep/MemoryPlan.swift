@@ -48,7 +48,7 @@ public struct MemoryPlan {
       throw SweepError.tensorTooLarge(width: group.width, bytes: largest, limit: limit)
     }
     func fitting(_ count: Int) throws -> Int {
-      let part = RunGroup(settings: group.settings, cells: Array(group.cells.prefix(count)))
+      let part = RunGroup(experiment: group.experiment, cells: Array(group.cells.prefix(count)))
       let need = try bytesPerReplica(of: part, measured: measured)
       let fitting = min((Double(budget) - Double(dataBytes)) / need.all, limit / need.largest)
       guard fitting >= 1 else {
@@ -74,10 +74,10 @@ public struct MemoryPlan {
     let counts = Set([1, min(group.cells.count, Self.mostRecorded)])
     let found = try counts.map { count in
       let key = RecordedBytes.Key(
-        settings: group.settings, width: group.width, optimizer: group.optimizer, count: count,
+        experiment: group.experiment, width: group.width, optimizer: group.optimizer, count: count,
         measured: measured)
       return try recorded.bytes(of: key) {
-        try bytes(of: group.cells.prefix(count), group.settings, measured)
+        try bytes(of: group.cells.prefix(count), group.experiment, measured)
       }
     }
     return (found.map(\.all).max()!, found.map(\.largest).max()!)
@@ -87,18 +87,20 @@ public struct MemoryPlan {
   private static let mostRecorded = 64
 
   private func bytes(
-    of cells: ArraySlice<RunCell>, _ settings: RunSettings, _ measured: Diagnostics.Contents?
+    of cells: ArraySlice<RunCell>, _ experiment: Experiment, _ measured: Diagnostics.Contents?
   ) throws -> (all: Double, largest: Double) {
     let recording = Recording()
     let compute = try Compute(
       recording: recording, device: device,
-      multiplier: Compute.MultiplierChoice(rawValue: settings.matrixMultiplication) ?? .automatic,
-      precision: settings.precision ?? .fp32)
+      multiplier: Compute.MultiplierChoice(rawValue: experiment.facts.gemm) ?? .automatic,
+      precision: experiment.facts.precision)
     let train = try Self.rows(
-      of: settings.data.trainCount, by: settings.batchSize, settings.data.inputs, compute)
+      of: experiment.facts.data.trainCount, by: experiment.settings.batchSize,
+      experiment.facts.data.inputs, compute)
     let validation = try Self.rows(
-      of: settings.data.validationCount, by: Trainer.evaluationBatch, settings.data.inputs, compute)
-    let group = RunGroup(settings: settings, cells: Array(cells))
+      of: experiment.facts.data.validationCount, by: Trainer.evaluationBatch,
+      experiment.facts.data.inputs, compute)
+    let group = RunGroup(experiment: experiment, cells: Array(cells))
     let trainer = try Trainer(
       group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
       compute: compute)
@@ -109,7 +111,8 @@ public struct MemoryPlan {
     if let validation { _ = try trainer.evaluate(on: validation) }
     // Beside tensors: the order of all rows, losses that wait, and single numbers.
     let others =
-      settings.data.trainCount + min(group.totalSteps, Trainer.mostWaitingLosses) + Self.scalars
+      experiment.facts.data.trainCount + min(group.totalSteps, Trainer.mostWaitingLosses)
+      + Self.scalars
     let replicas = Double(cells.count)
     return (
       Double(compute.tensorBytes + recording.mostTemporaryBytes) / replicas + 4 * Double(others),
@@ -139,7 +142,7 @@ public struct MemoryPlan {
   /// for overflows.
   private static func largestTensor(of group: RunGroup) -> Double {
     let graph = group.training.network.graph
-    let rows = Double(max(group.settings.batchSize, Trainer.evaluationBatch))
+    let rows = Double(max(group.experiment.settings.batchSize, Trainer.evaluationBatch))
     let values = graph.nodes.map { rows * Double($0.columns.size) }
     let parameters = graph.parameters.map { Double($0.shape.fanIn) * Double($0.shape.fanOut) }
     return 4 * (values + parameters).reduce(0, max)
@@ -149,7 +152,7 @@ public struct MemoryPlan {
 /// What recorded runs took, each once.
 private final class RecordedBytes {
   struct Key: Hashable {
-    let settings: RunSettings
+    let experiment: Experiment
     let width: Int
     let optimizer: OptimizerKind
     let count: Int

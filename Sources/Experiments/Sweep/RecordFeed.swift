@@ -59,7 +59,7 @@ struct RecordFeed {
 extension RunGroup {
   /// Steps of a record of losses: an epoch, or a twentieth of a run whose length is in steps.
   var recordWindow: Int {
-    switch settings.length {
+    switch experiment.settings.length {
     case .epochs: stepsPerEpoch
     case .steps(let count): max(1, count / 20)
     }

@@ -6,7 +6,7 @@ import Training
 /// Runs every missing cell of a grid, in groups of one shape, into a store.
 public struct Sweep {
   /// What all runs share.
-  public let settings: RunSettings
+  public let experiment: Experiment
   /// The runs asked for.
   public let grid: SweepGrid
   /// Where results go.
@@ -86,12 +86,12 @@ public struct Sweep {
   /// - Throws: `SweepError.notEnoughMemory`, `CheckpointError.unfit`, and then nothing is written;
   ///   `RunStoreError`.
   public init(
-    settings: RunSettings, grid: SweepGrid, data: TrainingData, directory: URL, compute: Compute,
+    experiment: Experiment, grid: SweepGrid, data: TrainingData, directory: URL, compute: Compute,
     memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil, keeping: RunKeeping? = nil,
     checkpointEvery: Int? = nil, events: EventFolder? = nil
   ) throws {
     precondition(keeping == nil || grid.cells.count == 1, "keeping of \(grid.cells.count) runs")
-    self.settings = settings
+    self.experiment = experiment
     self.grid = grid
     self.data = data
     self.compute = compute
@@ -104,7 +104,7 @@ public struct Sweep {
       for optimizer in grid.optimizers {
         _ = try memory.replicas(
           of: RunGroup(
-            settings: settings,
+            experiment: experiment,
             cells: [
               RunCell(
                 parametrization: grid.parametrizations[0], optimizer: optimizer, width: width,
@@ -113,10 +113,10 @@ public struct Sweep {
       }
     }
     if case .weights(let weights) = keeping?.start {
-      try weights.check(against: RunGroup(settings: settings, cells: grid.cells))
+      try weights.check(against: RunGroup(experiment: experiment, cells: grid.cells))
     }
     store = try RunStore(directory: directory)
-    try store.open(settings: settings)
+    try store.open(experiment)
   }
 
   /// Trains what is missing; every group's results are in the store before the next begins.
@@ -127,7 +127,8 @@ public struct Sweep {
   ///   memory is short is halved and tried again. Another error of the device marks the group's runs
   ///   `failed` and the sweep goes on; where the device answers no more, it ends.
   public func run(watch: (Progress) -> Bool = { _ in true }) throws -> Outcome {
-    let missing = try store.missingCells(of: grid, settings: settings)
+    let results = try store.results(of: grid.cells, in: experiment)
+    let missing = grid.cells.filter { results[$0]?.outcome ?? .failed == .failed }
     let steps = Dictionary(uniqueKeysWithValues: missing.map { ($0, stepMade(by: $0)) })
     let groups = try groups(of: missing, steps: steps.mapValues { $0 ?? 0 })
     let work = groups.reduce(0) { $0 + $1.work }
@@ -136,8 +137,10 @@ public struct Sweep {
       reused: total - missing.count, total: total,
       resumed: groups.reduce(0) { $0 + ($1.step > 0 ? $1.group.cells.count : 0) },
       unfit: steps.values.count { $0 == nil })
-    progress.best = try bestStored()
-    try writeEventsOfStored()
+    // The lowest train loss among the grid's runs in the store.
+    progress.best = results.compactMap { cell, result in result.trainLoss.map { (cell, $0) } }
+      .min { $0.1 < $1.1 }
+    try writeEvents(of: results)
     var failure: String?
     var done = 0.0
     if groups.isEmpty {
@@ -150,12 +153,14 @@ public struct Sweep {
     }
     while let planned = try queue.next() {
       let group = planned.group
+      let checkpoints = checkpoints(of: planned)
+      if checkpoints.contains(where: { $0 == nil }) {
+        queue.replace(planned, by: Self.parts(of: planned, readable: checkpoints.map { $0 != nil }))
+        continue
+      }
       progress.group = group
       (progress.groupNumber, progress.groupCount) = (queue.taken, queue.count)
-      let keeper = keeper(of: planned)
-      // Where the checkpoints are gone since, the group starts anew.
-      let planned = PlannedGroup(
-        group: group, step: (keeper as? GroupKeeper)?.keptStep ?? planned.step)
+      let keeper = keeper(of: planned, checkpoints)
       progress.groupStep = planned.step
       progress.bytesPerRun =
         try memory.bytesPerReplica(of: group, measured: diagnosis?.contents).all
@@ -228,12 +233,35 @@ public struct Sweep {
     (keeper as? GroupKeeper).flatMap { $0.keptStep > 0 ? $0.keptStep : nil }
   }
 
-  private func keeper(of planned: PlannedGroup) -> any TrainingKeeper {
+  /// The checkpoints that a group's runs resume from, none where they start anew; nil for one that
+  /// does not read, which its header did not show.
+  private func checkpoints(of planned: PlannedGroup) -> [Checkpoint?] {
+    guard keeping == nil, planned.step > 0 else { return [] }
+    return planned.group.cells.map { cell in
+      stopped.checkpoint(of: cell).flatMap { $0.state.step == planned.step ? $0 : nil }
+    }
+  }
+
+  /// The runs of a group that resume and those that start anew, apart.
+  private static func parts(of planned: PlannedGroup, readable: [Bool]) -> [PlannedGroup] {
+    let cells = zip(planned.group.cells, readable)
+    return [(true, planned.step), (false, 0)].compactMap { isReadable, step in
+      let part = cells.filter { $0.1 == isReadable }.map(\.0)
+      if part.isEmpty { return nil }
+      return PlannedGroup(
+        group: RunGroup(experiment: planned.group.experiment, cells: part), step: step)
+    }
+  }
+
+  private func keeper(of planned: PlannedGroup, _ checkpoints: [Checkpoint?])
+    -> any TrainingKeeper
+  {
     guard let keeping else {
       return GroupKeeper(
-        planned.group, stopped: stopped, step: planned.step, every: checkpointEvery)
+        planned.group, stopped: stopped, checkpoints: checkpoints.compactMap { $0 },
+        every: checkpointEvery)
     }
-    let configuration = RunConfiguration(settings: settings, cell: planned.group.cells[0])
+    let configuration = RunConfiguration(experiment, planned.group.cells[0])
     return RunKeeper(
       keeping, configuration: configuration, directory: store.directory(for: configuration),
       device: compute.deviceDescription)
@@ -241,7 +269,7 @@ public struct Sweep {
 
   private var stopped: StoppedRuns {
     StoppedRuns(
-      settings: settings, store: store, diagnosis: diagnosis, device: compute.deviceDescription)
+      experiment: experiment, store: store, diagnosis: diagnosis, device: compute.deviceDescription)
   }
 
   /// Writes summary.csv and returns the rows of this grid, for analysis.
@@ -250,8 +278,8 @@ public struct Sweep {
   @discardableResult
   public func summarize() throws -> [SummaryRow] {
     let wanted = Set(
-      grid.cells.map { RunConfiguration(settings: settings, cell: $0).identifier })
-    return try store.writeSummary(settings: settings, parametrizations: grid.parametrizations)
+      grid.cells.map { RunConfiguration(experiment, $0).identifier })
+    return try store.writeSummary(of: experiment, parametrizations: grid.parametrizations)
       .filter { wanted.contains($0.run) }
   }
 
@@ -263,9 +291,9 @@ public struct Sweep {
     let runs = try grid.cells.map { cell in
       DiagnosticWarnings.Run(
         cell: cell,
-        records: try store.records(for: RunConfiguration(settings: settings, cell: cell)))
+        records: try store.records(for: RunConfiguration(experiment, cell)))
     }
-    return DiagnosticWarnings(settings: settings, runs: runs).all
+    return DiagnosticWarnings(experiment: experiment, runs: runs).all
   }
 
   /// Missing runs by width, optimizer and steps made, as many together as are good for the device.
@@ -291,25 +319,17 @@ public struct Sweep {
   /// Runs of one shape and step in groups.
   private func split(_ alike: [RunCell], step: Int) throws -> [PlannedGroup] {
     try GroupPlan(device: compute.queue.device, memory: memory).groups(
-      of: RunGroup(settings: settings, cells: alike), dataBytes: data.deviceBytes,
+      of: RunGroup(experiment: experiment, cells: alike), dataBytes: data.deviceBytes,
       measured: diagnosis?.contents
     ).map { PlannedGroup(group: $0, step: step) }
   }
 
-  /// The lowest train loss among the grid's runs in the store.
-  private func bestStored() throws -> (cell: RunCell, loss: Double)? {
-    try grid.cells.compactMap { cell in
-      let result = try store.result(for: RunConfiguration(settings: settings, cell: cell))
-      return result?.trainLoss.map { (cell, $0) }
-    }.min { $0.loss < $1.loss }
-  }
-
   /// Writes the events of runs that were done before there was somewhere to write them.
-  private func writeEventsOfStored() throws {
+  private func writeEvents(of results: [RunCell: RunResult]) throws {
     guard let events else { return }
     for cell in grid.cells {
-      let configuration = RunConfiguration(settings: settings, cell: cell)
-      guard let result = try store.result(for: configuration),
+      let configuration = RunConfiguration(experiment, cell)
+      guard let result = results[cell],
         !FileManager.default.fileExists(atPath: events.file(of: configuration).path)
       else { continue }
       try events.write(result, records: store.records(for: configuration), of: configuration)
@@ -326,7 +346,7 @@ public struct Sweep {
 
   /// Writes a group's runs, all together, and counts them.
   private func record(_ runs: [FinishedRun], _ progress: inout Progress) throws {
-    let configurations = runs.map { RunConfiguration(settings: settings, cell: $0.cell) }
+    let configurations = runs.map { RunConfiguration(experiment, $0.cell) }
     try store.save(
       zip(configurations, runs).map { (configuration: $0, result: $1.result, records: $1.records) })
     for (configuration, run) in zip(configurations, runs) {

@@ -39,23 +39,24 @@ public struct SweepGrid: Codable, Hashable, Sendable {
   /// A grid; rates are rounded by `canonicalRate`.
   ///
   /// - Throws: `SweepGridError.empty`, `.duplicate` (for rates after rounding), `.outOfRange` for
-  ///   a width < 1 or a rate that is not finite.
+  ///   a width < 1, or a rate that is infinite or 0 in the device's arithmetic.
   public init(
     parametrizations: [String], optimizers: [OptimizerKind], widths: [Int],
     log2LearningRates: [Double], seeds: [UInt64]
-  ) throws {
+  ) throws(SweepGridError) {
     if let width = widths.first(where: { $0 < 1 }) {
       throw SweepGridError.outOfRange(axis: "widths", expected: "integers ≥ 1", got: "\(width)")
     }
-    if let rate = log2LearningRates.first(where: { !$0.isFinite }) {
+    let bounds = SettingBounds<Double>.log2Rate
+    if let rate = log2LearningRates.first(where: { !bounds.contains($0) }) {
       throw SweepGridError.outOfRange(
-        axis: "log2 learning rates", expected: "finite numbers", got: "\(rate)")
+        axis: "log2-lr", expected: "numbers \(bounds.text)", got: "\(rate)")
     }
     let rates = log2LearningRates.map(Self.canonicalRate)
-    try Self.check("parametrizations", parametrizations) { $0 }
-    try Self.check("optimizers", optimizers, text: \.rawValue)
+    try Self.check("parametrization", parametrizations) { $0 }
+    try Self.check("optimizer", optimizers, text: \.rawValue)
     try Self.check("widths", widths) { "\($0)" }
-    try Self.check("log2 learning rates", rates) { DecimalText.trimmed($0, digits: 6) }
+    try Self.check("log2-lr", rates) { DecimalText.trimmed($0, digits: 6) }
     try Self.check("seeds", seeds) { "\($0)" }
     let count = [
       parametrizations.count, optimizers.count, widths.count, rates.count, seeds.count,
@@ -103,7 +104,7 @@ public struct SweepGrid: Codable, Hashable, Sendable {
 
   private static func check<Value: Hashable>(
     _ axis: String, _ values: [Value], text: (Value) -> String
-  ) throws {
+  ) throws(SweepGridError) {
     if values.isEmpty { throw SweepGridError.empty(axis: axis) }
     var seen: Set<Value> = []
     for value in values where !seen.insert(value).inserted {
@@ -121,30 +122,17 @@ public struct SweepGrid: Codable, Hashable, Sendable {
   /// - Throws: `SweepGridError.malformed`.
   public static func parseRates(_ text: String) throws -> [Double] {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(trim)
-    if parts.count == 1 { return try parseList(text, what: "log2 learning rates", "numbers a,b,c") }
+    if parts.count == 1 { return try parseList(text, what: "log2-lr", "numbers a,b,c") }
     guard parts.count == 3, let start = Double(parts[0]), let stop = Double(parts[1]),
       let count = Int(parts[2]), start.isFinite, stop.isFinite, (1...10_000).contains(count)
     else {
       throw SweepGridError.malformed(
-        what: "log2 learning rates", expected: "START:STOP:COUNT or a,b,c", got: text)
+        what: "log2-lr", expected: "START:STOP:COUNT or a,b,c", got: text)
     }
     if count == 1 { return [start] }
     let step = (stop - start) / Double(count - 1)
     // The last is set, as start + (count − 1)·step can miss it by a rounding.
     return (0..<count - 1).map { start + Double($0) * step } + [stop]
-  }
-
-  /// The multiples of a hidden pattern `1:4:1`, each ≥ 1.
-  ///
-  /// - Throws: `SweepGridError.malformed`.
-  public static func parsePattern(_ text: String) throws -> [Int] {
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(trim)
-    let values = parts.compactMap { Int($0) }
-    guard values.count == parts.count, values.allSatisfy({ $0 >= 1 }) else {
-      throw SweepGridError.malformed(
-        what: "hidden pattern", expected: "integers ≥ 1 such as 1:4:1", got: text)
-    }
-    return values
   }
 
   /// The values of a list `a,b,c`; spaces around a value do not count.

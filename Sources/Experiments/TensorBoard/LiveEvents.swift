@@ -8,7 +8,7 @@ final class LiveEvents {
 
   init(_ folder: EventFolder, group: RunGroup) {
     self.folder = folder
-    configurations = group.cells.map { RunConfiguration(settings: group.settings, cell: $0) }
+    configurations = group.cells.map { RunConfiguration(group.experiment, $0) }
   }
 
   /// Adds each run's new records; the first are those of before.

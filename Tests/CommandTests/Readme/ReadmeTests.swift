@@ -83,7 +83,7 @@ import Testing
   @Test func optionsInSentences_exist() throws {
     let commands = HelpTests.commands.map(\.1)
     let known = Set(
-      try commands.flatMap { try OptionHelps.byName(of: $0).keys }
+      try commands.flatMap { try CommandRunner.options(of: $0) }
         + ["help", "version", "generate-completion-script"])
     let names = Set(Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName })
     for (line, passage) in try Self.readme().passages {

@@ -22,9 +22,11 @@ import Training
   private func warnings(_ runs: [DiagnosticWarnings.Run], baseWidth: Int? = 128)
     -> [DiagnosticWarning]
   {
-    var settings = Fixture.settings
-    settings.baseWidth = baseWidth
-    return DiagnosticWarnings(settings: settings, runs: runs).all
+    var experiment = Fixture.experiment
+    (experiment.settings.baseWidth, experiment.settings.absolute) = (
+      baseWidth ?? 1, baseWidth == nil
+    )
+    return DiagnosticWarnings(experiment: experiment, runs: runs).all
   }
 
   private func step(from start: Double, to end: Double) -> [Double] {

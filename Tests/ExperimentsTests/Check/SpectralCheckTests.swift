@@ -20,10 +20,10 @@ import Training
 
   /// - inputs: 64 of the built-in glyphs, or more by repeating them.
   private func check(
-    _ parametrization: String, _ optimizer: OptimizerKind, pattern: [Int] = [1],
+    _ parametrization: String, _ optimizer: OptimizerKind, pattern: HiddenPattern = [1],
     activation: Activation = .relu, rules: [RateRule] = [], zeroReadout: Bool = false,
     widths: [Int] = Self.widths, seeds: Int = 3, wideInput: Bool = false, depth: Int = 3,
-    residual: ResidualSettings? = nil
+    norm: NormChoice? = nil
   ) throws -> CheckReport {
     let glyphs = DataSet.glyphs(count: 300)
     let set =
@@ -35,14 +35,15 @@ import Training
             (0..<640).map { glyphs[row, $0 % 64] }
           }), labels: glyphs.labels, inputs: 640, classes: 10) : glyphs
     let data = try TrainingData(LoadedData(train: set))
-    let settings = RunSettings(
-      data: data.description, depth: depth, residual: residual, hiddenPattern: pattern,
-      activation: activation,
-      length: .steps(2), batchSize: 64, baseWidth: 32, rateRules: rules, zeroReadout: zeroReadout,
-      matrixMultiplication: compute.multiplier.name)
+    var configuration = Configuration {
+      ($0.depth, $0.hiddenPattern, $0.activation) = (depth, pattern, activation)
+      ($0.steps, $0.baseWidth, $0.rateRules, $0.zeroReadout) = (2, 32, rules, zeroReadout)
+    }
+    if let norm { (configuration.network, configuration.norm) = (.residualMLP, norm) }
+    let experiment = Experiment(configuration, Facts(data: data, compute: compute))
     return try SpectralCheck(
       WidthRuns(
-        settings: settings, parametrization: parametrization, optimizer: optimizer,
+        experiment: experiment, parametrization: parametrization, optimizer: optimizer,
         widths: widths, log2LearningRate: optimizer.family == .adam ? -12 : -6,
         seeds: (1...UInt64(seeds)).map { $0 }, data: data, compute: compute,
         memory: MemoryPlan(device: compute.queue.device))
@@ -63,10 +64,10 @@ import Training
     }
   }
 
-  @Test(arguments: [2, 8], [nil, RowNormalization.Kind.rms, .layer])
-  func residualNetworks_pass(depth: Int, normalization: RowNormalization.Kind?) throws {
+  @Test(arguments: [2, 8], NormChoice.allCases)
+  func residualNetworks_pass(depth: Int, norm: NormChoice) throws {
     let report = try check(
-      "spectral", .adam, depth: depth, residual: ResidualSettings(normalization: normalization))
+      "spectral", .adam, depth: depth, norm: norm)
     #expect(report.passes, "\(report.table())")
     // Readin, two matrices a block, readout.
     #expect(report.remarks.isEmpty && report.exponents.count == 6 * (2 * depth + 2))
@@ -84,7 +85,7 @@ import Training
 
   @Test func residualNetworksFault_isFoundInItsBlock() throws {
     let rule = try RateRule(place: "blocks.1.up", parametrization: "ntp")
-    let report = try check("spectral", .adam, rules: [rule], residual: ResidualSettings())
+    let report = try check("spectral", .adam, rules: [rule], norm: .rms)
     #expect(report.culprit?.layer == "blocks.1.up" && report.culprit?.quantity == .updateNorm)
   }
 

@@ -15,19 +15,21 @@ import Training
     data = try TrainingData(LoadedData(train: .glyphs(count: 200)))
   }
 
-  private func settings(depth: Int = 1, _ length: TrainingLength = .steps(22)) -> RunSettings {
-    RunSettings(
-      data: data.description, depth: depth, bias: true, length: length, batchSize: 50,
-      baseWidth: 8, schedule: Schedule(.cosine, warmup: 0.1),
-      matrixMultiplication: compute.multiplier.name)
+  private func experiment(depth: Int = 1, _ length: TrainingLength = .steps(22)) -> Experiment {
+    Experiment(
+      Configuration {
+        ($0.depth, $0.bias, $0.length, $0.batchSize) = (depth, true, length, 50)
+        ($0.baseWidth, $0.zeroReadout) = (8, false)
+        $0.schedule = ScheduleChoice(.cosine, warmup: .share(0.1))
+      }, Facts(data: data, compute: compute))
   }
 
   private func sweep(
-    _ directory: URL, _ keeping: RunKeeping, settings: RunSettings? = nil, rate: Double = -5,
+    _ directory: URL, _ keeping: RunKeeping, experiment: Experiment? = nil, rate: Double = -5,
     optimizer: OptimizerKind = .adam, diagnosis: DiagnosisPlan? = nil
   ) throws -> Sweep {
     try Sweep(
-      settings: settings ?? self.settings(),
+      experiment: experiment ?? self.experiment(),
       grid: SweepGrid(
         parametrizations: ["spectral"], optimizers: [optimizer], widths: [12],
         log2LearningRates: [rate], seeds: [3]), data: data, directory: directory,
@@ -37,7 +39,7 @@ import Training
 
   private func run(_ sweep: Sweep) -> URL {
     sweep.store.directory(
-      for: RunConfiguration(settings: sweep.settings, cell: sweep.grid.cells[0]))
+      for: RunConfiguration(sweep.experiment, sweep.grid.cells[0]))
   }
 
   /// Everything that a run leaves but its seconds.
@@ -129,11 +131,12 @@ import Training
       let weights = try InitialWeights(path: file.path)
       let newest = try CheckpointSearch.newest(at: source.store.directory)
       #expect(try InitialWeights(path: newest.path).fingerprint == weights.fingerprint)
-      var settings = settings()
-      settings.initialWeights = weights.fingerprint
+      var experiment = experiment()
+      experiment.facts.initialWeights = weights.fingerprint
       let target = try sweep(
         directory.appendingPathComponent("target"),
-        RunKeeping(start: .weights(weights), every: 1, keep: 100), settings: settings, rate: -200)
+        RunKeeping(start: .weights(weights), every: 1, keep: 100), experiment: experiment,
+        rate: -126)
       _ = try target.run()
       // A rate of 2⁻²⁰⁰ moves nothing.
       #expect(run(target).lastPathComponent != run(source).lastPathComponent)
@@ -146,7 +149,7 @@ import Training
   /// A small checkpoint's bytes.
   private func sample(_ directory: URL) throws -> URL {
     let sweep = try sweep(
-      directory, RunKeeping(every: 30), settings: settings(.steps(3)),
+      directory, RunKeeping(every: 30), experiment: experiment(.steps(3)),
       diagnosis: DiagnosisPlan(every: 2, contents: .norms))
     _ = try sweep.run()
     return try CheckpointSearch.newest(at: directory)
@@ -162,13 +165,13 @@ import Training
       try checkpoint.write(to: copy)
       #expect(try Data(contentsOf: copy) == Data(contentsOf: file))
       var other = checkpoint.configuration
-      other.settings.depth = 2
+      other.experiment.settings.depth = 2
       other.cell.seed = 9
       let error = #expect(throws: CheckpointError.self) {
         try checkpoint.check(against: other, diagnosis: nil, path: "x")
       }
       for part in [
-        "settings.depth: stored 1, given 2", "cell.seed: stored 3, given 9",
+        "depth: stored 1, given 2", "seed: stored 3, given 9",
         "diagnose: stored 2:norms, given none",
       ] { #expect("\(error!)".contains(part), "\(error!)") }
     }

@@ -12,11 +12,11 @@ import Training
 enum ReportFixture {
   static let hostile = "a\"b<script>alert('x')</script>&amp;%41\u{1}"
 
-  static var settings: RunSettings {
-    var settings = Fixture.settings
-    settings.length = .steps(40)
-    settings.weightDecay = nil
-    return settings
+  static var experiment: Experiment {
+    var experiment = Fixture.experiment
+    experiment.settings.length = .steps(40)
+    experiment.settings.weightDecay = WeightDecayChoice()
+    return experiment
   }
 
   static let grid = try! SweepGrid(
@@ -52,11 +52,11 @@ enum ReportFixture {
 
   /// Fills a store; `isDone` says which cells.
   static func fill(
-    _ directory: URL, settings: RunSettings = settings, diagnosed: Bool = false,
+    _ directory: URL, experiment: Experiment = experiment, diagnosed: Bool = false,
     history: Bool = true, where isDone: (RunCell) -> Bool = { _ in true }
   ) throws {
     let store = try RunStore(directory: directory)
-    try store.open(settings: settings)
+    try store.open(experiment)
     if history { try store.note(invocation()) }
     for cell in grid.cells where isDone(cell) {
       let loss = loss(cell)
@@ -67,7 +67,7 @@ enum ReportFixture {
       let records = (1...4).map { step -> RunRecord in
         var values = loss.map { ["train_loss": $0 * Double(6 - step)] } ?? [:]
         if diagnosed {
-          for layer in 0...settings.depth {
+          for layer in 0...experiment.settings.depth {
             for name in ["weight_norm", "update_norm", "feature_rms", "feature_change_rms"] {
               values["layers.\(layer)/\(name)"] = Double(layer + 1) * Double(cell.width)
             }
@@ -76,7 +76,7 @@ enum ReportFixture {
         return RunRecord(epoch: 1, step: 10 * step, values: values)
       }
       try store.save(
-        result, records: records, for: RunConfiguration(settings: settings, cell: cell))
+        result, records: records, for: RunConfiguration(experiment, cell))
     }
   }
 

@@ -125,11 +125,11 @@ import Training
 
   @Test func hostileNames_areTextAndNothingElse() throws {
     try Fixture.inDirectory { directory in
-      var settings = ReportFixture.settings
-      settings.data.name = ReportFixture.hostile
-      settings.data.normalization = "</style></svg>"
+      var experiment = ReportFixture.experiment
+      experiment.facts.data.name = ReportFixture.hostile
+      experiment.facts.data.normalization = "</style></svg>"
       let place = directory.appendingPathComponent("<b>'\"&")
-      try ReportFixture.fill(place, settings: settings)
+      try ReportFixture.fill(place, experiment: experiment)
       let store = try RunStore(directory: place)
       try store.note(ReportFixture.invocation(["gputrain", ReportFixture.hostile]))
       let html = try ReportFixture.page([place])
@@ -207,14 +207,14 @@ import Training
       let (first, second) = (
         directory.appendingPathComponent("first"), directory.appendingPathComponent("second")
       )
-      var other = ReportFixture.settings
-      other.batchSize = 32
+      var other = ReportFixture.experiment
+      other.settings.batchSize = 32
       try ReportFixture.fill(first)
-      try ReportFixture.fill(second, settings: other)
+      try ReportFixture.fill(second, experiment: other)
       let page = try checkPage(ReportFixture.page([first, second]))
       #expect(page.text.contains("A: sp, adam") && page.text.contains("B: spectral, adam"))
       #expect(page.text.contains("Settings that differ"))
-      #expect(page.texts["th"]?.contains("batchSize") == true)
+      #expect(page.texts["th"]?.contains("batch-size") == true)
       #expect(page.texts["th"]?.contains("depth") == true)  // in every setting
       let output = try ReportWriter(gnuplot: nil).write(
         [first, second], to: directory.appendingPathComponent("c.html"))
@@ -252,13 +252,13 @@ import Training
   @Test func history_keepsOneEntryForOneRequest_andNoHashChanges() throws {
     try Fixture.inDirectory { directory in
       let store = try RunStore(directory: directory)
-      try store.open(settings: ReportFixture.settings)
+      try store.open(ReportFixture.experiment)
       for _ in 0..<3 { try store.note(ReportFixture.invocation()) }
       try store.note(ReportFixture.invocation(["gputrain", "sweep", "--widths", "8"]))
       let history = try store.history()
       #expect(history.map(\.command.count) == [4, 4])
       #expect(history[0].commandLine == "gputrain sweep --x 'a b'")
-      #expect(try store.settings() == ReportFixture.settings)
+      #expect(try store.experiment() == ReportFixture.experiment)
       try Data("{".utf8).write(to: directory.appendingPathComponent("history.json"))
       #expect(throws: RunStoreError.self) { try store.history() }
     }

@@ -6,17 +6,17 @@ import Training
 
 /// Settings with parametrizations of one's own, rate rules and multipliers, as the trainer sees them.
 @Suite struct OwnParametrizationTests {
-  private func group(_ name: String, _ settings: RunSettings) -> RunGroup {
+  private func group(_ name: String, _ experiment: Experiment) -> RunGroup {
     RunGroup(
-      settings: settings,
+      experiment: experiment,
       cells: [
         RunCell(
           parametrization: name, optimizer: .adam, width: 128, log2LearningRate: -5, seed: 1)
       ])
   }
 
-  private func scalings(_ name: String, _ settings: RunSettings) throws -> [WidthScaling] {
-    let group = group(name, settings)
+  private func scalings(_ name: String, _ experiment: Experiment) throws -> [WidthScaling] {
+    let group = group(name, experiment)
     return group.training.scalings(under: try group.replicas()[0].parametrization)
   }
 
@@ -28,45 +28,47 @@ import Training
   }
 
   @Test func ownBaseWidth_replacesTheSweeps() throws {
-    var settings = Fixture.settings
-    settings.baseWidth = 32
-    settings.parametrizations = [try own()]
-    #expect(try scalings("own", settings)[1].learningRateFactor == 3.0 / 4)
-    settings.parametrizations = [try own(baseWidth: 64)]
-    #expect(try scalings("own", settings)[1].learningRateFactor == 3.0 / 2)
-    #expect(try scalings("mup", settings)[1].learningRateFactor == 1.0 / 4)
-    settings.baseWidth = nil
-    #expect(try scalings("own", settings)[1].learningRateFactor == 3.0 / 2)
+    var experiment = Fixture.experiment
+    experiment.settings.baseWidth = 32
+    experiment.settings.parametrizations = [try own()]
+    #expect(try scalings("own", experiment)[1].learningRateFactor == 3.0 / 4)
+    experiment.settings.parametrizations = [try own(baseWidth: 64)]
+    #expect(try scalings("own", experiment)[1].learningRateFactor == 3.0 / 2)
+    #expect(try scalings("mup", experiment)[1].learningRateFactor == 1.0 / 4)
+    experiment.settings.absolute = true
+    #expect(try scalings("own", experiment)[1].learningRateFactor == 3.0 / 2)
   }
 
   @Test func rateRules_mayNameOnesOwn_andMultipliersComeLast() throws {
-    var settings = Fixture.settings
-    settings.baseWidth = 32
-    settings.parametrizations = [try own()]
-    settings.rateRules = [try RateRule(place: "hidden", parametrization: "own", or: [try own()])]
-    settings.rateMultipliers = [
+    var experiment = Fixture.experiment
+    experiment.settings.baseWidth = 32
+    experiment.settings.parametrizations = [try own()]
+    experiment.settings.rateRules = [
+      try RateRule(place: "hidden", parametrization: "own", or: [try own()])
+    ]
+    experiment.settings.rateMultipliers = [
       RateMultiplier(place: "all", factor: 2), RateMultiplier(place: "layers.1", factor: 0.5),
     ]
-    let plain = try scalings("sp", Fixture.settings)
-    let rates = try scalings("sp", settings).map(\.learningRateFactor)
+    let plain = try scalings("sp", Fixture.experiment)
+    let rates = try scalings("sp", experiment).map(\.learningRateFactor)
     // Layers 1 and 2 are hidden, of fan-in 128 and 512: both four times the base's.
     let expected: [Double] = [2, 0.375, 1.5, 2]
     #expect(rates == expected)
-    #expect(try scalings("sp", settings).map(\.initialStd) == plain.map(\.initialStd))
+    #expect(try scalings("sp", experiment).map(\.initialStd) == plain.map(\.initialStd))
     #expect(throws: UnknownParametrizationError.self) {
       try RateRule(place: "hidden", parametrization: "own")
     }
   }
 
   @Test func definitions_areInTheIdentifier() throws {
-    var settings = Fixture.settings
-    let without = group("sp", settings)
-    settings.parametrizations = [try own()]
-    let with = group("sp", settings)
-    settings.parametrizations = [try own(baseWidth: 64)]
-    let other = group("sp", settings)
+    var experiment = Fixture.experiment
+    let without = group("sp", experiment)
+    experiment.settings.parametrizations = [try own()]
+    let with = group("sp", experiment)
+    experiment.settings.parametrizations = [try own(baseWidth: 64)]
+    let other = group("sp", experiment)
     let names = [without, with, other].map {
-      RunConfiguration(settings: $0.settings, cell: $0.cells[0]).identifier
+      RunConfiguration($0.experiment, $0.cells[0]).identifier
     }
     #expect(Set(names).count == 3)
   }

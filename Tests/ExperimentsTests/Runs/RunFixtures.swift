@@ -4,21 +4,24 @@ import Training
 @testable import Experiments
 
 enum Fixture {
-  static let settings = RunSettings(
-    data: DataDescription(
-      name: "digits", fingerprint: "00ff", inputs: 64, classes: 10, trainCount: 1500,
-      validationCount: 297, normalization: "x/8 - 1"),
-    depth: 3, hiddenPattern: [1, 4], length: .epochs(3), batchSize: 64, baseWidth: 128,
-    inputMultiplier: 0.0625, outputMultiplier: 32, zeroReadout: true,
-    weightDecay: WeightDecay(strength: 0.1, kind: .independent), matrixMultiplication: "openblas")
+  static let experiment = Experiment(
+    Configuration {
+      ($0.depth, $0.hiddenPattern, $0.epochs, $0.steps) = (3, [1, 4], 3, nil)
+      ($0.baseWidth, $0.inputMultiplier, $0.outputMultiplier) = (128, 0.0625, 32)
+      $0.weightDecay = WeightDecayChoice(0.1, .independent)
+    },
+    Facts(
+      data: DataDescription(
+        name: "digits", fingerprint: "00ff", inputs: 64, classes: 10, trainCount: 1500,
+        validationCount: 297, normalization: "x/8 - 1"), gemm: "openblas"))
 
   static func configuration(
-    _ settings: RunSettings = settings, width: Int = 128, rate: Double = -5.473684210526316,
+    _ experiment: Experiment = experiment, width: Int = 128, rate: Double = -5.473684210526316,
     seed: UInt64 = 1
   ) -> RunConfiguration {
     RunConfiguration(
-      settings: settings,
-      cell: RunCell(
+      experiment,
+      RunCell(
         parametrization: "spectral", optimizer: .sgd, width: width, log2LearningRate: rate,
         seed: seed))
   }

@@ -8,35 +8,87 @@ import Training
   @Test func settings_areWrittenOnceAndAccepted() throws {
     try Fixture.inDirectory { directory in
       let store = try RunStore(directory: directory.appendingPathComponent("a/b"))
-      #expect(try store.settings() == nil)
-      try store.open(settings: Fixture.settings)
-      let bytes = try Data(contentsOf: store.settingsFile)
-      try store.open(settings: Fixture.settings)
-      #expect(try Data(contentsOf: store.settingsFile) == bytes)
-      #expect(try store.settings() == Fixture.settings)
+      #expect(try store.experiment() == nil)
+      try store.open(Fixture.experiment)
+      let bytes = try Data(contentsOf: store.experimentFile)
+      try store.open(Fixture.experiment)
+      #expect(try Data(contentsOf: store.experimentFile) == bytes)
+      #expect(try store.experiment() == Fixture.experiment)
     }
   }
 
   @Test func otherSettings_nameEveryDifference() throws {
     try Fixture.inDirectory { directory in
       let store = try RunStore(directory: directory)
-      try store.open(settings: Fixture.settings)
-      var other = Fixture.settings
-      other.batchSize = 32
-      other.data.name = "cifar10"
-      other.hiddenPattern = [1]
-      other.length = .steps(500)
-      other.weightDecay = nil
-      other.zeroReadout = false
-      let error = #expect(throws: RunStoreError.self) { try store.open(settings: other) }
+      try store.open(Fixture.experiment)
+      var other = Fixture.experiment
+      other.settings.batchSize = 32
+      other.facts.data.name = "cifar10"
+      other.settings.hiddenPattern = [1]
+      other.settings.length = .steps(500)
+      other.settings.weightDecay = WeightDecayChoice()
+      other.settings.zeroReadout = false
+      let error = #expect(throws: RunStoreError.self) { try store.open(other) }
       #expect(
         error?.description
-          == "\(store.settingsFile.path) holds other settings: batchSize: stored 64, given 32; "
-          + "data.name: stored digits, given cifar10; hiddenPattern: stored [1, 4], given [1]; "
-          + "length.epochs: stored 3, given none; length.steps: stored none, given 500; "
-          + "weightDecay.kind: stored independent, given none; "
-          + "weightDecay.strength: stored 0.1, given none; zeroReadout: stored true, given false")
-      #expect(try store.settings() == Fixture.settings)
+          == "\(store.experimentFile.path) holds other settings: batch-size: stored 64, given 32; "
+          + "data.name: stored digits, given cifar10; epochs: stored 3, given none; "
+          + "hidden-pattern: stored 1:4, given 1; steps: stored none, given 500; "
+          + "weight-decay: stored 0.1:independent, given 0; "
+          + "zero-readout: stored true, given false")
+      #expect(try store.experiment() == Fixture.experiment)
+    }
+  }
+
+  /// What the layout before had, and what one to come might have.
+  @Test(arguments: [("{\"depth\": 3}", "1"), ("{\"version\": 3}", "3")])
+  func storeOfAnotherVersion_isRefused(content: String, version: String) throws {
+    try Fixture.inDirectory { directory in
+      let store = try RunStore(directory: directory)
+      try Data(content.utf8).write(to: store.experimentFile)
+      let expected = RunStoreError.otherVersion(file: store.experimentFile.path, version: version)
+      #expect(throws: expected) { try store.open(Fixture.experiment) }
+      #expect(throws: expected) { try store.experiment() }
+      #expect(expected.description.contains("a store of version \(version)"))
+      #expect(try Data(contentsOf: store.experimentFile) == Data(content.utf8))
+    }
+  }
+
+  /// A setting that a later version added is as by default in what was written before; one that this
+  /// version does not know is named.
+  @Test func settingsOfOtherVersions_areComparedByName() throws {
+    try Fixture.inDirectory { directory in
+      let store = try RunStore(directory: directory)
+      try store.open(Fixture.experiment)
+      let text = try String(contentsOf: store.experimentFile, encoding: .utf8)
+      func rewrite(_ old: String, _ new: String) throws {
+        let changed = text.replacingOccurrences(of: old, with: new)
+        #expect(changed != text)
+        try Data(changed.utf8).write(to: store.experimentFile)
+      }
+      try rewrite("\"spectral-init\" : false,", "")
+      try store.open(Fixture.experiment)
+      #expect(try store.experiment() == Fixture.experiment)
+      try rewrite("\"spectral-init\"", "\"dropout\"")
+      let error = #expect(throws: RunStoreError.self) { try store.open(Fixture.experiment) }
+      #expect(error?.description.contains("dropout: stored false, given none") == true)
+    }
+  }
+
+  /// Each file is read once, however often it is asked for; a run that is saved again is read anew.
+  @Test func result_isReadOnce() throws {
+    try Fixture.inDirectory { directory in
+      let configuration = Fixture.configuration()
+      try RunStore(directory: directory).save(Fixture.result, for: configuration)
+      let store = RunStore(existing: directory)
+      #expect(try store.result(for: configuration) == Fixture.result)
+      let place = store.directory(for: configuration)
+      try FileManager.default.removeItem(at: place.appendingPathComponent("result.json"))
+      #expect(try store.result(for: configuration) == Fixture.result)
+      #expect(try store.runs(of: Fixture.experiment).count == 1)
+      let second = RunResult(epochs: 0, steps: 1, outcome: .diverged, seconds: 1, device: "gpu")
+      try store.save(second, for: configuration)
+      #expect(try store.result(for: configuration) == second)
     }
   }
 
@@ -79,7 +131,7 @@ import Training
   @Test func killedRun_isMissingAndCanBeRedone() throws {
     try Fixture.inDirectory { directory in
       let store = try RunStore(directory: directory)
-      try store.open(settings: Fixture.settings)
+      try store.open(Fixture.experiment)
       let configuration = Fixture.configuration()
       try store.save(Fixture.result, for: configuration)
       let place = store.directory(for: configuration)
@@ -88,10 +140,10 @@ import Training
         try Data("{\"epo".utf8).write(to: folder.appendingPathComponent(".tmp-1"))
       }
       #expect(try store.result(for: configuration) == nil)
-      #expect(try store.runs(settings: Fixture.settings).isEmpty)
+      #expect(try store.runs(of: Fixture.experiment).isEmpty)
       try store.save(Fixture.result, for: configuration)
       #expect(try store.result(for: configuration) == Fixture.result)
-      #expect(try store.runs(settings: Fixture.settings).count == 1)
+      #expect(try store.runs(of: Fixture.experiment).count == 1)
     }
   }
 
@@ -153,7 +205,7 @@ import Training
         identifier: configuration.identifier, file: file.path)
       #expect(throws: expected) { try store.result(for: configuration) }
       #expect(throws: expected) { try store.save(Fixture.result, for: configuration) }
-      #expect(throws: RunStoreError.self) { try store.runs(settings: Fixture.settings) }
+      #expect(throws: RunStoreError.self) { try store.runs(of: Fixture.experiment) }
       #expect(
         expected.description
           == "\(file.path): another configuration has the identifier \(configuration.identifier)")
@@ -169,7 +221,7 @@ import Training
           log2LearningRates: [-3], seeds: seeds)
       }
       func missing(_ grid: SweepGrid) throws -> [String] {
-        try store.missingCells(of: grid, settings: Fixture.settings)
+        try store.missingCells(of: grid, in: Fixture.experiment)
           .map { "\($0.width)/\($0.seed)" }
       }
       let outcomes: [(UInt64, RunOutcome)] = [(1, .completed), (2, .diverged), (3, .failed)]
@@ -193,7 +245,7 @@ import Training
       for worker in 0..<8 {
         group.addTask {
           let store = try RunStore(directory: directory)
-          try store.open(settings: Fixture.settings)
+          try store.open(Fixture.experiment)
           for seed in 0..<8 as Range<UInt64> {
             let configuration = Fixture.configuration(seed: (seed + UInt64(worker)) % 8)
             try store.save(Fixture.result, for: configuration)
@@ -203,7 +255,7 @@ import Training
       try await group.waitForAll()
     }
     let store = try RunStore(directory: directory)
-    #expect(try store.runs(settings: Fixture.settings).count == 8)
+    #expect(try store.runs(of: Fixture.experiment).count == 8)
     let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)
     #expect(names.sorted() == ["runs", "sweep.json"])
   }

@@ -52,10 +52,10 @@ import Training
       let store = try RunStore(directory: directory)
       try store.save(Fixture.result, for: Fixture.configuration(width: 256))
       try store.save(Fixture.result, for: Fixture.configuration(width: 128))
-      var other = Fixture.settings
-      other.depth = 7
+      var other = Fixture.experiment
+      other.settings.depth = 7
       try store.save(Fixture.result, for: Fixture.configuration(other))
-      let rows = try store.writeSummary(settings: Fixture.settings, parametrizations: [])
+      let rows = try store.writeSummary(of: Fixture.experiment, parametrizations: [])
       #expect(rows.map(\.width) == [128, 256])
       #expect(rows.map(\.run) == [128, 256].map { Fixture.configuration(width: $0).identifier })
       #expect(

@@ -36,20 +36,20 @@ import Training
     }
     #expect(
       text { try Self.grid(parametrizations: []) }
-        == "parametrizations: expected at least one, got none")
+        == "parametrization: expected at least one, got none")
     #expect(
-      text { try Self.grid(optimizers: []) } == "optimizers: expected at least one, got none")
+      text { try Self.grid(optimizers: []) } == "optimizer: expected at least one, got none")
     #expect(text { try Self.grid(widths: []) } == "widths: expected at least one, got none")
     #expect(
-      text { try Self.grid(rates: []) } == "log2 learning rates: expected at least one, got none")
+      text { try Self.grid(rates: []) } == "log2-lr: expected at least one, got none")
     #expect(text { try Self.grid(seeds: []) } == "seeds: expected at least one, got none")
     #expect(text { try Self.grid(widths: [64, 0]) } == "widths: expected integers ≥ 1, got 0")
     #expect(
       text { try Self.grid(rates: [.nan]) }
-        == "log2 learning rates: expected finite numbers, got nan")
+        == "log2-lr: expected numbers from -126 to 127, got nan")
     #expect(
       text { try Self.grid(rates: [-1.25, -1.2500000001]) }
-        == "log2 learning rates: expected each value once, got -1.25 twice")
+        == "log2-lr: expected each value once, got -1.25 twice")
     #expect(
       text { try Self.grid(seeds: [1, 2, 1]) } == "seeds: expected each value once, got 1 twice")
   }
@@ -72,15 +72,12 @@ import Training
     #expect(error?.description.contains("got '\(text)'") == true)
   }
 
-  @Test func pattern_reads() throws {
-    #expect(try SweepGrid.parsePattern("1:4:1") == [1, 4, 1])
-    #expect(try SweepGrid.parsePattern("2") == [2])
-    for text in ["", "1:", "0", "1:-1", "1,4"] {
-      let error = #expect(throws: SweepGridError.self) { try SweepGrid.parsePattern(text) }
-      #expect(
-        error?.description
-          == "hidden pattern: expected integers ≥ 1 such as 1:4:1, got '\(text)'")
-    }
+  /// As the device's arithmetic has them, rates beyond are infinite or 0.
+  @Test(arguments: [-127, 128, 2000, -Double.infinity]) func ratesOutOfRange_areRefused(
+    rate: Double
+  ) {
+    #expect(throws: SweepGridError.self) { try Self.grid(rates: [rate]) }
+    for bound in [-126.0, 127] { #expect(throws: Never.self) { try Self.grid(rates: [bound]) } }
   }
 
   @Test func list_reads() throws {

@@ -12,10 +12,10 @@ import Training
   }
 
   func group(width: Int, cells: Int, steps: Int = 10) -> RunGroup {
-    var settings = Fixture.settings
-    settings.length = .steps(steps)
+    var experiment = Fixture.experiment
+    experiment.settings.length = .steps(steps)
     return RunGroup(
-      settings: settings,
+      experiment: experiment,
       cells: (0..<cells).map {
         RunCell(
           parametrization: "sp", optimizer: .adam, width: width, log2LearningRate: 0,

@@ -9,7 +9,7 @@ import Training
     let groups = sizes.enumerated().map { index, size in
       PlannedGroup(
         group: RunGroup(
-          settings: Fixture.settings,
+          experiment: Fixture.experiment,
           cells: (0..<size).map {
             RunCell(
               parametrization: "sp", optimizer: .adam, width: index + 1, log2LearningRate: 0,

@@ -14,10 +14,10 @@ import Training
   }
 
   func group(width: Int, optimizer: OptimizerKind = .adam, cells: Int = 1) -> RunGroup {
-    var settings = Fixture.settings
-    settings.weightDecay = nil
+    var experiment = Fixture.experiment
+    experiment.settings.weightDecay = WeightDecayChoice()
     return RunGroup(
-      settings: settings,
+      experiment: experiment,
       cells: (0..<cells).map {
         RunCell(
           parametrization: "sp", optimizer: optimizer, width: width, log2LearningRate: 0,

@@ -15,10 +15,12 @@ import Training
     data = try TrainingData(LoadedData(train: .glyphs(count: 200)))
   }
 
-  func settings(_ length: TrainingLength) -> RunSettings {
-    RunSettings(
-      data: data.description, depth: 1, length: length, batchSize: 50, baseWidth: 8,
-      matrixMultiplication: compute.multiplier.name)
+  func experiment(_ length: TrainingLength) -> Experiment {
+    Experiment(
+      Configuration {
+        ($0.depth, $0.length, $0.batchSize) = (1, length, 50)
+        ($0.baseWidth, $0.zeroReadout) = (8, false)
+      }, Facts(data: data, compute: compute))
   }
 
   func grid(rates: [Double] = [-6, -4], optimizers: [OptimizerKind] = [.sgd, .adam]) throws
@@ -33,7 +35,7 @@ import Training
     _ directory: URL, _ length: TrainingLength = .epochs(2), grid: SweepGrid? = nil
   ) throws -> Sweep {
     try Sweep(
-      settings: settings(length), grid: grid ?? self.grid(), data: data, directory: directory,
+      experiment: experiment(length), grid: grid ?? self.grid(), data: data, directory: directory,
       compute: compute, memory: MemoryPlan(device: compute.queue.device))
   }
 
@@ -50,7 +52,7 @@ import Training
           parametrization: row.parametrization, optimizer: row.optimizer, width: row.width,
           log2LearningRate: row.log2LearningRate, seed: row.seed)
         let records = try sweep.store.records(
-          for: RunConfiguration(settings: sweep.settings, cell: cell))
+          for: RunConfiguration(sweep.experiment, cell))
         #expect(records.map(\.step) == [4, 8] && records.map(\.epoch) == [1, 2])
         #expect(records[0].values["train_loss"] == row.result.firstEpochTrainLoss)
         #expect(records[1].values["train_loss"] == row.result.trainLoss)
@@ -68,7 +70,7 @@ import Training
       _ = try sweep.run()
       let row = try #require(try sweep.summarize().first)
       let records = try sweep.store.records(
-        for: RunConfiguration(settings: sweep.settings, cell: grid.cells[0]))
+        for: RunConfiguration(sweep.experiment, grid.cells[0]))
       #expect(records.count == 10 && row.result.epochs == 2 && row.result.steps == 10)
       // Steps 8, 9 and 10; the eighth is an epoch's last, of 30 rows.
       let tail = records.suffix(3).compactMap { $0.values["train_loss"] }
@@ -100,7 +102,7 @@ import Training
     let (train, validation) = try data.upload(to: compute)
     for (width, cells) in [(256, 3), (200, 2)] {
       let group = RunGroup(
-        settings: settings(.epochs(2)),
+        experiment: experiment(.epochs(2)),
         cells: (0..<cells).map {
           RunCell(
             parametrization: "mup", optimizer: optimizer, width: width, log2LearningRate: -6,
@@ -123,10 +125,10 @@ import Training
   @Test(arguments: [1, 3]) func memoryOfSlices_staysWithinThePlan(cells: Int) throws {
     let compute = try Compute(device: .find(.best), multiplier: .tiled)
     let (train, validation) = try data.upload(to: compute)
-    var settings = settings(.epochs(1))
-    settings.matrixMultiplication = compute.multiplier.name
+    var experiment = experiment(.epochs(1))
+    experiment.facts.gemm = compute.multiplier.name
     let group = RunGroup(
-      settings: settings,
+      experiment: experiment,
       cells: (0..<cells).map {
         RunCell(
           parametrization: "mup", optimizer: .sgd, width: 640, log2LearningRate: -6,
@@ -145,12 +147,12 @@ import Training
     try Fixture.inDirectory { directory in
       let whole = try sweep(directory.appendingPathComponent("whole"))
       _ = try whole.run()
-      let group = RunGroup(settings: whole.settings, cells: [try grid().cells.last!])
+      let group = RunGroup(experiment: whole.experiment, cells: [try grid().cells.last!])
       let room =
         3 * Int(try MemoryPlan(device: compute.queue.device).bytesPerReplica(of: group).all)
         + data.deviceBytes
       let tight = try Sweep(
-        settings: whole.settings, grid: grid(), data: data,
+        experiment: whole.experiment, grid: grid(), data: data,
         directory: directory.appendingPathComponent("tight"), compute: compute,
         memory: MemoryPlan(device: compute.queue.device, budget: room, largestBuffer: .max))
       var groups: Set<Int> = []
@@ -177,10 +179,10 @@ import Training
       let grid = try SweepGrid(
         parametrizations: ["spectral"], optimizers: [optimizer], widths: [200],
         log2LearningRates: [-8], seeds: [1])
-      let settings = settings(.steps(6))
+      let experiment = experiment(.steps(6))
       var most = 0
       _ = try Sweep(
-        settings: settings, grid: grid, data: data, directory: directory, compute: compute,
+        experiment: experiment, grid: grid, data: data, directory: directory, compute: compute,
         memory: MemoryPlan(device: compute.queue.device),
         diagnosis: measured.map { DiagnosisPlan(every: 2, contents: $0) }
       ).run { _ in
@@ -188,24 +190,34 @@ import Training
         return true
       }
       let planned = try MemoryPlan(device: compute.queue.device).bytesPerReplica(
-        of: RunGroup(settings: settings, cells: grid.cells), measured: measured
+        of: RunGroup(experiment: experiment, cells: grid.cells), measured: measured
       ).all
       #expect(abs(Double(most) - planned) <= 0.1 * planned, "\(most) of \(planned) bytes")
     }
   }
 
-  @Test func unfinished_findsTheNewestOfTheseSettingsThatLacksRuns() throws {
+  /// By when it was begun, whatever its name; and nothing is made on the way.
+  @Test func unfinished_findsTheNewestOfThisExperimentThatLacksRuns() throws {
     try Fixture.inDirectory { directory in
       func place(_ name: String) -> URL { directory.appendingPathComponent(name) }
       let half = try grid(rates: [-4])
-      for name in ["1-half", "2-half"] { _ = try sweep(place(name), grid: half).run() }
+      for (age, name) in [(4, "z-half"), (3, "a-half")] {
+        let store = try sweep(place(name), grid: half)
+        _ = try store.run()
+        try FileManager.default.setAttributes(
+          [.modificationDate: Date(timeIntervalSinceNow: -60 * Double(age))],
+          ofItemAtPath: store.store.experimentFile.path)
+      }
       _ = try sweep(place("3-done")).run()
       _ = try sweep(place("4-other"), .epochs(1), grid: half).run()
+      try FileManager.default.createDirectory(
+        at: place("5-other"), withIntermediateDirectories: false)
       let found = RunStore.unfinished(
-        under: directory, settings: settings(.epochs(2)), grid: try grid())
-      #expect(found?.lastPathComponent == "2-half")
+        under: directory, of: experiment(.epochs(2)), grid: try grid())
+      #expect(found?.lastPathComponent == "a-half")
       #expect(
-        RunStore.unfinished(under: directory, settings: settings(.steps(3)), grid: half) == nil)
+        RunStore.unfinished(under: directory, of: experiment(.steps(3)), grid: half) == nil)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: place("5-other").path).isEmpty)
     }
   }
 
@@ -245,6 +257,6 @@ import Training
     #expect(data.description.trainCount == 180 && data.description.validationCount == 20)
     #expect(data.description.normalization.hasPrefix("fixed"))
     let (train, validation) = try data.upload(to: compute)
-    #expect(train.count == 180 && validation.count == 20 && train.inputs == 64)
+    #expect(train.count == 180 && validation?.count == 20 && train.inputs == 64)
   }
 }

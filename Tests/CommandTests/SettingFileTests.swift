@@ -1,86 +1,116 @@
 import ArgumentParser
+import Experiments
 import Foundation
+import Spectral
 import Testing
 
 @testable import GPUTrainCommand
 
-@Suite(.serialized) struct SweepFileTests {
-  /// The arguments that a file of this text stands for.
-  private func arguments(_ text: String) throws -> [String] {
+@Suite(.serialized) struct SettingFileTests {
+  /// What a file of this text asks for.
+  private func request(_ text: String, _ arguments: [String] = []) throws -> SweepCommand.Request {
     try CommandRunner.withTemporaryDirectory { directory in
       let file = directory.appendingPathComponent("sweep.yaml")
       try Data(text.utf8).write(to: file)
-      return try SweepFile(path: file.path).arguments
-        .map { $0.replacingOccurrences(of: file.path, with: "FILE") }
+      return try SweepCommand.Request(SweepCommand.parse([file.path] + arguments))
     }
   }
 
-  /// What is told of a file of this text, without the file's name.
-  private func mistakes(_ text: String) -> [String] {
+  /// What is reported of a file of this text, without the file's name.
+  private func mistakes(_ text: String, _ arguments: [String] = []) -> [String] {
     do {
-      _ = try arguments(text)
+      _ = try request(text, arguments)
       return []
     } catch {
       let lines = "\(error)".split(separator: "\n").map(String.init)
       return lines.compactMap { line in
-        line.range(of: "sweep.yaml:").map { String(line[$0.upperBound...]) }
+        line.hasPrefix("--")
+          ? line : line.range(of: "sweep.yaml:").map { String(line[$0.upperBound...]) }
       }
     }
   }
 
   @Test func values_areReadInEveryForm() throws {
-    #expect(
-      try arguments(
-        """
-        widths: [64, 128]
-        parametrization: sp,mup
-        log2-lr: {start: -11, stop: -4, count: 8}
-        hidden-pattern: [1, 4, 1]
-        bias: true
-        zero-readout: false
-        lr-multiplier: {layers.0: 2, readout: 0.5}
-        rate-rule: [readout=sp, layers.1=ntp:sgd]
-        schedule: cosine:0.1
-        memory:
-        json: false
-        """) == [
-          "--parametrization=sp,mup", "--widths=64,128", "--log2-lr=-11:-4:8",
-          "--hidden-pattern=1:4:1", "--no-zero-readout", "--bias", "--rate-rule=readout=sp",
-          "--rate-rule=layers.1=ntp:sgd", "--lr-multiplier=layers.0=2",
-          "--lr-multiplier=readout=0.5", "--schedule=cosine:0.1",
-        ])
-    #expect(try arguments("") == [])
-    #expect(try arguments("parametrizations: {mine: {}}\n") == ["--parametrization-file=FILE"])
+    let request = try request(
+      """
+      widths: [64, 128]
+      parametrization: sp,mup
+      log2-lr: {start: -11, stop: -4, count: 8}
+      hidden-pattern: [1, 4, 1]
+      bias: true
+      zero-readout: false
+      lr-multiplier: {layers.0: 2, readout: 0.5}
+      rate-rule: [readout=sp, layers.1=ntp:sgd]
+      schedule: cosine:0.1
+      memory:
+      diagnose: 5:norms
+      """)
+    #expect(request.grid.widths == [64, 128] && request.grid.parametrizations == ["sp", "mup"])
+    #expect(request.grid.log2LearningRates == (-11...(-4)).map(Double.init))
+    let settings = request.training.configuration
+    let expected = Configuration {
+      ($0.hiddenPattern, $0.bias, $0.zeroReadout) = ([1, 4, 1], true, false)
+      $0.rateMultipliers = [
+        RateMultiplier(place: "layers.0", factor: 2), RateMultiplier(place: "readout", factor: 0.5),
+      ]
+      $0.rateRules = [
+        try! RateRule(place: "readout", parametrization: "sp"),
+        try! RateRule(place: "layers.1", parametrization: "ntp", family: .sgd),
+      ]
+      $0.schedule = ScheduleChoice(.cosine, warmup: .share(0.1))
+    }
+    #expect(settings == expected)
+    #expect(request.training.execution.memory == nil)
+    #expect(request.training.execution.diagnose?.text == "5:norms")
+    let empty = try self.request("")
+    #expect(empty.axes == SweepSettings() && empty.training.configuration == Configuration())
+    let own = try self.request("parametrizations: {mine: {}}\nparametrization: mine\n")
+    #expect(own.training.configuration.parametrizations.map(\.name) == ["mine"])
   }
 
+  /// One declaration gives the option, the key of the file and the help.
   @Test func keys_areTheOptionsOfTheCommand() throws {
-    let entries = Set(try SweepCommand.parse([]).entries.map(\.name))
-    let helps = try OptionHelps.byName(of: SweepCommand.self).keys.filter {
-      !$0.hasPrefix("no-")
-    }
-    #expect(Set(helps).subtracting(entries) == ["print-config", "help", "quiet", "verbose"])
-    #expect(entries.isSubset(of: Set(helps)))
+    let keys = Set(SweepCommand.settings.map(\.name)).subtracting(["parametrizations"])
+    let options = Set(
+      try CommandRunner.options(of: SweepCommand.self).filter { !$0.hasPrefix("no-") })
+    #expect(options.subtracting(keys) == ["print-config", "help", "quiet", "verbose"])
+    #expect(keys.isSubset(of: options))
+    #expect(keys.count == SweepCommand.settings.count - 1)
+  }
+
+  @Test func optionsGivenBesideAFile_overrideIt() throws {
+    let text = "epochs: 3\ndepth: 2\nbias: true\nrate-rule: readout=sp\n"
+    let request = try request(text, ["--steps", "7", "--no-bias", "--rate-rule", "all=ntp"])
+    let settings = request.training.configuration
+    #expect(settings.length == .steps(7) && settings.depth == 2 && !settings.bias)
+    #expect(settings.rateRules.map(\.place) == ["all"])
+    // A wrong value is one even where another counts, and options come after the file's lines.
+    #expect(
+      mistakes("depth: 0\n", ["--depth", "2", "--norm", "layer"]) == [
+        "1: depth: expected an integer from 1 to 1024, got '0'",
+        "--norm: is for network residual-mlp",
+      ])
   }
 
   /// Text, and the lines of what is told of it.
   static let broken: [(String, [String])] = [
     ("witdhs: 64", ["1: unknown key 'witdhs'; did you mean 'widths'?"]),
     ("qqqqqqqq: 1", ["1: unknown key 'qqqqqqqq'; known are parametrization, optimizer, widths"]),
-    ("widths: [64, x]", ["1: widths: expected integers a,b,c, got '64,x'"]),
+    ("widths: [64, x]", ["1: widths: expected an integer, or several with commas", "got 64,x"]),
     ("depth: 3\nwidths: [64, 64]", ["2: widths: expected each value once, got 64 twice"]),
-    ("depth: 0", ["1: depth must be from 1 to 1024, got 0"]),
+    ("depth: 0", ["1: depth: expected an integer from 1 to 1024, got '0'"]),
     ("bias: maybe", ["1: bias: expected true or false, got 'maybe'"]),
-    ("widths: {a: 1}", ["1: widths: expected a value or a list"]),
+    ("widths: {a: 1}", ["1: widths: expected an integer, or several with commas"]),
     ("widths: [[1]]", ["1: widths: expected a value or a list"]),
-    ("log2-lr: {start: 1, stop: 2}", ["1: log2-lr: expected a value or a list, or start"]),
+    ("log2-lr: {start: 1, stop: 2}", ["1: log2-lr: expected START:STOP:COUNT or"]),
     ("optimizer: lion", ["1: optimizer: expected some of sgd"]),
     ("parametrization: spectal", ["1: parametrization: expected one of", "'spectral'?"]),
-    ("rate-rule: readout=sq", ["1: rate-rule readout=sq: parametrization: expected one of"]),
+    ("rate-rule: readout=sq", ["1: rate-rule: readout=sq: expected one of"]),
     ("lr-multiplier: {layers.9: 2}", ["1: lr-multiplier: expected all, input"]),
-    ("lr-multiplier: {readout: -2}", ["1: The value 'readout=-2' is invalid for 'lr-multiplier"]),
-    ("steps: 3\nepochs: 2", ["1: give epochs or steps, not both"]),
+    ("lr-multiplier: {readout: -2}", ["1: lr-multiplier: expected PLACE=FACTOR"]),
+    ("steps: 3\nepochs: 2", ["2: epochs: give epochs or steps, not both"]),
     ("weight-decay: 1\noptimizer: [adam, adamw]", ["1: weight-decay: these optimizers take"]),
-    ("memory: lots\nschedule: often", ["1: The value 'lots'", "2: The value 'often'"]),
+    ("memory: lots\nschedule: often", ["1: memory: expected", "2: schedule: expected"]),
     ("widths: [1", ["2: no valid YAML"]), ("- 1", ["1: expected keys with values"]),
     ("widths: 1\nwidths: 2", ["1: widths: expected each key once"]),
     ("parametrizations: 3", ["1: parametrizations: expected names"]),
@@ -102,6 +132,15 @@ import Testing
       ]
     ),
     (
+      "depth: 0\nwidths: [64, 64]\nwitdhs: 3\nbatch-size: x\nweight-decay: 1\noptimizer: [adam, adamw]"
+        + "\nlog2-lr: 2000",
+      [
+        "1: depth: expected", "2: widths: expected each value once, got 64 twice",
+        "3: unknown key 'witdhs'", "4: batch-size: expected an integer",
+        "5: weight-decay: these optimizers", "7: log2-lr: expected",
+      ]
+    ),
+    (
       "parametrizations:\n  a:\n    hidden:\n      sigma: 0\n      epsilon: -1",
       [
         "4: parametrization a: hidden.sigma.multiplier: expected a number > 0, got 0.0",
@@ -110,7 +149,7 @@ import Testing
     ),
     (
       "parametrization: [a, b]\noptimizer: sgd\nparametrizations:\n  a: {family: adam}\n  b: {}",
-      ["2: parametrization a is for updates of family adam, got sgd of family sgd"]
+      ["2: optimizer: parametrization a is for updates of family adam, got sgd of family sgd"]
     ),
     (
       "parametrization: [a, mupp]\nparametrizations:\n  a: {hiden: {}}",
@@ -154,7 +193,7 @@ import Testing
       #expect(stored.contains("widths: [8, 16, 24]\n") && stored.contains("steps: 5\n"))
       let longer = try CommandRunner.run(
         ["sweep", "my.yaml", "--epochs", "1", "--zero-readout", "--out", "plain"], in: directory)
-      for part in ["length.epochs: stored none, given 1", "zeroReadout: stored false, given true"] {
+      for part in ["epochs: stored none, given 1", "zero-readout: stored false, given true"] {
         #expect(longer.errors.contains(part), "\(longer.errors)")
       }
     }
@@ -162,14 +201,22 @@ import Testing
 
   @Test func everyDefault_isPrinted_andReadsBack() throws {
     let printed = try CommandRunner.run(["sweep", "--print-config"])
-    let arguments = try arguments(printed.output)
-    let defaults = try SweepCommand.parse([])
-    for (entry, other) in zip(try SweepCommand.parse(arguments).entries, defaults.entries)
-    where !other.isEmpty { #expect(entry.value == other.value, "\(entry.name)") }
+    let read = try request(printed.output)
+    #expect(read.axes == SweepSettings())
+    #expect(read.training.configuration == Configuration())
+    #expect(read.training.execution == ExecutionSettings())
+    #expect(read.training.computing == ComputeSettings())
+    for declaration in SweepCommand.settings where declaration.isOption {
+      let line = "\n\(declaration.name):"
+      #expect(
+        printed.output.contains(line) || printed.output.contains("\n# \(declaration.name):\n")
+          || ["out", "parametrization-file"].contains(declaration.name), "\(declaration.name)")
+    }
     // The example of a parametrization is one, once out of its comment.
     let example = printed.output.split(separator: "\n").drop { $0 != "# parametrizations:" }
       .map { $0.dropFirst(2) }.joined(separator: "\n")
-    #expect(try self.arguments(example) == ["--parametrization-file=FILE"])
+    #expect(
+      try request(example).training.configuration.parametrizations.map(\.name) == ["my-mup"])
   }
 
   @Test func customParametrization_equalToMupGivesItsBits_everywhere() throws {

@@ -28,18 +28,21 @@ struct ParametrizationFile {
   private(set) var names: [String] = []
   private(set) var mistakes: FileMistakes
 
-  /// The parametrizations of several files, whose names must differ.
+  /// The parametrizations of several files, after those that are known already. Those of one name
+  /// must be the same.
   ///
   /// - Throws: `FileMistakes`, `InvalidOption`.
-  static func read(_ paths: [String]) throws -> [CustomParametrization] {
-    var result: [CustomParametrization] = []
+  static func read(
+    _ paths: [String], after known: [CustomParametrization] = []
+  ) throws -> [CustomParametrization] {
+    var result = known
     for path in paths {
       guard let section = try YAMLFile.mapping(path: path)[Node(section)] else {
         throw InvalidOption("\(path): expected a section \(section), got none")
       }
       let file = ParametrizationFile(section, path: path)
       try file.mistakes.throwIfAny()
-      for own in file.parametrizations {
+      for own in file.parametrizations where !result.contains(own) {
         if result.contains(where: { $0.name == own.name }) {
           throw InvalidOption("\(path): parametrization \(own.name) is defined in another file too")
         }
@@ -146,7 +149,7 @@ struct ParametrizationFile {
     }
     for (key, value) in mapping {
       guard let name = key.string, known.contains(name) else {
-        mistakes.add(key, "\(what): \(SweepFile.unknown(key, among: known))")
+        mistakes.add(key, "\(what): \(SettingFile.unknown(key, among: known))")
         continue
       }
       body(&self, name, value)

@@ -1,3 +1,4 @@
+import Experiments
 import Foundation
 import Yams
 
@@ -6,12 +7,14 @@ struct FileMistakes: Error, CustomStringConvertible {
   /// The file, as it was named.
   let path: String
   private var mistakes: [(line: Int, text: String)] = []
+  /// What is wrong with options that were given beside it.
+  private var options: [String] = []
 
   init(path: String) {
     self.path = path
   }
 
-  var isEmpty: Bool { mistakes.isEmpty }
+  var isEmpty: Bool { mistakes.isEmpty && options.isEmpty }
 
   /// Notes a mistake at `node`.
   mutating func add(_ node: Node, _ text: String) {
@@ -22,22 +25,29 @@ struct FileMistakes: Error, CustomStringConvertible {
     mistakes.append((line, text.replacingOccurrences(of: "\n", with: " ")))
   }
 
+  /// Notes what is wrong with an option.
+  mutating func add(option problem: SettingProblem) { options.append(InvalidOption.text(problem)) }
+
   mutating func add(_ others: FileMistakes) {
     mistakes += others.mistakes
+    options += others.options
   }
 
   /// A line a mistake, in the order of the file: `sweep.yaml:12: unknown key …`.
   var description: String {
-    let lines = mistakes.enumerated().sorted {
-      ($0.element.line, $0.offset) < ($1.element.line, $1.offset)
-    }
-    .map { "\(path):\($0.element.line): \($0.element.text)" }
+    let lines =
+      mistakes.enumerated().sorted {
+        ($0.element.line, $0.offset) < ($1.element.line, $1.offset)
+      }
+      .map { "\(path):\($0.element.line): \($0.element.text)" } + options
     return lines.count == 1
       ? lines[0] : (["\(path) has \(lines.count) mistakes"] + lines).joined(separator: "\n")
   }
 
+  /// - Throws: all of it; `InvalidOption` where no file is at fault.
   func throwIfAny() throws {
-    if !isEmpty { throw self }
+    if !mistakes.isEmpty { throw self }
+    if !options.isEmpty { throw InvalidOption(options.joined(separator: "\n")) }
   }
 }
 

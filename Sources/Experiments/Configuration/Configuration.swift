@@ -1,0 +1,447 @@
+import Networks
+import Spectral
+import Tensors
+import Training
+
+/// Everything that a user can set and that decides a run's numbers, but for what sets the runs of a
+/// sweep apart (`RunCell`). A new setting is a property here and the use of it.
+public struct Configuration: SettingGroup {
+  /// The defaults of `gputrain sweep`.
+  public init() {}
+
+  // MARK: Data
+
+  /// Where the data lies; nil: the built-in glyphs. No part of a store's record, as every machine
+  /// may have it elsewhere: `Facts.data` says which data it is.
+  @Setting(
+    "data", "CIFAR-10 binary, IDX (.gz too), NPY pair or CSV; built-in glyphs where left out.",
+    value: "path", offers: .file([]))
+  public var data: String? = nil
+
+  /// How stored values become inputs.
+  @Setting(
+    "normalization",
+    "Normalisation; fixed is x·2/255 − 1, auto that for bytes and per feature for the rest.",
+    value: "kind")
+  public var normalization = NormalizationChoice.auto
+
+  /// Share of the rows held out where the data brings no validation part.
+  @Setting(
+    "validation-fraction", "Share of the rows held out where the data has no validation part.",
+    value: "share", in: .range(0..<1))
+  public var validationFraction = 0.1
+
+  // MARK: Network
+
+  /// Which architecture.
+  @Setting(
+    "network",
+    "The network: layers one after another, or blocks of two whose results are added to a stream.",
+    value: "name")
+  public var network = NetworkKind.mlp
+
+  /// Number of hidden layers, of a residual network of blocks.
+  @Setting(
+    "depth", "Number of hidden layers, of residual-mlp of blocks.", value: "layers",
+    in: .range(1...Limits.depth))
+  public var depth = 4
+
+  /// Of a residual network: what normalises a block's input and the stream's end.
+  @Setting(
+    "norm", "Of residual-mlp: what normalises each block's input and the last block's result.",
+    value: "kind")
+  public var norm = NormChoice.rms
+
+  /// Of a residual network: a block's inner width as a multiple of the width.
+  @Setting(
+    "expansion", "Of residual-mlp: a block's inner width as a multiple of the width.",
+    value: "factor", in: .range(1...Limits.depth))
+  public var expansion = 1
+
+  /// Of a residual network: what a block's result is multiplied by at the base depth.
+  @Setting(
+    "branch-multiplier", "Of residual-mlp: multiplies what a block adds, at the base depth.",
+    value: "factor", in: .positive)
+  public var branchMultiplier = 1.0
+
+  /// Of a residual network: the number of blocks at which that is the factor.
+  @Setting(
+    "base-depth",
+    "Of residual-mlp: what a block adds is multiplied by (depth/base depth)^−α.",
+    value: "layers", in: .range(1...Limits.depth))
+  public var baseDepth = 1
+
+  /// Of a residual network: α, the factor is multiplied by (depth/base depth)^−α.
+  @Setting(
+    "depth-exponent", "Of residual-mlp: the α of --base-depth.", value: "α", in: .range(0...8))
+  public var depthExponent = 0.5
+
+  /// Of a perceptron: hidden layer l (from 0) has width factors[l mod count]·width.
+  @Setting(
+    "hidden-pattern",
+    "Of mlp: hidden widths as multiples of the width, repeated over the depth: 1:4:1.",
+    value: "factors")
+  public var hiddenPattern: HiddenPattern = [1]
+
+  /// Whether layers add a bias.
+  @Setting("bias", "Give every layer a bias.")
+  public var bias = false
+
+  /// The nonlinearity after each hidden layer.
+  @Setting("activation", "After every layer but the readout.", value: "name")
+  public var activation = Activation.relu
+
+  /// a: the first layer's weight starts 1/√a as large, its product is multiplied by √a.
+  @Setting(
+    "input-multiplier", "The first weight starts 1/√a as large, its product is multiplied by √a.",
+    value: "a", in: .positive)
+  public var inputMultiplier = 1.0
+
+  /// Multiplies the logits.
+  @Setting("output-multiplier", "Multiplies the logits.", value: "factor", in: .positive)
+  public var outputMultiplier = 1.0
+
+  /// Whether the readout starts at zero.
+  @Setting("zero-readout", "Start the readout at 0.")
+  public var zeroReadout = true
+
+  /// Whether weights start at the spectral norm that their σ implies.
+  @Setting(
+    "spectral-init",
+    "Scale each initial weight to the spectral norm that its σ implies, σ(√fan-in + √fan-out).")
+  public var spectralInit = false
+
+  // MARK: Scaling
+
+  /// The width at which every parametrization equals the standard one.
+  @Setting(
+    "base-width", "Width at which every parametrization equals the standard one.", value: "width",
+    in: .range(1...Limits.size))
+  public var baseWidth = 64
+
+  /// Whether there is no base width.
+  @Setting("absolute", "Use the rules as such, relative to no base width.")
+  public var absolute = false
+
+  /// Learning-rate rules of single tensors.
+  @Setting(
+    "rate-rule",
+    "Take the learning-rate rule of some tensors from elsewhere: readout=sp, layers.1=ntp, "
+      + "all=spectral:sgd. May be repeated.", value: "place=rule[:family]")
+  public var rateRules: [RateRule] = []
+
+  /// Factors on the learning rates of single tensors.
+  @Setting(
+    "lr-multiplier",
+    "Multiply the learning rate of some tensors: layers.0=2, readout=0.5; 0 freezes them. May be "
+      + "repeated; later ones win.", value: "place=factor")
+  public var rateMultipliers: [RateMultiplier] = []
+
+  /// Parametrizations beside the built-in ones.
+  @Setting("parametrizations", "Parametrizations beside the built-in ones.", isOption: false)
+  public var parametrizations: [CustomParametrization] = []
+
+  // MARK: Training
+
+  /// What training minimises.
+  @Setting(
+    "loss", "What is minimised; mse is to the one-hot label less 1/classes.", value: "name")
+  public var loss = LossFunction.crossEntropy
+
+  /// Passes over the training examples; nil: the length is in steps.
+  @Setting(
+    "epochs", "Passes over the training rows, in place of steps.", value: "count",
+    in: .range(1...Limits.size), instead: "steps")
+  public var epochs: Int? = nil
+
+  /// Updates; nil: the length is in epochs.
+  @Setting(
+    "steps", "Steps to train.", value: "count", in: .range(1...Limits.size), instead: "epochs")
+  public var steps: Int? = 150
+
+  /// Examples per update.
+  @Setting("batch-size", "Rows a step.", value: "rows", in: .range(1...Limits.size))
+  public var batchSize = 64
+
+  /// Rows that are computed at a time; nil: a step's rows at once.
+  @Setting(
+    "micro-batch",
+    "Rows computed at a time, their gradients summed until a step's rows are done: less memory, the "
+      + "same training. (default: a step's rows at once)", value: "rows",
+    in: .range(1...Limits.size))
+  public var microBatch: Int? = nil
+
+  /// The learning rate over training.
+  @Setting(
+    "schedule",
+    "constant, warmup, cosine, linear or wsd, with the warm-up as a share of all steps or in "
+      + "steps: cosine:0.1, cosine:200steps.", value: "name[:warmup]",
+    offers: .oneOf(ScheduleChoice.names))
+  public var schedule = ScheduleChoice()
+
+  /// Strength and kind of weight decay.
+  @Setting(
+    "weight-decay",
+    "Weight decay; its kind is coupled, decoupled (AdamW's own) or independent of width.",
+    value: "λ[:kind]")
+  public var weightDecay = WeightDecayChoice()
+
+  /// Whether biases and gains decay too.
+  @Setting("decay-vectors", "Weight decay of biases and gains too.")
+  public var decayVectors = false
+
+  /// μ; nil: the rule's own.
+  @Setting(
+    "momentum", "μ of momentum and nesterov. (default: 0.9)", value: "μ", in: .range(0..<1))
+  public var momentum: Double? = nil
+
+  /// β₁; nil: the rule's own.
+  @Setting("beta1", "β₁ of adam, adamw and lion. (default: 0.9)", value: "β₁", in: .range(0..<1))
+  public var beta1: Double? = nil
+
+  /// β₂; nil: the rule's own.
+  @Setting(
+    "beta2", "β₂ of adam, adamw and lion. (default: 0.999, of lion 0.99)", value: "β₂",
+    in: .range(0..<1))
+  public var beta2: Double? = nil
+
+  /// ε; nil: the rule's own.
+  @Setting(
+    "epsilon", "ε of adam and adamw, at the base width. (default: 1e-8)", value: "ε",
+    in: .range(0...1))
+  public var epsilon: Double? = nil
+
+  /// The greatest norm of all gradients of a step together; nil: they are not clipped.
+  @Setting(
+    "clip-norm", "Scale down the gradients of a step whose norm, of all together, is above this.",
+    value: "norm", in: .positive)
+  public var clipNorm: Double? = nil
+
+  /// Parameters that are updated in their own way.
+  @Setting(
+    "group",
+    "Update some tensors in their own way: hidden=optimizer:lion,lr:0.1,beta1:0.95, "
+      + "readout=weight-decay:0,schedule:constant. May be repeated; later ones win.",
+    value: "place=key:value,…")
+  public var groups: [GroupChoice] = []
+}
+
+/// How long a run trains.
+public enum TrainingLength: Hashable, Sendable {
+  /// Passes over the training examples.
+  case epochs(Int)
+  /// Updates, whatever the size of the data.
+  case steps(Int)
+}
+
+extension Configuration {
+  /// How long a run trains.
+  public var length: TrainingLength {
+    get { epochs.map(TrainingLength.epochs) ?? .steps(steps ?? 1) }
+    set {
+      switch newValue {
+      case .epochs(let count): (epochs, steps) = (count, nil)
+      case .steps(let count): (epochs, steps) = (nil, count)
+      }
+    }
+  }
+
+  /// The parametrization of this name, custom or built in.
+  ///
+  /// - Throws: `UnknownParametrizationError`.
+  public func parametrization(
+    named name: String
+  ) throws(UnknownParametrizationError) -> any Parametrization {
+    try Parametrizations.named(name, or: parametrizations)
+  }
+
+  /// The network called `width`.
+  public func network(width: Int, inputs: Int, outputs: Int) -> any Architecture {
+    switch network {
+    case .mlp:
+      MLP(
+        inputs: inputs, hidden: hiddenWidths(width: width), outputs: outputs, bias: bias,
+        activation: activation, inputMultiplier: inputMultiplier,
+        outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
+    case .residualMLP:
+      ResidualMLP(
+        inputs: inputs, width: width, depth: depth, outputs: outputs, expansion: expansion,
+        normalization: norm.kind, bias: bias, activation: activation,
+        branchMultiplier: branchMultiplier, baseDepth: baseDepth, depthExponent: depthExponent,
+        inputMultiplier: inputMultiplier, outputMultiplier: outputMultiplier,
+        zeroReadout: zeroReadout)
+    }
+  }
+
+  /// Widths of a perceptron's hidden layers, first to last, where it is called `width`.
+  ///
+  ///     n_l = hiddenPattern[l mod count]·width,  l = 0 … depth − 1
+  public func hiddenWidths(width: Int) -> [Int] {
+    let factors = hiddenPattern.factors
+    return (0..<depth).map { factors[$0 % factors.count] * width }
+  }
+
+  /// The paths of the network's matrices, in order: those that are measured and checked. They depend
+  /// neither on the data nor on the width.
+  public var layerNames: [String] {
+    let graph = network(width: 1, inputs: 1, outputs: 1).graph
+    return graph.linearNodes.map { graph[$0].name }
+  }
+
+  // MARK: In words
+
+  /// The network's hidden part in a few words: "4 hidden layers".
+  var blocksInWords: String {
+    ReportParts.count(depth, network == .mlp ? "hidden layer" : "residual block")
+  }
+
+  /// The same with what its width and blocks are.
+  var networkInWords: String {
+    guard network == .residualMLP else {
+      let pattern = hiddenPattern.setting.optionText
+      return "\(blocksInWords) of the width" + (pattern == "1" ? "" : " times \(pattern)")
+    }
+    let inner = expansion == 1 ? "" : ", \(expansion) times as wide inside"
+    let norm = norm == .none ? "no normalisation" : "\(norm.rawValue) norm"
+    return "\(blocksInWords) of the width\(inner), \(norm), branches times "
+      + "\(branchMultiplier) · (depth/\(baseDepth))^−\(depthExponent)"
+  }
+
+  // MARK: What makes no sense together
+
+  /// What is wrong with the settings together, for runs under these parametrizations and optimizers.
+  ///
+  /// - widest: the greatest width of a run.
+  public func problems(
+    parametrizations names: [String], optimizers: [OptimizerKind], widest: Int
+  ) -> [SettingProblem] {
+    parametrizationProblems(names, optimizers) + networkProblems(widest: max(baseWidth, widest))
+      + selectorProblems + trainingProblems(optimizers) + optimizationProblems(optimizers)
+  }
+
+  private func parametrizationProblems(
+    _ names: [String], _ optimizers: [OptimizerKind]
+  ) -> [SettingProblem] {
+    var problems: [SettingProblem] = []
+    for name in names {
+      do {
+        _ = try parametrization(named: name)
+      } catch {
+        problems.append(
+          SettingProblem("parametrization", error.detail, involved: ["parametrizations"]))
+      }
+      let family = parametrizations.first { $0.name == name }?.family
+      if let family, let other = optimizers.first(where: { $0.family != family }) {
+        problems.append(
+          SettingProblem(
+            "optimizer",
+            "parametrization \(name) is for updates of family \(family.rawValue), got "
+              + "\(other.rawValue) of family \(other.family.rawValue)",
+            involved: ["parametrization", "parametrizations"]))
+      }
+    }
+    for rule in rateRules {
+      do {
+        _ = try parametrization(named: rule.parametrization)
+      } catch {
+        problems.append(
+          SettingProblem(
+            "rate-rule", "\(rule.setting.optionText): \(error.detail)",
+            involved: ["parametrizations"]))
+      }
+    }
+    return problems
+  }
+
+  private func networkProblems(widest: Int) -> [SettingProblem] {
+    var problems: [SettingProblem] = []
+    let defaults = Configuration()
+    func isChanged<Value: Equatable>(_ path: KeyPath<Configuration, Value>) -> Bool {
+      self[keyPath: path] != defaults[keyPath: path]
+    }
+    switch network {
+    case .mlp:
+      for (name, isGiven) in [
+        ("norm", isChanged(\.norm)), ("expansion", isChanged(\.expansion)),
+        ("branch-multiplier", isChanged(\.branchMultiplier)),
+        ("base-depth", isChanged(\.baseDepth)), ("depth-exponent", isChanged(\.depthExponent)),
+      ] where isGiven {
+        problems.append(SettingProblem(name, "is for network residual-mlp", involved: ["network"]))
+      }
+    case .residualMLP:
+      if isChanged(\.hiddenPattern) {
+        problems.append(
+          SettingProblem(
+            "hidden-pattern", "is for network mlp; expansion widens a block",
+            involved: ["network"]))
+      }
+    }
+    let factors = [("hidden-pattern", hiddenPattern.factors), ("expansion", [expansion])]
+    for (name, factors) in factors {
+      if let factor = factors.first(where: { $0 > Limits.size / widest }) {
+        problems.append(
+          SettingProblem(
+            name, "factor \(factor) at width \(widest) gives more than \(Limits.size) units",
+            involved: ["widths", "width", "base-width"]))
+      }
+    }
+    return problems
+  }
+
+  /// Selectors of tensors that select none of the network's.
+  private var selectorProblems: [SettingProblem] {
+    let given =
+      rateRules.map { ("rate-rule", $0.place) }
+      + rateMultipliers.map { ("lr-multiplier", $0.place) } + groups.map { ("group", $0.selector) }
+    if given.isEmpty { return [] }
+    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    let names = layerNames
+    return given.filter { _, place in
+      !parameters.contains { RateRule.applies(place, to: $0.path, role: $0.shape.role) }
+    }.map { name, place in
+      SettingProblem(
+        name,
+        "expected all, input, hidden, readout or \(names[0]) … \(names[names.count - 1]), got "
+          + "'\(place)'" + (place.hasSuffix(".bias") && !bias ? " without bias" : ""),
+        involved: ["network", "depth", "bias"])
+    }
+  }
+
+  private func trainingProblems(_ optimizers: [OptimizerKind]) -> [SettingProblem] {
+    var problems: [SettingProblem] = []
+    func add(_ text: String) {
+      problems.append(SettingProblem("weight-decay", text, involved: ["optimizer"]))
+    }
+    if weightDecay.strength > 0 {
+      let kinds = Set(optimizers.map { weightDecay.kind ?? $0.defaultWeightDecayKind })
+      let strength = JSONValue.number(weightDecay.strength).optionText
+      if kinds.count > 1 {
+        add(
+          "these optimizers take decay in different ways; name one: "
+            + "\(strength):coupled, \(strength):decoupled or \(strength):independent")
+      } else if kinds == [.coupled],
+        let rule = optimizers.first(where: { !$0.supportsCoupledDecay })
+      {
+        add("\(rule.rawValue) takes decay beside its update only")
+      }
+    }
+    if case .steps(let warmup) = schedule.warmup, let steps, warmup >= steps {
+      problems.append(Self.warmupProblem(warmup, steps))
+    }
+    return problems
+  }
+
+  /// A warm-up that is as long as the run.
+  static func warmupProblem(_ warmup: Int, _ steps: Int) -> SettingProblem {
+    SettingProblem(
+      "schedule", "expected a warm-up shorter than the run's \(steps) steps, got \(warmup)",
+      involved: ["steps", "epochs"])
+  }
+}
+
+extension UnknownParametrizationError {
+  /// What was expected and given, without the name of the option.
+  fileprivate var detail: String {
+    description.hasPrefix("parametrization: ") ? String(description.dropFirst(17)) : description
+  }
+}

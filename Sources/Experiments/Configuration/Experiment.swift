@@ -1,0 +1,139 @@
+import Networks
+import Tensors
+
+/// The data a run learns from, as far as its numbers depend on it.
+public struct DataDescription: Codable, Hashable, Sendable {
+  /// The data set's name on the command line.
+  public var name: String
+  /// A hash of the examples, so that another version of the same name is another experiment.
+  public var fingerprint: String
+  /// Numbers per example (≥ 1).
+  public var inputs: Int
+  /// Number of classes, which is the number of the network's outputs (≥ 1).
+  public var classes: Int
+  /// Training examples.
+  public var trainCount: Int
+  /// Validation examples; 0 where there is no validation set.
+  public var validationCount: Int
+  /// How raw values became inputs, in words.
+  public var normalization: String
+
+  /// Describes a data set by all that a run's numbers depend on.
+  public init(
+    name: String, fingerprint: String, inputs: Int, classes: Int, trainCount: Int,
+    validationCount: Int, normalization: String
+  ) {
+    precondition(inputs >= 1 && classes >= 1, "data needs ≥ 1 input and class")
+    self.name = name
+    self.fingerprint = fingerprint
+    self.inputs = inputs
+    self.classes = classes
+    self.trainCount = trainCount
+    self.validationCount = validationCount
+    self.normalization = normalization
+  }
+}
+
+/// What a run's numbers depend on beside its settings: what was found of the data, the device and
+/// the initial weights.
+public struct Facts: Codable, Hashable, Sendable {
+  /// What is learned.
+  public var data: DataDescription
+  /// Name of the GEMM backend in use, as resolved (never "auto").
+  public var gemm: String
+  /// What matrix products round their operands to.
+  public var precision: ProductPrecision
+  /// Hash of the weights that runs start from; nil: they are drawn.
+  public var initialWeights: String?
+
+  private enum CodingKeys: String, CodingKey {
+    case data, gemm, precision
+    case initialWeights = "initial-weights"
+  }
+
+  /// Facts; by default products round nothing and weights are drawn.
+  public init(
+    data: DataDescription, gemm: String, precision: ProductPrecision = .fp32,
+    initialWeights: String? = nil
+  ) {
+    (self.data, self.gemm, self.precision) = (data, gemm, precision)
+    self.initialWeights = initialWeights
+  }
+
+  /// The facts of `data` on `compute`, weights drawn.
+  public init(data: TrainingData, compute: Compute) {
+    self.init(
+      data: data.description, gemm: compute.multiplier.name,
+      precision: compute.multiplier.precision)
+  }
+}
+
+/// What all runs of a sweep share: the settings, and the facts that they met with.
+///
+///     let experiment = Experiment(
+///       Configuration { $0.depth = 2 }, Facts(data: data, compute: compute))
+///
+/// A store holds runs of one such value.
+public struct Experiment: Codable, Hashable, Sendable {
+  /// What users set; without the place of the data, which says nothing of it.
+  public var settings: Configuration
+  /// What was found.
+  public var facts: Facts
+
+  /// An experiment of these settings and facts.
+  public init(_ settings: Configuration, _ facts: Facts) {
+    (self.settings, self.facts) = (settings, facts)
+    self.settings.data = nil
+  }
+
+  /// The network called `width`.
+  public func network(width: Int) -> any Architecture {
+    settings.network(width: width, inputs: facts.data.inputs, outputs: facts.data.classes)
+  }
+
+  /// Steps of one pass over the training rows; the last may be short.
+  public var stepsPerEpoch: Int {
+    (facts.data.trainCount + settings.batchSize - 1) / settings.batchSize
+  }
+
+  /// Steps of a whole run.
+  public var totalSteps: Int {
+    switch settings.length {
+    case .epochs(let count): count * stepsPerEpoch
+    case .steps(let count): count
+    }
+  }
+
+  /// What the settings cannot be with these facts.
+  public var problems: [SettingProblem] {
+    var problems: [SettingProblem] = []
+    let rows = facts.data.trainCount
+    if settings.batchSize > rows {
+      problems.append(
+        SettingProblem(
+          "batch-size", "expected at most the \(rows) training rows, got \(settings.batchSize)"))
+    }
+    if case .steps(let warmup) = settings.schedule.warmup, warmup >= totalSteps {
+      problems.append(Configuration.warmupProblem(warmup, totalSteps))
+    }
+    return problems
+  }
+
+  /// Every setting and fact that has a value, by the setting's name or the fact's path.
+  var leaves: [String: JSONValue] {
+    let facts = (try? JSONValue(of: facts).leaves) ?? [:]
+    return settings.record.merging(facts) { settings, _ in settings }
+  }
+
+  /// Whether steps and epochs can be counted, which values from a file may not let.
+  var isCountable: Bool {
+    let count =
+      switch settings.length {
+      case .epochs(let count), .steps(let count): count
+      }
+    let bound = 1 << 31
+    return [settings.batchSize, facts.data.trainCount, count].allSatisfy {
+      (1..<bound).contains($0)
+    }
+  }
+}

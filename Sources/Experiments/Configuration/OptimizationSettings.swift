@@ -1,0 +1,156 @@
+import Spectral
+import Training
+
+extension Configuration {
+  /// How a run's parameters are updated under `optimizer`.
+  ///
+  /// - totalSteps: of the run.
+  func optimization(_ optimizer: OptimizerKind, totalSteps: Int) -> Optimization {
+    Optimization(
+      optimizer, hyperparameters: hyperparameters, weightDecay: weightDecay.decay(for: optimizer),
+      decaysVectors: decayVectors, schedule: schedule.schedule(of: totalSteps),
+      groups: rateMultipliers.map { ParameterGroup($0.place, rateFactor: $0.factor) }
+        + groups.map { $0.group(totalSteps: totalSteps, optimizer: optimizer) },
+      clipNorm: clipNorm)
+  }
+
+  /// The update rule's numbers; those that are nil are the rule's own.
+  private var hyperparameters: Hyperparameters {
+    Hyperparameters(momentum: momentum, beta1: beta1, beta2: beta2, epsilon: epsilon)
+  }
+
+  /// What makes no sense together of the settings that say how parameters are updated.
+  func optimizationProblems(_ optimizers: [OptimizerKind]) -> [SettingProblem] {
+    var problems: [SettingProblem] = []
+    let used = optimizers + groups.compactMap(\.optimizer)
+    for name in hyperparameters.given
+    where !optimizers.contains(where: { $0.hyperparameters.contains(name) }) {
+      let having = OptimizerKind.allCases.filter { $0.hyperparameters.contains(name) }
+      problems.append(
+        SettingProblem(
+          name.rawValue, "is for \(having.map(\.rawValue).joined(separator: ", "))",
+          involved: ["optimizer"]))
+    }
+    for group in groups {
+      let own = group.optimizer.map { [$0] } ?? optimizers
+      for name in group.hyperparameters.given
+      where !own.contains(where: { $0.hyperparameters.contains(name) }) {
+        problems.append(
+          SettingProblem(
+            "group", "\(group.selector): \(own[0].rawValue) has no \(name.rawValue)",
+            involved: ["optimizer"]))
+      }
+      let decay = group.weightDecay ?? weightDecay
+      if decay.strength > 0, let rule = group.optimizer, !rule.supportsCoupledDecay,
+        (decay.kind ?? rule.defaultWeightDecayKind) == .coupled
+      {
+        problems.append(
+          SettingProblem(
+            "group", "\(group.selector): \(rule.rawValue) takes decay beside its update only",
+            involved: ["weight-decay"]))
+      }
+    }
+    for name in Set(used.map(\.family)).count > 1 ? parametrizations : [] {
+      if let family = name.family, let other = used.first(where: { $0.family != family }) {
+        problems.append(
+          SettingProblem(
+            "group",
+            "parametrization \(name.name) is for updates of family \(family.rawValue), got "
+              + "\(other.rawValue) of family \(other.family.rawValue)",
+            involved: ["optimizer", "parametrizations"]))
+      }
+    }
+    if let microBatch, microBatch > batchSize {
+      problems.append(
+        SettingProblem(
+          "micro-batch", "expected at most the \(batchSize) rows of a step, got \(microBatch)",
+          involved: ["batch-size"]))
+    }
+    return problems
+  }
+
+  /// Whether decay is asked for and leaves some parameters out by default.
+  public var leavesVectorsOutOfDecay: Bool {
+    weightDecay.strength > 0 && !decayVectors
+      && network(width: 1, inputs: 1, outputs: 1).graph.parameters.contains { $0.shape.isVector }
+  }
+}
+
+/// Parameters that are updated in their own way: `readout=optimizer:sgd,lr:0.5,weight-decay:0`.
+public struct GroupChoice: SettingValue {
+  /// Which parameters, as of `ParameterGroup`.
+  public let selector: String
+  /// The update rule; nil: the others'.
+  public private(set) var optimizer: OptimizerKind?
+  /// The rule's numbers.
+  public private(set) var hyperparameters = Hyperparameters()
+  /// A factor on the learning rate; 0 freezes.
+  public private(set) var rateFactor: Double?
+  /// Weight decay; nil: the others'.
+  public private(set) var weightDecay: WeightDecayChoice?
+  /// The learning rate over training; nil: the others'.
+  public private(set) var schedule: ScheduleChoice?
+
+  /// Reads SELECTOR=KEY:VALUE,KEY:VALUE…
+  public init?(setting: JSONValue) {
+    guard let (selector, text) = setting.pair else { return nil }
+    self.selector = selector
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let sides = part.split(separator: ":", maxSplits: 1).map {
+        $0.trimmingCharacters(in: .whitespaces)
+      }
+      guard sides.count == 2, read(sides[0], .string(sides[1])) else { return nil }
+    }
+  }
+
+  private mutating func read(_ key: String, _ value: JSONValue) -> Bool {
+    switch key {
+    case "optimizer": optimizer = OptimizerKind(setting: value)
+    case "lr": rateFactor = Double(setting: value).flatMap { $0 >= 0 ? $0 : nil }
+    case "weight-decay": weightDecay = WeightDecayChoice(setting: value)
+    case "schedule": schedule = ScheduleChoice(setting: value)
+    default:
+      guard let name = Hyperparameters.Name(rawValue: key), let number = Double(setting: value),
+        number >= 0, name == .epsilon || number < 1
+      else { return false }
+      hyperparameters[name] = number
+      return true
+    }
+    return keys.contains { $0.name == key }
+  }
+
+  /// What the group says, by its keys.
+  private var keys: [(name: String, value: JSONValue)] {
+    let all: [(String, JSONValue?)] =
+      [("optimizer", optimizer?.setting), ("lr", rateFactor?.setting)]
+      + hyperparameters.given.map { ($0.rawValue, hyperparameters[$0]?.setting) }
+      + [("weight-decay", weightDecay?.setting), ("schedule", schedule?.setting)]
+    return all.compactMap { name, value in value.map { (name, $0) } }
+  }
+
+  /// The text.
+  public var setting: JSONValue {
+    .string(
+      "\(selector)=" + keys.map { "\($0.name):\($0.value.optionText)" }.joined(separator: ","))
+  }
+  /// For errors.
+  public static var expected: String {
+    let names = ["optimizer", "lr"] + Hyperparameters.Name.allCases.map(\.rawValue)
+    return "PLACE=KEY:VALUE,… with keys \(names.joined(separator: ", ")), weight-decay, schedule"
+  }
+  /// Once for each group.
+  public static var shape: SettingDeclaration.Shape { .repeated }
+  /// Yes.
+  public static var takesPairs: Bool { true }
+
+  /// As the trainer takes it.
+  ///
+  /// - optimizer: of parameters whose group names none.
+  func group(totalSteps: Int, optimizer base: OptimizerKind) -> ParameterGroup {
+    ParameterGroup(
+      selector, optimizer: optimizer, hyperparameters: hyperparameters, rateFactor: rateFactor,
+      weightDecay: weightDecay.map {
+        $0.decay(for: optimizer ?? base) ?? WeightDecay(strength: 0, kind: .decoupled)
+      }, schedule: schedule?.schedule(of: totalSteps))
+  }
+}

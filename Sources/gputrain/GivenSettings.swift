@@ -1,0 +1,239 @@
+import Experiments
+import Foundation
+import Tensors
+import Training
+
+/// Settings that were given, later ones in place of earlier ones, and what is wrong with them.
+struct GivenSettings {
+  /// The values by name.
+  private(set) var values: [String: JSONValue] = [:]
+  /// The lines of those that a file gives.
+  private var lines: [String: Int] = [:]
+  /// Settings whose values are wrong.
+  private var wrong: Set<String> = []
+  private var mistakes: FileMistakes
+
+  /// - path: of the file that gives some; for errors.
+  init(file path: String = "") { mistakes = FileMistakes(path: path) }
+
+  /// What a setting file gives.
+  ///
+  /// - Throws: `InvalidOption`, `FileMistakes` where it is no YAML.
+  init(_ file: SettingFile) {
+    mistakes = file.mistakes
+    for (declaration, value, line) in file.values {
+      lines[declaration.name] = line
+      if let text = declaration.problem(value) {
+        note(SettingProblem(declaration.name, text))
+      } else {
+        values[declaration.name] = value
+      }
+    }
+    wrong.formUnion(file.wrong)
+  }
+
+  /// Gives settings on the command line; what was given before of the same name, or of one that is
+  /// given in its place, no longer counts.
+  mutating func add(
+    _ given: [String: JSONValue], of declarations: [SettingDeclaration] = Configuration.declarations
+  ) {
+    for (name, value) in given {
+      values[name] = value
+      lines[name] = nil
+      if let other = declarations.first(where: { $0.name == name })?.alternative,
+        given[other] == nil
+      {
+        values[other] = nil
+      }
+    }
+  }
+
+  /// Those of a group's settings that were given, in place of its defaults.
+  mutating func settings<Group: SettingGroup>(over defaults: Group) -> Group {
+    let names = Set(Group.declarations.map(\.name))
+    do {
+      return try defaults.replacing(values.filter { names.contains($0.key) })
+    } catch {
+      for problem in error.problems { note(problem) }
+      return defaults
+    }
+  }
+
+  /// Notes a problem: by its line where a file gives the setting. Where a setting that it depends on
+  /// is wrong itself, there is nothing to say.
+  mutating func note(_ problem: SettingProblem) {
+    guard wrong.isDisjoint(with: problem.involved) else { return }
+    if let name = problem.name {
+      if !problem.involved.isEmpty && wrong.contains(name) { return }
+      wrong.insert(name)
+    }
+    if let name = problem.name, let line = lines[name] {
+      mistakes.add(line: line, problem.description)
+    } else {
+      mistakes.add(option: problem)
+    }
+  }
+
+  mutating func note(_ problems: [SettingProblem]) {
+    for problem in problems { note(problem) }
+  }
+
+  /// - Throws: everything that was noted: `FileMistakes`, or `InvalidOption` where no file is at fault.
+  func throwIfAny() throws { try mistakes.throwIfAny() }
+}
+
+/// What commands that train were asked for, apart from which runs.
+struct TrainingRequest {
+  var configuration: Configuration
+  let execution: ExecutionSettings
+  let computing: ComputeSettings
+
+  /// The request of what was given.
+  ///
+  /// - Throws: `FileMistakes`, `InvalidOption` of a file with parametrizations.
+  init(_ given: inout GivenSettings, defaults: Configuration = Configuration()) throws {
+    configuration = given.settings(over: defaults)
+    execution = given.settings(over: ExecutionSettings())
+    computing = given.settings(over: ComputeSettings())
+    let files = execution.parametrizationFiles.map(\.path)
+    configuration.parametrizations = try ParametrizationFile.read(
+      files, after: configuration.parametrizations)
+  }
+
+  /// The request of a command line alone.
+  ///
+  /// - Throws: as `init(_:defaults:)`.
+  init<Selection: SettingSelection, Execution: SettingSelection>(
+    _ configuration: SettingOptions<Selection>, _ computing: ComputeOptions,
+    _ execution: SettingOptions<Execution>, parametrizations: [String], optimizer: OptimizerKind,
+    widths: [Int]
+  ) throws where Selection.Group == Configuration {
+    var given = GivenSettings()
+    given.add(configuration.given)
+    given.add(computing.given)
+    given.add(execution.given)
+    try self.init(&given, defaults: Selection.defaults)
+    try check(
+      parametrizations: parametrizations, optimizers: [optimizer], widths: widths, &given)
+  }
+
+  /// Notes what makes no sense together, and names the kind of weight decay.
+  ///
+  /// - Throws: everything that was noted.
+  mutating func check(
+    parametrizations: [String], optimizers: [OptimizerKind], widths: [Int],
+    _ given: inout GivenSettings
+  ) throws {
+    given.note(
+      configuration.problems(
+        parametrizations: parametrizations, optimizers: optimizers, widest: widths.max() ?? 1))
+    try given.throwIfAny()
+    // A store then says which it was, and an optimizer's own kind is the same as naming it.
+    let decay = configuration.weightDecay.decay(for: optimizers[0])
+    configuration.weightDecay = WeightDecayChoice(decay?.strength ?? 0, decay?.kind)
+  }
+
+  /// The device, its computation and the data, announced on standard error.
+  func prepare() throws -> (compute: Compute, data: TrainingData) {
+    let compute = try computing.compute()
+    let device = compute.queue.device
+    let source = try configuration.data.map(DataSet.load) ?? LoadedData(train: .glyphs())
+    let prepared = try TrainingData(
+      source, validationFraction: configuration.validationFraction,
+      normalization: configuration.normalization.normalization)
+    Terminal.note(
+      "device: \(device.index) \(device.name) (\(device.kind.rawValue)), "
+        + "matrix products by \(compute.multiplier.name)"
+        + (compute.multiplier.precision == .fp32 ? "" : ", \(compute.multiplier.precision)")
+        + (compute.productTuning.map { ", tuned \($0.day)" } ?? ""))
+    Terminal.note(
+      "data: \(prepared.description.name), \(prepared.description.trainCount) training and "
+        + "\(prepared.description.validationCount) validation rows of "
+        + "\(prepared.description.inputs) inputs, \(prepared.description.classes) classes")
+    return (compute, prepared)
+  }
+
+  /// What runs of this request share.
+  ///
+  /// - objective: that is asked for, if one is.
+  /// - Throws: `InvalidOption` where data and settings do not fit.
+  func experiment(
+    _ data: TrainingData, _ compute: Compute, objective: Objective? = nil
+  ) throws -> Experiment {
+    let experiment = Experiment(configuration, Facts(data: data, compute: compute))
+    var problems = experiment.problems
+    if objective == .validationLoss && data.description.validationCount == 0 {
+      problems.append(SettingProblem("objective", "the data has no validation rows"))
+    }
+    if !problems.isEmpty { throw InvalidOption(problems) }
+    return experiment
+  }
+
+  /// How much device memory may be taken.
+  func memoryPlan(_ compute: Compute) -> MemoryPlan {
+    let plan = MemoryPlan(device: compute.queue.device, budget: execution.memory?.bytes)
+    let origin = execution.memory == nil ? "by default" : "by --memory"
+    Terminal.detail("memory: \(plan.budget / (1 << 20)) MiB for runs, \(origin)")
+    return plan
+  }
+
+  /// Says what `spectral-literal` does below the input size, where it is among the rules.
+  func note(parametrizations: [String], widths: [Int], _ experiment: Experiment) {
+    let inputs = experiment.facts.data.inputs
+    let below = widths.filter { configuration.hiddenWidths(width: $0)[0] < inputs }
+    guard parametrizations.contains("spectral-literal"), let width = below.min() else { return }
+    Terminal.note(
+      "spectral-literal at width \(width), below the \(inputs) inputs: first-layer features start "
+        + "small and grow with width, so rates need not carry over; spectral takes the limit there")
+  }
+
+  /// The sweep of `grid` with these settings, its data loaded and its store opened.
+  ///
+  /// - objective: the loss that is asked for. keeping: what is kept of a single run. store: where results go where `--out` does not say.
+  func sweep(
+    _ grid: SweepGrid, objective: Objective? = nil, keeping: RunKeeping? = nil, store: URL? = nil
+  ) throws -> Sweep {
+    let (compute, data) = try prepare()
+    var experiment = try experiment(data, compute, objective: objective)
+    note(parametrizations: grid.parametrizations, widths: grid.widths, experiment)
+    if grid.optimizers.contains(.adamw) && configuration.weightDecay.strength == 0 {
+      Terminal.note("adamw without --weight-decay trains as adam")
+    }
+    if configuration.leavesVectorsOutOfDecay {
+      Terminal.note("biases and gains do not decay; --decay-vectors has them decay too")
+    }
+    switch keeping?.start {
+    case .weights(let weights): experiment.facts.initialWeights = weights.fingerprint
+    case .checkpoint(let checkpoint, let path):
+      experiment.facts.initialWeights = checkpoint.configuration.experiment.facts.initialWeights
+      try checkpoint.check(
+        against: RunConfiguration(experiment, grid.cells[0]), diagnosis: execution.diagnose,
+        path: path)
+      if checkpoint.device != compute.deviceDescription {
+        Terminal.note(
+          "the checkpoint is of another device, \(checkpoint.device): from here on numbers may "
+            + "be rounded in other ways")
+      }
+    case .drawn, nil: break
+    }
+    let directory =
+      execution.out.map { URL(fileURLWithPath: $0) } ?? store
+      ?? directory(of: experiment, grid: grid)
+    return try Sweep(
+      experiment: experiment, grid: grid, data: data, directory: directory, compute: compute,
+      memory: memoryPlan(compute), diagnosis: execution.diagnose, keeping: keeping,
+      checkpointEvery: keeping == nil ? execution.checkpointEvery : nil,
+      events: execution.tensorboard
+        ? EventFolder(directory: directory.appendingPathComponent("tensorboard")) { Date() } : nil)
+  }
+
+  /// Where results go where nothing is said: the newest sweep under runs/ of this experiment that is
+  /// not done, else a new directory there.
+  private func directory(of experiment: Experiment, grid: SweepGrid) -> URL {
+    if let begun = RunStore.unfinished(under: RunDirectory.all, of: experiment, grid: grid) {
+      Terminal.note("continuing \(begun.relativePath)")
+      return begun
+    }
+    return RunDirectory.new(named: experiment.facts.data.name)
+  }
+}

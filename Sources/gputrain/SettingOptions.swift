@@ -1,0 +1,269 @@
+import ArgumentParser
+import Experiments
+import Foundation
+import Tensors
+import Training
+
+/// Which settings of a group a command offers, and with which defaults.
+protocol SettingSelection {
+  associatedtype Group: SettingGroup
+  /// The command's defaults.
+  static var defaults: Group { get }
+  /// Names of settings that the command does not offer.
+  static var omitted: Set<String> { get }
+  /// Help that is other in this command, by name.
+  static var helps: [String: String] { get }
+}
+
+extension SettingSelection {
+  static var defaults: Group { Group() }
+  static var omitted: Set<String> { [] }
+  static var helps: [String: String] { [:] }
+
+  /// The settings that the command line has.
+  static var offered: [SettingDeclaration] {
+    Group.declarations.filter { $0.isOption && !omitted.contains($0.name) }
+  }
+
+  /// The help of a setting.
+  static func help(_ declaration: SettingDeclaration) -> String {
+    helps[declaration.name] ?? declaration.help
+  }
+}
+
+/// A group's settings as options of a command line.
+///
+/// ArgumentParser finds a type's options by mirroring a value of it, and fills the type through
+/// `Decodable`. So the mirror of this one shows an option for every setting, made from its
+/// declaration, and the decoder is asked for each by name.
+struct SettingOptions<Selection: SettingSelection>: ParsableArguments, CustomReflectable {
+  /// What was given, by name.
+  private(set) var given: [String: JSONValue] = [:]
+
+  init() {}
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Name.self)
+    for declaration in Selection.offered {
+      let key = Name(stringValue: declaration.name)
+      switch declaration.shape {
+      case .flag:
+        given[declaration.name] = try container.decode(Flag<Bool?>.self, forKey: key)
+          .wrappedValue.map(JSONValue.bool)
+      case .value:
+        given[declaration.name] = try container.decode(Option<String?>.self, forKey: key)
+          .wrappedValue.map(JSONValue.string)
+      case .repeated:
+        let values = try container.decode(Option<[String]>.self, forKey: key).wrappedValue
+        if !values.isEmpty { given[declaration.name] = .array(values.map(JSONValue.string)) }
+      }
+    }
+  }
+
+  private struct Name: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  var customMirror: Mirror {
+    let defaults = Selection.defaults.values
+    return Mirror(
+      self,
+      children: Selection.offered.map {
+        ("_\($0.name)", Self.argument($0, byDefault: defaults[$0.name, default: .null]))
+      })
+  }
+
+  private static func argument(
+    _ declaration: SettingDeclaration, byDefault value: JSONValue
+  ) -> Any {
+    var notes: [String] = []
+    if !declaration.choices.isEmpty {
+      notes.append("values: \(declaration.choices.joined(separator: ", "))")
+    }
+    switch value {
+    case .null: break
+    case .bool(let isSet): notes.append("default: --\(isSet ? "" : "no-")\(declaration.name)")
+    default: notes.append("default: \(value.optionText)")
+    }
+    let help = ArgumentHelp(
+      Selection.help(declaration) + (notes.isEmpty ? "" : " (\(notes.joined(separator: "; ")))"),
+      valueName: declaration.valueName)
+    let name = NameSpecification.customLong(declaration.name)
+    let completion = declaration.completion.kind(choices: declaration.choices)
+    switch declaration.shape {
+    case .flag: return Flag<Bool?>(name: name, inversion: .prefixedNo, help: help)
+    case .value:
+      return Option<String?>(
+        name: name, parsing: declaration.isNumeric ? .unconditional : .next, help: help,
+        completion: completion)
+    case .repeated:
+      return Option<[String]>(
+        wrappedValue: [],
+        name: name, parsing: .singleValue, help: help, completion: completion)
+    }
+  }
+
+  func validate() throws {
+    let problems = Selection.offered.compactMap { declaration in
+      given[declaration.name].flatMap(declaration.problem).map {
+        SettingProblem(declaration.name, $0)
+      }
+    }
+    if !problems.isEmpty { throw InvalidOption(problems) }
+    _ = try settings
+  }
+
+  /// The settings, where nothing but the command line gives some.
+  var settings: Selection.Group {
+    get throws {
+      do {
+        return try Selection.defaults.replacing(given)
+      } catch {
+        throw InvalidOption(error.problems)
+      }
+    }
+  }
+}
+
+extension SettingCompletion {
+  /// As ArgumentParser has it.
+  fileprivate func kind(choices: [String]) -> CompletionKind? {
+    switch self {
+    case .none: nil
+    case .choices: .list(choices)
+    case .oneOf(let names): .list(names)
+    case .list(let names): .custom { _, _, prefix in Completions.list(names, after: prefix) }
+    case .parametrizations: Completions.parametrizations
+    case .parametrization: Completions.parametrization
+    case .file(let extensions): .file(extensions: extensions)
+    case .directory: .directory
+    }
+  }
+}
+
+// MARK: - The groups of commands that train
+
+/// What every command that computes is told: where and how.
+struct ComputeSettings: SettingGroup {
+  @Setting(
+    "device",
+    "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the most "
+      + "memory, else the CPU)", value: "device", offers: .oneOf(["gpu", "cpu"]))
+  var device: String? = nil
+
+  @Setting(
+    "gemm", "Matrix products; auto is opencl on CPU devices, else tiled.", value: "name")
+  var gemm = Compute.MultiplierChoice.automatic
+
+  @Setting(
+    "precision",
+    "What matrix products round their operands to; all but fp32 need NVIDIA tensor cores. tf32x3 "
+      + "is as exact as fp32.", value: "name")
+  var precision = ProductPrecision.fp32
+}
+
+/// How a command that trains does it; decides no number of a run.
+struct ExecutionSettings: SettingGroup {
+  @Setting(
+    "parametrization-file",
+    "YAML file whose section parametrizations defines more of them, such as a sweep's. May be "
+      + "repeated.", value: "file", offers: .file(["yaml", "yml"]))
+  var parametrizationFiles: [YAMLPath] = []
+
+  @Setting(
+    "memory",
+    "Device memory to use: 512M, 8G. (default: half of a CPU's free memory, 80 % of a GPU's)",
+    value: "bytes")
+  var memory: ByteCount? = nil
+
+  @Setting(
+    "out",
+    "Where results go; the same command again runs only what is missing. (default: the newest "
+      + "unfinished sweep of these settings under runs/, else runs/<time>-<data>)",
+    value: "directory", offers: .directory)
+  var out: String? = nil
+
+  @Setting(
+    "diagnose",
+    "Measure every layer each so many steps, into metrics.jsonl: norms of W and ΔW (norms), also "
+      + "gradients, features and alignment (all).", value: "steps[:norms|all]")
+  var diagnose: DiagnosisPlan? = nil
+
+  @Setting(
+    "tensorboard",
+    "Also write each run's losses and measurements for TensorBoard, into OUT/tensorboard.")
+  var tensorboard = false
+
+  @Setting(
+    "checkpoint-every",
+    "Keep the runs under way each so many steps, for a sweep that is killed to go on from; Ctrl-C "
+      + "always keeps them.", value: "steps", in: .range(1...Limits.size))
+  var checkpointEvery: Int? = nil
+
+  @Setting(
+    "keep", "Checkpoints that stay, the newest.", value: "count", in: .range(1...Limits.size))
+  var keep = RunKeeping.defaultKeep
+}
+
+/// What `check` and `figures` need of it.
+enum MeasuringExecution: SettingSelection {
+  typealias Group = ExecutionSettings
+  static let omitted = Set(
+    ExecutionSettings.declarations.map(\.name).filter {
+      !["memory", "parametrization-file"].contains($0)
+    })
+}
+
+/// What a sweep's file may say of how results are printed; the command line has `--json` of every
+/// command.
+struct OutputSettings: SettingGroup {
+  @Setting("json", "Print the result as JSON, alone on standard output.", isOption: false)
+  var json = false
+}
+
+/// The file of an option that may be given several times.
+struct YAMLPath: SettingValue {
+  let path: String
+
+  init?(setting: JSONValue) {
+    guard let path = String(setting: setting) else { return nil }
+    self.path = path
+  }
+
+  var setting: JSONValue { .string(path) }
+  static let expected = String.expected
+  static let shape = SettingDeclaration.Shape.repeated
+}
+
+/// A number of bytes: 512M, 8G, 1.5G.
+struct ByteCount: SettingValue {
+  let bytes: Int
+
+  init?(setting: JSONValue) {
+    let units: [Character: Double] = ["K": 0x1p10, "M": 0x1p20, "G": 0x1p30, "T": 0x1p40]
+    var text = setting.optionText.uppercased()
+    if text.hasSuffix("IB") { text.removeLast(2) } else if text.hasSuffix("B") { text.removeLast() }
+    var unit = 1.0
+    if let last = text.last, let factor = units[last] {
+      unit = factor
+      text.removeLast()
+    }
+    guard let value = Double(text), value > 0, value * unit <= 1e18 else { return nil }
+    bytes = Int(value * unit)
+  }
+
+  var setting: JSONValue { .integer(bytes) }
+  static let expected = "a number of bytes such as 512M or 8G"
+}
+
+/// Where and how to compute.
+enum Computing: SettingSelection { typealias Group = ComputeSettings }
+
+/// Where to compute, of what multiplies no matrices.
+enum OneDevice: SettingSelection {
+  typealias Group = ComputeSettings
+  static let omitted: Set = ["gemm", "precision"]
+}

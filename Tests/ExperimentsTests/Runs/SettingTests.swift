@@ -1,0 +1,152 @@
+import Foundation
+import Spectral
+import Testing
+import Training
+
+@testable import Experiments
+
+/// Settings: each declared once, and read and written from there.
+@Suite struct SettingTests {
+  private func text(_ values: [String: JSONValue]) -> String? {
+    #expect(throws: SettingProblems.self) { try Configuration(values) }?.description
+  }
+
+  @Test func names_areDistinctWithinWhatACommandTakes() {
+    for group in [SweepSettings.declarations, CellSettings.declarations] {
+      let names = (group + Configuration.declarations).map(\.name)
+      #expect(Set(names).count == names.count && names.count > 25)
+      for name in names { #expect(name.allSatisfy { $0.isLowercase || $0.isNumber || $0 == "-" }) }
+    }
+  }
+
+  @Test func values_areReadFromTextsAndFromJSON() throws {
+    let texts = try Configuration([
+      "depth": .string("2"), "bias": .string("true"), "input-multiplier": .string("0.5"),
+      "hidden-pattern": .array([.string("1"), .string("4")]), "schedule": .string("cosine:0.1"),
+      "weight-decay": .string("0.1:independent"), "norm": .string("layer"),
+      "rate-rule": .array([.string("readout=sp:sgd")]), "lr-multiplier": .string("layers.0=2"),
+    ])
+    let expected = Configuration {
+      ($0.depth, $0.bias, $0.inputMultiplier, $0.hiddenPattern) = (2, true, 0.5, [1, 4])
+      $0.schedule = ScheduleChoice(.cosine, warmup: .share(0.1))
+      ($0.weightDecay, $0.norm) = (WeightDecayChoice(0.1, .independent), .layer)
+      $0.rateRules = [try! RateRule(place: "readout", parametrization: "sp", family: .sgd)]
+      $0.rateMultipliers = [RateMultiplier(place: "layers.0", factor: 2)]
+    }
+    #expect(texts == expected)
+    let data = try CanonicalJSON.compact(expected)
+    #expect(try JSONDecoder().decode(Configuration.self, from: data) == expected)
+    #expect(String(decoding: data, as: UTF8.self).contains(#""depth":2,"depth-exponent":0.5"#))
+    #expect(try Configuration([:]) == Configuration())
+  }
+
+  @Test func everyMistake_isReportedByName() {
+    #expect(
+      text(["depth": .string("x"), "batch-size": .integer(0), "dpeth": .integer(1)])
+        == "dpeth: unknown setting\ndepth: expected an integer from 1 to 1024, got 'x'\n"
+        + "batch-size: expected an integer from 1 to 16777216, got 0")
+    for (name, value, expected) in [
+      ("validation-fraction", "1", "a number from 0 to below 1"), ("bias", "1", "true or false"),
+      ("input-multiplier", "0", "a number above 0"),
+      ("input-multiplier", "inf", "a number above 0"),
+      ("activation", "lrelu", "one of identity, relu, tanh, gelu"),
+      ("hidden-pattern", "1:0", "integers ≥ 1 such as 1:4:1"),
+      ("weight-decay", "0.1:odd", "λ ≥ 0, or λ:KIND of coupled, decoupled, independent"),
+      ("rate-rule", "readout", "PLACE=RULE or PLACE=RULE:FAMILY"),
+      ("lr-multiplier", "readout=-1", "PLACE=FACTOR, the factor above 0"),
+      ("data", "", "a text that is not empty"),
+    ] {
+      #expect(
+        text([name: .string(value)]) == "\(name): expected \(expected), got '\(value)'")
+    }
+  }
+
+  @Test func alternatives_takeEachOthersPlace() throws {
+    #expect(try Configuration(["epochs": .integer(3)]).length == .epochs(3))
+    let begun = try Configuration(["epochs": .integer(3)])
+    #expect(try begun.replacing(["steps": .integer(7)]).length == .steps(7))
+    #expect(try begun.replacing([:]).length == .epochs(3))
+    #expect(
+      text(["epochs": .integer(3), "steps": .integer(7)])
+        == "epochs: give epochs or steps, not both")
+  }
+
+  /// Share and steps, as names and as the trainer takes them.
+  @Test(arguments: [
+    ("constant", "constant", 0), ("warmup", "constant:0.1", 20), ("wsd", "wsd:0.1", 20),
+    ("cosine:0.25", "cosine:0.25", 50), ("linear:30steps", "linear:30steps", 30),
+    ("wsd:0", "wsd:0", 0),
+  ])
+  func schedules_haveTheirWarmup(text: String, canonical: String, steps: Int) throws {
+    let choice = try #require(ScheduleChoice(setting: .string(text)))
+    #expect(choice.setting == .string(canonical))
+    #expect(ScheduleChoice(setting: choice.setting) == choice)
+    let schedule = choice.schedule(of: 200)
+    #expect(steps == 0 || schedule.factor(step: steps - 1, of: 200) == 1)
+    #expect(steps < 2 || schedule.factor(step: steps - 2, of: 200) < 1)
+  }
+
+  @Test(arguments: ["", "often", "cosine:1", "cosine:0steps", "cosine:2.5steps", "cosine:0.1:2"])
+  func schedulesThatAreNone_areRefused(text: String) {
+    #expect(ScheduleChoice(setting: .string(text)) == nil)
+  }
+
+  /// Every number of steps of warm-up is met, however it divides the run's.
+  @Test func warmupInSteps_isExact() {
+    for total in [2, 3, 7, 150, 781, 99_999] {
+      for steps in Set([1, total / 3, total / 2, total - 1]) where steps > 0 {
+        let schedule = ScheduleChoice(.constant, warmup: .steps(steps)).schedule(of: total)
+        #expect(schedule.factor(step: steps - 1, of: total) == 1)
+        #expect(steps == 1 || schedule.factor(step: steps - 2, of: total) < 1)
+      }
+    }
+  }
+
+  @Test func whatMakesNoSenseTogether_isNamed() {
+    func problems(
+      _ optimizers: [OptimizerKind] = [.adam], names: [String] = ["sp"], widest: Int = 64,
+      _ change: (inout Configuration) -> Void
+    ) -> [String] {
+      Configuration(change).problems(
+        parametrizations: names, optimizers: optimizers, widest: widest
+      ).map(\.description)
+    }
+    #expect(problems { _ in }.isEmpty)
+    #expect(problems { $0.norm = .none } == ["norm: is for network residual-mlp"])
+    #expect(
+      problems { ($0.network, $0.hiddenPattern) = (.residualMLP, [2]) }
+        == ["hidden-pattern: is for network mlp; expansion widens a block"])
+    #expect(
+      problems(widest: 1 << 24) { $0.hiddenPattern = [1, 4] }[0].hasPrefix(
+        "hidden-pattern: factor 4 at width 16777216"))
+    #expect(
+      problems([.adam, .adamw]) { $0.weightDecay = WeightDecayChoice(1) }[0].hasPrefix(
+        "weight-decay: these optimizers take decay in different ways"))
+    #expect(
+      problems([.spectralNormalized]) { $0.weightDecay = WeightDecayChoice(1, .coupled) }
+        == ["weight-decay: spectral-normalized takes decay beside its update only"])
+    #expect(
+      problems(names: ["spectal"]) { _ in }[0].contains("did you mean 'spectral'?"))
+    #expect(
+      problems { $0.rateMultipliers = [RateMultiplier(place: "layers.9", factor: 2)] }
+        == [
+          "lr-multiplier: expected all, input, hidden, readout or layers.0 … layers.4, got "
+            + "'layers.9'"
+        ])
+    #expect(
+      problems { ($0.steps, $0.schedule) = (20, ScheduleChoice(.cosine, warmup: .steps(20))) }
+        == ["schedule: expected a warm-up shorter than the run's 20 steps, got 20"])
+  }
+
+  @Test func experiment_refusesWhatTheDataDoesNotAllow() {
+    var experiment = Fixture.experiment
+    #expect(experiment.problems.isEmpty)
+    experiment.settings.batchSize = 1501
+    experiment.settings.schedule = ScheduleChoice(.linear, warmup: .steps(3))
+    #expect(
+      experiment.problems.map(\.description) == [
+        "batch-size: expected at most the 1500 training rows, got 1501",
+        "schedule: expected a warm-up shorter than the run's 3 steps, got 3",
+      ])
+  }
+}
