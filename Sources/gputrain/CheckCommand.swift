@@ -89,7 +89,8 @@ struct CheckCommand: PrintingCommand {
       widths: widths,
       log2LearningRate: log2LearningRate ?? (optimizer.family == .adam ? -12 : -6),
       seeds: (1...seeds).map(UInt64.init), data: data, compute: compute,
-      memory: request.memoryPlan(compute))
+      memory: request.memoryPlan(compute),
+      directory: directory.appendingPathComponent("training"))
     let display = WidthDisplay()
     let report = try SpectralCheck(runs).run(progress: display.show)
     display.end()

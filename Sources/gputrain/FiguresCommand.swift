@@ -122,7 +122,8 @@ struct FiguresCommand: PrintingCommand {
         try WidthRuns(
           experiment: experiment, parametrization: $0, optimizer: optimizer, widths: widths,
           log2LearningRate: log2LearningRate, seeds: (1...seeds).map(UInt64.init), data: data,
-          compute: compute, memory: request.memoryPlan(compute))
+          compute: compute, memory: request.memoryPlan(compute),
+          directory: figures.directory.appendingPathComponent("training"))
       }, progress: display.show)
     display.end()
     try figures.write(learning)

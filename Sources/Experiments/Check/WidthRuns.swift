@@ -1,3 +1,4 @@
+import Foundation
 import Spectral
 import Tensors
 import Training
@@ -26,18 +27,22 @@ public struct WidthRuns {
   public let log2LearningRate: Double
   /// At least two.
   public let seeds: [UInt64]
+  private let directory: URL?
   private let data: TrainingData
   private let compute: Compute
   private let memory: MemoryPlan
 
   /// Networks that train when `records` is called.
   ///
+  /// - directory: where the runs are stored, so that those that are done need not be trained again; nil:
+  ///   nowhere.
   /// - Throws: `SweepError` where not even one network of a width fits into memory.
   public init(
     experiment: Experiment, parametrization: String, optimizer: OptimizerKind, widths: [Int],
     log2LearningRate: Double, seeds: [UInt64], data: TrainingData, compute: Compute,
-    memory: MemoryPlan
+    memory: MemoryPlan, directory: URL? = nil
   ) throws {
+    self.directory = directory
     precondition(
       Set(widths).count == widths.count && widths.count >= 2 && seeds.count >= 2,
       "exponents need two widths and two seeds, got \(widths) and \(seeds)")
@@ -46,7 +51,10 @@ public struct WidthRuns {
     self.widths = widths.sorted()
     (self.log2LearningRate, self.seeds) = (log2LearningRate, seeds)
     (self.data, self.compute, self.memory) = (data, compute, memory)
-    for width in widths { _ = try room(for: width) }
+    for width in widths {
+      _ = try memory.replicas(
+        of: group(width: width), dataBytes: data.deviceBytes, measured: .all)
+    }
   }
 
   /// What theory predicts of these networks under their own parametrization.
@@ -70,72 +78,81 @@ public struct WidthRuns {
   }
 
   private var configurations: [TrainingConfiguration] {
-    widths.map { group(width: $0, seeds: seeds[...]).training }
+    widths.map { group(width: $0).training }
   }
 
   /// The records of every width, all seeds of a width side by side; the last is of the trained
-  /// network and has no update.
+  /// network and has no update. What a seed has no finite value of is NaN.
   ///
+  /// The networks are trained as a sweep's runs are: in groups that fit the device's memory, and into
+  /// a store, from which those that are done are taken when this is called again.
   /// - every: steps from one record to the next.
   /// - progress: called as each width begins, and every few steps; what it throws ends the
   ///   training.
-  /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
+  /// - Throws: `WidthRunsError`, `RunStoreError`, `OpenCLError`, what `progress` throws.
   func records(
     every: Int, progress: (WidthProgress) throws -> Void
   ) throws -> [[DiagnosticRecord]] {
-    let (train, _) = try data.upload(to: compute)
-    let all = work
-    var done = 0.0
-    return try widths.map { width in
-      let room = try room(for: width)
-      var records: [DiagnosticRecord] = []
-      for start in stride(from: 0, to: seeds.count, by: room) {
-        let group = group(width: width, seeds: seeds[start..<min(start + room, seeds.count)])
-        let groupWork = group.work * Double(group.cells.count)
-        let part = try self.records(group, train: train, every: every) { steps in
-          let now = done + groupWork * Double(steps) / Double(group.totalSteps)
-          try progress(
-            WidthProgress(parametrization: parametrization, width: width, share: now / all))
-        }
-        records = records.isEmpty ? part : zip(records, part).map { $0.joined(with: $1) }
-        done += groupWork
+    let place = directory ?? Self.temporaryDirectory()
+    defer { if directory == nil { try? FileManager.default.removeItem(at: place) } }
+    let sweep = try Sweep(
+      experiment: experiment, grid: grid, data: data, directory: place, compute: compute,
+      memory: memory, diagnosis: DiagnosisPlan(every: every))
+    var stop: (any Error)?
+    let outcome = try sweep.run { state in
+      guard let group = state.group else { return true }
+      do {
+        try progress(
+          WidthProgress(parametrization: parametrization, width: group.width, share: state.share))
+        return true
+      } catch {
+        stop = error
+        return false
       }
-      try compute.releaseUnusedMemory()
-      return records
+    }
+    if let stop { throw stop }
+    if let failure = outcome.failure { throw WidthRunsError(failure: failure) }
+    let runs = try widths.map { width in
+      try seeds.map { seed in
+        try sweep.store.records(for: RunConfiguration(experiment, cell(width: width, seed: seed)))
+      }
+    }
+    return DiagnosticRecord.records(of: runs, names: experiment.settings.layerNames)
+  }
+
+  private var grid: SweepGrid {
+    get throws {
+      try SweepGrid(
+        parametrizations: [parametrization], optimizers: [optimizer], widths: widths,
+        log2LearningRates: [log2LearningRate], seeds: seeds)
     }
   }
 
-  private func records(
-    _ group: RunGroup, train: DeviceRows, every: Int, progress: (Int) throws -> Void
-  ) throws -> [DiagnosticRecord] {
-    try progress(0)
-    let trainer = try Trainer(
-      group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
-      compute: compute)
-    let diagnostics = try trainer.diagnose(every: every, probe: train)
-    try trainer.train(on: train, until: group.totalSteps, progress: progress)
-    try diagnostics.measure(step: trainer.step)
-    return try diagnostics.records()
+  private static func temporaryDirectory() -> URL {
+    FileManager.default.temporaryDirectory.appendingPathComponent("gputrain-\(UUID().uuidString)")
   }
 
   /// Multiply-adds of all networks, for sharing out progress.
   var work: Double {
-    widths.reduce(0) { $0 + group(width: $1, seeds: seeds[...]).work * Double(seeds.count) }
+    widths.reduce(0) { $0 + group(width: $1).work * Double(seeds.count) }
   }
 
-  private func group(width: Int, seeds: ArraySlice<UInt64>) -> RunGroup {
-    RunGroup(
-      experiment: experiment,
-      cells: seeds.map {
-        RunCell(
-          parametrization: parametrization, optimizer: optimizer, width: width,
-          log2LearningRate: log2LearningRate, seed: $0)
-      })
+  private func group(width: Int) -> RunGroup {
+    RunGroup(experiment: experiment, cells: seeds.map { cell(width: width, seed: $0) })
   }
 
-  /// Seeds of a width that fit into memory at once.
-  private func room(for width: Int) throws -> Int {
-    try memory.replicas(
-      of: group(width: width, seeds: seeds[...]), dataBytes: data.deviceBytes, measured: .all)
+  private func cell(width: Int, seed: UInt64) -> RunCell {
+    RunCell(
+      parametrization: parametrization, optimizer: optimizer, width: width,
+      log2LearningRate: log2LearningRate, seed: seed)
   }
+}
+
+/// Why networks of several widths could not be trained to the end.
+public struct WidthRunsError: Error, CustomStringConvertible {
+  /// The first error of a run.
+  let failure: String
+
+  /// One line: what went wrong.
+  public var description: String { "training stopped: \(failure)" }
 }

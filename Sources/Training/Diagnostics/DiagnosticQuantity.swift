@@ -61,11 +61,9 @@ public struct DiagnosticRecord: Sendable {
   /// [layer]: each quantity's value in each replica; not finite where a replica has diverged.
   public let layers: [[DiagnosticQuantity: [Double]]]
 
-  /// The records of two groups of replicas, after the same steps, as one of both.
-  public func joined(with other: DiagnosticRecord) -> DiagnosticRecord {
-    precondition(step == other.step, "records after \(step) and \(other.step) steps")
-    return DiagnosticRecord(
-      step: step, names: names,
-      layers: zip(layers, other.layers).map { mine, others in mine.merging(others) { $0 + $1 } })
+  /// What was measured of layers at these paths.
+  public init(step: Int, names: [String], layers: [[DiagnosticQuantity: [Double]]]) {
+    precondition(names.count == layers.count, "\(layers.count) layers for names \(names)")
+    (self.step, self.names, self.layers) = (step, names, layers)
   }
 }
