@@ -171,6 +171,20 @@ public struct Configuration: SettingGroup {
     offers: .oneOf(ScheduleChoice.names))
   public var schedule = ScheduleChoice()
 
+  /// Steps from one evaluation on the validation rows to the next; 0: only at the end.
+  @Setting(
+    "evaluate-every",
+    "Evaluate on the validation rows each so many steps, and at the end; 0: at the end alone.",
+    value: "steps", in: .range(0...Limits.size))
+  public var evaluateEvery = 0
+
+  /// Whether the loss of the trained network over all training rows is taken.
+  @Setting(
+    "evaluate-train",
+    "At the end take the loss over all training rows, for --objective train-whole, which asks for it."
+  )
+  public var evaluateTrain = false
+
   /// Strength and kind of weight decay.
   @Setting(
     "weight-decay",
@@ -188,6 +202,11 @@ public enum TrainingLength: Hashable, Sendable {
 }
 
 extension Configuration {
+  /// Settings of runs that are trained for what comes out at their end; others are measured on the way.
+  public static let ofWholeRuns: Set = [
+    "epochs", "schedule", "weight-decay", "evaluate-every", "evaluate-train",
+  ]
+
   /// How long a run trains.
   public var length: TrainingLength {
     get { epochs.map(TrainingLength.epochs) ?? .steps(steps ?? 1) }
