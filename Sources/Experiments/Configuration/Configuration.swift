@@ -178,6 +178,12 @@ public struct Configuration: SettingGroup {
     value: "steps", in: .range(0...Limits.size))
   public var evaluateEvery = 0
 
+  /// Batches of `Trainer.evaluationBatch` validation rows that an evaluation takes at most.
+  @Setting(
+    "evaluate-batches", "Batches of 256 validation rows that an evaluation takes at most.",
+    value: "batches", in: .range(1...Limits.size))
+  public var evaluateBatches: Int? = nil
+
   /// Whether the loss of the trained network over all training rows is taken.
   @Setting(
     "evaluate-train",
@@ -204,7 +210,8 @@ public enum TrainingLength: Hashable, Sendable {
 extension Configuration {
   /// Settings of runs that are trained for what comes out at their end; others are measured on the way.
   public static let ofWholeRuns: Set = [
-    "epochs", "schedule", "weight-decay", "evaluate-every", "evaluate-train",
+    "epochs", "schedule", "weight-decay", "evaluate-every", "evaluate-batches",
+    "evaluate-train",
   ]
 
   /// How long a run trains.

@@ -300,6 +300,11 @@ import Training
   @Test func splitAndNormalization_areTheDescriptions() throws {
     #expect(data.description.trainCount == 180 && data.description.validationCount == 20)
     #expect(data.description.normalization.hasPrefix("fixed"))
+    let large = try TrainingData(LoadedData(train: .glyphs(count: 700)), validationFraction: 0.9)
+    for (batches, count) in [(nil, 630), (1, 256), (2, 512), (3, 630)] as [(Int?, Int)] {
+      #expect(
+        try large.upload(to: compute, evaluationBatches: batches).validation?.count == count)
+    }
     let (train, validation) = try data.upload(to: compute)
     #expect(train.count == 180 && validation?.count == 20 && train.inputs == 64)
   }
