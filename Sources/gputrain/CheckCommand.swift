@@ -56,7 +56,7 @@ struct CheckCommand: PrintingCommand {
 
   enum Checked: SettingSelection {
     static let defaults = Configuration { ($0.steps, $0.zeroReadout) = (3, false) }
-    static let omitted: Set = ["epochs", "schedule", "weight-decay"]
+    static let omitted = Configuration.ofWholeRuns
     static let helps = ["steps": "Steps to train; mean |h| is shown after each."]
   }
 

@@ -72,7 +72,7 @@ struct FiguresCommand: PrintingCommand {
     static let defaults = Configuration {
       ($0.depth, $0.steps, $0.zeroReadout) = (2, 100, false)
     }
-    static let omitted: Set = ["epochs", "schedule", "weight-decay"]
+    static let omitted = Configuration.ofWholeRuns
   }
 
   func validate() throws {

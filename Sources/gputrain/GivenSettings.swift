@@ -162,7 +162,7 @@ struct TrainingRequest {
   ) throws -> Experiment {
     let experiment = Experiment(configuration, Facts(data: data, compute: compute))
     var problems = experiment.problems
-    if objective == .validationLoss && data.description.validationCount == 0 {
+    if objective?.needsValidation == true && data.description.validationCount == 0 {
       problems.append(SettingProblem("objective", "the data has no validation rows"))
     }
     if !problems.isEmpty { throw InvalidOption(problems) }

@@ -18,8 +18,9 @@ struct SweepCommand: PrintingCommand {
         .joined(separator: "; ")).
 
       The loss compared is the mean over the last epoch (with --steps: the last quarter of the \
-      steps) of each row's loss before its update, or with --objective validation that of the \
-      held-out rows at the end.
+      steps) of each row's loss before its update, or with --objective that of the final network \
+      over all training rows (train-whole), of the held-out rows at the end (validation), or the \
+      least of the held-out rows over the evaluations of --evaluate-every (best-validation).
       """)
 
   @Argument(
@@ -90,6 +91,7 @@ struct SweepCommand: PrintingCommand {
       grid = try found.get()
       self.axes = axes
       json = command.output.json || given.settings(over: OutputSettings()).json
+      if axes.objective == .wholeTrainLoss { training.configuration.evaluateTrain = true }
       self.training = training
     }
 

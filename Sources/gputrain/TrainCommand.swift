@@ -134,10 +134,18 @@ struct TrainCommand: PrintingCommand {
   }
 
   private func show(_ result: RunResult, records: [RunRecord]) {
-    print(" epoch    step  train loss")
-    for record in records where record.values.isEmpty || record.values["train_loss"] != nil {
-      let loss = record.values["train_loss"].map { String(format: "%.4f", $0) } ?? "not finite"
-      print(String(format: "%6d  %6d  %10@", record.epoch, record.step, loss as NSString))
+    func text(_ loss: Double?) -> String? { loss.map { String(format: "%.4f", $0) } }
+    let evaluations = records.count { $0.values["validation_loss"] != nil }
+    print(" epoch    step  train loss" + (evaluations > 1 ? "  validation loss" : ""))
+    for record in records {
+      let losses = (record.values["train_loss"], record.values["validation_loss"])
+      // Others are measurements of layers.
+      guard record.values.isEmpty || losses.0 != nil || losses.1 != nil else { continue }
+      let train = text(losses.0) ?? (losses.1 == nil ? "not finite" : "")
+      let validation = evaluations > 1 ? text(losses.1).map { "  \($0)" } ?? "" : ""
+      print(
+        String(format: "%6d  %6d  %10@", record.epoch, record.step, train as NSString)
+          + (validation.isEmpty ? "" : "         \(validation)"))
     }
     switch result.outcome {
     case .completed:
@@ -146,7 +154,8 @@ struct TrainCommand: PrintingCommand {
           format: "validation loss %.4f, accuracy %.2f %%, ", $0,
           100 * (result.validationAccuracy ?? .nan))
       }
-      print((validation ?? "") + String(format: "%.1f s", result.seconds))
+      let whole = result.wholeTrainLoss.map { String(format: "whole training loss %.4f, ", $0) }
+      print((validation ?? "") + (whole ?? "") + String(format: "%.1f s", result.seconds))
     case .diverged:
       let step = result.divergedAtStep.map { "\($0)" } ?? "the last"
       print(Colours.output.paint("diverged at step \(step)", .unsure))

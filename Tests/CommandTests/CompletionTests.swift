@@ -9,7 +9,9 @@ import Testing
   /// fit among those of the working directory.
   static let cases: [(words: [String], offered: [String])] = [
     (["dev"], ["devices"]),
-    (["sweep", "--objective", ""], ["train", "validation"]),
+    (
+      ["sweep", "--objective", ""], ["train", "train-whole", "validation", "best-validation"]
+    ),
     (["sweep", "--optimizer", "adam,mom"], ["adam,momentum"]),
     (
       ["sweep", "--parametrization", "sp,mup,"],

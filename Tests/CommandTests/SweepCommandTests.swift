@@ -51,7 +51,7 @@ import Testing
         rows[0].joined(separator: ",")
           == "parametrization,optimizer,width,depth,log2_learning_rate,seed,epochs,steps,"
           + "first_epoch_train_loss,train_loss,validation_loss,validation_accuracy,outcome,"
-          + "seconds,run")
+          + "seconds,run,best_validation_loss,whole_train_loss")
       #expect(rows.count == 13)
       for row in rows.dropFirst() {
         let run = out.appendingPathComponent("runs/\(row[14])")

@@ -93,7 +93,7 @@ public struct Checkpoint: Sendable {
             values: state.gradientNorms)
         ])
     var texts: [String: Data] = [:]
-    if diagnosis != nil { texts[Self.records] = try RunRecord.lines(measured) }
+    if diagnosis != nil || !measured.isEmpty { texts[Self.records] = try RunRecord.lines(measured) }
     var metadata = [
       "format": "pt", "gputrain": Self.kind, "step": "\(state.step)", "epoch": "\(state.epoch)",
       "active": "\(state.isActive)", "seconds": "\(seconds)", "device": device,
@@ -183,7 +183,7 @@ public struct Checkpoint: Sendable {
     guard header.checksum == Self.checksum(tensors, texts: texts) else {
       throw malformed("values of checksum \(header.checksum ?? "none")", "damaged values")
     }
-    guard (texts[Self.records] != nil) == (diagnosis != nil),
+    guard diagnosis == nil || texts[Self.records] != nil,
       let measured = RunRecord.parse(lines: texts[Self.records] ?? Data())
     else { throw malformed("records of what was measured", "others") }
     self.measured = measured

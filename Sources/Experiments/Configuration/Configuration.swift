@@ -179,6 +179,26 @@ public struct Configuration: SettingGroup {
     offers: .oneOf(ScheduleChoice.names))
   public var schedule = ScheduleChoice()
 
+  /// Steps from one evaluation on the validation rows to the next; 0: only at the end.
+  @Setting(
+    "evaluate-every",
+    "Evaluate on the validation rows each so many steps, and at the end; 0: at the end alone.",
+    value: "steps", in: .range(0...Limits.size))
+  public var evaluateEvery = 0
+
+  /// Batches of `Trainer.evaluationBatch` validation rows that an evaluation takes at most.
+  @Setting(
+    "evaluate-batches", "Batches of 256 validation rows that an evaluation takes at most.",
+    value: "batches", in: .range(1...Limits.size))
+  public var evaluateBatches: Int? = nil
+
+  /// Whether the loss of the trained network over all training rows is taken.
+  @Setting(
+    "evaluate-train",
+    "At the end take the loss over all training rows, for --objective train-whole, which asks for it."
+  )
+  public var evaluateTrain = false
+
   /// Strength and kind of weight decay.
   @Setting(
     "weight-decay",
@@ -235,6 +255,12 @@ public enum TrainingLength: Hashable, Sendable {
 }
 
 extension Configuration {
+  /// Settings of runs that are trained for what comes out at their end; others are measured on the way.
+  public static let ofWholeRuns: Set = [
+    "epochs", "schedule", "weight-decay", "evaluate-every", "evaluate-batches",
+    "evaluate-train",
+  ]
+
   /// How long a run trains.
   public var length: TrainingLength {
     get { epochs.map(TrainingLength.epochs) ?? .steps(steps ?? 1) }

@@ -1,5 +1,6 @@
 import OpenCL
 import Tensors
+import Training
 
 /// Data ready to be trained on: rows chosen, normalisation resolved, identity described.
 public struct TrainingData: Sendable {
@@ -33,12 +34,17 @@ public struct TrainingData: Sendable {
 
   /// Training and validation rows in device memory; no validation rows where there are none.
   ///
+  /// - evaluationBatches: of the validation rows, at most so many batches, spread over them; nil: all.
   /// - Throws: `OpenCLError.callFailed` where memory is short.
-  public func upload(to compute: Compute) throws -> (train: DeviceRows, validation: DeviceRows?) {
-    (
+  public func upload(
+    to compute: Compute, evaluationBatches: Int? = nil
+  ) throws -> (train: DeviceRows, validation: DeviceRows?) {
+    let count = split.validation.count
+    let taken = min(count, (evaluationBatches ?? count) * Trainer.evaluationBatch)
+    let validation = (0..<taken).map { split.validation[$0 * count / taken] }
+    return (
       try upload(source.train, split.train, compute),
-      split.validation.isEmpty
-        ? nil : try upload(source.validationSource, split.validation, compute)
+      validation.isEmpty ? nil : try upload(source.validationSource, validation, compute)
     )
   }
 

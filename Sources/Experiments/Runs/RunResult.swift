@@ -27,6 +27,10 @@ public struct RunResult: Codable, Hashable, Sendable {
   public let validationLoss: Double?
   /// Share of validation examples classified rightly, in [0, 1].
   public let validationAccuracy: Double?
+  /// The least loss over the validation examples of all evaluations, while training and after it.
+  public let bestValidationLoss: Double?
+  /// Loss of the trained network over all training examples, where it was asked for.
+  public let wholeTrainLoss: Double?
   /// How it ended.
   public let outcome: RunOutcome
   /// The first step with a non-finite loss.
@@ -43,7 +47,8 @@ public struct RunResult: Codable, Hashable, Sendable {
   /// - seconds: finite and ≥ 0.
   public init(
     epochs: Int, steps: Int, firstEpochTrainLoss: Double? = nil, trainLoss: Double? = nil,
-    validationLoss: Double? = nil, validationAccuracy: Double? = nil, outcome: RunOutcome,
+    validationLoss: Double? = nil, validationAccuracy: Double? = nil,
+    bestValidationLoss: Double? = nil, wholeTrainLoss: Double? = nil, outcome: RunOutcome,
     divergedAtStep: Int? = nil, message: String? = nil, seconds: Double, device: String
   ) {
     precondition(seconds.isFinite && seconds >= 0, "seconds must be finite, got \(seconds)")
@@ -54,6 +59,8 @@ public struct RunResult: Codable, Hashable, Sendable {
     self.trainLoss = finite(trainLoss)
     self.validationLoss = finite(validationLoss)
     self.validationAccuracy = finite(validationAccuracy)
+    self.bestValidationLoss = finite(bestValidationLoss)
+    self.wholeTrainLoss = finite(wholeTrainLoss)
     self.outcome = outcome
     self.divergedAtStep = divergedAtStep
     self.message = message

@@ -48,7 +48,8 @@ public struct SummaryRow: Codable, Hashable, Sendable {
   /// The header of `summary.csv`, without a line end.
   public static let header =
     "parametrization,optimizer,width,depth,log2_learning_rate,seed,epochs,steps,"
-    + "first_epoch_train_loss,train_loss,validation_loss,validation_accuracy,outcome,seconds,run"
+    + "first_epoch_train_loss,train_loss,validation_loss,validation_accuracy,outcome,seconds,run,"
+    + "best_validation_loss,whole_train_loss"
 
   /// Rows by parametrization, optimizer, width, rate and seed.
   ///
@@ -83,7 +84,8 @@ public struct SummaryRow: Codable, Hashable, Sendable {
       DecimalText.trimmed(log2LearningRate, digits: 6), "\(seed)", "\(result.epochs)",
       "\(result.steps)", text(result.firstEpochTrainLoss), text(result.trainLoss),
       text(result.validationLoss), text(result.validationAccuracy), result.outcome.rawValue,
-      DecimalText.trimmed(result.seconds, digits: 3), run,
+      DecimalText.trimmed(result.seconds, digits: 3), run, text(result.bestValidationLoss),
+      text(result.wholeTrainLoss),
     ]
     return cells.map(Self.quoted).joined(separator: ",")
   }

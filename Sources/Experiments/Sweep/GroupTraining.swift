@@ -64,47 +64,92 @@ struct GroupTraining {
         elapsed / Double(group.cells.count) + (keeper?.secondsBefore($0) ?? 0)
       }
     }
+    // Evaluations while training, [run]; those before a checkpoint are among what was measured.
+    var evaluated = group.cells.map { _ in [RunRecord]() }
+    func measured() throws -> [[RunRecord]] {
+      let records = try diagnostics?.records() ?? []
+      return group.cells.indices.map { replica in
+        (keeper?.measuredBefore(replica) ?? [])
+          + records.map { group.record($0, replica: replica) } + evaluated[replica]
+      }
+    }
     func keep() throws {
       try keeper?.write(
-        trainer, diagnosis: diagnosis, measured: try measured(diagnostics), seconds: seconds())
+        trainer, diagnosis: diagnosis, measured: try measured(), seconds: seconds())
     }
     var feed = RecordFeed(group: group, interval: listenerInterval)
-    if let listener { try listener(feed.begin(trainer, measured: try measured(diagnostics))) }
+    if let listener { try listener(feed.begin(trainer, measured: try measured())) }
     var evaluations: [Evaluation]?
+    let every = group.experiment.settings.evaluateEvery
     do {
-      try trainer.train(on: train, until: group.totalSteps, every: keeper?.every) { step in
-        if keeper?.isDue(step: step, of: group.totalSteps) == true { try keep() }
-        if let listener, let new = try feed.next(trainer, diagnostics) { try listener(new) }
-        try progress(step)
-      }
+      // A checkpoint may have been written just before an evaluation of its step.
+      repeat {
+        if try isDue(trainer, every: every, measured: measured) {
+          let new = try evaluate(trainer, progress: progress)
+          for (replica, records) in new.enumerated() { evaluated[replica] += records }
+          try listener?(new)
+        }
+        let next = every > 0 ? (trainer.step / every + 1) * every : group.totalSteps
+        try trainer.train(on: train, until: min(next, group.totalSteps), every: keeper?.every) {
+          step in
+          if keeper?.isDue(step: step, of: group.totalSteps) == true { try keep() }
+          if let listener, let new = try feed.next(trainer, diagnostics) { try listener(new) }
+          try progress(step)
+        }
+      } while trainer.step < group.totalSteps
       evaluations = try validation.map { try trainer.evaluate(on: $0, progress: progress) }
     } catch let error where !error.isOfTheDevice {
       // A full disk may let neither be written; what went wrong first is what counts.
       if error is CancellationError { try keep() } else { try? keep() }
       throw error
     }
+    let whole =
+      group.experiment.settings.evaluateTrain
+      ? try trainer.evaluate(on: train, progress: progress) : nil
     try diagnostics?.measure(step: trainer.step)
     let losses = try trainer.allLosses()
     try keeper?.save(trainer)
-    let (records, times) = (try measured(diagnostics), seconds())
+    let (records, times) = (try measured(), seconds())
     return group.cells.indices.map {
       finish(
         replica: $0, losses: losses, measured: records[$0], evaluation: evaluations?[$0],
-        seconds: times[$0])
+        whole: whole?[$0], seconds: times[$0])
     }
   }
 
-  /// What was measured of each run, before and after the checkpoint that it went on from.
-  private func measured(_ diagnostics: Diagnostics?) throws -> [[RunRecord]] {
-    let records = try diagnostics?.records() ?? []
-    return group.cells.indices.map { replica in
-      (keeper?.measuredBefore(replica) ?? []) + records.map { group.record($0, replica: replica) }
+  /// Whether the validation rows are to be evaluated before the next step, and were not yet.
+  private func isDue(
+    _ trainer: Trainer, every: Int, measured: () throws -> [[RunRecord]]
+  ) throws -> Bool {
+    let step = trainer.step
+    guard validation != nil, every > 0, step > 0, step < group.totalSteps, step % every == 0 else {
+      return false
+    }
+    return try !measured().contains { records in
+      records.contains { $0.step == step && $0.values["validation_loss"] != nil }
+    }
+  }
+
+  /// Evaluates the validation rows between two steps: a record a run, none where its loss is not
+  /// finite.
+  private func evaluate(_ trainer: Trainer, progress: (Int) throws -> Void) throws
+    -> [[RunRecord]]
+  {
+    guard let validation else { return group.cells.map { _ in [] } }
+    let step = trainer.step
+    return try trainer.evaluate(on: validation, progress: progress).map { evaluation in
+      guard evaluation.loss.isFinite else { return [] }
+      return [
+        RunRecord(
+          epoch: (step - 1) / group.stepsPerEpoch + 1, step: step,
+          values: ["validation_loss": evaluation.loss, "validation_accuracy": evaluation.accuracy])
+      ]
     }
   }
 
   private func finish(
     replica: Int, losses: StepLosses, measured: [RunRecord], evaluation: Evaluation?,
-    seconds: Double
+    whole: Evaluation?, seconds: Double
   ) -> FinishedRun {
     let perEpoch = group.stepsPerEpoch
     let steps = losses.batchSizes.count
@@ -124,6 +169,11 @@ struct GroupTraining {
         ? nil : losses.mean(replica: replica, over: max(0, steps - tail)..<steps),
       validationLoss: diverged ? nil : evaluation?.loss,
       validationAccuracy: diverged ? nil : evaluation?.accuracy,
+      bestValidationLoss: diverged
+        ? nil
+        : (measured.map { $0.values["validation_loss"] } + [evaluation?.loss])
+          .compactMap { $0 }.min(),
+      wholeTrainLoss: diverged ? nil : whole?.loss,
       outcome: diverged ? .diverged : .completed, divergedAtStep: divergedAt, seconds: seconds,
       device: compute.deviceDescription)
     let records = group.lossRecords(
@@ -133,7 +183,7 @@ struct GroupTraining {
       ].compactMapValues { $0 })
     return FinishedRun(
       cell: group.cells[replica], result: result,
-      records: (measured.prefix { $0.step <= result.steps } + records).sorted {
+      records: (measured.filter { $0.step <= result.steps } + records).sorted {
         $0.step < $1.step
       })
   }

@@ -146,7 +146,8 @@ public struct Sweep {
     if groups.isEmpty {
       return Outcome(progress: progress, interrupted: false, failure: nil)
     }
-    let (train, validation) = try data.upload(to: compute)
+    let (train, validation) = try data.upload(
+      to: compute, evaluationBatches: experiment.settings.evaluateBatches)
     var queue = GroupQueue(groups) { [memory, diagnosis] in
       Double($0.group.cells.count)
         * (try memory.bytesPerReplica(of: $0.group, measured: diagnosis?.contents).all)

@@ -21,6 +21,7 @@ import Training
         ($0.depth, $0.bias, $0.length, $0.batchSize) = (depth, true, length, 50)
         ($0.baseWidth, $0.zeroReadout) = (8, false)
         $0.schedule = ScheduleChoice(.cosine, warmup: .share(0.1))
+        ($0.evaluateEvery, $0.evaluateTrain) = (3, true)
       }, Facts(data: data, compute: compute))
   }
 

@@ -28,7 +28,8 @@ enum Fixture {
 
   static let result = RunResult(
     epochs: 3, steps: 72, firstEpochTrainLoss: 2.25, trainLoss: 0.1, validationLoss: 0.3,
-    validationAccuracy: 0.925, outcome: .completed, seconds: 1.23456, device: "cpu")
+    validationAccuracy: 0.925, bestValidationLoss: 0.25, wholeTrainLoss: 0.0625,
+    outcome: .completed, seconds: 1.23456, device: "cpu")
 
   /// Runs `body` in a fresh directory, which is removed afterwards.
   static func inDirectory<Value>(_ body: (URL) throws -> Value) throws -> Value {

@@ -24,10 +24,11 @@ import Training
     ]
     let expected = #"""
       parametrization,optimizer,width,depth,log2_learning_rate,seed,epochs,steps,\#
-      first_epoch_train_loss,train_loss,validation_loss,validation_accuracy,outcome,seconds,run
-      spectral,sgd,128,3,-5.473684,1,3,72,2.25,0.1,0.3,0.925,completed,1.235,00
-      spectral,sgd,128,3,0,1,0,5,,,,,diverged,2,00
-      "a,""b""",adamw,128,3,-2.5,18446744073709551615,3,72,2.25,0.1,0.3,0.925,completed,1.235,00
+      first_epoch_train_loss,train_loss,validation_loss,validation_accuracy,outcome,seconds,run,\#
+      best_validation_loss,whole_train_loss
+      spectral,sgd,128,3,-5.473684,1,3,72,2.25,0.1,0.3,0.925,completed,1.235,00,0.25,0.0625
+      spectral,sgd,128,3,0,1,0,5,,,,,diverged,2,00,,
+      "a,""b""",adamw,128,3,-2.5,18446744073709551615,3,72,2.25,0.1,0.3,0.925,completed,1.235,00,0.25,0.0625
 
       """#
     #expect(SummaryRow.csv(rows) == expected)

@@ -79,6 +79,50 @@ import Training
     }
   }
 
+  /// At the steps asked for and at the end; training itself is the same.
+  @Test func evaluations_areRecorded_andTheLeastIsTheBest() throws {
+    try Fixture.inDirectory { directory in
+      let grid = try SweepGrid(
+        parametrizations: ["sp"], optimizers: [.adam], widths: [16], log2LearningRates: [-4, 60],
+        seeds: [1])
+      let plain = try sweep(directory.appendingPathComponent("plain"), .steps(40), grid: grid)
+      _ = try plain.run()
+      var experiment = experiment(.steps(40))
+      (experiment.settings.evaluateEvery, experiment.settings.evaluateTrain) = (7, true)
+      let sweep = try Sweep(
+        experiment: experiment, grid: grid, data: data,
+        directory: directory.appendingPathComponent("evaluated"), compute: compute,
+        memory: MemoryPlan(device: compute.queue.device))
+      _ = try sweep.run()
+      let (before, after) = (try plain.summarize(), try sweep.summarize())
+      #expect(before.map(\.result.trainLoss) == after.map(\.result.trainLoss))
+      #expect(before.map(\.result.validationLoss) == after.map(\.result.validationLoss))
+      #expect(before[0].result.wholeTrainLoss == nil)
+      let result = after[0].result
+      let records = try sweep.store.records(for: RunConfiguration(experiment, grid.cells[0]))
+      let losses = records.compactMap { record in
+        record.values["validation_loss"].map { (record.step, $0) }
+      }
+      #expect(losses.map(\.0) == [7, 14, 21, 28, 35, 40])
+      #expect(losses.last?.1 == result.validationLoss)
+      #expect(losses.map(\.1).min() == result.bestValidationLoss)
+      #expect(before[0].result.bestValidationLoss == before[0].result.validationLoss)
+      // Of the final network, which is better than the networks on the way were on their batches.
+      #expect(try #require(result.wholeTrainLoss) < result.trainLoss ?? 0)
+      #expect(after[1].result.outcome == .diverged && after[1].result.bestValidationLoss == nil)
+      let objectives: [(Objective, Double?)] = [
+        (.trainLoss, result.trainLoss), (.wholeTrainLoss, result.wholeTrainLoss),
+        (.validationLoss, result.validationLoss),
+        (.bestValidationLoss, result.bestValidationLoss),
+      ]
+      #expect(objectives.map(\.0) == Objective.allCases)
+      for (objective, loss) in objectives {
+        #expect(loss != nil && objective.loss(of: result) == loss)
+        #expect(objective.loss(of: after[1].result) == .infinity)
+      }
+    }
+  }
+
   @Test(.enabled(if: try Device.find(.best).supportsNativeKernels))
   func results_doNotDependOnHowRunsAreGrouped() throws {
     try Fixture.inDirectory { directory in
@@ -256,6 +300,11 @@ import Training
   @Test func splitAndNormalization_areTheDescriptions() throws {
     #expect(data.description.trainCount == 180 && data.description.validationCount == 20)
     #expect(data.description.normalization.hasPrefix("fixed"))
+    let large = try TrainingData(LoadedData(train: .glyphs(count: 700)), validationFraction: 0.9)
+    for (batches, count) in [(nil, 630), (1, 256), (2, 512), (3, 630)] as [(Int?, Int)] {
+      #expect(
+        try large.upload(to: compute, evaluationBatches: batches).validation?.count == count)
+    }
     let (train, validation) = try data.upload(to: compute)
     #expect(train.count == 180 && validation?.count == 20 && train.inputs == 64)
   }
