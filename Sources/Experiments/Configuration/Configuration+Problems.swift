@@ -1,0 +1,141 @@
+import Spectral
+import Training
+
+/// What makes no sense together.
+extension Configuration {
+  /// What is wrong with the settings together, for runs under these parametrizations and optimizers.
+  ///
+  /// - widest: the greatest width of a run.
+  public func problems(
+    parametrizations names: [String], optimizers: [OptimizerKind], widest: Int
+  ) -> [SettingProblem] {
+    parametrizationProblems(names, optimizers) + networkProblems(widest: max(baseWidth, widest))
+      + selectorProblems + trainingProblems(optimizers) + optimizationProblems(optimizers)
+  }
+
+  private func parametrizationProblems(
+    _ names: [String], _ optimizers: [OptimizerKind]
+  ) -> [SettingProblem] {
+    var problems: [SettingProblem] = []
+    for name in names {
+      do {
+        _ = try parametrization(named: name)
+      } catch {
+        problems.append(
+          SettingProblem("parametrization", error.detail, involved: ["parametrizations"]))
+      }
+      let family = parametrizations.first { $0.name == name }?.family
+      if let family, let other = optimizers.first(where: { $0.family != family }) {
+        problems.append(
+          SettingProblem(
+            "optimizer",
+            "parametrization \(name) is for updates of family \(family.rawValue), got "
+              + "\(other.rawValue) of family \(other.family.rawValue)",
+            involved: ["parametrization", "parametrizations"]))
+      }
+    }
+    for rule in rateRules {
+      do {
+        _ = try parametrization(named: rule.parametrization)
+      } catch {
+        problems.append(
+          SettingProblem(
+            "rate-rule", "\(rule.setting.optionText): \(error.detail)",
+            involved: ["parametrizations"]))
+      }
+    }
+    return problems
+  }
+
+  private func networkProblems(widest: Int) -> [SettingProblem] {
+    var problems: [SettingProblem] = []
+    let defaults = Configuration()
+    func isChanged<Value: Equatable>(_ path: KeyPath<Configuration, Value>) -> Bool {
+      self[keyPath: path] != defaults[keyPath: path]
+    }
+    switch network {
+    case .mlp:
+      for (name, isGiven) in [
+        ("norm", isChanged(\.norm)), ("expansion", isChanged(\.expansion)),
+        ("branch-multiplier", isChanged(\.branchMultiplier)),
+        ("base-depth", isChanged(\.baseDepth)), ("depth-exponent", isChanged(\.depthExponent)),
+      ] where isGiven {
+        problems.append(SettingProblem(name, "is for network residual-mlp", involved: ["network"]))
+      }
+    case .residualMLP:
+      if isChanged(\.hiddenPattern) {
+        problems.append(
+          SettingProblem(
+            "hidden-pattern", "is for network mlp; expansion widens a block",
+            involved: ["network"]))
+      }
+    }
+    let factors = [("hidden-pattern", hiddenPattern.factors), ("expansion", [expansion])]
+    for (name, factors) in factors {
+      if let factor = factors.first(where: { $0 > Limits.size / widest }) {
+        problems.append(
+          SettingProblem(
+            name, "factor \(factor) at width \(widest) gives more than \(Limits.size) units",
+            involved: ["widths", "width", "base-width"]))
+      }
+    }
+    return problems
+  }
+
+  /// Selectors of tensors that select none of the network's.
+  private var selectorProblems: [SettingProblem] {
+    let given =
+      rateRules.map { ("rate-rule", $0.place) }
+      + rateMultipliers.map { ("lr-multiplier", $0.place) } + groups.map { ("group", $0.selector) }
+    if given.isEmpty { return [] }
+    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    let names = layerNames
+    return given.filter { _, place in
+      !parameters.contains { RateRule.applies(place, to: $0.path, role: $0.shape.role) }
+    }.map { name, place in
+      SettingProblem(
+        name,
+        "expected all, input, hidden, readout or \(names[0]) … \(names[names.count - 1]), got "
+          + "'\(place)'" + (place.hasSuffix(".bias") && !bias ? " without bias" : ""),
+        involved: ["network", "depth", "bias"])
+    }
+  }
+
+  private func trainingProblems(_ optimizers: [OptimizerKind]) -> [SettingProblem] {
+    var problems: [SettingProblem] = []
+    func add(_ text: String) {
+      problems.append(SettingProblem("weight-decay", text, involved: ["optimizer"]))
+    }
+    if weightDecay.strength > 0 {
+      let kinds = Set(optimizers.map { weightDecay.kind ?? $0.defaultWeightDecayKind })
+      let strength = JSONValue.number(weightDecay.strength).optionText
+      if kinds.count > 1 {
+        add(
+          "these optimizers take decay in different ways; name one: "
+            + "\(strength):coupled, \(strength):decoupled or \(strength):independent")
+      } else if kinds == [.coupled],
+        let rule = optimizers.first(where: { !$0.supportsCoupledDecay })
+      {
+        add("\(rule.rawValue) takes decay beside its update only")
+      }
+    }
+    if case .steps(let warmup) = schedule.warmup, let steps, warmup >= steps {
+      problems.append(Self.warmupProblem(warmup, steps))
+    }
+    return problems
+  }
+
+  /// A warm-up that is as long as the run.
+  static func warmupProblem(_ warmup: Int, _ steps: Int) -> SettingProblem {
+    SettingProblem(
+      "schedule", "expected a warm-up shorter than the run's \(steps) steps, got \(warmup)",
+      involved: ["steps", "epochs"])
+  }
+}
+
+extension UnknownParametrizationError {
+  /// What was expected and given, without the name of the option.
+  fileprivate var detail: String {
+    description.hasPrefix("parametrization: ") ? String(description.dropFirst(17)) : description
+  }
+}
