@@ -34,7 +34,7 @@ static inline integers mixed(integers x) {
 #endif
 
 __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void shuffle_rows(
-    __global const ulong* restrict seeds, __global uint* order, uint stream, uint count) {
+    __global const ulong* restrict seeds, __global uint* order, ulong stream, uint count) {
   KEYS
   size_t replica = get_global_id(1);
   for (uint i = get_local_id(0); i < ROUNDS / 2; i += GROUP_ITEMS) {

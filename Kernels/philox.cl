@@ -1,5 +1,5 @@
 // Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC 2011).
-//   block i of stream s of a replica = philox(counter = (i, s, 0, 0), key = seed)
+//   block i of stream s of a replica = philox(counter = (i, low word of s, high word of s, 0), key = seed)
 // seeds [replica].
 
 static inline uint4 philox(uint4 counter, uint2 key) {
@@ -12,8 +12,8 @@ static inline uint4 philox(uint4 counter, uint2 key) {
   return counter;
 }
 
-static inline uint4 block(__global const ulong* restrict seeds, size_t replica, uint stream,
+static inline uint4 block(__global const ulong* restrict seeds, size_t replica, ulong stream,
                           uint index) {
   ulong seed = seeds[replica];
-  return philox((uint4)(index, stream, 0, 0), (uint2)((uint)seed, (uint)(seed >> 32)));
+  return philox((uint4)(index, (uint)stream, (uint)(stream >> 32), 0), (uint2)((uint)seed, (uint)(seed >> 32)));
 }

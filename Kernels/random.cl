@@ -28,7 +28,7 @@ static inline void store(__global float* values, size_t replica, uint index, uin
 }
 
 __kernel void fill_normal(__global const ulong* restrict seeds, __global const float* restrict std,
-                          __global float* values, uint stream, uint count) {
+                          __global float* values, ulong stream, uint count) {
   uint index = get_global_id(0);
   if (index >= (count + 3) / 4) return;
   float4 u = unit(block(seeds, get_global_id(1), stream, index));

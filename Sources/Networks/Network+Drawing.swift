@@ -4,8 +4,8 @@ import Tensors
 extension Network {
   /// The network of `graph` with parameters drawn from each replica's seed.
   ///
-  /// A parameter's numbers depend on its place and the seed alone, so parametrizations start from the
-  /// same draws, scaled.
+  /// A parameter's numbers depend on its path and the seed alone: parametrizations start from the same
+  /// draws, scaled, and so do networks with and without biases.
   /// - scalings: for each parameter of the graph, each replica's.
   /// - spectralInit: whether each weight is scaled, once drawn, to the spectral norm that its σ implies.
   /// - Throws: `OpenCLError` where memory is short.
@@ -16,8 +16,7 @@ extension Network {
     precondition(
       scalings.count == graph.parameters.count && scalings.allSatisfy { $0.count == seeds.count },
       "scalings for \(graph.parameters.count) parameters × \(seeds.count) replicas")
-    let parameters = try graph.parameters.enumerated().map { index, parameter in
-      let scalings = scalings[index]
+    let parameters = try zip(graph.parameters, scalings).map { parameter, scalings in
       let multiplier = scalings[0].multiplier
       precondition(
         scalings.allSatisfy { $0.multiplier == multiplier },
@@ -26,7 +25,7 @@ extension Network {
         name: parameter.path, shape: parameter.shape,
         value: try parameter.start(
           stds: scalings.map { $0.initialStd * parameter.initialFactor }, seeds: seeds,
-          stream: UInt32(index), spectralInit: spectralInit, compute: compute),
+          spectralInit: spectralInit, compute: compute),
         multiplier: parameter.kind == .weight ? Float(multiplier * parameter.multiplier) : 1)
     }
     self.init(graph, parameters: parameters, compute: compute)
@@ -36,9 +35,9 @@ extension Network {
 extension NetworkParameter {
   /// The values that replicas start with.
   ///
-  /// - stds: σ of each replica. stream: tells tensors of one seed apart.
+  /// - stds: σ of each replica.
   fileprivate func start(
-    stds: [Double], seeds: [UInt64], stream: UInt32, spectralInit: Bool, compute: Compute
+    stds: [Double], seeds: [UInt64], spectralInit: Bool, compute: Compute
   ) throws -> Tensor {
     let (rows, columns) = shape.tensorSize
     if case .constant(let value) = start {
@@ -46,7 +45,8 @@ extension NetworkParameter {
     }
     func draw(_ stds: [Double]) throws -> Tensor {
       try compute.normal(
-        seeds: seeds, std: stds.map { Float($0) }, stream: stream, rows: rows, columns: columns)
+        seeds: seeds, std: stds.map { Float($0) }, stream: Philox.stream(path), rows: rows,
+        columns: columns)
     }
     let drawn = try draw(stds)
     guard spectralInit && kind == .weight else { return drawn }

@@ -175,13 +175,13 @@ extension Compute {
   /// - seeds: one for each replica; std: likewise. `stream` tells tensors of one seed apart.
   /// - Throws: `OpenCLError`.
   public func normal(
-    seeds: [UInt64], std: [Float], stream: UInt32, rows: Int, columns: Int
+    seeds: [UInt64], std: [Float], stream: UInt64, rows: Int, columns: Int
   ) throws -> Tensor {
     precondition(seeds.count == std.count, "\(seeds.count) seeds, \(std.count) deviations")
     let result = try tensor(replicas: seeds.count, rows: rows, columns: columns)
     let kernel = try kernel(
       .random, "fill_normal", Buffer<UInt64>.self, Buffer<Float>.self, Buffer<Float>.self,
-      UInt32.self, UInt32.self)
+      UInt64.self, UInt32.self)
     try kernel(
       queue, global: [roundUp((result.stride + 3) / 4, 64), seeds.count], local: [64, 1],
       Buffer(queue: queue, seeds), Buffer(queue: queue, std), result.buffer, stream,

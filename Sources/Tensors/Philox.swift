@@ -1,16 +1,30 @@
+import OpenCL
+
 /// Philox 4x32-10 on the host: the numbers that Kernels/random.cl makes on the device.
 ///
 /// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 public struct Philox: RandomNumberGenerator, Sendable {
   private let seed: UInt64
-  private let stream: UInt32
+  private let stream: UInt64
   private var index: UInt32 = 0
   private var spare: UInt64?
 
   /// Numbers of `stream` under `seed`; streams of one seed are independent.
-  public init(seed: UInt64, stream: UInt32) {
+  public init(seed: UInt64, stream: UInt64) {
     self.seed = seed
     self.stream = stream
+  }
+
+  /// The stream of a name: what is drawn for one thing depends neither on what else there is nor on its
+  /// place among it.
+  ///
+  ///     let weights = Philox(seed: 1, stream: Philox.stream("layers.0.weight"))
+  ///
+  /// FNV-1a, 64 bits, with the highest bit set: numbered streams are others.
+  public static func stream(_ name: String) -> UInt64 {
+    var hash = FNV1a()
+    hash.combine(Array(name.utf8))
+    return hash.value | 1 << 63
   }
 
   /// The next 64 bits: the two halves of each block in turn.
@@ -19,7 +33,9 @@ public struct Philox: RandomNumberGenerator, Sendable {
       spare = nil
       return value
     }
-    let block = Self.block(counter: SIMD4(index, stream, 0, 0), seed: seed)
+    let counter = SIMD4(
+      index, UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32), 0)
+    let block = Self.block(counter: counter, seed: seed)
     index += 1
     spare = UInt64(block.z) | UInt64(block.w) << 32
     return UInt64(block.x) | UInt64(block.y) << 32

@@ -34,9 +34,9 @@ public final class RowShuffle {
   /// The order of `stream`, in place of the last one's memory; nothing waits for the device.
   ///
   /// - Throws: `OpenCLError`.
-  public func order(stream: UInt32) throws -> DeviceRows.Order {
+  public func order(stream: UInt64) throws -> DeviceRows.Order {
     let kernel = try compute.kernel(
-      .order, "shuffle_rows", Buffer<UInt64>.self, Buffer<UInt32>.self, UInt32.self, UInt32.self)
+      .order, "shuffle_rows", Buffer<UInt64>.self, Buffer<UInt32>.self, UInt64.self, UInt32.self)
     let items = compute.kernelVariant.groupItems
     let groups = (count + items * piece - 1) / (items * piece)
     try kernel(

@@ -369,8 +369,7 @@ public final class Trainer {
     if epochStep == 0 { epoch += 1 }
     if let order, order.epoch == epoch, order.rows.period == rows.count { return order.rows }
     let shuffle = try shuffle(of: rows.count)
-    // Streams of parameters count up from 0, those of orders down from the top.
-    let made = try shuffle.order(stream: .max - UInt32(epoch - 1))
+    let made = try shuffle.order(stream: Philox.stream("order.\(epoch)"))
     order = (epoch, made)
     return made
   }

@@ -61,6 +61,25 @@ import Testing
     }
   }
 
+  /// A parameter's draws are its path's: biases beside it, or layers before it, change nothing.
+  @Test func draws_goByTheParametersPath() throws {
+    let compute = try Compute(device: .find(.best))
+    func draws(_ network: MLP) throws -> [String: [Float]] {
+      let graph = network.graph
+      let scalings = graph.parameters.map { _ in
+        [WidthScaling(initialStd: 1, learningRateFactor: 1)]
+      }
+      let drawn = try Network(drawing: graph, scalings: scalings, seeds: [4], compute: compute)
+      return Dictionary(
+        uniqueKeysWithValues: try drawn.parameters.map { ($0.name, try compute.read($0.value)) })
+    }
+    let plain = try draws(MLP(inputs: 5, hidden: [8, 8], outputs: 3))
+    let biased = try draws(MLP(inputs: 5, hidden: [8, 8], outputs: 3, bias: true))
+    #expect(plain.count == 3 && biased.count == 6)
+    for (name, values) in plain { #expect(biased[name] == values, "\(name)") }
+    #expect(Set(plain.values.map(\.first)).count == 3)
+  }
+
   @Test func sharedParametersAndValues_getTheSumOfGradients() throws {
     let compute = try Compute(device: .find(.best))
     let graph = Shared().graph

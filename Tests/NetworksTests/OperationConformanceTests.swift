@@ -37,7 +37,7 @@ import Testing
   }
 
   /// Numbers in [-1, 1) of a replica's seed and a stream.
-  private func numbers(_ count: Int, seed: UInt64, stream: UInt32) -> [Float] {
+  private func numbers(_ count: Int, seed: UInt64, stream: UInt64) -> [Float] {
     var random = Philox(seed: seed, stream: stream)
     return (0..<count).map { _ in random.uniform(-1, 1) }
   }
@@ -51,7 +51,7 @@ import Testing
   private func instance(_ item: Case, seeds: [UInt64]) throws -> Instance {
     let inputs = try item.inputs.enumerated().map { index, extent in
       try compute.tensor(
-        seeds.flatMap { numbers(Self.rows * extent.size, seed: $0, stream: UInt32(index)) },
+        seeds.flatMap { numbers(Self.rows * extent.size, seed: $0, stream: UInt64(index)) },
         replicas: seeds.count, rows: Self.rows, columns: extent.size)
     }
     let parameters = try item.operation.parameters(of: item.inputs).enumerated().map {
@@ -61,7 +61,7 @@ import Testing
       return Parameter(
         name: parameter.path, shape: parameter.shape,
         value: try compute.tensor(
-          seeds.flatMap { numbers(count, seed: $0, stream: UInt32(100 + index)) },
+          seeds.flatMap { numbers(count, seed: $0, stream: UInt64(100 + index)) },
           replicas: seeds.count, rows: sizes.count == 2 ? sizes[0] : 1, columns: sizes.last!),
         multiplier: parameter.kind == .weight ? Float(parameter.multiplier) : 1)
     }

@@ -19,7 +19,7 @@ struct NormalizationProblem {
   ) {
     (self.replicas, self.rows, self.columns) = (replicas, rows, columns)
     (self.isCentered, self.hasGain, self.hasBias) = (isCentered, hasGain, hasBias)
-    func values(_ count: Int, _ stream: UInt32, _ low: Float, _ high: Float) -> [Double] {
+    func values(_ count: Int, _ stream: UInt64, _ low: Float, _ high: Float) -> [Double] {
       var random = Philox(seed: 11, stream: stream)
       return (0..<count).map { _ in Double(random.uniform(low, high)) }
     }

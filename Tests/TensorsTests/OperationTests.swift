@@ -107,6 +107,10 @@ import Testing
 
   @Test func normal_differsByStream() throws {
     let one = try compute.read(compute.normal(seeds: [1], std: [1], stream: 0, rows: 1, columns: 8))
+    let far = try compute.read(
+      compute.normal(seeds: [1], std: [1], stream: 1 << 32, rows: 1, columns: 8))
+    #expect(Set(one).isDisjoint(with: far))
+    #expect(Philox.stream("a.weight") != Philox.stream("b.weight"))
     let two = try compute.read(compute.normal(seeds: [1], std: [1], stream: 1, rows: 1, columns: 8))
     #expect(zip(one, two).allSatisfy { $0 != $1 })
   }

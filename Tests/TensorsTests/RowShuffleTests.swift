@@ -6,7 +6,7 @@ import Testing
 /// Orders of rows against the shuffle in plain loops, and what makes them random.
 @Suite(.serialized) struct RowShuffleTests {
   private func orders(
-    of count: Int, seeds: [UInt64], stream: UInt32 = 5, _ variant: KernelVariant = .item,
+    of count: Int, seeds: [UInt64], stream: UInt64 = 5, _ variant: KernelVariant = .item,
     vectorWidth: Int = 16
   ) throws -> [[UInt32]] {
     let compute = try Compute(
@@ -18,9 +18,9 @@ import Testing
   }
 
   /// Where the swap-or-not shuffle of Kernels/order.cl brings every place.
-  private func reference(of count: Int, seed: UInt64, stream: UInt32) -> [UInt32] {
+  private func reference(of count: Int, seed: UInt64, stream: UInt64) -> [UInt32] {
     let words = (0..<UInt32(16)).flatMap { index -> [UInt32] in
-      let block = Philox.block(counter: [index, stream, 0, 0], seed: seed)
+      let block = Philox.block(counter: [index, UInt32(stream), 0, 0], seed: seed)
       return [block.x, block.y, block.z, block.w]
     }
     func mixed(_ x: UInt32) -> UInt32 {
@@ -56,6 +56,8 @@ import Testing
     for order in made { #expect(order.sorted() == everything) }
     #expect(made[0] != made[1])
     #expect(try orders(of: count, seeds: [1, 2], stream: 6)[0] != made[0])
+    // Both words of a stream's number count, on the device as on the host.
+    #expect(try orders(of: count, seeds: [1, 2], stream: 5 | 1 << 40)[0] != made[0])
   }
 
   /// χ² over the 24 orders of four rows, and over the 120 of five: one in 10 000 fair shuffles is above

@@ -54,7 +54,7 @@ public struct ProductBench: Sendable {
   ///
   /// - Throws: `OpenCLError`.
   func operands(_ compute: Compute) throws -> (a: Tensor, b: Tensor) {
-    func random(_ stream: UInt32, rows: Int, columns: Int) throws -> Tensor {
+    func random(_ stream: UInt64, rows: Int, columns: Int) throws -> Tensor {
       try compute.normal(
         seeds: (0..<replicas).map(UInt64.init), std: [Float](repeating: 1, count: replicas),
         stream: stream, rows: rows, columns: columns)

@@ -18,7 +18,7 @@ enum Glyphs {
     var coverage = [Float](repeating: 0, count: inputs)
     for row in 0..<count {
       // A generator of its own for each row: a smaller set is the start of a larger one.
-      var random = Philox(seed: seed, stream: UInt32(row))
+      var random = Philox(seed: seed, stream: UInt64(row))
       draw(digit: row % classes, into: &coverage, random: &random)
       let contrast = random.uniform(0.65, 1)
       for pixel in 0..<inputs {

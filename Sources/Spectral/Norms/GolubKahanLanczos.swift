@@ -130,7 +130,7 @@ private struct Basis {
   private var generator: Philox
   private(set) var count = 0
 
-  init(length: Int, seed: UInt64, stream: UInt32) {
+  init(length: Int, seed: UInt64, stream: UInt64) {
     self.length = length
     generator = Philox(seed: seed, stream: stream)
   }

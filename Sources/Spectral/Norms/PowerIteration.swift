@@ -213,7 +213,7 @@ public final class PowerIteration {
   /// Uniform numbers of variance 1.
   private static func startVectors(_ vectors: Int, length: Int, seed: UInt64) -> [Float] {
     (0..<vectors).flatMap { vector in
-      var random = Philox(seed: seed, stream: UInt32(vector))
+      var random = Philox(seed: seed, stream: Philox.stream("norms.\(vector)"))
       return (0..<length).map { _ in (random.uniform() - 0.5) * Float(12).squareRoot() }
     }
   }
