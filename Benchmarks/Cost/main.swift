@@ -28,8 +28,8 @@ var time: [TimeFigure] = []
   optimizer: OptimizerKind
 ) throws {
   let bench = StepBench(
-    inputs: inputs, width: width, depth: depth, batchSize: 64, optimizer: optimizer,
-    replicas: replicas)
+    Configuration { ($0.depth, $0.zeroReadout) = (depth, false) }, inputs: inputs, width: width,
+    optimizer: optimizer, replicas: replicas)
   let figure = try bench.run(seconds: seconds, compute: compute)
   time.append(
     TimeFigure(

@@ -48,9 +48,11 @@ public final class Kernel<each Argument: KernelArgument> {
       global.count == local.count && zip(global, local).allSatisfy { $0 > 0 && $0 % $1 == 0 },
       "\(name): global \(global) must be positive multiples of local \(local)")
     guard let handle else {
-      var bytes = 0
-      for value in repeat each argument { bytes += (value as? any DeviceMemory)?.byteCount ?? 0 }
-      queue.context.recording?.launched(accessing: bytes)
+      var buffers: [UInt64: Int] = [:]
+      for value in repeat each argument {
+        if let memory = value as? any DeviceMemory { buffers[memory.serial] = memory.byteCount }
+      }
+      queue.context.recording?.launched(accessing: buffers.values.reduce(0, +))
       return
     }
     var index: cl_uint = 0

@@ -8,8 +8,8 @@ import COpenCL
 public final class Recording {
   /// Kernels launched, native ones among them.
   public private(set) var launches = 0
-  /// Bytes of the buffers that each launch was given, summed over launches: what it reads and writes at
-  /// most, where it touches all of a buffer once.
+  /// Bytes of the buffers that each launch was given, each buffer once a launch: what a launch reads and
+  /// writes where it touches all of a buffer once.
   public private(set) var accessedBytes = 0
   /// Bytes of all buffers now.
   public private(set) var bufferBytes = 0

@@ -78,3 +78,16 @@ extension HiddenPattern: ExpressibleByArgument {
   /// The text.
   public var defaultValueDescription: String { setting.optionText }
 }
+
+extension Configuration {
+  /// Every setting's name.
+  static let names = Set(declarations.map(\.name))
+
+  /// Refuses settings that make no sense together.
+  func throwProblems(
+    parametrizations names: [String] = [], optimizers: [OptimizerKind], widest: Int
+  ) throws {
+    let problems = problems(parametrizations: names, optimizers: optimizers, widest: widest)
+    if !problems.isEmpty { throw InvalidOption(problems) }
+  }
+}

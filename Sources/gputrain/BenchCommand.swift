@@ -58,27 +58,13 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  /// The network's sizes.
-  struct Network: ParsableArguments {
-    @Option(parsing: .unconditional, help: ArgumentHelp("Hidden layers.", valueName: "layers"))
-    var depth = 2
-
-    @Option(parsing: .unconditional, help: ArgumentHelp("Rows a step.", valueName: "rows"))
-    var batchSize = 64
-
-    @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
-    var optimizer: OptimizerKind = .adam
-
-    func bench(inputs: Int, width: Int, replicas: Int) throws -> StepBench {
-      for (name, value) in [
-        ("--inputs", inputs), ("--width", width), ("--batch-size", batchSize),
-        ("--replicas", replicas),
-      ] { try Limits.check(name, value) }
-      try Limits.check("--depth", depth, atMost: Limits.depth)
-      return StepBench(
-        inputs: inputs, width: width, depth: depth, batchSize: batchSize, optimizer: optimizer,
-        replicas: replicas)
-    }
+  /// The settings that decide how long a step takes.
+  enum Benched: SettingSelection {
+    static let defaults = Configuration { ($0.depth, $0.zeroReadout) = (2, false) }
+    static let omitted = Configuration.names.subtracting([
+      "network", "depth", "norm", "expansion", "hidden-pattern", "bias", "activation", "loss",
+      "batch-size", "micro-batch", "group", "clip-norm", "weight-decay",
+    ])
   }
 
   typealias Step = NetworkBench<OneNetwork>
@@ -99,14 +85,24 @@ struct BenchCommand: ParsableCommand {
       help: ArgumentHelp("Networks that train together.", valueName: "count"))
     var replicas = Defaults.replicas
 
-    @OptionGroup var network: Network
+    @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
+    var optimizer: OptimizerKind = .adam
+
+    @OptionGroup var network: SettingOptions<Benched>
     @OptionGroup var options: Options
 
     var output: OutputOptions { options.output }
 
     func run() throws {
-      let bench = try network.bench(inputs: inputs, width: width, replicas: replicas)
-      try options.print(bench.run)
+      for (name, value) in [("--inputs", inputs), ("--width", width), ("--replicas", replicas)] {
+        try Limits.check(name, value)
+      }
+      let settings = try network.settings
+      try settings.throwProblems(optimizers: [optimizer], widest: width)
+      try options.print(
+        StepBench(
+          settings, inputs: inputs, width: width, optimizer: optimizer, replicas: replicas
+        ).run)
     }
   }
 

@@ -26,16 +26,6 @@ struct ScalingCommand: PrintingCommand {
   var width = 1024
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Number of hidden layers.", valueName: "layers"))
-  var depth = 4
-
-  @Option(
-    help: ArgumentHelp(
-      "Hidden widths as multiples of the width, repeated over the depth: 1:4:1.",
-      valueName: "factors"))
-  var hiddenPattern: HiddenPattern = [1]
-
-  @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
       "Width at which every parametrization equals the standard one.", valueName: "width"))
@@ -46,15 +36,6 @@ struct ScalingCommand: PrintingCommand {
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate.", valueName: "η"))
   var learningRate = 1.0
-
-  @Option(parsing: .unconditional, help: ArgumentHelp("Adam's ε.", valueName: "ε"))
-  var epsilon = 1e-8
-
-  @Option(
-    help: ArgumentHelp(
-      "Weight decay, with its kind where it is not the optimizer's own: 0.1:independent.",
-      valueName: "λ[:kind]"))
-  var weightDecay = WeightDecayChoice()
 
   @Option(
     help: ArgumentHelp("Names with commas; all where left out.", valueName: "list"),
@@ -68,21 +49,17 @@ struct ScalingCommand: PrintingCommand {
       valueName: "file"), completion: Completions.yaml)
   var parametrizationFiles: [String] = []
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The first weight starts 1/√a as large, its product is multiplied by √a.", valueName: "a"))
-  var inputMultiplier = 1.0
+  @OptionGroup var configuration: SettingOptions<Scaled>
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Multiplies the logits.", valueName: "factor"))
-  var outputMultiplier = 1.0
-
-  @Flag(help: "Start the readout at 0.")
-  var zeroReadout = false
-
-  @Flag(help: "Show biases.")
-  var bias = false
+  /// The settings that decide what a tensor gets.
+  enum Scaled: SettingSelection {
+    static let defaults = Configuration { $0.zeroReadout = false }
+    static let omitted = Configuration.names.subtracting([
+      "network", "depth", "norm", "expansion", "branch-multiplier", "base-depth", "depth-exponent",
+      "hidden-pattern", "bias", "input-multiplier", "output-multiplier", "zero-readout",
+      "rate-rule", "lr-multiplier", "weight-decay", "decay-vectors", "epsilon", "group",
+    ])
+  }
 
   @OptionGroup var output: OutputOptions
 
@@ -97,13 +74,7 @@ struct ScalingCommand: PrintingCommand {
       try Limits.check(name, value)
     }
     try Limits.check("--base-width", baseWidth ?? 1)
-    try Limits.check("--depth", depth, atMost: Limits.depth)
-    for (name, value) in [
-      ("--input-multiplier", inputMultiplier), ("--output-multiplier", outputMultiplier),
-      ("--learning-rate", learningRate), ("--epsilon", epsilon),
-    ] {
-      try Limits.check(name, positive: value)
-    }
+    try Limits.check("--learning-rate", positive: learningRate)
   }
 
   func run() throws {
@@ -116,52 +87,47 @@ struct ScalingCommand: PrintingCommand {
   }
 
   private func rows() throws -> [Row] {
-    let (pattern, widest) = (hiddenPattern.factors, max(width, baseWidth ?? 1))
-    if let factor = pattern.first(where: { $0 > Limits.size / widest }) {
-      throw InvalidOption(
-        "--hidden-pattern: factor \(factor) at width \(widest) gives more than \(Limits.size) units"
-      )
-    }
-    let decayKind = weightDecay.kind ?? optimizer.defaultWeightDecayKind
+    var settings = try configuration.settings
+    settings.parametrizations = try ParametrizationFile.read(parametrizationFiles)
     let names: [String]? = try parametrization.map {
       try SweepGrid.parseList($0, what: "--parametrization", "names a,b,c")
     }
-    let definitions = try ParametrizationFile.read(parametrizationFiles)
-    let fitting = definitions.filter { $0.family ?? optimizer.family == optimizer.family }
+    try settings.throwProblems(
+      parametrizations: names ?? [], optimizers: [optimizer], widest: max(width, baseWidth ?? 1))
+    let fitting = settings.parametrizations.filter {
+      $0.family ?? optimizer.family == optimizer.family
+    }
     let rules =
       try names?.map { try Parametrizations.named($0, or: fitting) } ?? Parametrizations.all
       + fitting
-    let network = network(width: width, pattern: pattern)
-    Terminal.detail(
-      "network: \(([inputs] + network.hidden + [outputs]).map(String.init).joined(separator: "–"))"
-        + ", rules: \(rules.map(\.name).joined(separator: ", "))")
-    func base(_ rule: any Parametrization) -> NetworkGraph? {
-      let own = definitions.first { $0.name == rule.name }?.baseWidth
-      return (own ?? baseWidth).map { self.network(width: $0, pattern: pattern).graph }
+    func network(_ width: Int) -> any Architecture {
+      settings.network(width: width, inputs: inputs, outputs: outputs)
     }
-    let bases = rules.map(base)
-    return network.graph.parameters.flatMap { parameter in
-      zip(rules, bases).map { rule, base in
-        let shape = parameter.shape
-        let scaling = rule.scaling(
-          of: shape, relativeTo: base?.parameter(parameter.path)?.shape, family: optimizer.family,
-          decay: decayKind)
+    let training = TrainingConfiguration(
+      network: network(width), baseNetwork: baseWidth.map(network),
+      parametrizations: settings.parametrizations,
+      ownBaseNetworks: Dictionary(
+        settings.parametrizations.compactMap { own in own.baseWidth.map { (own.name, network($0)) } }
+      ) { first, _ in first },
+      rateRules: settings.rateRules,
+      optimization: settings.optimization(optimizer, totalSteps: 1))
+    let parameters = training.network.graph.parameters
+    Terminal.detail(
+      "network: \(settings.networkInWords), rules: \(rules.map(\.name).joined(separator: ", "))")
+    let scalings = rules.map { training.scalings(under: $0) }
+    return parameters.enumerated().flatMap { index, parameter in
+      let own = training.optimization.settings(for: parameter)
+      return zip(rules, scalings).map { rule, scalings in
+        let (scaling, shape) = (scalings[index], parameter.shape)
         return Row(
           parametrization: rule.name, tensor: parameter.path, fanIn: shape.fanIn,
           fanOut: shape.fanOut, initialStd: scaling.initialStd * parameter.initialFactor,
           learningRate: learningRate * scaling.learningRateFactor,
-          epsilon: epsilon * scaling.epsilonFactor,
-          weightDecay: weightDecay.strength * scaling.weightDecayFactor,
+          epsilon: own.rule(or: nil).epsilon * scaling.epsilonFactor,
+          weightDecay: (own.weightDecay?.strength ?? 0) * scaling.weightDecayFactor,
           multiplier: scaling.multiplier * parameter.multiplier)
       }
     }
-  }
-
-  private func network(width: Int, pattern: [Int]) -> MLP {
-    MLP(
-      inputs: inputs, hidden: (0..<depth).map { width * pattern[$0 % pattern.count] },
-      outputs: outputs, bias: bias, inputMultiplier: inputMultiplier,
-      outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
   }
 
   /// A block a tensor, a line a parametrization.

@@ -2,16 +2,14 @@ import Networks
 import Tensors
 import Training
 
-/// Times training steps of an MLP whose data lies on the device: gather, forward, backward, update.
+/// Times training steps of a network whose data lies on the device: gather, forward, backward, update.
 public struct StepBench: Sendable {
+  /// The network, the batch and how parameters are updated.
+  public var configuration: Configuration
   /// Inputs of the network.
   public var inputs: Int
-  /// Width of every hidden layer.
+  /// Width of the network.
   public var width: Int
-  /// Hidden layers.
-  public var depth: Int
-  /// Rows a step.
-  public var batchSize: Int
   /// The update rule.
   public var optimizer: OptimizerKind
   /// Networks that train together, each with a rate and seed of its own.
@@ -21,15 +19,20 @@ public struct StepBench: Sendable {
   private static let outputs = 10
   /// Steps of a repetition, one epoch.
   private static let batches = 16
+  private var batchSize: Int { configuration.batchSize }
 
   /// A bench of these sizes, all ≥ 1.
+  ///
+  /// - configuration: its length does not count; rules are taken as such, relative to no base width.
   public init(
-    inputs: Int, width: Int, depth: Int, batchSize: Int, optimizer: OptimizerKind, replicas: Int
+    _ configuration: Configuration, inputs: Int, width: Int, optimizer: OptimizerKind, replicas: Int
   ) {
-    precondition(
-      [inputs, width, depth, batchSize, replicas].allSatisfy { $0 >= 1 }, "sizes below 1")
-    (self.inputs, self.width, self.depth) = (inputs, width, depth)
-    (self.batchSize, self.optimizer, self.replicas) = (batchSize, optimizer, replicas)
+    precondition([inputs, width, replicas].allSatisfy { $0 >= 1 }, "sizes below 1")
+    self.configuration = configuration
+    self.configuration.length = .epochs(1)
+    self.configuration.absolute = true
+    (self.inputs, self.width, self.optimizer) = (inputs, width, optimizer)
+    self.replicas = replicas
   }
 
   /// Times steps for about `seconds`, the networks in groups as a sweep trains them.
@@ -49,14 +52,18 @@ public struct StepBench: Sendable {
         try trainer.train(on: rows, until: trainer.step + Self.batches, waits: false)
       }
     }
-    let name = optimizer.rawValue
+    let cost = try StepCost(of: group, inputs: inputs, device: device)
+    let kind = configuration.network == .mlp ? "" : "\(configuration.network.rawValue) "
     return BenchFigure(
-      "step \(inputs)–\(width)×\(depth)–\(Self.outputs), batch \(batchSize), \(name)"
-        + (replicas == 1 ? "" : ", \(replicas) replicas"),
-      timing, units: Double(Self.batches), operations: operations, bytes: bytes,
+      "step \(kind)\(inputs)–\(width)×\(configuration.depth)–\(Self.outputs), batch \(batchSize), "
+        + optimizer.rawValue + (replicas == 1 ? "" : ", \(replicas) replicas"),
+      timing, units: Double(Self.batches), operations: cost.operations, bytes: cost.bytes,
       details: [
         "milliseconds_per_replica": timing.median / Double(Self.batches * replicas),
-        "host_share": timing.hostShare, "parameters": parameters,
+        "host_share": timing.hostShare,
+        "parameters": Double(
+          groups[0].training.network.graph.parameters.reduce(0) { $0 + $1.shape.stored.reduce(1, *) }),
+        "launches": Double(cost.launches),
         "replicas_per_group": Double(groups[0].cells.count),
         "tensor_bytes": Double(compute.tensorBytes),
         "on_chip": trainers[0].trainsOnChip ? 1 : 0,
@@ -68,10 +75,7 @@ public struct StepBench: Sendable {
   private func group(gemm: String) -> RunGroup {
     RunGroup(
       experiment: Experiment(
-        Configuration {
-          ($0.depth, $0.batchSize, $0.length) = (depth, batchSize, .epochs(1))
-          ($0.absolute, $0.zeroReadout) = (true, false)
-        },
+        configuration,
         Facts(
           data: DataDescription(
             name: "noise", fingerprint: "", inputs: inputs, classes: Self.outputs,
@@ -82,10 +86,6 @@ public struct StepBench: Sendable {
           parametrization: "spectral", optimizer: optimizer, width: width,
           log2LearningRate: -10 - Double($0) / 8, seed: UInt64($0 + 1))
       })
-  }
-
-  private var graph: NetworkGraph {
-    MLP(inputs: inputs, hidden: [Int](repeating: width, count: depth), outputs: Self.outputs).graph
   }
 
   /// Of the rows and their labels.
@@ -99,23 +99,5 @@ public struct StepBench: Sendable {
       labels: (0..<UInt32(count)).map { $0 % UInt32(Self.outputs) },
       scale: [Float](repeating: 1, count: inputs), shift: [Float](repeating: 0, count: inputs),
       compute: compute)
-  }
-
-  /// Weights of one network.
-  private var parameters: Double {
-    graph.parameters.reduce(0.0) { $0 + Double($1.shape.fanIn) * Double($1.shape.fanOut) }
-  }
-
-  /// Forward, gradient of the weights, and gradient of every layer's input but the first's.
-  private var operations: Double {
-    let first = Double(inputs) * Double(width)
-    return 2 * Double(batchSize) * (3 * parameters - first) * Double(replicas)
-  }
-
-  /// Weights read forward and backward, updated in place with the rule's state; the gradient is
-  /// not counted, as a product can apply it as it makes it.
-  private var bytes: Double {
-    let passes = 2 + 2 * (1 + Double(optimizer.rule().stateNames.count))
-    return 4 * passes * parameters * Double(replicas)
   }
 }

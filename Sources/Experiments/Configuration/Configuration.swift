@@ -322,7 +322,7 @@ extension Configuration {
   }
 
   /// The same with what its width and blocks are.
-  var networkInWords: String {
+  public var networkInWords: String {
     guard network == .residualMLP else {
       let pattern = hiddenPattern.setting.optionText
       return "\(blocksInWords) of the width" + (pattern == "1" ? "" : " times \(pattern)")

@@ -5,7 +5,7 @@ extension Configuration {
   /// How a run's parameters are updated under `optimizer`.
   ///
   /// - totalSteps: of the run.
-  func optimization(_ optimizer: OptimizerKind, totalSteps: Int) -> Optimization {
+  public func optimization(_ optimizer: OptimizerKind, totalSteps: Int) -> Optimization {
     Optimization(
       optimizer, hyperparameters: hyperparameters, weightDecay: weightDecay.decay(for: optimizer),
       decaysVectors: decayVectors, schedule: schedule.schedule(of: totalSteps),
