@@ -107,7 +107,7 @@ import Testing
     ("parametrization: spectal", ["1: parametrization: expected one of", "'spectral'?"]),
     ("rate-rule: readout=sq", ["1: rate-rule: readout=sq: expected one of"]),
     ("lr-multiplier: {layers.9: 2}", ["1: lr-multiplier: expected all, input"]),
-    ("lr-multiplier: {readout: -2}", ["1: lr-multiplier: expected PLACE=FACTOR"]),
+    ("lr-multiplier: {readout: -2}", ["1: lr-multiplier: expected SELECTOR=FACTOR"]),
     ("steps: 3\nepochs: 2", ["2: epochs: give epochs or steps, not both"]),
     ("weight-decay: 1\noptimizer: [adam, adamw]", ["1: weight-decay: these optimizers take"]),
     ("memory: lots\nschedule: often", ["1: memory: expected", "2: schedule: expected"]),
