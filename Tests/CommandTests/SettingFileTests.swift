@@ -103,7 +103,7 @@ import Testing
     ("widths: {a: 1}", ["1: widths: expected an integer, or several with commas"]),
     ("widths: [[1]]", ["1: widths: expected a value or a list"]),
     ("log2-lr: {start: 1, stop: 2}", ["1: log2-lr: expected START:STOP:COUNT or"]),
-    ("optimizer: lion", ["1: optimizer: expected some of sgd"]),
+    ("optimizer: leon", ["1: optimizer: expected some of sgd"]),
     ("parametrization: spectal", ["1: parametrization: expected one of", "'spectral'?"]),
     ("rate-rule: readout=sq", ["1: rate-rule: readout=sq: expected one of"]),
     ("lr-multiplier: {layers.9: 2}", ["1: lr-multiplier: expected all, input"]),
