@@ -8,8 +8,8 @@
 # make gpu-check      what a GPU does, and how fast beside PyTorch and JAX: eight minutes, a page of results
 # make gpu-bundle     gpu-check and the program as one file, for a machine without Swift
 # make gpu-bundle-test  tries that file in a bare folder, on the CPU
-# make format         rewrite the sources in the house's format
-# make install        build and copy program, manual page and completions to PREFIX, ~/.local by itself
+# make format         rewrite the sources in the project's format
+# make install        build and copy program, manual page and completions to PREFIX, by default ~/.local
 # make man            write the manual page
 # make completions    write the completions of bash, zsh and fish
 

@@ -8,7 +8,7 @@ swift=${SWIFT:-swift}
 docc=${DOCC:-docc}
 command -v "$docc" >/dev/null || { echo "docs: docc is not in PATH; it comes with Swift" >&2; exit 1; }
 
-# From the lowest floor: each may link to those before it.
+# From the lowest module: each may link to those before it.
 modules=(OpenCL Tensors Spectral Networks Training Experiments GPUTrain)
 catalogue() { case $1 in GPUTrain) echo Sources/Umbrella/GPUTrain.docc ;; *) echo "Sources/$1/$1.docc" ;; esac; }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the help texts that Tests/CommandTests/Help holds anew, with the built program.
+# Writes the help texts in Tests/CommandTests/Help again, with the built program.
 # Usage: Scripts/help-texts.sh [PROGRAM]
 set -euo pipefail
 cd "$(dirname "$0")/.."

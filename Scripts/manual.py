@@ -26,6 +26,14 @@ def paragraphs(text):
     return "\n.PP\n".join(roff(" ".join(part.split("\n"))) for part in text.strip().split("\n\n"))
 
 
+def split_examples(command):
+    """A command's discussion without its examples, and these, as (command line, remark)."""
+    text, _, examples = command.get("discussion", "").partition("Examples:\n")
+    lines = examples.replace("\\\n", " ").splitlines()
+    pairs = [line.partition(" # ")[::2] for line in lines if line.strip()]
+    return text.strip(), [(" ".join(line.split()), remark.strip()) for line, remark in pairs]
+
+
 def flags(argument):
     """`-q, --quiet` or `--widths list`, its names bold and its value in italics."""
     if argument["kind"] == "positional":
@@ -106,8 +114,9 @@ def main():
     for name, command in commands:
         own = [argument for argument in shown(command) if key(argument) not in shared]
         page += [f'.SS "gputrain {roff(name)}"', roff(command["abstract"])]
-        if command.get("discussion"):
-            page += [".PP", paragraphs(command["discussion"])]
+        discussion, _ = split_examples(command)
+        if discussion:
+            page += [".PP", paragraphs(discussion)]
         page += [entry(argument) for argument in own]
     page.append('.SH "OPTIONS OF SEVERAL COMMANDS"')
     groups = {}
@@ -117,17 +126,21 @@ def main():
     for names, arguments in groups.items():
         title = "all commands" if len(names) == len(commands) else ", ".join(names)
         page += [f'.SS "Of {roff(title)}"', *(entry(argument) for argument in arguments)]
+    page.append(".SH EXAMPLES")
+    for _, command in commands:
+        for line, remark in split_examples(command)[1]:
+            page.append(f".TP\n\\fB{roff(line)}\\fR\n{roff(remark)}".rstrip() if remark else f".PP\n\\fB{roff(line)}\\fR")
     page += [
         '.SH "EXIT STATUS"',
         ".TP\n\\fB0\\fR\nAll went well.",
         ".TP\n\\fB1\\fR\nSomething failed, \\fBcheck\\fR found the spectral condition broken, or \\fBselftest\\fR a device "
         "that computes wrongly.",
         ".TP\n\\fB64\\fR\nThe command line was bad.",
-        ".TP\n\\fB130\\fR\nThe run was stopped by Ctrl\\-C; the same command again goes on.",
+        ".TP\n\\fB130\\fR\nThe run was stopped by Ctrl\\-C; the same command again resumes.",
         ".SH ENVIRONMENT",
         ".TP\n\\fBNO_COLOR\\fR\nWhere it is set and not empty, nothing is coloured (no\\-color.org).",
-        ".TP\n\\fBXDG_CACHE_HOME\\fR\nCompiled kernels are kept in its \\fIgputrain/programs\\fR where the "
-        "driver does not keep them, and what \\fBtune\\fR finds in \\fIgputrain/tunings\\fR; by itself ~/.cache.",
+        ".TP\n\\fBXDG_CACHE_HOME\\fR\nCompiled kernels lie in its \\fIgputrain/programs\\fR where the "
+        "driver does not cache them, and what \\fBtune\\fR finds in \\fIgputrain/tunings\\fR; by default ~/.cache.",
         ".TP\n\\fBPOCL_AFFINITY\\fR\nWhether PoCL binds its threads to processors; set by the program on "
         "a machine that is otherwise idle, unless it is set already.",
         '.SH "SEE ALSO"',

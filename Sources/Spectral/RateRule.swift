@@ -1,7 +1,7 @@
 /// A learning-rate rule for some tensors in place of their parametrization's own: what would happen
 /// if a layer had been scaled otherwise.
 ///
-/// Written `PLACE=PARAMETRIZATION` or `PLACE=PARAMETRIZATION:FAMILY`; the family is the optimizer's
+/// Written `SELECTOR=PARAMETRIZATION` or `SELECTOR=PARAMETRIZATION:FAMILY`; the family is the optimizer's
 /// own where it is left out. Initial values stay as they are.
 public struct RateRule: Codable, Hashable, Sendable {
   /// `all`, a role (`input`, `hidden`, `readout`), a layer (`layers.1`) or a tensor

@@ -14,37 +14,15 @@ struct CheckCommand: PrintingCommand {
       layer's ‖W‖, ‖ΔW‖ (spectral norms over √(fan-out/fan-in)), features and their change. They \
       stand beside what the rule in use predicts and what the spectral condition needs at these \
       very widths. The exit status is 0 where the condition is met, 1 where it is not.
+
+      Examples:
+          gputrain check                              # spectral under Adam
+          gputrain check --parametrization sp         # which layer breaks it?
+          gputrain check --optimizer sgd --data my.csv --widths 128,256,512,1024
+          gputrain check --coordinates                # with the coordinate check
       """)
 
-  @Option(
-    help: ArgumentHelp("\(Parametrizations.choice).", valueName: "name"),
-    completion: Completions.parametrization)
-  var parametrization = "spectral"
-
-  @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
-  var optimizer: OptimizerKind = .adam
-
-  @Option(help: ArgumentHelp("At least two.", valueName: "list"))
-  var widths = "64,128,256,512,1024"
-
-  @Option(
-    name: .customLong("log2-lr"), parsing: .unconditional,
-    help: ArgumentHelp(
-      "log2 of the learning rate, small enough for one step to be linear. (default: -12 under "
-        + "Adam, else -6)", valueName: "rate"))
-  var log2LearningRate: Double?
-
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
-  var seeds = 4
-
-  @Flag(help: "Show mean |h| by layer, step and width: the coordinate check.")
-  var coordinates = false
-
-  @Option(
-    help: ArgumentHelp(
-      "Where report.html and check.json go. (default: runs/<time>-check)", valueName: "directory"),
-    completion: .directory)
-  var out: String?
+  @OptionGroup(title: "Check") var axes: Axes
 
   @OptionGroup var configuration: SettingOptions<Checked>
 
@@ -54,6 +32,39 @@ struct CheckCommand: PrintingCommand {
 
   @OptionGroup var output: OutputOptions
 
+  /// What is compared.
+  struct Axes: ParsableArguments {
+    @Option(
+      help: ArgumentHelp("\(Parametrizations.choice).", valueName: "name"),
+      completion: Completions.parametrization)
+    var parametrization = "spectral"
+
+    @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
+    var optimizer: OptimizerKind = .adam
+
+    @Option(help: ArgumentHelp("At least two.", valueName: "list"))
+    var widths = "64,128,256,512,1024"
+
+    @Option(
+      name: .customLong("log2-lr"), parsing: .unconditional,
+      help: ArgumentHelp(
+        "log2 of the learning rate, small enough for one step to be linear. (default: -12 under "
+          + "Adam, else -6)", valueName: "rate"))
+    var log2LearningRate: Double?
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
+    var seeds = 4
+
+    @Flag(help: "Show mean |h| by layer, step and width: the coordinate check.")
+    var coordinates = false
+
+    @Option(
+      help: ArgumentHelp(
+        "Where report.html and check.json go. (default: runs/<time>-check)", valueName: "directory"),
+      completion: .directory)
+    var out: String?
+  }
+
   enum Checked: SettingSelection {
     static let defaults = Configuration { ($0.steps, $0.zeroReadout) = (3, false) }
     static let omitted = Configuration.ofWholeRuns
@@ -61,34 +72,38 @@ struct CheckCommand: PrintingCommand {
   }
 
   func validate() throws {
-    try Limits.check("--seeds", seeds, atMost: 10_000)
-    if seeds < 2 { throw InvalidOption("--seeds must be at least 2 for an interval, got \(seeds)") }
+    try Limits.check("--seeds", axes.seeds, atMost: 10_000)
+    if axes.seeds < 2 {
+      throw InvalidOption("--seeds must be at least 2 for an interval, got \(axes.seeds)")
+    }
     let settings = try configuration.settings
     let steps = settings.steps ?? 1
     try Limits.check("--steps", steps, atMost: 10_000)
     if steps < 2 && settings.zeroReadout {
       throw InvalidOption("--steps must be at least 2 where the readout starts at 0, got \(steps)")
     }
-    if out == "" { throw InvalidOption("--out: expected a directory, got an empty name") }
-    if let log2LearningRate { try Limits.check(log2LearningRate: log2LearningRate) }
+    if axes.out == "" { throw InvalidOption("--out: expected a directory, got an empty name") }
+    if let log2LearningRate = axes.log2LearningRate {
+      try Limits.check(log2LearningRate: log2LearningRate)
+    }
   }
 
   func run() throws {
-    let widths = try Limits.widths(widths)
+    let widths = try Limits.widths(axes.widths)
     let request = try TrainingRequest(
-      configuration, computing, execution, parametrizations: [parametrization],
-      optimizer: optimizer, widths: widths)
-    let directory = out.map { URL(fileURLWithPath: $0) } ?? RunDirectory.new(named: "check")
+      configuration, computing, execution, parametrizations: [axes.parametrization],
+      optimizer: axes.optimizer, widths: widths)
+    let directory = axes.out.map { URL(fileURLWithPath: $0) } ?? RunDirectory.new(named: "check")
     try ReportFolder.check.requirePlace(in: directory)
     let (compute, data) = try request.prepare()
     let invocation = Invocation.current(on: compute.queue.device)
     let experiment = try request.experiment(data, compute)
-    request.note(parametrizations: [parametrization], widths: widths, experiment)
+    request.note(parametrizations: [axes.parametrization], widths: widths, experiment)
     let runs = try WidthRuns(
-      experiment: experiment, parametrization: parametrization, optimizer: optimizer,
+      experiment: experiment, parametrization: axes.parametrization, optimizer: axes.optimizer,
       widths: widths,
-      log2LearningRate: log2LearningRate ?? (optimizer.family == .adam ? -12 : -6),
-      seeds: (1...seeds).map(UInt64.init), data: data, compute: compute,
+      log2LearningRate: axes.log2LearningRate ?? (axes.optimizer.family == .adam ? -12 : -6),
+      seeds: (1...axes.seeds).map(UInt64.init), data: data, compute: compute,
       memory: request.memoryPlan(compute),
       directory: directory.appendingPathComponent("training"))
     let display = WidthDisplay()
@@ -97,7 +112,7 @@ struct CheckCommand: PrintingCommand {
     print(
       output.json
         ? try jsonText(report)
-        : report.table(coordinates: coordinates, emphasis: Colours.output.paint),
+        : report.table(coordinates: axes.coordinates, emphasis: Colours.output.paint),
       terminator: output.json ? "\n" : "")
     compute.tellBuildTime()
     try CheckFile(report: report, experiment: experiment, invocation: invocation)

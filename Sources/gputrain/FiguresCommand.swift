@@ -17,42 +17,13 @@ struct FiguresCommand: PrintingCommand {
       and its features have moved, relative to their start, with fitted exponents beside the \
       predicted ones. The paper's own settings are not known to us; the defaults are ours. \
       Pictures need gnuplot; the data is written without it too.
+
+      Examples:
+          gputrain figures                            # built-in data, into figures/
+          gputrain figures --data cifar-10-batches-bin/data_batch_1.bin --seeds 4
       """)
 
-  @Option(
-    help: ArgumentHelp("Parametrizations of the second figure.", valueName: "list"),
-    completion: Completions.parametrizations)
-  var parametrization = "mup,ntp"
-
-  @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
-  var optimizer: OptimizerKind = .sgd
-
-  @Option(help: ArgumentHelp("Widths of the second figure.", valueName: "list"))
-  var widths = "64,128,256,512,1024,2048"
-
-  @Option(
-    name: .customLong("log2-lr"), parsing: .unconditional,
-    help: ArgumentHelp("log2 of the second figure's learning rate.", valueName: "rate"))
-  var log2LearningRate = -7.0
-
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
-  var seeds = 3
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Width of the first figure's network.", valueName: "width"))
-  var spectrumWidth = 512
-
-  @Option(help: ArgumentHelp("Batch sizes of the first figure.", valueName: "list"))
-  var batchSizes = "1,4,16,64,256,1024,4096"
-
-  @Option(help: ArgumentHelp("Of the pictures: svg or png.", valueName: "format"))
-  var format: Gnuplot.Format = .svg
-
-  @Option(
-    help: ArgumentHelp("Where data and pictures go.", valueName: "directory"),
-    completion: .directory)
-  var out = "figures"
+  @OptionGroup(title: "Figures") var axes: Axes
 
   @OptionGroup var configuration: SettingOptions<Drawn>
 
@@ -68,6 +39,44 @@ struct FiguresCommand: PrintingCommand {
     let pictures: [String]
   }
 
+  /// What is drawn.
+  struct Axes: ParsableArguments {
+    @Option(
+      help: ArgumentHelp("Parametrizations of the second figure.", valueName: "list"),
+      completion: Completions.parametrizations)
+    var parametrization = "mup,ntp"
+
+    @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
+    var optimizer: OptimizerKind = .sgd
+
+    @Option(help: ArgumentHelp("Widths of the second figure.", valueName: "list"))
+    var widths = "64,128,256,512,1024,2048"
+
+    @Option(
+      name: .customLong("log2-lr"), parsing: .unconditional,
+      help: ArgumentHelp("log2 of the second figure's learning rate.", valueName: "rate"))
+    var log2LearningRate = -7.0
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
+    var seeds = 3
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp("Width of the first figure's network.", valueName: "width"))
+    var spectrumWidth = 512
+
+    @Option(help: ArgumentHelp("Batch sizes of the first figure.", valueName: "list"))
+    var batchSizes = "1,4,16,64,256,1024,4096"
+
+    @Option(help: ArgumentHelp("Of the pictures: svg or png.", valueName: "format"))
+    var format: Gnuplot.Format = .svg
+
+    @Option(
+      help: ArgumentHelp("Where data and pictures go.", valueName: "directory"),
+      completion: .directory)
+    var out = "figures"
+  }
+
   enum Drawn: SettingSelection {
     static let defaults = Configuration {
       ($0.depth, $0.steps, $0.zeroReadout) = (2, 100, false)
@@ -76,34 +85,36 @@ struct FiguresCommand: PrintingCommand {
   }
 
   func validate() throws {
-    try Limits.check("--seeds", seeds, atMost: 10_000)
-    if seeds < 2 { throw InvalidOption("--seeds must be at least 2 for an interval, got \(seeds)") }
+    try Limits.check("--seeds", axes.seeds, atMost: 10_000)
+    if axes.seeds < 2 {
+      throw InvalidOption("--seeds must be at least 2 for an interval, got \(axes.seeds)")
+    }
     let settings = try configuration.settings
-    try Limits.check("--spectrum-width", spectrumWidth, atMost: 8192)
+    try Limits.check("--spectrum-width", axes.spectrumWidth, atMost: 8192)
     if settings.depth < 2 {
       throw InvalidOption("--depth must be at least 2 for a hidden matrix, got \(settings.depth)")
     }
     if settings.zeroReadout {
       throw InvalidOption("--zero-readout leaves the hidden layers without a gradient at the start")
     }
-    try Limits.check(log2LearningRate: log2LearningRate)
-    if out.isEmpty { throw InvalidOption("--out: expected a directory, got an empty name") }
+    try Limits.check(log2LearningRate: axes.log2LearningRate)
+    if axes.out.isEmpty { throw InvalidOption("--out: expected a directory, got an empty name") }
   }
 
   func run() throws {
-    let widths = try Limits.widths(widths)
+    let widths = try Limits.widths(axes.widths)
     let batches: [Int] = try SweepGrid.parseList(
-      batchSizes, what: "--batch-sizes", "integers a,b,c"
+      axes.batchSizes, what: "--batch-sizes", "integers a,b,c"
     ).uniqued()
     for batch in batches { try Limits.check("--batch-sizes", batch) }
     let names: [String] = try SweepGrid.parseList(
-      parametrization, what: "--parametrization", "names a,b,c"
+      axes.parametrization, what: "--parametrization", "names a,b,c"
     ).uniqued()
     let request = try TrainingRequest(
-      configuration, computing, execution, parametrizations: names, optimizer: optimizer,
+      configuration, computing, execution, parametrizations: names, optimizer: axes.optimizer,
       widths: widths)
-    try ReportFolder.figures.requirePlace(in: URL(fileURLWithPath: out))
-    let figures = try PaperFigures(directory: URL(fileURLWithPath: out))
+    try ReportFolder.figures.requirePlace(in: URL(fileURLWithPath: axes.out))
+    let figures = try PaperFigures(directory: URL(fileURLWithPath: axes.out))
     let (compute, data) = try request.prepare()
     let invocation = Invocation.current(on: compute.queue.device)
     let experiment = try request.experiment(data, compute)
@@ -113,16 +124,17 @@ struct FiguresCommand: PrintingCommand {
     }
     request.note(parametrizations: names, widths: widths, experiment)
     let spectrum = try GradientSpectrum(
-      experiment: experiment, parametrization: names[0], optimizer: optimizer, width: spectrumWidth,
+      experiment: experiment, parametrization: names[0], optimizer: axes.optimizer,
+      width: axes.spectrumWidth,
       batchSizes: batches, data: data, compute: compute)
     try figures.write(spectrum)
     let display = WidthDisplay()
     let learning = try FeatureLearning(
       names.map {
         try WidthRuns(
-          experiment: experiment, parametrization: $0, optimizer: optimizer, widths: widths,
-          log2LearningRate: log2LearningRate, seeds: (1...seeds).map(UInt64.init), data: data,
-          compute: compute, memory: request.memoryPlan(compute),
+          experiment: experiment, parametrization: $0, optimizer: axes.optimizer, widths: widths,
+          log2LearningRate: axes.log2LearningRate, seeds: (1...axes.seeds).map(UInt64.init),
+          data: data, compute: compute, memory: request.memoryPlan(compute),
           directory: figures.directory.appendingPathComponent("training"))
       }, progress: display.show)
     display.end()
@@ -130,13 +142,13 @@ struct FiguresCommand: PrintingCommand {
     if !output.json { try show(spectrum, learning) }
     if !learning.hasPoints {
       Terminal.problem(
-        "networks diverge at the rate 2^\(log2LearningRate); give --log2-lr a lower one")
+        "networks diverge at the rate 2^\(axes.log2LearningRate); give --log2-lr a lower one")
     }
     let pictures = try draw(figures, spectrum, learning)
     try FiguresFile(
       spectrum: spectrum, learning: learning, experiment: experiment, invocation: invocation
     ).write(in: figures.directory)
-    try ReportLeaving.leave(in: figures.directory, format: format)
+    try ReportLeaving.leave(in: figures.directory, format: axes.format)
     if output.json {
       print(
         try jsonText(
@@ -153,7 +165,7 @@ struct FiguresCommand: PrintingCommand {
       Terminal.note("no gnuplot found: the data is there, for pictures install gnuplot-nox")
       return []
     }
-    return try figures.draw(spectrum, learning, with: gnuplot, format: format)
+    return try figures.draw(spectrum, learning, with: gnuplot, format: axes.format)
   }
 
   private func show(_ spectrum: GradientSpectrum, _ learning: FeatureLearning) throws {
@@ -165,7 +177,7 @@ struct FiguresCommand: PrintingCommand {
           format: "  %@ stable rank %6.2f",
           name.padding(toLength: 22, withPad: " ", startingAt: 0), entry.stableRank))
     }
-    print("\nafter \(try configuration.settings.steps ?? 1) steps, widths \(self.widths)")
+    print("\nafter \(try configuration.settings.steps ?? 1) steps, widths \(axes.widths)")
     print(learning.table(), terminator: "")
   }
 }

@@ -7,7 +7,7 @@ struct KeepingOptions: ParsableArguments {
   @Option(
     defaultAsFlag: "",
     help: ArgumentHelp(
-      "Go on from a checkpoint: a file, the directory of a run or of --out, or where left out the "
+      "Resume from a checkpoint: a file, the directory of a run or of --out, or where left out the "
         + "newest under runs/. Other options need not be given again; those that would make "
         + "another run are refused.", valueName: "place"), completion: .file())
   var resume: String?

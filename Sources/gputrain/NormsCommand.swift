@@ -18,6 +18,10 @@ struct NormsCommand: PrintingCommand {
       every width, ‖W‖*/√(out/in) and, with --against, ‖ΔW‖*/√(out/in) do not change with width. \
       Tensors [out, in, k, …] count as matrices out × in·k·…; tensors of one dimension or of \
       integers are left out. Values are read a part at a time: a file may be larger than memory.
+
+      Examples:
+          gputrain norms after.safetensors
+          gputrain norms after.safetensors --against before.safetensors --sort norm
       """)
 
   @Argument(

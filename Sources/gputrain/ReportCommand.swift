@@ -6,10 +6,10 @@ import Foundation
 struct ReportCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
-    abstract: "Make report.html anew from results that are there; compare several sweeps.",
+    abstract: "Write report.html again from stored results; compare several sweeps.",
     discussion: """
-      sweep, check and figures leave such a page by themselves. It stands by itself: it opens from \
-      disk, loads nothing, and says the question, the answer, the evidence, and how it was found. \
+      sweep, check and figures write such a page at their end. It opens from disk and loads \
+      nothing: the question, the answer, the evidence, and how it was found. \
       Several sweeps are set beside one another on one scale. Pictures need gnuplot; without it the \
       page has the data.
       """)

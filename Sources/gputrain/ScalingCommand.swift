@@ -14,6 +14,10 @@ struct ScalingCommand: PrintingCommand {
       Effective values: a tensor starts as N(0, σ²) and trains with η, ε and λ as printed. With \
       --base-width, values are relative to the standard parametrization at that width, where all \
       parametrizations are the same; without it they are the rules as such.
+
+      Examples:
+          gputrain scaling --base-width 64 --width 1024
+          gputrain scaling --parametrization mup,spectral --optimizer sgd
       """)
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Number of inputs.", valueName: "count"))

@@ -31,11 +31,12 @@ extension SettingSelection {
   }
 }
 
-/// A group's settings as options of a command line.
+/// A group's settings as options of a command line, by section of the help text.
 ///
 /// ArgumentParser finds a type's options by mirroring a value of it, and fills the type through
-/// `Decodable`. So the mirror of this one shows an option for every setting, made from its
-/// declaration, and the decoder is asked for each by name.
+/// `Decodable`. So the mirror of this one shows an option group with its title for every section that
+/// the selection has settings of, and that of a section's type an option for every setting, made from
+/// its declaration; the decoder is asked for each by name.
 struct SettingOptions<Selection: SettingSelection>: ParsableArguments, CustomReflectable {
   /// What was given, by name.
   private(set) var given: [String: JSONValue] = [:]
@@ -43,9 +44,106 @@ struct SettingOptions<Selection: SettingSelection>: ParsableArguments, CustomRef
   init() {}
 
   init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Name.self)
-    for declaration in Selection.offered {
-      let key = Name(stringValue: declaration.name)
+    let container = try decoder.container(keyedBy: SettingKey.self)
+    for section in Selection.sections {
+      given.merge(try Self.given(in: section, container)) { $1 }
+    }
+  }
+
+  private static func given<Section: HelpSection>(
+    in section: Section.Type, _ container: KeyedDecodingContainer<SettingKey>
+  ) throws -> [String: JSONValue] {
+    try container.decode(
+      OptionGroup<SectionOptions<Selection, Section>>.self,
+      forKey: SettingKey(stringValue: "\(section)")
+    ).wrappedValue.given
+  }
+
+  var customMirror: Mirror {
+    Mirror(self, children: Selection.sections.map { ("_\($0)", Self.group($0)) })
+  }
+
+  private static func group<Section: HelpSection>(_ section: Section.Type) -> Any {
+    OptionGroup<SectionOptions<Selection, Section>>(title: Section.section?.rawValue ?? "")
+  }
+
+  func validate() throws {
+    let problems = Selection.offered.compactMap { declaration in
+      given[declaration.name].flatMap(declaration.problem).map {
+        SettingProblem(declaration.name, $0)
+      }
+    }
+    if !problems.isEmpty { throw InvalidOption(problems) }
+    _ = try settings
+  }
+
+  /// The settings, where nothing but the command line gives some.
+  var settings: Selection.Group {
+    get throws {
+      do {
+        return try Selection.defaults.replacing(given)
+      } catch {
+        throw InvalidOption(error.problems)
+      }
+    }
+  }
+}
+
+/// A section of a help text as a type: the titles of option groups belong to types.
+protocol HelpSection { static var section: SettingSection? { get } }
+
+/// The sections; a setting without one is among the command's own options.
+enum HelpSections {
+  enum None: HelpSection { static let section: SettingSection? = nil }
+  enum Sweep: HelpSection { static let section: SettingSection? = .sweep }
+  enum Run: HelpSection { static let section: SettingSection? = .run }
+  enum Data: HelpSection { static let section: SettingSection? = .data }
+  enum Network: HelpSection { static let section: SettingSection? = .network }
+  enum Scaling: HelpSection { static let section: SettingSection? = .scaling }
+  enum Training: HelpSection { static let section: SettingSection? = .training }
+  enum Optimizer: HelpSection { static let section: SettingSection? = .optimizer }
+  enum Device: HelpSection { static let section: SettingSection? = .device }
+  enum Results: HelpSection { static let section: SettingSection? = .results }
+
+  static let all: [any HelpSection.Type] = [
+    None.self, Sweep.self, Run.self, Data.self, Network.self, Scaling.self, Training.self,
+    Optimizer.self, Device.self, Results.self,
+  ]
+}
+
+extension SettingSelection {
+  /// The sections that have settings of this selection.
+  fileprivate static var sections: [any HelpSection.Type] {
+    let used = Set(offered.map(\.section))
+    return HelpSections.all.filter { used.contains($0.section) }
+  }
+}
+
+/// The name of a setting or section, as a decoder takes it.
+private struct SettingKey: CodingKey {
+  let stringValue: String
+  var intValue: Int? { nil }
+  init(stringValue: String) { self.stringValue = stringValue }
+  init?(intValue: Int) { nil }
+}
+
+/// The options of one section.
+private struct SectionOptions<Selection: SettingSelection, Section: HelpSection>:
+  ParsableArguments, CustomReflectable
+{
+  /// What was given, by name.
+  private(set) var given: [String: JSONValue] = [:]
+
+  init() {}
+
+  private static var offered: [SettingDeclaration] {
+    Selection.offered.filter { $0.section == Section.section }
+  }
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: SettingKey.self)
+    for declaration in Self.offered {
+      let key = SettingKey(stringValue: declaration.name)
       switch declaration.shape {
       case .flag:
         given[declaration.name] = try container.decode(Flag<Bool?>.self, forKey: key)
@@ -60,18 +158,11 @@ struct SettingOptions<Selection: SettingSelection>: ParsableArguments, CustomRef
     }
   }
 
-  private struct Name: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
   var customMirror: Mirror {
     let defaults = Selection.defaults.values
     return Mirror(
       self,
-      children: Selection.offered.map {
+      children: Self.offered.map {
         ("_\($0.name)", Self.argument($0, byDefault: defaults[$0.name, default: .null]))
       })
   }
@@ -105,27 +196,6 @@ struct SettingOptions<Selection: SettingSelection>: ParsableArguments, CustomRef
         name: name, parsing: .singleValue, help: help, completion: completion)
     }
   }
-
-  func validate() throws {
-    let problems = Selection.offered.compactMap { declaration in
-      given[declaration.name].flatMap(declaration.problem).map {
-        SettingProblem(declaration.name, $0)
-      }
-    }
-    if !problems.isEmpty { throw InvalidOption(problems) }
-    _ = try settings
-  }
-
-  /// The settings, where nothing but the command line gives some.
-  var settings: Selection.Group {
-    get throws {
-      do {
-        return try Selection.defaults.replacing(given)
-      } catch {
-        throw InvalidOption(error.problems)
-      }
-    }
-  }
 }
 
 extension SettingCompletion {
@@ -146,8 +216,10 @@ extension SettingCompletion {
 
 // MARK: - The groups of commands that train
 
-/// What every command that computes is told: where and how.
+/// Where and how a command computes.
 struct ComputeSettings: SettingGroup {
+  private let section = SettingSection.device
+
   @Setting(
     "device",
     "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the most "
@@ -167,17 +239,23 @@ struct ComputeSettings: SettingGroup {
 
 /// How a command that trains does it; decides no number of a run.
 struct ExecutionSettings: SettingGroup {
+  private let scalingSection = SettingSection.scaling
+
   @Setting(
     "parametrization-file",
     "YAML file whose section parametrizations defines more of them, such as a sweep's. May be "
       + "repeated.", value: "file", offers: .file(["yaml", "yml"]))
   var parametrizationFiles: [YAMLPath] = []
 
+  private let deviceSection = SettingSection.device
+
   @Setting(
     "memory",
     "Device memory to use: 512M, 8G. (default: half of a CPU's free memory, 80 % of a GPU's)",
     value: "bytes")
   var memory: ByteCount? = nil
+
+  private let resultsSection = SettingSection.results
 
   @Setting(
     "out",
@@ -199,12 +277,13 @@ struct ExecutionSettings: SettingGroup {
 
   @Setting(
     "checkpoint-every",
-    "Keep the runs under way each so many steps, for a sweep that is killed to go on from; Ctrl-C "
-      + "always keeps them.", value: "steps", in: .range(1...Limits.size))
+    "Write checkpoints of the runs under way each so many steps, from which a killed sweep resumes; "
+      + "Ctrl-C always writes them.", value: "steps", in: .range(1...Limits.size))
   var checkpointEvery: Int? = nil
 
   @Setting(
-    "keep", "Checkpoints that stay, the newest.", value: "count", in: .range(1...Limits.size))
+    "keep", "How many checkpoints of a run are kept, the newest.", value: "count",
+    in: .range(1...Limits.size))
   var keep = RunKeeping.defaultKeep
 }
 

@@ -11,8 +11,8 @@ struct SweepCommand: PrintingCommand {
     abstract: "Train over widths and learning rates: does the optimum stay put?",
     discussion: """
       Without options: standard against spectral parametrization under Adam, on built-in data. \
-      Ctrl-C keeps what is done, and the runs under way as they stand; the same command again goes \
-      on from there.
+      Ctrl-C keeps finished runs and checkpoints of those under way; the same command again resumes \
+      from there.
 
       Parametrizations: \(Parametrizations.all.map { "\($0.name), \($0.summary)" }
         .joined(separator: "; ")).
@@ -21,11 +21,19 @@ struct SweepCommand: PrintingCommand {
       steps) of each row's loss before its update, or with --objective that of the final network \
       over all training rows (train-whole), of the held-out rows at the end (validation), or the \
       least of the held-out rows over the evaluations of --evaluate-every (best-validation).
+
+      Examples:
+          gputrain sweep                              # sp against spectral
+          gputrain sweep --data my.csv --widths 128,256,512 --log2-lr -12:-4:9 \\
+            --epochs 5 --out runs/mine                # again: runs what is missing
+          gputrain sweep --optimizer sgd,momentum --parametrization spectral
+          gputrain sweep --print-config > sweep.yaml  # every option, explained
+          gputrain sweep sweep.yaml --widths 64,128
       """)
 
   @Argument(
     help: ArgumentHelp(
-      "YAML file with options as keys and parametrizations of one's own; options given here "
+      "YAML file with options as keys and custom parametrizations; options given here "
         + "override it.", valueName: "file"), completion: Completions.yaml)
   var file: String?
 
@@ -183,7 +191,7 @@ extension Sweep {
           "\(progress.reused) of \(progress.total) runs are there already; running the others")
       }
       if !announced, progress.resumed > 0, progress.total > 1 {
-        Terminal.note("\(progress.resumed) runs go on from where they were stopped")
+        Terminal.note("\(progress.resumed) runs resume from where they were stopped")
       }
       if !announced, progress.unfit > 0 {
         Terminal.note(
@@ -217,7 +225,7 @@ extension Sweep.Outcome {
           + "\(progress.reused + progress.finished) of \(progress.total) runs are kept in "
           + "\(store.directory.relativePath)"
           + (keptStep.map { ", and those under way at step \($0)" } ?? "")
-          + (checkpoint.map { "; go on with: gputrain train --resume \($0.relativePath)" }
+          + (checkpoint.map { "; resume with: gputrain train --resume \($0.relativePath)" }
             ?? ". The same command again runs the rest"))
       throw ExitCode.failure
     }

@@ -13,9 +13,16 @@ struct TrainCommand: PrintingCommand {
       The run goes to --out as one of a sweep would, with its losses in metrics.jsonl. A rate found \
       by a sweep means the same here: both are relative to --base-width.
 
-      Ctrl-C writes a checkpoint, and --resume goes on from it bit for bit, with the options that \
-      the run was begun with. Checkpoints and weights are safetensors files with PyTorch's names and \
+      Ctrl-C writes a checkpoint, and --resume resumes from it, on CPUs bit for bit, with the \
+      options that the run was begun with. Checkpoints and weights are safetensors files with PyTorch's names and \
       shapes: layers.0.weight [out, in], layers.0.bias [out].
+
+      Examples:
+          gputrain train --width 512 --log2-lr -7     # spectral under Adam
+          gputrain train --steps 3000 --checkpoint-every 500 --out runs/long
+          gputrain train --resume runs/long
+          gputrain train --diagnose 10 --clip-norm 1 --schedule cosine:0.1
+          gputrain train --group hidden=optimizer:lion,lr:0.1 --save w.safetensors
       """)
 
   @OptionGroup var cell: SettingOptions<Cell>
@@ -54,7 +61,7 @@ struct TrainCommand: PrintingCommand {
     // Options given now come after those the run was begun with: equal ones change nothing, and
     // others are refused by name.
     given.add(checkpoint.options)
-    Terminal.note("going on from \(file.relativePath), step \(checkpoint.state.step)")
+    Terminal.note("resuming from \(file.relativePath), step \(checkpoint.state.step)")
     try train(
       given, from: .checkpoint(checkpoint, path: file.relativePath),
       store: CheckpointSearch.store(of: file))
@@ -85,7 +92,7 @@ struct TrainCommand: PrintingCommand {
     let directory = sweep.store.directory(for: configuration)
     let isDone = try sweep.store.result(for: configuration) != nil
     if case .drawn = start, !isDone, let file = try? CheckpointSearch.newest(at: directory) {
-      Terminal.note("training from the start; --resume would go on from \(file.relativePath)")
+      Terminal.note("training from the start; --resume would resume from \(file.relativePath)")
     }
     let outcome = try sweep.run(until: interrupt)
     if let result = try sweep.store.result(for: configuration) {
@@ -113,7 +120,7 @@ struct TrainCommand: PrintingCommand {
     if outcome.interrupted {
       Terminal.problem(
         outcome.checkpoint.map {
-          "stopped; go on with: gputrain train --resume \($0.relativePath)"
+          "stopped; resume with: gputrain train --resume \($0.relativePath)"
         } ?? "stopped before the first step")
       throw ExitCode(130)
     }

@@ -45,7 +45,7 @@ import Testing
         }
         let last = try CommandRunner.run(arguments)
         #expect(last.status == 0, "\(moments): \(last.errors)")
-        #expect(last.errors.contains("going on from"))
+        #expect(last.errors.contains("resuming from"))
         #expect(try remains(out, weights) == expected, "after \(moments) s")
       }
       #expect(stops > 0)

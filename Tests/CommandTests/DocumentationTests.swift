@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The code in the documentation's articles is the examples' own.
+/// The code on the documentation's pages is the examples' own; files and links on them exist.
 @Suite struct DocumentationTests {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
@@ -23,7 +23,9 @@ import Testing
       try files(under: $0, ending: ".swift")
     }.map { lines(try String(contentsOf: $0, encoding: .utf8)[...]) }
     var count = 0
-    for article in try files(under: "Sources", ending: ".md") {
+    let pages =
+      try [Self.root.appendingPathComponent("README.md")] + files(under: "docs", ending: ".md")
+    for article in try files(under: "Sources", ending: ".md") + pages {
       let text = try String(contentsOf: article, encoding: .utf8)
       for match in text.matches(of: /```swift\n(.*?)```/.dotMatchesNewlines()) {
         let snippet = lines(match.1)
@@ -36,10 +38,42 @@ import Testing
     #expect(count >= 12)
   }
 
+  /// Pages of this package, but for the articles of `make docs`.
+  static let pages: [String] = {
+    let subpaths = FileManager.default.subpaths(atPath: root.appendingPathComponent("docs").path)
+    let docs = (subpaths ?? []).filter { $0.hasSuffix(".md") }.sorted().map { "docs/\($0)" }
+    return ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] + docs
+  }()
+
+  /// Links lead to files, and to headings that they have.
+  @Test(arguments: pages) func links_resolve(page: String) throws {
+    let file = Self.root.appendingPathComponent(page)
+    let text = try String(contentsOf: file, encoding: .utf8)
+    for match in text.matches(of: /\]\(([^)\s]+)\)/) where !match.1.contains("://") {
+      let parts = match.1.split(separator: "#", omittingEmptySubsequences: false).map(String.init)
+      let target =
+        parts[0].isEmpty
+        ? file : URL(fileURLWithPath: parts[0], relativeTo: file.deletingLastPathComponent())
+      #expect(
+        FileManager.default.fileExists(atPath: target.path), "\(page) links to \(match.1)")
+      guard parts.count == 2 else { continue }
+      let headings = try String(contentsOf: target, encoding: .utf8).split(separator: "\n")
+        .filter { $0.hasPrefix("#") }.map(Self.anchor)
+      #expect(headings.contains(parts[1]), "\(page) links to \(match.1)")
+    }
+  }
+
+  /// A heading's anchor, as GitHub makes it.
+  static func anchor(_ heading: Substring) -> String {
+    String(
+      heading.drop { $0 == "#" }.trimmingCharacters(in: .whitespaces).lowercased()
+        .filter { $0.isLetter || $0.isNumber || "- _".contains($0) }.map { $0 == " " ? "-" : $0 })
+  }
+
   /// Pages for those who carry on name files that are there.
-  @Test(arguments: ["ARCHITECTURE.md", "CONTRIBUTING.md"]) func namedFiles_exist(page: String)
-    throws
-  {
+  @Test(
+    arguments: pages.filter { ($0 + "/").contains(/^(ARCHITECTURE|CONTRIBUTING|docs\/design)/) })
+  func namedFiles_exist(page: String) throws {
     let folders = ["Sources", "Tests", "Kernels", "Examples", "Scripts", "Benchmarks", "Protos"]
     let paths = try folders.flatMap { folder in
       try files(under: folder, ending: "").map { "/" + $0.path }
@@ -47,7 +81,7 @@ import Testing
     let text = try String(
       contentsOf: Self.root.appendingPathComponent(page), encoding: .utf8)
     let names = text.matches(of: /`([\w\/+.]+\.(?:swift|cl|c|h|py|proto))`/).map { $0.1 }
-    #expect(names.count > 10)
+    #expect(names.count > 10 || page.hasPrefix("docs/"))
     for name in names {
       #expect(paths.contains { $0.hasSuffix("/\(name)") }, "\(page) names \(name)")
     }

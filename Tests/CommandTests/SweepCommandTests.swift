@@ -128,7 +128,8 @@ import Testing
         }
         let rest = try CommandRunner.run(long, in: directory)
         #expect(rest.status == 0 && rest.errors.contains("continuing runs/"), "\(rest.errors)")
-        #expect(rest.errors.contains("6 runs go on from where they were stopped"), "\(rest.errors)")
+        #expect(
+          rest.errors.contains("6 runs resume from where they were stopped"), "\(rest.errors)")
         return true
       }
       if isStopped { return }

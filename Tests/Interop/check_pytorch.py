@@ -1,4 +1,4 @@
-"""Weights of PyTorch's nn.Linear, saved by README.md's own two lines, as the start of a run: the loss
+"""Weights of PyTorch's nn.Linear, saved by the two lines of docs/weights.md, as the start of a run: the loss
 that gputrain evaluates is PyTorch's, and trained weights go back into the modules.
 
     .build/interop/bin/pip install torch safetensors numpy
@@ -18,9 +18,9 @@ import safetensors.torch
 import torch
 
 program = str(pathlib.Path(sys.argv[1]).resolve())
-readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text().splitlines()
-start = next(i for i, line in enumerate(readme) if line.startswith('    weights = {f"layers.'))
-snippet = "\n".join(line.strip() for line in readme[start:start + 2])
+page = (pathlib.Path(__file__).parents[2] / "docs/weights.md").read_text().splitlines()
+start = next(i for i, line in enumerate(page) if line.startswith('    weights = {f"layers.'))
+snippet = "\n".join(line.strip() for line in page[start:start + 2])
 assert "safetensors.torch.save_file(weights" in snippet, snippet
 rng = np.random.default_rng(7)
 torch.manual_seed(7)

@@ -1,4 +1,4 @@
-"""summary.csv and metrics.jsonl, each read by pandas in one line, as README.md shows.
+"""summary.csv and metrics.jsonl, each read by pandas in one line, as docs/sweeps.md shows.
 
     python3 -m venv .build/interop && .build/interop/bin/pip install pandas
     .build/interop/bin/python Tests/Interop/check_tables.py .build/release/gputrain

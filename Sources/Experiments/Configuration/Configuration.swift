@@ -11,6 +11,8 @@ public struct Configuration: SettingGroup {
 
   // MARK: Data
 
+  private let dataSection = SettingSection.data
+
   /// Where the data lies; nil: the built-in glyphs. No part of a store's record, as every machine
   /// may have it elsewhere: `Facts.data` says which data it is.
   @Setting(
@@ -32,6 +34,8 @@ public struct Configuration: SettingGroup {
   public var validationFraction = 0.1
 
   // MARK: Network
+
+  private let networkSection = SettingSection.network
 
   /// Which architecture.
   @Setting(
@@ -113,6 +117,8 @@ public struct Configuration: SettingGroup {
 
   // MARK: Scaling
 
+  private let scalingSection = SettingSection.scaling
+
   /// The width at which every parametrization equals the standard one.
   @Setting(
     "base-width", "Width at which every parametrization equals the standard one.", value: "width",
@@ -127,14 +133,14 @@ public struct Configuration: SettingGroup {
   @Setting(
     "rate-rule",
     "Take the learning-rate rule of some tensors from elsewhere: readout=sp, layers.1=ntp, "
-      + "all=spectral:sgd. May be repeated.", value: "place=rule[:family]")
+      + "all=spectral:sgd. May be repeated.", value: "selector=rule[:family]")
   public var rateRules: [RateRule] = []
 
   /// Factors on the learning rates of single tensors.
   @Setting(
     "lr-multiplier",
     "Multiply the learning rate of some tensors: layers.0=2, readout=0.5; 0 freezes them. May be "
-      + "repeated; later ones win.", value: "place=factor")
+      + "repeated; later ones win.", value: "selector=factor")
   public var rateMultipliers: [RateMultiplier] = []
 
   /// Parametrizations beside the built-in ones.
@@ -142,6 +148,8 @@ public struct Configuration: SettingGroup {
   public var parametrizations: [CustomParametrization] = []
 
   // MARK: Training
+
+  private let trainingSection = SettingSection.training
 
   /// What training minimises.
   @Setting(
@@ -170,6 +178,10 @@ public struct Configuration: SettingGroup {
       + "same training. (default: a step's rows at once)", value: "rows",
     in: .range(1...Limits.size))
   public var microBatch: Int? = nil
+
+  // MARK: Optimizer
+
+  private let optimizerSection = SettingSection.optimizer
 
   /// The learning rate over training.
   @Setting(
@@ -242,7 +254,7 @@ public struct Configuration: SettingGroup {
     "group",
     "Update some tensors in their own way: hidden=optimizer:lion,lr:0.1,beta1:0.95, "
       + "readout=weight-decay:0,schedule:constant. May be repeated; later ones win.",
-    value: "place=key:value,…")
+    value: "selector=key:value,…")
   public var groups: [GroupChoice] = []
 }
 

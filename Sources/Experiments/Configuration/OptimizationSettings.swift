@@ -136,7 +136,7 @@ public struct GroupChoice: SettingValue {
   /// For errors.
   public static var expected: String {
     let names = ["optimizer", "lr"] + Hyperparameters.Name.allCases.map(\.rawValue)
-    return "PLACE=KEY:VALUE,… with keys \(names.joined(separator: ", ")), weight-decay, schedule"
+    return "SELECTOR=KEY:VALUE,… with keys \(names.joined(separator: ", ")), weight-decay, schedule"
   }
   /// Once for each group.
   public static var shape: SettingDeclaration.Shape { .repeated }

@@ -102,6 +102,28 @@ public struct SettingDeclaration: Sendable {
   public let defaultValue: JSONValue
   /// What is wrong with a value, in words; nil where nothing is.
   public let problem: @Sendable (JSONValue) -> String?
+  /// The section of help texts that lists it, that of the last marker before it in its group.
+  public internal(set) var section: SettingSection?
+}
+
+/// A section of help texts. A property of this type among a group's settings begins one: the
+/// settings that follow belong to it.
+///
+///     private let dataSection = SettingSection.data
+public enum SettingSection: String, CaseIterable, Hashable, Sendable {
+  /// What a command compares, or the one run it makes.
+  case sweep = "Sweep"
+  case run = "Run"
+  /// What is trained.
+  case data = "Data"
+  case network = "Network"
+  case scaling = "Scaling"
+  /// How it is trained.
+  case training = "Training"
+  case optimizer = "Optimizer"
+  /// Where it is computed, and what is left.
+  case device = "Device"
+  case results = "Results"
 }
 
 /// What shells offer for a setting's value.
@@ -263,7 +285,15 @@ extension SettingGroup {
   }
 
   /// Every setting, in the order of declaration.
-  public static var declarations: [SettingDeclaration] { Self().settings.map(\.declaration) }
+  public static var declarations: [SettingDeclaration] {
+    var section: SettingSection?
+    return Mirror(reflecting: Self()).children.compactMap { child in
+      if let begun = child.value as? SettingSection { section = begun }
+      var declaration = (child.value as? any AnySetting)?.declaration
+      declaration?.section = section
+      return declaration
+    }
+  }
 
   /// Every setting's value by its name; `null` where it has none.
   public var values: [String: JSONValue] {

@@ -195,7 +195,7 @@ public struct ScheduleChoice: SettingValue {
 }
 
 extension RateRule: SettingValue {
-  /// Reads PLACE=PARAMETRIZATION or PLACE=PARAMETRIZATION:FAMILY.
+  /// Reads SELECTOR=PARAMETRIZATION or SELECTOR=PARAMETRIZATION:FAMILY.
   public init?(setting: JSONValue) {
     guard let (place, rule) = setting.pair else { return nil }
     let parts = rule.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
@@ -209,7 +209,7 @@ extension RateRule: SettingValue {
     .string("\(place)=\(parametrization)" + (family.map { ":\($0.rawValue)" } ?? ""))
   }
   /// For errors.
-  public static var expected: String { "PLACE=RULE or PLACE=RULE:FAMILY" }
+  public static var expected: String { "SELECTOR=RULE or SELECTOR=RULE:FAMILY" }
   /// Once for each rule.
   public static var shape: SettingDeclaration.Shape { .repeated }
   /// Yes.
@@ -217,7 +217,7 @@ extension RateRule: SettingValue {
 }
 
 extension RateMultiplier: SettingValue {
-  /// Reads PLACE=FACTOR.
+  /// Reads SELECTOR=FACTOR.
   public init?(setting: JSONValue) {
     guard let (place, text) = setting.pair, let factor = Double(text), factor >= 0, factor.isFinite
     else { return nil }
@@ -227,7 +227,7 @@ extension RateMultiplier: SettingValue {
   /// The text.
   public var setting: JSONValue { .string("\(place)=\(JSONValue.number(factor).optionText)") }
   /// For errors.
-  public static var expected: String { "PLACE=FACTOR, the factor 0 or above" }
+  public static var expected: String { "SELECTOR=FACTOR, the factor 0 or above" }
   /// Once for each factor.
   public static var shape: SettingDeclaration.Shape { .repeated }
   /// Yes.

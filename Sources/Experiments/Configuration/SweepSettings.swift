@@ -6,6 +6,8 @@ public struct SweepSettings: SettingGroup {
   /// The defaults of `gputrain sweep`.
   public init() {}
 
+  private let section = SettingSection.sweep
+
   /// Names of the parametrizations.
   @Setting(
     "parametrization",
@@ -52,6 +54,8 @@ public struct SweepSettings: SettingGroup {
 public struct CellSettings: SettingGroup {
   /// The defaults of `gputrain train`.
   public init() {}
+
+  private let section = SettingSection.run
 
   /// Name of the parametrization.
   @Setting(

@@ -2,7 +2,7 @@ import Experiments
 import Foundation
 import Training
 
-/// A directory where a README's commands run as printed, by bash: `gputrain`, `swift run` and
+/// A directory where a page's commands run as printed, by bash: `gputrain`, `swift run` and
 /// `make run` are the built program, and files that the commands read are small stand-ins.
 struct ReadmeShell {
   private let directory: URL
@@ -32,7 +32,7 @@ struct ReadmeShell {
       *) echo "swift run $1: no such product here" >&2; exit 2 ;;
       esac
       """)
-    // The Makefile itself says whether there is such a target; its own recipe would build anew.
+    // The Makefile itself says whether there is such a target; its own recipe would build again.
     try program(
       "make",
       """
@@ -50,7 +50,7 @@ struct ReadmeShell {
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
   }
 
-  /// Files under the names that the README uses.
+  /// Files under the names that the pages use.
   private func writeStandIns() throws {
     let rows = (0..<200).map { row in
       let label = row % 2

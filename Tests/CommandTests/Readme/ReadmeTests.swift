@@ -4,16 +4,16 @@ import Testing
 
 @testable import GPUTrainCommand
 
-/// Every command line that README.md shows is run as printed; options are added only to make it
-/// short.
+/// Every command line that README.md, the pages of docs/ and the help texts show is run as printed;
+/// options are added only to make it short.
 @Suite(.serialized) struct ReadmeTests {
   /// Commands that are not run, by how they begin, and why.
   static let leftOut: [(start: String, why: String)] = [
     ("make test", "it is what runs this"),
-    ("make install", "it builds anew; ManualTests and CompletionTests see what it copies"),
+    ("make install", "it builds again; ManualTests and CompletionTests see what it copies"),
     ("make dist", "it makes a folder of 430 MB; Scripts/dist-test.sh tries it"),
     ("make gpu-check", "minutes of timing; GPUCheckTests tries it without a GPU"),
-    ("make gpu-bundle", "it builds anew; Scripts/gpu-bundle-test.sh tries what it makes"),
+    ("make gpu-bundle", "it builds again; Scripts/gpu-bundle-test.sh tries what it makes"),
     ("make run ARGS=\"selftest", "NVIDIA's tensor cores; SelfTestCommandTests tries it without"),
     ("make run ARGS=\"bench gemm", "the same; BenchCommandTests tries it without"),
     ("swift run -c release GemmBenchmark", "minutes of timing"),
@@ -30,7 +30,7 @@ import Testing
   ]
 
   /// What makes a command short, by its subcommand: options behind its own, of which the later
-  /// count. A run that goes on takes its length from its checkpoint.
+  /// count. A run that resumes takes its length from its checkpoint.
   static func shortening(_ command: String) -> String {
     let words = command.replacing("\"", with: " ").replacing("ARGS=", with: " ").split(
       separator: " ")
@@ -38,6 +38,7 @@ import Testing
     let name = words.lazy.map(String.init).first(where: names.contains) ?? "sweep"
     let length = command.contains("--epochs") ? "--epochs 1" : "--steps 12"
     return switch name {
+    case _ where words.contains("help"): ""
     case "sweep": "--widths 16,32 --seeds 2 \(length)"
     case "train": command.contains("--resume") ? "" : "--width 32 \(length)"
     case "check": "--widths 32,64 --seeds 2"
@@ -47,7 +48,7 @@ import Testing
     }
   }
 
-  /// What the commands of `text` do that they should not; nothing for a right README.
+  /// What the commands of `text` do that they should not; nothing for a right page.
   static func problems(of text: ReadmeText) throws -> [String] {
     try CommandRunner.withTemporaryDirectory { directory in
       let shell = try ReadmeShell(in: directory)
@@ -56,7 +57,7 @@ import Testing
       where !leftOut.contains(where: { command.text.hasPrefix($0.start) }) {
         let result = try shell.run(command.text, extra: shortening(command.text))
         // A check that finds the condition broken says so, with status 1.
-        let isVerdict = result.status == 1 && result.output.contains("verdict  ")
+        let isVerdict = result.status == 1 && result.output.contains("verdict")
         if result.status != 0 && !isVerdict {
           problems.append("\(command): status \(result.status): \(result.errors)\(result.output)")
         }
@@ -65,34 +66,56 @@ import Testing
     }
   }
 
-  static func readme() throws -> ReadmeText {
-    let file = ReadmeShell.root.appendingPathComponent("README.md")
-    return ReadmeText(try String(contentsOf: file, encoding: .utf8))
+  /// README.md and the pages of the manual.
+  static let pages: [String] = {
+    let folder = ReadmeShell.root.appendingPathComponent("docs").path
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return ["README.md"] + names.filter { $0.hasSuffix(".md") }.sorted().map { "docs/\($0)" }
+  }()
+
+  static func text(of page: String) throws -> ReadmeText {
+    let file = ReadmeShell.root.appendingPathComponent(page)
+    return ReadmeText(try String(contentsOf: file, encoding: .utf8), page: page)
   }
 
-  @Test func commands_runAsPrinted() throws {
-    let text = try Self.readme()
-    #expect(text.commands.count >= 15, "\(text.commands)")
-    for problem in try Self.problems(of: text) { Issue.record("\(problem)") }
+  @Test(arguments: pages) func commands_runAsPrinted(page: String) throws {
+    for problem in try Self.problems(of: Self.text(of: page)) { Issue.record("\(problem)") }
+  }
+
+  /// The examples of the help texts.
+  @Test func examplesOfHelp_run() throws {
+    var count = 0
+    for (name, command) in HelpTests.commands {
+      let text = ReadmeText(command.configuration.discussion, page: "help \(name)")
+      for problem in try Self.problems(of: text) { Issue.record("\(problem)") }
+      count += text.commands.count
+    }
+    #expect(count >= 15)
+  }
+
+  /// No page is forgotten, and nothing is left out that no page shows.
+  @Test func pages_showWhatIsExpected() throws {
+    let commands = try Self.pages.flatMap { try Self.text(of: $0).commands }
+    #expect(Self.pages.count >= 10 && commands.count >= 40, "\(Self.pages), \(commands.count)")
     for (start, _) in Self.leftOut {
-      #expect(text.commands.contains { $0.text.hasPrefix(start) }, "\(start) is not in README.md")
+      #expect(commands.contains { $0.text.hasPrefix(start) }, "\(start) is on no page")
     }
   }
 
   /// What stands in sentences and tables: every option exists, and every command.
-  @Test func optionsInSentences_exist() throws {
+  @Test(arguments: pages) func optionsInSentences_exist(page: String) throws {
     let commands = HelpTests.commands.map(\.1)
     let known = Set(
       try commands.flatMap { try CommandRunner.options(of: $0) }
         + ["help", "version", "generate-completion-script"])
     let names = Set(Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName })
-    for (line, passage) in try Self.readme().passages {
+    for (line, passage) in try Self.text(of: page).passages {
       for match in passage.matches(of: /(?:^|\s|=")--([a-z0-9-]+)/)
       where !Self.leftOut.contains(where: { passage.hasPrefix($0.start) }) {
-        #expect(known.contains(String(match.1)), "README.md:\(line): \(passage)")
+        #expect(known.contains(String(match.1)), "\(page):\(line): \(passage)")
       }
       if let match = passage.firstMatch(of: /^gputrain ([a-z]+)/) {
-        #expect(names.contains(String(match.1)), "README.md:\(line): \(passage)")
+        #expect(names.contains(String(match.1)), "\(page):\(line): \(passage)")
       }
     }
   }
@@ -123,7 +146,7 @@ import Testing
     #expect(text.passages.map(\.text) == ["--option"])
   }
 
-  /// What a README gets wrong is found: an option, a command, a product, a target, a file.
+  /// What a page gets wrong is found: an option, a command, a product, a target, a file.
   @Test(arguments: [
     "gputrain scaling --widht 32", "gputrain scalign --width 32", "swift run gputran scaling",
     "make rum", "make run ARGS=\"scaling --widht 3\"", "gputrain norms none.safetensors",

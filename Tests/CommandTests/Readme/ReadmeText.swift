@@ -1,15 +1,20 @@
 import Foundation
 
-/// The commands and options that a README shows.
+/// The commands and options that a page shows: README.md, one of docs/, or a command's help.
 struct ReadmeText {
+  /// The page, for messages.
+  let page: String
+
   /// A command line of a code block.
   struct Command: CustomStringConvertible {
+    /// The page.
+    let page: String
     /// Where it begins, from 1.
     let line: Int
     /// As a shell takes it: lines joined, a prompt and a comment taken away.
     let text: String
 
-    var description: String { "README.md:\(line): \(text)" }
+    var description: String { "\(page):\(line): \(text)" }
   }
 
   /// The command lines of its code blocks, in order.
@@ -23,7 +28,8 @@ struct ReadmeText {
     "mkdir", "cp", "curl", "git", "sudo", "apt-get", "man", "source", "export", "docker", "env",
   ]
 
-  init(_ text: String) {
+  init(_ text: String, page: String = "README.md") {
+    self.page = page
     var commands: [Command] = []
     var passages: [(line: Int, text: String)] = []
     var isFenced = false
@@ -41,19 +47,20 @@ struct ReadmeText {
       let content = line.trimmingCharacters(in: .whitespaces)
       var command: Command
       if let open = begun {
-        command = Command(line: open.line, text: open.text + " " + content)
+        command = Command(page: page, line: open.line, text: open.text + " " + content)
       } else if let text = Self.command(content) {
-        command = Command(line: index + 1, text: text)
+        command = Command(page: page, line: index + 1, text: text)
       } else {
         continue
       }
       begun = nil
       if command.text.hasSuffix("\\") {
         begun = Command(
-          line: command.line,
+          page: page, line: command.line,
           text: command.text.dropLast().trimmingCharacters(in: .whitespaces))
       } else {
-        command = Command(line: command.line, text: Self.withoutComment(command.text))
+        command = Command(
+          page: page, line: command.line, text: Self.withoutComment(command.text))
         commands.append(command)
       }
     }
