@@ -1,9 +1,9 @@
 // What each replica's gradient is multiplied by before its update.
-//   add_total      total[replica] += factor²·Σ partial[replica, count]
+//   add_total      total[replica] += factor²·Σ partial[replica, count], unless the tensor's rate is 0
 //   clip_scales    n = √total;  scales = min(1, limit/(n + 1e-6)),  history[slot, replica] = n
 //   inverse_norms  scales = 1/n, and 0 where n is 0
 //   scale_replicas result = scales[replica]·x,  x and result [replica, count]
-// total, limits, scales, norms [replica].
+// total, limits, scales, norms [replica]; rates [replica] as of update.cl. An infinite limit is none.
 // The 1e-6 is PyTorch's (torch.nn.utils.clip_grad_norm_).
 
 #include "lanes.cl"
@@ -11,13 +11,15 @@
 // global (GROUP_ITEMS·replicas), local (GROUP_ITEMS). A sum of products of Gram matrices may round to
 // less than 0, which it is not.
 __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void add_total(
-    __global const float* restrict partial, __global float* total, float factor, uint count) {
+    __global const float* restrict partial, __global const float4* restrict rates,
+    __global float* total, float factor, uint count) {
   GROUP_MEMORY(shared)
   size_t replica = get_group_id(0);
   float sum = 0.0f;
   for (uint i = get_local_id(0); i < count; i += GROUP_ITEMS) sum += partial[replica * count + i];
   sum = lanes_add(sum, GROUP_ITEMS, shared);
-  if (get_local_id(0) == 0) total[replica] += factor * factor * (sum < 0.0f ? 0.0f : sum);
+  if (get_local_id(0) == 0 && rates[replica].x != 0.0f)
+    total[replica] += factor * factor * (sum < 0.0f ? 0.0f : sum);
 }
 
 // global (replicas rounded up to 64), local (64).
@@ -28,7 +30,7 @@ __kernel void clip_scales(__global const float* restrict total,
   if (replica >= replicas) return;
   float norm = sqrt(total[replica]);
   float scale = limits[replica] / (norm + 1e-6f);
-  scales[replica] = scale > 1.0f ? 1.0f : scale;
+  scales[replica] = scale > 1.0f || isinf(limits[replica]) ? 1.0f : scale;
   history[slot * replicas + replica] = norm;
 }
 

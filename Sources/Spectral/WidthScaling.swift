@@ -11,7 +11,7 @@ public struct WidthScaling: Codable, Hashable, Sendable {
   public var multiplier: Double
   /// Standard deviation of the initial entries; ≥ 0, and 0 starts the tensor at zero.
   public var initialStd: Double
-  /// η_l/η; > 0.
+  /// η_l/η; ≥ 0, and 0 freezes the tensor.
   public var learningRateFactor: Double
   /// ε_l/ε of an update that divides by √v + ε; > 0. Other updates do not read it.
   public var epsilonFactor: Double

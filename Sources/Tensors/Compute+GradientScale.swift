@@ -35,16 +35,20 @@ extension Compute {
   /// Adds factor²·Σ of partial sums to each replica's total.
   ///
   /// - partial: [replica, 1, count]. total: [replica, 1, 1].
+  /// - rates: of the tensor; replicas in which it is frozen, with a rate of 0, are left out.
   /// - Throws: `OpenCLError`.
-  public func addTotal(of partial: Tensor, factor: Float, to total: Tensor) throws {
+  public func addTotal(
+    of partial: Tensor, factor: Float, rates: UpdateRates, to total: Tensor
+  ) throws {
     precondition(
       total.count == partial.replicas, "totals \(total.shape) of sums \(partial.shape)")
     let kernel = try kernel(
-      .gradientScale, "add_total", Buffer<Float>.self, Buffer<Float>.self, Float.self, UInt32.self)
+      .gradientScale, "add_total", Buffer<Float>.self, Buffer<SIMD4<Float>>.self,
+      Buffer<Float>.self, Float.self, UInt32.self)
     let items = kernelVariant.groupItems
     try kernel(
-      queue, global: [items * partial.replicas], local: [items], partial.buffer, total.buffer,
-      factor, UInt32(partial.stride))
+      queue, global: [items * partial.replicas], local: [items], partial.buffer, rates.buffer,
+      total.buffer, factor, UInt32(partial.stride))
   }
 
   /// What gradients of these norms are multiplied by so that no norm is above its limit.
@@ -55,20 +59,20 @@ extension Compute {
   /// - norms: takes the norms n into `slot`.
   /// - Throws: `OpenCLError`.
   public func clipScales(
-    squaredNorms: Tensor, limits: Buffer<Float>, norms: SumHistory, slot: Int
+    squaredNorms: Tensor, limits: Buffer<Float>, norms: SumHistory, slot: Varying<UInt32>
   ) throws -> Tensor {
     let replicas = squaredNorms.replicas
     precondition(
       limits.count == replicas && squaredNorms.count == replicas,
       "\(limits.count) limits for norms \(squaredNorms.shape)")
-    norms.check(slot, squaredNorms, squaredNorms)
+    norms.check(Int(slot.value), squaredNorms, squaredNorms)
     let result = try tensor(replicas: replicas, rows: 1, columns: 1)
     let kernel = try kernel(
       .gradientScale, "clip_scales", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, UInt32.self, UInt32.self)
+      Buffer<Float>.self, Varying<UInt32>.self, UInt32.self)
     try kernel(
       queue, global: [roundUp(replicas, 64)], local: [64], squaredNorms.buffer, limits,
-      result.buffer, norms.buffer, UInt32(slot), UInt32(replicas))
+      result.buffer, norms.buffer, slot, UInt32(replicas))
     return result
   }
 }

@@ -18,7 +18,7 @@ import OpenCL
 /// - each name of `corrections`: a `float` of the replica that is another at every step.
 /// - `epsilon`: ε_l, times the parametrization's factor. `schedule`: the learning rate's factor.
 ///
-/// The snippet declares `T d`. It must not use `index`, `rate`, `s` or names in capitals.
+/// The snippet declares `T d`. Its names are none of the kernels' own (`reservedNames`), nor in capitals.
 public struct ElementwiseRule: Hashable, Sendable, CustomStringConvertible {
   /// In compilers' messages.
   public let name: String
@@ -31,12 +31,16 @@ public struct ElementwiseRule: Hashable, Sendable, CustomStringConvertible {
   /// OpenCL C: statements that declare the direction `T d`.
   public let direction: String
 
-  /// A rule; traps where it keeps more than two tensors.
+  /// A rule; traps where it keeps more than two tensors, or a name is reserved or there twice.
   public init(
     name: String, state: [String] = [], hyperparameters: [String] = [],
     corrections: [String] = [], direction: String
   ) {
     precondition(state.count <= Self.mostState, "\(name) keeps \(state.count) tensors")
+    let names = state + hyperparameters + corrections
+    precondition(
+      Set(names).count == names.count && Self.reservedNames.isDisjoint(with: names),
+      "\(name): names \(names) of which some are reserved or there twice")
     (self.name, self.state, self.hyperparameters) = (name, state, hyperparameters)
     (self.corrections, self.direction) = (corrections, direction)
   }
@@ -46,6 +50,14 @@ public struct ElementwiseRule: Hashable, Sendable, CustomStringConvertible {
 
   /// By the name alone, which few rules share: kernels are looked up by their rule at every launch.
   public func hash(into hasher: inout Hasher) { hasher.combine(name) }
+
+  /// Names that kernels use themselves where a snippet stands.
+  public static let reservedNames: Set<String> = [
+    "T", "active", "alpha", "change", "column", "columns", "count", "d", "e", "end", "epsilon", "first",
+    "first_state", "frozen", "g", "gradient", "height", "index", "now", "numbers", "own", "pitch", "rate",
+    "rates", "records", "replica", "row", "s", "scale", "scales", "schedule", "second", "second_state",
+    "spans", "start", "step", "step_row", "steps", "tile", "w", "weight", "weights",
+  ]
 
   /// Kernels take two tensors of state.
   private static let mostState = 2

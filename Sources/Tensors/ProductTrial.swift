@@ -130,7 +130,7 @@ struct ProductTrial {
     try memory.compute.apply(
       plain.update, to: plain.tensors[0],
       gradient: memory.tensor(product, replicas: Self.replicas, rows: m, columns: n))
-    let bound = 100 * precision.relativeBound(depth: k)
+    let bound = min(0.1, 100 * precision.relativeBound(depth: k))
     for (got, expected) in zip(fused.tensors, plain.tensors) {
       let pairs = zip(try memory.compute.read(got), try memory.compute.read(expected))
       let errors = pairs.map { Double(abs($0 - $1) / (1 + abs($1))) }

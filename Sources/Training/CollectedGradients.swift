@@ -49,24 +49,27 @@ final class CollectedGradients {
     places = [:]
   }
 
-  /// Σ ‖∇_l‖_F² of each replica, [replica, 1, 1].
+  /// Σ ‖∇_l‖_F² of each replica over the parameters that are not frozen in it, [replica, 1, 1].
   ///
   /// A gradient that comes by its factors stays so where its Gram matrices are less work:
   /// ‖scale·Δᵀ H‖_F² = scale²·Σ ΔΔᵀ ∘ HHᵀ.
   /// - Throws: `OpenCLError`, `CLBlastError`.
-  func squaredNorms(replicas: Int) throws -> Tensor {
-    let total = try compute.filled(0, replicas: replicas, rows: 1, columns: 1)
+  func squaredNorms(of optimizer: Optimizer) throws -> Tensor {
+    let total = try compute.filled(
+      0, replicas: optimizer.active.replicas, rows: 1, columns: 1)
     for index in gradients.indices {
+      let rates = optimizer.rates(of: gradients[index].parameter)
       switch gradients[index].gradient {
       case .factors(let delta, let input, let scale)
       where delta.rows * (delta.columns + input.columns) < delta.columns * input.columns:
         let products = try compute.sumOfProducts(
           compute.product(.nt, delta, delta), compute.product(.nt, input, input))
-        try compute.addTotal(of: products, factor: scale, to: total)
+        try compute.addTotal(of: products, factor: scale, rates: rates, to: total)
       case .factors, .whole:
         let matrix = try gradients[index].gradient.materialized(compute)
         gradients[index].gradient = .whole(matrix)
-        try compute.addTotal(of: compute.sumOfSquares(matrix), factor: 1, to: total)
+        try compute.addTotal(
+          of: compute.sumOfSquares(matrix), factor: 1, rates: rates, to: total)
       }
     }
     return total
@@ -76,6 +79,8 @@ final class CollectedGradients {
 /// The greatest norm of each replica's gradients, and the norms of the steps so far.
 final class GradientClipping {
   private let limits: Buffer<Float>
+  /// Whether each replica's gradients are clipped.
+  let clips: [Bool]
   private let norms: SumHistory
   private let compute: Compute
 
@@ -84,6 +89,7 @@ final class GradientClipping {
   /// - Throws: `OpenCLError`.
   init(limits: [Double?], capacity: Int, compute: Compute) throws {
     self.compute = compute
+    clips = limits.map { $0 != nil }
     self.limits = try Buffer(queue: compute.queue, limits.map { $0.map { Float($0) } ?? .infinity })
     norms = try SumHistory(capacity: capacity, replicas: limits.count, compute: compute)
   }
@@ -91,12 +97,16 @@ final class GradientClipping {
   /// What the gradients are multiplied by; their norms go to `slot`.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
-  func scales(of gradients: CollectedGradients, slot: Int) throws -> Tensor {
+  func scales(
+    of gradients: CollectedGradients, by optimizer: Optimizer, slot: Varying<UInt32>
+  ) throws -> Tensor {
     try compute.clipScales(
-      squaredNorms: gradients.squaredNorms(replicas: limits.count), limits: limits, norms: norms,
+      squaredNorms: gradients.squaredNorms(of: optimizer), limits: limits, norms: norms,
       slot: slot)
   }
 
-  /// The norms of the first `slots` steps, [step][replica].
-  func read(slots: Int) throws -> [[Float]] { try norms.read(slots: slots) }
+  /// The norms of the first `slots` steps, [step][replica]; NaN of replicas that are not clipped.
+  func read(slots: Int) throws -> [[Float]] {
+    try norms.read(slots: slots).map { zip($0, clips).map { $1 ? $0 : .nan } }
+  }
 }

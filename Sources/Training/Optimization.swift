@@ -17,7 +17,7 @@ public struct Optimization: Codable, Hashable, Sendable {
   public var hyperparameters: Hyperparameters
   /// Weight decay, if any.
   public var weightDecay: WeightDecay?
-  /// Whether biases and gains decay too, where their group does not say.
+  /// Whether biases and gains decay too; else only those whose own name a group with a decay selects.
   public var decaysVectors: Bool
   /// The learning rate over training.
   public var schedule: Schedule
@@ -42,25 +42,33 @@ public struct Optimization: Codable, Hashable, Sendable {
   }
 
   /// What holds for one parameter.
+  ///
+  /// A group that names another update rule has that rule's own numbers and kind of decay where it does
+  /// not say, unless the decay's kind is other than the rule's before would have.
   public func settings(for parameter: NetworkParameter) -> ParameterSettings {
     let shape = parameter.shape
+    var decaysHere = decaysVectors || !shape.isVector
     var result = ParameterSettings(
       optimizer: optimizer, namesOptimizer: false, hyperparameters: hyperparameters,
-      weightDecay: shape.isVector && !decaysVectors ? nil : weightDecay, schedule: schedule)
+      weightDecay: weightDecay, schedule: schedule)
     for group in groups
     where RateRule.applies(group.selector, to: parameter.path, role: shape.role) {
-      if let optimizer = group.optimizer {
-        // Another rule's numbers mean something else.
-        (result.optimizer, result.hyperparameters) = (optimizer, group.hyperparameters)
-        result.namesOptimizer = true
-      } else {
-        result.hyperparameters = group.hyperparameters.over(result.hyperparameters)
+      if let optimizer = group.optimizer, optimizer != result.optimizer {
+        result.hyperparameters = Hyperparameters()
+        if result.weightDecay?.kind == result.optimizer.defaultWeightDecayKind {
+          result.weightDecay?.kind = optimizer.defaultWeightDecayKind
+        }
       }
+      result.optimizer = group.optimizer ?? result.optimizer
+      result.namesOptimizer = result.namesOptimizer || group.optimizer != nil
+      result.hyperparameters = group.hyperparameters.over(result.hyperparameters)
       result.rateFactor = group.rateFactor ?? result.rateFactor
       result.weightDecay = group.weightDecay ?? result.weightDecay
+      // A vector decays where its own name is given.
+      if group.weightDecay != nil && group.selector == parameter.path { decaysHere = true }
       result.schedule = group.schedule ?? result.schedule
     }
-    if result.weightDecay?.strength == 0 { result.weightDecay = nil }
+    if result.weightDecay?.strength == 0 || !decaysHere { result.weightDecay = nil }
     return result
   }
 }

@@ -24,8 +24,9 @@ public final class Optimizer {
 
   /// A parameter's rule, rates and state.
   private struct Slot {
-    let rule: any UpdateRule
-    let key: NumbersKey
+    /// Of each replica, of one kind.
+    let rules: [any UpdateRule]
+    let numbers: RuleNumbers
     let rates: UpdateRates
     let state: [Tensor]
     let learningRates, epsilons: [Double]
@@ -71,7 +72,9 @@ public final class Optimizer {
     for (parameter, (settings, scalings)) in zip(parameters, zip(settings, scalings)) {
       guard scalings.contains(where: { $0.learningRateFactor != 0 }) else { continue }
       precondition(
-        settings.allSatisfy { $0.optimizer == settings[0].optimizer },
+        settings.allSatisfy {
+          $0.optimizer == settings[0].optimizer && $0.namesOptimizer == settings[0].namesOptimizer
+        },
         "replicas with several update rules of \(parameter.name)")
       slots[ObjectIdentifier(parameter)] = try slot(
         of: parameter, settings, scalings, learningRates, custom)
@@ -108,7 +111,7 @@ public final class Optimizer {
         compute: compute)
     }
     return Slot(
-      rule: rules[0], key: key,
+      rules: rules, numbers: numbers[key]!,
       rates: try UpdateRates(
         learningRate: rates.map { Float($0) }, epsilon: epsilons.map { Float($0) },
         coupledDecay: zip(decay, coupled).map { $1 ? Float($0) : 0 },
@@ -123,6 +126,7 @@ public final class Optimizer {
   ///
   /// - Throws: `OpenCLError`.
   func prepareStep() throws {
+    precondition(step < totalSteps, "step \(step + 1) of \(totalSteps)")
     for own in numbers.values { try own.move(to: step) }
   }
 
@@ -147,36 +151,36 @@ public final class Optimizer {
     guard let slot = slots[ObjectIdentifier(parameter)] else { return }
     let records = observer?.wantsChange(of: parameter) == true
     var own = gradient
-    if let gradientScale, !(slot.rule is any ElementwiseUpdateRule) {
+    let rule = slot.rules[0]
+    if let gradientScale, !(rule is any ElementwiseUpdateRule) {
       own = .whole(try compute.scaled(gradient.materialized(compute), by: gradientScale))
     } else if records, case .whole(let matrix) = gradient {
       // Its memory takes ΔW.
       own = .whole(try compute.copy(matrix))
     }
-    let numbers = numbers[slot.key]!
-    let change = try slot.rule.update(
+    let change = try rule.update(
       parameter.value, gradient: own, state: slot.state,
       step: UpdateStep(
-        rates: slot.rates, active: active, recordsChange: records, numbers: numbers,
+        rates: slot.rates, active: active, recordsChange: records, numbers: slot.numbers,
         stepNumber: step, queue: compute.queue, gradientScale: gradientScale), compute: compute)
     try observer?.observe(
       ObservedUpdate(
         parameter: parameter, gradient: gradient, change: change, state: slot.state,
-        schedule: numbers.values(step - 1).map { Double($0[0]) }, step: step))
+        schedule: slot.numbers.values(step - 1).map { Double($0[0]) }, step: step))
   }
 
   /// Whether a parameter is not updated in any replica.
   public func isFrozen(_ parameter: Parameter) -> Bool { slots[ObjectIdentifier(parameter)] == nil }
 
-  /// How a parameter's gradients become directions, in the first replica; nil of a frozen one.
-  public func rule(of parameter: Parameter) -> (any UpdateRule)? {
-    slots[ObjectIdentifier(parameter)]?.rule
+  /// How a parameter's gradients become directions, in each replica; none of a frozen one.
+  public func rules(of parameter: Parameter) -> [any UpdateRule] {
+    slots[ObjectIdentifier(parameter)]?.rules ?? []
   }
 
   /// Whether ΔW is −s·η_l·∇ and nothing else, with nothing that has to be kept to know it.
   public func isGradientDescent(of parameter: Parameter) -> Bool {
     guard let slot = slots[ObjectIdentifier(parameter)] else { return false }
-    return slot.rule is SGD && !slot.decays && !scalesGradients
+    return slot.rules[0] is SGD && !slot.decays && !scalesGradients
   }
 
   /// η_l of a parameter in each replica, before the schedule.
@@ -200,10 +204,10 @@ public final class Optimizer {
   /// The numbers that all parameters share, where they have one elementwise rule and none is frozen.
   func sharedNumbers(of parameters: [Parameter]) -> RuleNumbers? {
     let own = parameters.map { slots[ObjectIdentifier($0)] }
-    guard let first = own[0], first.rule is any ElementwiseUpdateRule,
-      own.allSatisfy({ $0?.key == first.key })
+    guard let first = own[0], first.rules[0] is any ElementwiseUpdateRule,
+      own.allSatisfy({ $0?.numbers === first.numbers })
     else { return nil }
-    return numbers[first.key]
+    return first.numbers
   }
 
   /// Continues as after `step` steps.
@@ -212,27 +216,36 @@ public final class Optimizer {
 
 /// The numbers of each step and replica; computed once for replicas that have the same.
 private struct StepValues {
-  let rules: [(any ElementwiseUpdateRule)?]
-  let schedules: [Schedule]
-  let totalSteps: Int
+  /// Rules and schedules that differ, and which of them each replica has.
+  private var kinds: [(rule: (any ElementwiseUpdateRule)?, schedule: Schedule)] = []
+  private var kindOfReplica: [Int] = []
+  private let totalSteps: Int
+
+  init(rules: [(any ElementwiseUpdateRule)?], schedules: [Schedule], totalSteps: Int) {
+    self.totalSteps = totalSteps
+    var known: [Key: Int] = [:]
+    for (rule, schedule) in zip(rules, schedules) {
+      let key = Key(hyperparameters: rule?.hyperparameters ?? [], schedule: schedule)
+      if known[key] == nil {
+        known[key] = kinds.count
+        kinds.append((rule, schedule))
+      }
+      kindOfReplica.append(known[key]!)
+    }
+  }
+
+  private struct Key: Hashable {
+    let hyperparameters: [Double]
+    let schedule: Schedule
+  }
 
   /// The schedule's factor and the rule's corrections at step `step`, from 0, of each replica; zeros
   /// past the end.
   func values(_ step: Int) -> [[Float]] {
-    var known: [(hyperparameters: [Double], schedule: Schedule, values: [Float])] = []
-    return rules.indices.map { replica in
-      let hyperparameters = rules[replica]?.hyperparameters ?? []
-      let schedule = schedules[replica]
-      if let same = known.first(where: {
-        $0.hyperparameters == hyperparameters && $0.schedule == schedule
-      }) {
-        return same.values
-      }
-      let corrections = rules[replica]?.corrections(step: step + 1) ?? []
+    let values = kinds.map { rule, schedule in
       let factor = step < totalSteps ? schedule.factor(step: step, of: totalSteps) : 0
-      let values = [Float(factor)] + corrections.map { Float($0) }
-      known.append((hyperparameters, schedule, values))
-      return values
+      return [Float(factor)] + (rule?.corrections(step: step + 1) ?? []).map { Float($0) }
     }
+    return kindOfReplica.map { values[$0] }
   }
 }

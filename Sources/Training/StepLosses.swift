@@ -28,10 +28,12 @@ public struct StepLosses: Sendable {
     return sum / Double(batchSizes[steps].reduce(0, +))
   }
 
-  /// The norms of all gradients together at some of the steps, before they were clipped; nil where they
-  /// are not.
+  /// The norms of all gradients together at some of the steps, before they were clipped; nil of a replica
+  /// whose gradients are not clipped, or are none.
   public func gradientNorms(replica: Int, over steps: Range<Int>) -> [Double]? {
-    gradientNorms.isEmpty ? nil : steps.map { Double(gradientNorms[$0][replica]) }
+    if gradientNorms.isEmpty { return nil }
+    let norms = steps.map { Double(gradientNorms[$0][replica]) }
+    return norms.contains { $0.isNaN } ? nil : norms
   }
 
   /// The first step whose loss is not a finite number; nil where all are.

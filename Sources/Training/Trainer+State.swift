@@ -35,10 +35,11 @@ extension Trainer {
         TrainingState(
           step: step, epoch: epoch, epochStep: epochStep, isActive: active[replica] != 0,
           batchSizes: losses.batchSizes, lossSums: losses.sums.map { $0[replica] },
-          gradientNorms: losses.gradientNorms.map { $0[replica] },
+          gradientNorms: clips(replica) ? losses.gradientNorms.map { $0[replica] } : [],
           parameters: network.parameters.map { try values($0.value, $0.name, $0) },
           optimizer: network.parameters.flatMap { parameter in
-            try namedState(of: parameter).map { try values($0.tensor, $0.name, parameter) }
+            try isFrozen(parameter, in: replica)
+              ? [] : namedState(of: parameter).map { try values($0.tensor, $0.name, parameter) }
           }, diagnostics: diagnosed?[replica]))
     }
   }
@@ -51,8 +52,8 @@ extension Trainer {
   public func restore(_ states: [TrainingState]) throws {
     precondition(states.count == seeds.count, "\(states.count) states for \(seeds.count) replicas")
     let first = states[0]
-    for state in states {
-      try check(state, against: first)
+    for (replica, state) in states.enumerated() {
+      try check(state, of: replica, against: first)
     }
     let shelves = try states.map { try TensorShelf($0.parameters) }
     let values = try collect(shelves, network.parameters.map { ($0.name, $0.value, $0) })
@@ -60,7 +61,7 @@ extension Trainer {
       namedState(of: parameter).map { ($0.name, $0.tensor, parameter) }
     }
     let optimizerShelves = try states.map { try TensorShelf($0.optimizer) }
-    let slotValues = try collect(optimizerShelves, slots)
+    let slotValues = try collect(optimizerShelves, slots, leavesOutFrozen: true)
     if let diagnostics { try diagnostics.restore(states.map { $0.diagnostics ?? [] }) }
     for (tensor, values) in values + slotValues { try write(values, to: tensor) }
     try write(states.map { $0.isActive ? 1 : 0 }, to: optimizer.active)
@@ -70,7 +71,8 @@ extension Trainer {
     for step in first.lossSums.indices {
       losses.append(
         states.map { $0.lossSums[step] }, rows: first.batchSizes[step],
-        gradientNorms: first.gradientNorms.isEmpty ? nil : states.map { $0.gradientNorms[step] })
+        gradientNorms: clipping == nil
+          ? nil : states.map { $0.gradientNorms.isEmpty ? .nan : $0.gradientNorms[step] })
     }
   }
 
@@ -87,7 +89,9 @@ extension Trainer {
     for (tensor, values) in values { try write(values, to: tensor) }
   }
 
-  private func check(_ state: TrainingState, against first: TrainingState) throws {
+  private func check(
+    _ state: TrainingState, of replica: Int, against first: TrainingState
+  ) throws {
     func expect(_ what: String, _ holds: Bool, _ expected: String, _ got: String) throws {
       if !holds { throw TrainingStateError.mismatch(what: what, expected: expected, got: got) }
     }
@@ -102,7 +106,7 @@ extension Trainer {
     try expect(
       "losses", state.lossSums.count == state.batchSizes.count, "\(state.batchSizes.count)",
       "\(state.lossSums.count)")
-    let norms = clipping == nil ? 0 : state.batchSizes.count
+    let norms = clips(replica) ? state.batchSizes.count : 0
     try expect(
       "gradient norms", state.gradientNorms.count == norms, "\(norms)",
       "\(state.gradientNorms.count)")
@@ -113,14 +117,18 @@ extension Trainer {
 
   /// The values of each tensor from every replica's shelf, which must hold nothing else.
   private func collect(
-    _ shelves: [TensorShelf], _ tensors: [(name: String, tensor: Tensor, like: Parameter)]
+    _ shelves: [TensorShelf], _ tensors: [(name: String, tensor: Tensor, like: Parameter)],
+    leavesOutFrozen: Bool = false
   ) throws -> [(Tensor, [Float])] {
     var shelves = shelves
     let result = try tensors.map { name, tensor, parameter in
       (
         tensor,
         try shelves.indices.flatMap {
-          try shelves[$0].take(name, shape: parameter.storedShape)
+          // The state of a replica in which the parameter is frozen is nobody's.
+          try leavesOutFrozen && isFrozen(parameter, in: $0)
+            ? [Float](repeating: 0, count: tensor.stride)
+            : shelves[$0].take(name, shape: parameter.storedShape)
         }
       )
     }
@@ -128,8 +136,14 @@ extension Trainer {
     return result
   }
 
+  private func clips(_ replica: Int) -> Bool { clipping?.clips[replica] ?? false }
+
+  private func isFrozen(_ parameter: Parameter, in replica: Int) -> Bool {
+    optimizer.learningRates(of: parameter)[replica] == 0
+  }
+
   private func namedState(of parameter: Parameter) -> [(name: String, tensor: Tensor)] {
-    zip(optimizer.rule(of: parameter)?.stateNames ?? [], optimizer.state(of: parameter)).map {
+    zip(optimizer.rules(of: parameter).first?.stateNames ?? [], optimizer.state(of: parameter)).map {
       ("\(parameter.name).\($0)", $1)
     }
   }

@@ -41,6 +41,8 @@ public final class Trainer {
   private var pace: ProgressPace?
   private var shuffle: RowShuffle?
   private let parametrization: any Parametrization
+  /// Of the first replica.
+  private let optimization: Optimization
   /// What makes many steps a launch of rows that are bytes, or floats; `training` is nil where ordinary
   /// steps are taken.
   private var onChip: (bytes: Bool, training: OnChipTraining?)?
@@ -85,6 +87,7 @@ public final class Trainer {
     customRule = rule
     seeds = replicas.map(\.seed)
     parametrization = replicas[0].parametrization
+    optimization = kinds[0].optimization
     network = try Network(
       drawing: graph, scalings: scalings, seeds: seeds, spectralInit: configuration.spectralInit,
       compute: compute)
@@ -182,7 +185,7 @@ public final class Trainer {
       }
     }
     if let collected {
-      let scales = try clipping?.scales(of: collected, slot: Int(slot.value))
+      let scales = try clipping?.scales(of: collected, by: optimizer, slot: slot)
       try optimizer.beginStep(observer: diagnostics, gradientScale: scales)
       try collected.handOver(to: optimizer.update)
     }
@@ -209,9 +212,8 @@ public final class Trainer {
         return (input, labels)
       }
     }
-    // Gradients that are collected go to a slot, and a part of the order, that differ from step to step.
-    guard compute.recordsSteps, parts.count == 1, clipping == nil,
-      diagnostics?.isDue(step: step) != true
+    // Places of parts behind the first are not among what may vary.
+    guard compute.recordsSteps, parts.count == 1, diagnostics?.isDue(step: step) != true
     else { return try workOut() }
     if let recorded = recordedSteps.step(of: size, on: rows) {
       try optimizer.beginStep()
@@ -320,8 +322,10 @@ public final class Trainer {
   /// What makes many steps a launch; nil where ordinary steps are taken. Tried when first asked for.
   private func onChip(_ rows: DeviceRows) -> OnChipTraining? {
     if let onChip, onChip.bytes == rows.isBytes { return onChip.training }
+    var tried = configuration
+    tried.optimization = optimization
     let trial = OnChipTrial(
-      configuration: configuration, customRule: customRule, parametrization: parametrization,
+      configuration: tried, customRule: customRule, parametrization: parametrization,
       bytes: rows.isBytes)
     let plan = sharedNumbers.flatMap {
       compute.onChipPlan(trial, rule: $0.rule, graph: network.graph, steps: totalSteps)
@@ -332,9 +336,10 @@ public final class Trainer {
 
   /// Takes on-chip steps by `plan` from now on; nil for ordinary ones.
   func trainOnChip(_ plan: OnChipPlan?, bytes: Bool) {
-    let training = plan.map {
-      OnChipTraining(
-        $0, network: network, optimizer: optimizer, numbers: sharedNumbers!, compute: compute)
+    var training: OnChipTraining?
+    if let plan, let sharedNumbers {
+      training = OnChipTraining(
+        plan, network: network, optimizer: optimizer, numbers: sharedNumbers, compute: compute)
     }
     onChip = (bytes, training)
   }

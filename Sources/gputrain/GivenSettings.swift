@@ -199,7 +199,7 @@ struct TrainingRequest {
     if grid.optimizers.contains(.adamw) && configuration.weightDecay.strength == 0 {
       Terminal.note("adamw without --weight-decay trains as adam")
     }
-    if configuration.leavesVectorsOutOfDecay {
+    if grid.optimizers.contains(where: configuration.leavesVectorsOutOfDecay) {
       Terminal.note("biases and gains do not decay; --decay-vectors has them decay too")
     }
     switch keeping?.start {

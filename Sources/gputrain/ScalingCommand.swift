@@ -114,7 +114,7 @@ struct ScalingCommand: PrintingCommand {
         settings.parametrizations.compactMap { own in own.baseWidth.map { (own.name, network($0)) } }
       ) { first, _ in first },
       rateRules: settings.rateRules,
-      optimization: settings.optimization(optimizer, totalSteps: 1))
+      optimization: settings.optimization(optimizer, totalSteps: .max))
     let parameters = training.network.graph.parameters
     Terminal.detail(
       "network: \(settings.networkInWords), rules: \(rules.map(\.name).joined(separator: ", "))")

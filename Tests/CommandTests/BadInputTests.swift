@@ -15,7 +15,7 @@ import Testing
     (["--log2-lr=2000"], ["--log2-lr", "from -126 to 127", "2000"]),
     (["--log2-lr=-10:-200:3"], ["--log2-lr", "from -126 to 127"]),
     (["--parametrization", "spektral"], ["spektral", "spectral"]),
-    (["--optimizer", "lion"], ["--optimizer", "adamw", "lion"]),
+    (["--optimizer", "lyon"], ["--optimizer", "adamw", "lyon"]),
     (["--hidden-pattern", "1:0"], ["--hidden-pattern", "1:0"]),
     (["--epochs", "2", "--steps", "3"], ["--epochs", "epochs or steps"]),
     (["--steps", "0"], ["--steps", "0"]),

@@ -119,17 +119,20 @@ extension Configuration {
         add("\(rule.rawValue) takes decay beside its update only")
       }
     }
-    if case .steps(let warmup) = schedule.warmup, let steps, warmup >= steps {
-      problems.append(Self.warmupProblem(warmup, steps))
-    }
-    return problems
+    return problems + (steps.map(warmupProblems) ?? [])
   }
 
-  /// A warm-up that is as long as the run.
-  static func warmupProblem(_ warmup: Int, _ steps: Int) -> SettingProblem {
-    SettingProblem(
-      "schedule", "expected a warm-up shorter than the run's \(steps) steps, got \(warmup)",
-      involved: ["steps", "epochs"])
+  /// Warm-ups that are as long as a run of `steps` steps.
+  func warmupProblems(of steps: Int) -> [SettingProblem] {
+    let schedules = [("schedule", schedule)] + groups.compactMap { group in
+      group.schedule.map { ("group", $0) }
+    }
+    return schedules.compactMap { name, schedule in
+      guard case .steps(let warmup) = schedule.warmup, warmup >= steps else { return nil }
+      return SettingProblem(
+        name, "expected a warm-up shorter than the run's \(steps) steps, got \(warmup)",
+        involved: ["steps", "epochs"])
+    }
   }
 }
 

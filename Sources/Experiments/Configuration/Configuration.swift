@@ -269,7 +269,7 @@ public enum TrainingLength: Hashable, Sendable {
 extension Configuration {
   /// Settings of runs that are trained for what comes out at their end; others are measured on the way.
   public static let ofWholeRuns: Set = [
-    "epochs", "schedule", "weight-decay", "evaluate-every", "evaluate-batches",
+    "epochs", "schedule", "weight-decay", "decay-vectors", "clip-norm", "evaluate-every", "evaluate-batches",
     "evaluate-train",
   ]
 

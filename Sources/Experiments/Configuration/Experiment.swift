@@ -113,9 +113,7 @@ public struct Experiment: Codable, Hashable, Sendable {
         SettingProblem(
           "batch-size", "expected at most the \(rows) training rows, got \(settings.batchSize)"))
     }
-    if case .steps(let warmup) = settings.schedule.warmup, warmup >= totalSteps {
-      problems.append(Configuration.warmupProblem(warmup, totalSteps))
-    }
+    problems += settings.warmupProblems(of: totalSteps)
     return problems
   }
 

@@ -40,13 +40,16 @@ extension Configuration {
             "group", "\(group.selector): \(own[0].rawValue) has no \(name.rawValue)",
             involved: ["optimizer"]))
       }
-      let decay = group.weightDecay ?? weightDecay
-      if decay.strength > 0, let rule = group.optimizer, !rule.supportsCoupledDecay,
-        (decay.kind ?? rule.defaultWeightDecayKind) == .coupled
-      {
+    }
+    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    for optimizer in optimizers where !groups.isEmpty {
+      let settings = parameters.map(optimization(optimizer, totalSteps: .max).settings)
+      if let own = settings.first(where: {
+        $0.namesOptimizer && $0.weightDecay?.kind == .coupled && !$0.optimizer.supportsCoupledDecay
+      }) {
         problems.append(
           SettingProblem(
-            "group", "\(group.selector): \(rule.rawValue) takes decay beside its update only",
+            "group", "\(own.optimizer.rawValue) takes decay beside its update only",
             involved: ["weight-decay"]))
       }
     }
@@ -69,10 +72,13 @@ extension Configuration {
     return problems
   }
 
-  /// Whether decay is asked for and leaves some parameters out by default.
-  public var leavesVectorsOutOfDecay: Bool {
-    weightDecay.strength > 0 && !decayVectors
-      && network(width: 1, inputs: 1, outputs: 1).graph.parameters.contains { $0.shape.isVector }
+  /// Whether weights decay and all vectors, of which there are some, do not.
+  public func leavesVectorsOutOfDecay(under optimizer: OptimizerKind) -> Bool {
+    let optimization = optimization(optimizer, totalSteps: .max)
+    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    let decays = parameters.map { optimization.settings(for: $0).weightDecay != nil }
+    let vectors = zip(parameters, decays).filter { $0.0.shape.isVector }
+    return decays.contains(true) && !vectors.isEmpty && !vectors.contains { $0.1 }
   }
 }
 

@@ -183,13 +183,12 @@ public struct ScheduleChoice: SettingValue {
 
   /// As the trainer takes it: steps of warm-up are a share of the run's.
   ///
-  /// - totalSteps: of the run; more than those of the warm-up.
+  /// - totalSteps: of the run; a warm-up that is not shorter ends a step before it.
   public func schedule(of totalSteps: Int) -> Schedule {
     switch warmup {
     case .share(let share): return Schedule(shape, warmup: share)
     case .steps(let steps):
-      precondition(steps < totalSteps, "warm-up over \(steps) of \(totalSteps) steps")
-      return Schedule(shape, warmup: Double(steps) / Double(totalSteps))
+      return Schedule(shape, warmup: Double(min(steps, totalSteps - 1)) / Double(totalSteps))
     }
   }
 }

@@ -67,7 +67,7 @@ extension Diagnostics {
   /// Every norm's iteration with the names of its matrices.
   private var followers: [(names: [String], follower: NormFollower)] {
     let places = layers.indices
-    let updates = updateNorms.map { [(places.map { "norms.updates.\($0)" }, $0)] } ?? []
+    let updates = updateNorms.map { [(updated.map { "norms.updates.\($0)" }, $0)] } ?? []
     return [(places.map { "norms.weights.\($0)" }, weightNorms)] + updates
       + zip(places, totalNorms).map { (["norms.changes.\($0)"], $1) }
   }

@@ -37,7 +37,7 @@ public final class Diagnostics {
   let weightNorms: NormFollower
   /// The layers whose ΔW is kept to be measured: not those of plain gradient descent, whose updates are
   /// known by their gradients, and not frozen ones.
-  private let updated: [Int]
+  let updated: [Int]
   /// Of the updates of these; nil where there are none.
   let updateNorms: NormFollower?
   let totalNorms: [NormFollower]
@@ -84,7 +84,7 @@ public final class Diagnostics {
     effort = .after(step: 0, every: every)
     self.initialStds = graph.linearNodes.map { initialStds[graph[$0].parameters[0]] }
     epsilonBounds = try layers.map { layer in
-      guard contents == .all, optimizer.rule(of: layer.weight) is Adam else { return nil }
+      guard contents == .all, optimizer.rules(of: layer.weight).first is Adam else { return nil }
       let bounds = optimizer.epsilons(of: layer.weight).map { Float(10 * $0) }
       return try compute.tensor(bounds, replicas: bounds.count, rows: 1, columns: 1)
     }
@@ -223,11 +223,19 @@ extension Diagnostics: UpdateObserver {
       try reading.note(
         .gradientProduct, layer, compute.sumOfSquares(product(update.gradient, inputs[layer]!)))
     }
-    if let bounds = epsilonBounds[layer], let adam = optimizer.rule(of: update.parameter) as? Adam {
-      try reading.note(
-        .smallSquares, layer,
-        compute.countOfSmallRoots(
-          update.state[1], factor: Float(adam.corrections(step: update.step)[1]), bounds: bounds))
+    if let bounds = epsilonBounds[layer] {
+      let corrections = optimizer.rules(of: update.parameter).map {
+        Float(($0 as? Adam)?.corrections(step: update.step)[1] ?? 1)
+      }
+      let count =
+        try Set(corrections).count == 1
+        ? compute.countOfSmallRoots(update.state[1], factor: corrections[0], bounds: bounds)
+        : compute.countOfSmallRoots(
+          compute.scaled(
+            update.state[1],
+            by: compute.tensor(corrections, replicas: corrections.count, rows: 1, columns: 1)),
+          factor: 1, bounds: bounds)
+      try reading.note(.smallSquares, layer, count)
     }
   }
 
