@@ -39,7 +39,7 @@ import Testing
     let length = command.contains("--epochs") ? "--epochs 1" : "--steps 12"
     return switch name {
     case _ where words.contains("help"): ""
-    case "sweep": "--widths 16,32 --seeds 2 \(length)"
+    case "sweep": "--widths 8,16 --seeds 1 --depth 2 \(length)"
     case "train": command.contains("--resume") ? "" : "--width 32 \(length)"
     case "check": "--widths 32,64 --seeds 2"
     case "figures": "--widths 16,32 --seeds 2 --steps 2 --spectrum-width 16 --batch-sizes 1,4"
@@ -108,7 +108,8 @@ import Testing
     let known = Set(
       try commands.flatMap { try CommandRunner.options(of: $0) }
         + ["help", "version", "generate-completion-script"])
-    let names = Set(Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName })
+    let names = Set(
+      Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"])
     for (line, passage) in try Self.text(of: page).passages {
       for match in passage.matches(of: /(?:^|\s|=")--([a-z0-9-]+)/)
       where !Self.leftOut.contains(where: { passage.hasPrefix($0.start) }) {
