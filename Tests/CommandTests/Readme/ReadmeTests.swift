@@ -102,12 +102,16 @@ import Testing
     }
   }
 
+  /// The options of all commands.
+  static let knownOptions = Result {
+    Set(
+      try HelpTests.commands.flatMap { try CommandRunner.options(of: $0.1) }
+        + ["help", "version", "generate-completion-script"])
+  }
+
   /// What stands in sentences and tables: every option exists, and every command.
   @Test(arguments: pages) func optionsInSentences_exist(page: String) throws {
-    let commands = HelpTests.commands.map(\.1)
-    let known = Set(
-      try commands.flatMap { try CommandRunner.options(of: $0) }
-        + ["help", "version", "generate-completion-script"])
+    let known = try Self.knownOptions.get()
     let names = Set(
       Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"])
     for (line, passage) in try Self.text(of: page).passages {
