@@ -1,4 +1,4 @@
-// What may become of a product's elements, as the kernels of products are told and hand it on.
+// What may become of a product's elements, as the kernels of products get it by arguments and hand it on.
 
 // `epilogue`, a set:
 #define HAS_BIAS 1

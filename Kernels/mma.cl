@@ -53,7 +53,7 @@ INLINE float4 mma_bf16(uint4 a, uint2 b, float4 sums, MMAScratch scratch) {
   return d;
 }
 
-// Copies that are under way while the work-item goes on; `count` ≤ 4 floats and 0 for the rest.
+// Copies that are under way while the work-item continues; `count` ≤ 4 floats and 0 for the rest.
 // aligned: `from` at 16 bytes. A pointer to local memory is an address within it.
 INLINE void copy_four(__local float* to, __global const float* from, uint count, bool aligned,
                       Copies* copies) {

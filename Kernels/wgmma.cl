@@ -132,7 +132,7 @@ INLINE void show_barriers(void) {
   ASM("fence.mbarrier_init.release.cluster;\nfence.proxy.async.shared::cta;")
 }
 
-// A block of an operand on its way to local memory, of which `full` is told.
+// A block of an operand on its way to local memory, whose arrival `full` counts.
 INLINE void bring(uint to, __global const uchar* from, uint full) {
   __asm__ volatile(
       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"

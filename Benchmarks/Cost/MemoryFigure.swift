@@ -103,7 +103,7 @@ struct MemoryFigure: Codable {
 
 /// The process's own memory, as Linux counts it.
 enum ProcessMemory {
-  /// Gives what is free back to the system and begins the peak anew; returns the bytes resident now.
+  /// Gives what is free back to the system and resets the peak; returns the bytes resident now.
   static func resetPeak() throws -> Double {
     _ = malloc_trim(0)
     try "5".write(toFile: "/proc/self/clear_refs", atomically: false, encoding: .utf8)

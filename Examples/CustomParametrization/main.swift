@@ -1,4 +1,4 @@
-// Two parametrizations of one's own as power laws, and the judgement of a sweep on each: does the best
+// Two custom parametrizations as power laws, and the judgement of a sweep on each: does the best
 // learning rate carry over to wider networks?
 import Foundation
 import GPUTrain

@@ -1,4 +1,4 @@
-// An update rule of one's own, trained over learning rates and seeds at several widths: does its best
+// A custom update rule, trained over learning rates and seeds at several widths: does its best
 // rate stay put when the parametrization scales it as one of Adam's family?
 import GPUTrain
 

@@ -41,7 +41,7 @@ public struct NetworkGraph: Sendable {
   /// The operation that gives `node`.
   public subscript(node: Node) -> Step { nodes[node.index] }
 
-  /// Traps where a value neither is the output nor goes on to it: what makes it would never train.
+  /// Traps where a value neither is the output nor leads to it: what makes it would never train.
   init(nodes: [Step], parameters: [NetworkParameter], output: Node) {
     (self.nodes, self.parameters, self.output) = (nodes, parameters, output)
     var consumers = [[Int]](repeating: [], count: nodes.count)

@@ -38,7 +38,7 @@ public struct CustomParametrization: Parametrization, Codable, Hashable {
   /// The name in configurations.
   public let name: String
   /// One line for help texts.
-  public var summary: String { "of one's own" }
+  public var summary: String { "custom" }
   /// The update family that it is meant for; nil for every one.
   public let family: UpdateFamily?
   /// The width at which it equals the standard parametrization but for multipliers, in place of
@@ -163,7 +163,7 @@ public struct CustomParametrization: Parametrization, Codable, Hashable {
   }
 }
 
-/// A parametrization of one's own that contradicts itself.
+/// A custom parametrization that contradicts itself.
 public struct CustomParametrizationError: Error, Hashable, Sendable, CustomStringConvertible {
   /// One contradiction.
   public struct Problem: Hashable, Sendable, CustomStringConvertible {

@@ -11,7 +11,7 @@ final class BackendFallback {
   private(set) var current: any MatrixMultiplier
   /// Those that were in use before, and why they no longer are.
   private(set) var rejected: [(name: String, reason: any Error)] = []
-  /// Is told the name of a backend that gives way, that of the next, and why.
+  /// Called with the name of a backend that gives way, that of the next, and why.
   var whenGivingWay: ((String, String, any Error) -> Void)?
   /// Makes those that may take its place, in order.
   private var others: [() throws -> any MatrixMultiplier] = []

@@ -1,6 +1,6 @@
 /// How C of a product on CPUs is cut into units: rectangles, along its longer side.
 ///
-/// Each unit packs operands anew, so they are few; but enough for every core to have its share, and a
+/// Each unit packs operands again, so they are few; but enough for every core to have its share, and a
 /// second one where units are long, so that a core which is late can be helped out. How C is cut
 /// decides who computes an element, not how.
 struct CPUProductCut: Equatable {

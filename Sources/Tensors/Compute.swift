@@ -106,7 +106,7 @@ public final class Compute {
       tuning: tuning)
   }
 
-  /// Computation with a multiplier of one's own, which serves no other.
+  /// Computation with a custom multiplier, which serves no other.
   package convenience init(
     device: Device, multiplier: any MatrixMultiplier, vectorWidth: Int,
     kernelVariant: KernelVariant? = nil, programCache: ProgramCache? = nil,
@@ -197,7 +197,7 @@ public final class Compute {
     try backends.prepare(ProductForm.allCases, compute: self)
   }
 
-  /// Buffers made so far; it stands still once a repeated computation has been through once.
+  /// Buffers made so far; it does not grow once a repeated computation has been through once.
   public var allocations: Int { pool.allocations }
 
   /// The networks that on-chip steps have been tried for and are taken, `64–64×2–10, batch 64`.
@@ -297,7 +297,7 @@ public final class Compute {
     try Kernel<repeat each Argument>(program(key), name)
   }
 
-  /// The kernel `name` of a file of one's own, compiled and checked at first use.
+  /// The kernel `name` of a custom file, compiled and checked at first use.
   ///
   ///     let kernel = try compute.kernel(file, "scale", Buffer<Float>.self, Float.self, UInt32.self)
   ///     try kernel(

@@ -1,6 +1,6 @@
 import OpenCL
 
-/// OpenCL C of one's own for `Compute.kernel(_:_:_:)`.
+/// Custom OpenCL C for `Compute.kernel(_:_:_:)`.
 ///
 /// The macro `WIDTH` is the number of floats that one work-item handles best at a time: a CPU's
 /// native vector, four on GPUs. Language version: OpenCL C 1.2.
@@ -23,7 +23,7 @@ struct KernelKey: Hashable {
   enum Source: Hashable {
     /// One of the package's own programs.
     case package(ProgramKey)
-    /// A file of one's own.
+    /// A custom file.
     case file(KernelFile)
   }
 

@@ -23,7 +23,7 @@ package enum KernelSource: String, CaseIterable {
   /// The file's name, for messages.
   package var file: String { "Kernels/\(rawValue).cl" }
 
-  /// The file's text with those that it includes, each once; compilers are told where lines are from.
+  /// The file's text with those that it includes, each once; line directives say where lines are from.
   package var text: String {
     var included: Set<KernelSource> = [self]
     return Self.text(of: self, included: &included)

@@ -53,7 +53,7 @@ package struct ProductSlices: Equatable, Sendable {
 
   /// Floats that the slices' sums take for each replica, in whatever group: 0 where k is not cut.
   ///
-  /// More replicas are cut into no more slices, so this is what one replica by itself takes.
+  /// More replicas are cut into no more slices, so this is what one replica alone takes.
   package static func elements(m: Int, n: Int, k: Int) -> Int {
     let slices = ProductSlices(m: m, n: n, k: k, replicas: 1).count
     return slices > 1 ? slices * m * n : 0

@@ -1,4 +1,4 @@
-/// Where one replica's training stands: all that it goes on from, bit for bit, beside its
+/// Where one replica's training stands: all that it resumes from, bit for bit, beside its
 /// configuration.
 ///
 /// There is no state of random numbers: initial values, and the order of each epoch's rows, are
@@ -10,7 +10,7 @@ public struct TrainingState: Hashable, Sendable {
   public var epoch: Int
   /// Steps done of the epoch under way; 0 between epochs.
   public var epochStep: Int
-  /// Whether the replica still trains; it stands still once a loss was not finite.
+  /// Whether the replica still trains; it is frozen once a loss was not finite.
   public var isActive: Bool
   /// Rows of each step of `trainEpoch` so far.
   public var batchSizes: [Int]

@@ -6,7 +6,7 @@ import Training
 
 extension Gnuplot.Format: ExpressibleByArgument {}
 
-/// `gputrain figures`: the two figures of the paper, with settings of ours.
+/// `gputrain figures`: the two figures of the paper, with our settings.
 struct FiguresCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "figures",

@@ -30,7 +30,7 @@ struct KeepingOptions: ParsableArguments {
     if save == "" { throw InvalidOption("--save: expected a file, got an empty name") }
   }
 
-  /// Where a run that goes on from no checkpoint starts.
+  /// Where a run that resumes from no checkpoint starts.
   func start() throws -> RunKeeping.Start {
     try initFrom.map { .weights(try InitialWeights(path: $0)) } ?? .drawn
   }

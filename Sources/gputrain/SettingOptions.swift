@@ -227,7 +227,7 @@ struct ComputeSettings: SettingGroup {
   var device: String? = nil
 
   @Setting(
-    "gemm", "Matrix products; auto is opencl on CPU devices, else tiled.", value: "name")
+    "gemm", "GEMM backend; auto is opencl on CPU devices, else tiled.", value: "name")
   var gemm = Compute.MultiplierChoice.automatic
 
   @Setting(

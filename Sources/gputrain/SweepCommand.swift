@@ -156,8 +156,8 @@ struct SweepCommand: PrintingCommand {
             failed: rows.count { $0.result.outcome == .failed }, report: report,
             warnings: warnings)))
     } else if !rows.isEmpty {
-      let told = warnings.map { "\n" + Colours.output.paint($0.paragraph, .unsure) + "\n" }
-      print(report.table(emphasis: Colours.output.paint) + told.joined())
+      let paragraphs = warnings.map { "\n" + Colours.output.paint($0.paragraph, .unsure) + "\n" }
+      print(report.table(emphasis: Colours.output.paint) + paragraphs.joined())
     }
     // After the table: whatever keeps the page from being written has not kept the answer.
     try ReportLeaving.leave(in: sweep.store.directory)
@@ -195,7 +195,7 @@ extension Sweep {
       }
       if !announced, progress.unfit > 0 {
         Terminal.note(
-          "\(progress.unfit) runs that a sweep was stopped in start anew: they were kept on another "
+          "\(progress.unfit) runs that a sweep was stopped in start over: they were kept on another "
             + "device or tuning, or measured otherwise")
       }
       announced = true

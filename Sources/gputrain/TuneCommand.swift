@@ -16,7 +16,7 @@ struct TuneCommand: PrintingCommand {
       timings taken in turn, than noise explains. What is found is kept in the user's cache \
       directory for this device and driver, and every command uses it; results may round \
       otherwise. Ctrl-C keeps what is found. What --json prints is what --import takes. On CPU \
-      devices other kernels of ours multiply, which have nothing to tune.
+      devices other kernels multiply, which have nothing to tune.
       """)
 
   @OptionGroup var computing: ComputeOptions

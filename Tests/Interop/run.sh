@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Round trips with Python's own packages: every Tests/Interop/check_*.py, with the built program.
 #
-#     Tests/Interop/run.sh [PROGRAM]      # by itself .build/release/gputrain, else .build/debug's
+#     Tests/Interop/run.sh [PROGRAM]      # by default .build/release/gputrain, else .build/debug's
 #
 # Makes a virtual environment under .build, once, and installs NumPy, pandas, safetensors, ml_dtypes
 # and TensorBoard there. Where Python or the network is missing it says so and ends with 0.

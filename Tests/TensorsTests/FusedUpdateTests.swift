@@ -41,7 +41,7 @@ import Testing
     for compute in try MatrixProductTests.computes()
       + MatrixProductTests.emulatedComputes().suffix(1)
     {
-      // Coupled and decoupled decay; the second replica stands still.
+      // Coupled and decoupled decay; the second replica is frozen.
       let rates = try UpdateRates(
         learningRate: [0.1, 0.02, 0.03], epsilon: [1e-3, 1e-3, 1e-2], coupledDecay: [0.2, 0.1, 0],
         decoupledDecay: [0, 0.1, 0.05], compute: compute)

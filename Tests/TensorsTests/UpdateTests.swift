@@ -4,7 +4,7 @@ import Testing
 @testable import Tensors
 
 /// Three steps of each rule against the same recurrence in Double, in three replicas of which the
-/// second stands still; the sizes are around the vectors of a work-item and its work-groups.
+/// second is frozen; the sizes are around the vectors of a work-item and its work-groups.
 @Suite(.serialized) struct UpdateTests {
   static let sizes = [1, 2, 15, 16, 17, 20, 67, 1024, 1031]
   static let replicas = 3

@@ -38,7 +38,7 @@ struct DiagnosticWarnings {
   let experiment: Experiment
   let runs: [Run]
 
-  /// Every story told, by story, layer and width.
+  /// Every story found, by story, layer and width.
   var all: [DiagnosticWarning] {
     guard runs.contains(where: { $0.isDiagnosed }) else { return [] }
     return [stableRankCollapse, alignmentDecay, epsilonDominance].flatMap { $0 } + logitGrowth

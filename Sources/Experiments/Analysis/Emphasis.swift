@@ -4,7 +4,7 @@ public enum Tone: Sendable {
   case good
   /// Not as it should be.
   case bad
-  /// It cannot be told.
+  /// It is not known.
   case unsure
 }
 
@@ -13,7 +13,7 @@ public enum Tone: Sendable {
 public typealias Emphasis = (_ passage: String, _ tone: Tone) -> String
 
 extension ReportText {
-  /// Each line of `text` set off by itself, so that no line end falls between.
+  /// Each line of `text` set off on its own, so that no line end falls between.
   static func emphasized(_ text: String, _ tone: Tone, by emphasis: Emphasis) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false)
       .map { $0.isEmpty ? "" : emphasis(String($0), tone) }.joined(separator: "\n")

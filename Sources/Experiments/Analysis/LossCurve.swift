@@ -47,7 +47,7 @@ struct LossCurve {
   ///
   /// with r_0 the grid minimum and i over it, its two neighbours, and every point connected to
   /// these through losses ≤ 1.25·L_0: a steep minimum is the exact parabola through three points,
-  /// a flat one, where the lowest grid point is a matter of chance, averages over its whole floor.
+  /// a flat one, where the lowest grid point is a matter of chance, averages over its whole bottom.
   /// The result stays within the points of the fit.
   ///
   /// The logarithm makes the fit free of the loss's unit and of its level, which falls with width;

@@ -47,7 +47,7 @@ public struct CheckReport: Codable, Sendable {
   /// Whether the condition is met.
   public var passes: Bool { failures.isEmpty && !exponents.isEmpty && !diverged }
 
-  /// The first layer that breaks by itself: of its failures the first in the order init, update,
+  /// The first layer that breaks on its own: of its failures the first in the order init, update,
   /// features. A layer whose σ and rate are right and which only passes on what another does
   /// comes last.
   public var culprit: CheckedQuantity? {

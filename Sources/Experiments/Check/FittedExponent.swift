@@ -29,7 +29,7 @@ struct FittedExponent {
     halfWidth = StudentT.percentile975(degreesOfFreedom: seeds - 1) * standardError
   }
 
-  /// Whether the exponent is told from `value` ± `distance`: further than two standard errors from
+  /// Whether the exponent is distinguished from `value` ± `distance`: further than two standard errors from
   /// both. Few seeds give the standard error itself only roughly.
   func isWithin(_ distance: Double, of value: Double) -> Bool {
     abs(exponent - value) + 2 * standardError < distance

@@ -6,13 +6,13 @@ final class GroupKeeper: TrainingKeeper {
   let every: Int?
   private let group: RunGroup
   private let stopped: StoppedRuns
-  /// Those that the runs go on from, all of one step; nil where they start anew.
+  /// Those that the runs resume from, all of one step; nil where they start from the beginning.
   private var checkpoints: [Checkpoint]?
   private var restored: (measured: [[RunRecord]], seconds: [Double])?
   /// Steps after which the group was kept last.
   private(set) var keptStep: Int
 
-  /// - checkpoints: of every run, all of one step; none where the runs start anew.
+  /// - checkpoints: of every run, all of one step; none where the runs start from the beginning.
   init(_ group: RunGroup, stopped: StoppedRuns, checkpoints: [Checkpoint], every: Int?) {
     (self.group, self.stopped, self.every) = (group, stopped, every)
     self.checkpoints = checkpoints.isEmpty ? nil : checkpoints

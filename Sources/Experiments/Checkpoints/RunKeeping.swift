@@ -35,7 +35,7 @@ public struct RunKeeping: Sendable {
     (self.weightsFile, self.options) = (weightsFile, options)
   }
 
-  /// One to go on from, and two before it should that one show the run to have gone wrong.
+  /// One to resume from, and two before it should that one show the run to have gone wrong.
   public static let defaultKeep = 3
 }
 

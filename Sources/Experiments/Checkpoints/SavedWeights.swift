@@ -2,7 +2,7 @@ import Foundation
 import OpenCL
 import Training
 
-/// Weights by themselves: what a run starts from, and what it ends with.
+/// Weights alone: what a run starts from, and what it ends with.
 public enum SavedWeights {
   /// Writes `parameters` with the run's configuration as metadata: `layers.0.weight` [out, in].
   ///

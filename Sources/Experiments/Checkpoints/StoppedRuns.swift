@@ -5,7 +5,7 @@ import Training
 ///
 ///     runs/<identifier>/stopped.safetensors
 ///
-/// A run's result does not depend on which others are in its group, so a run goes on in whatever
+/// A run's result does not depend on which others are in its group, so a run resumes in whatever
 /// group it finds itself. A checkpoint of another configuration, of other measurements, of another
 /// device, which rounds in its own ways, or a damaged one is as good as none.
 struct StoppedRuns {
@@ -15,7 +15,7 @@ struct StoppedRuns {
   /// Name of the device that the sweep trains on.
   let device: String
 
-  /// The checkpoint of a run; nil where there is none that it can go on from.
+  /// The checkpoint of a run; nil where there is none that it can resume from.
   func checkpoint(of cell: RunCell) -> Checkpoint? {
     guard step(of: cell) ?? 0 > 0 else { return nil }
     let file = store.stoppedFile(for: RunConfiguration(experiment, cell))
@@ -23,7 +23,7 @@ struct StoppedRuns {
   }
 
   /// Steps that a run has made by its checkpoint's header, 0 where there is none; nil where there is
-  /// one that it cannot go on from, so that it starts anew.
+  /// one that it cannot resume from, so that it starts from the beginning.
   func step(of cell: RunCell) -> Int? {
     let configuration = RunConfiguration(experiment, cell)
     let file = store.stoppedFile(for: configuration)

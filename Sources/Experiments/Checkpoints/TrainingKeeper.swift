@@ -18,7 +18,7 @@ protocol TrainingKeeper: AnyObject {
   /// - Throws: `CheckpointError.unfit`, `OpenCLError`.
   func restore(_ trainer: Trainer) throws
 
-  /// What was measured of a run before the checkpoint that it goes on from.
+  /// What was measured of a run before the checkpoint that it resumes from.
   func measuredBefore(_ replica: Int) -> [RunRecord]
 
   /// Seconds of a run's training before it.

@@ -55,7 +55,7 @@ public struct PaperFigures {
     try AtomicFile.write(Data(text.utf8), to: directory.appendingPathComponent(name))
   }
 
-  /// Okabe and Ito's colours, told apart by colour-blind readers, with a dash each for print.
+  /// Okabe and Ito's colours, distinguishable by colour-blind readers, with a dash each for print.
   private static let colours = [
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999",
   ]

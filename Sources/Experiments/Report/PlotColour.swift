@@ -74,7 +74,7 @@ enum PlotColour: Hashable, Sendable {
     return dark ? 0.36 + 0.64 * share : 0.66 * (1 - share)
   }
 
-  /// After Okabe and Ito's colours, told apart by colour-blind readers.
+  /// After Okabe and Ito's colours, distinguishable by colour-blind readers.
   private static let light = [
     "#0072b2", "#d55e00", "#008060", "#b0508c", "#8a6d00", "#444444",
   ]

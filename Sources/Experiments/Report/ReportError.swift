@@ -19,7 +19,7 @@ public enum ReportError: Error, Hashable, Sendable, CustomStringConvertible {
       "report \(path): expected sweep.json, check.json or figures.json, found none; give the "
         + "directory that --out named"
     case .noRuns(let path):
-      "report \(path): the sweep has no finished run yet; the command that began it goes on"
+      "report \(path): the sweep has no finished run yet; the command that began it resumes it"
     case .otherResults(let path, let kind):
       "\(path) holds a \(kind); give another directory, each has one page"
     case .notComparable(let path, let kind):

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A page that stands by itself: opened from disk it loads nothing else.
+/// A self-contained page: opened from disk it loads nothing else.
 struct ReportPage {
   /// The browser's title.
   let title: String

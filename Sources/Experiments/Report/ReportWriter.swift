@@ -117,7 +117,7 @@ public struct ReportWriter {
     }
   }
 
-  /// The figures' pictures by name, drawn anew.
+  /// The figures' pictures by name, drawn again.
   private func drawn(_ figures: FiguresFile, in directory: URL) throws -> [String: URL] {
     guard let gnuplot else { return [:] }
     let files = try PaperFigures(directory: directory).draw(

@@ -262,13 +262,13 @@ struct SweepEvidence {
 
   /// Failure stories that the measurements tell.
   var warnings: HTMLNode? {
-    let told = page.records.flatMap(\.warnings)
-    guard !told.isEmpty else { return nil }
+    let warnings = page.records.flatMap(\.warnings)
+    guard !warnings.isEmpty else { return nil }
     return ReportParts.section(
       "warnings", "Warnings",
       [
         ReportParts.paragraph("What was measured tells known stories of how training goes wrong:"),
-        .tag("ul", told.map { .tag("li", $0.text) }),
+        .tag("ul", warnings.map { .tag("li", $0.text) }),
       ])
   }
 }

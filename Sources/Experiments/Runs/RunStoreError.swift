@@ -34,13 +34,13 @@ public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
       return "\(file) holds other settings: \(list.joined(separator: "; "))"
     case .otherVersion(let file, let version):
       return "\(file): a store of version \(version), and this gputrain reads and writes version "
-        + "\(RunStore.version); give another directory, or go on with the gputrain that began it"
+        + "\(RunStore.version); give another directory, or continue with the gputrain that began it"
     case .notADirectory(let path):
       return "run store \(path): expected a directory, got a file"
     case .fileFailed(let operation, let path, let reason):
       return "\(operation) \(path): \(reason)"
     case .malformed(let file, let expected, let got):
-      return "\(file): expected \(expected), got \(got); remove it to have it made anew"
+      return "\(file): expected \(expected), got \(got); remove it to have it made again"
     case .collision(let identifier, let file):
       return "\(file): another configuration has the identifier \(identifier)"
     }

@@ -38,7 +38,7 @@ struct GroupTraining {
   /// What the runs start from and leave behind.
   var keeper: (any TrainingKeeper)?
   /// Called with the new records of each run while they train, and first with those of before, where
-  /// they go on from checkpoints; those of the end are in the result only.
+  /// they resume from checkpoints; those of the end are in the result only.
   var listener: (([[RunRecord]]) throws -> Void)?
   /// The least time between two calls of it.
   var listenerInterval = EventFolder.interval

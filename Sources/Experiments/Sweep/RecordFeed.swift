@@ -17,7 +17,7 @@ struct RecordFeed {
     (self.group, self.interval) = (group, interval)
   }
 
-  /// The records of before the checkpoint that the runs go on from, `measured` among them.
+  /// The records of before the checkpoint that the runs resume from, `measured` among them.
   mutating func begin(_ trainer: Trainer, measured: [[RunRecord]]) throws -> [[RunRecord]] {
     lossStep = trainer.step / group.recordWindow * group.recordWindow
     guard trainer.step > 0 else { return measured }

@@ -26,9 +26,9 @@ public struct Sweep {
     public let reused: Int
     /// Runs of the grid in all.
     public let total: Int
-    /// Runs that go on from where a sweep was stopped in them.
+    /// Runs that resume from where a sweep was stopped in them.
     public let resumed: Int
-    /// Runs that start anew although a sweep was stopped in them: on another device or tuning, or
+    /// Runs that start over although a sweep was stopped in them: on another device or tuning, or
     /// measured otherwise.
     public let unfit: Int
     /// Runs done in this sweep.
@@ -39,7 +39,7 @@ public struct Sweep {
     public internal(set) var failed = 0
     /// Share of the work still to do at the start that is done, in [0, 1].
     public internal(set) var share = 0.0
-    /// Steps trained in this sweep, a step of each run counted by itself.
+    /// Steps trained in this sweep, a step of each run counted singly.
     public internal(set) var steps = 0
     /// The lowest train loss so far, with its cell.
     public internal(set) var best: (cell: RunCell, loss: Double)?
@@ -80,7 +80,7 @@ public struct Sweep {
   /// - diagnosis: what is measured of each run as it trains; runs done before are not run again
   ///   for it.
   /// - keeping: what is kept of the run; for grids of one cell. Without it the runs of the group
-  ///   under way are kept when the sweep is stopped, and go on when it is run again.
+  ///   under way are kept when the sweep is stopped, and resume when it is run again.
   /// - checkpointEvery: they are kept each so many steps too, against what no program sees coming.
   /// - events: where TensorBoard finds the grid's runs, those done before among them.
   /// - Throws: `SweepError.notEnoughMemory`, `CheckpointError.unfit`, and then nothing is written;
@@ -125,7 +125,7 @@ public struct Sweep {
   ///   what is done.
   /// - Throws: `RunStoreError`, `OpenCLError` for the data's upload. A group for which the device's
   ///   memory is short is halved and tried again. Another error of the device marks the group's runs
-  ///   `failed` and the sweep goes on; where the device answers no more, it ends.
+  ///   `failed` and the sweep continues; where the device answers no more, it ends.
   public func run(watch: (Progress) -> Bool = { _ in true }) throws -> Outcome {
     let results = try store.results(of: grid.cells, in: experiment)
     let missing = grid.cells.filter { results[$0]?.outcome ?? .failed == .failed }
@@ -234,7 +234,7 @@ public struct Sweep {
     (keeper as? GroupKeeper).flatMap { $0.keptStep > 0 ? $0.keptStep : nil }
   }
 
-  /// The checkpoints that a group's runs resume from, none where they start anew; nil for one that
+  /// The checkpoints that a group's runs resume from, none where they start over; nil for one that
   /// does not read, which its header did not show.
   private func checkpoints(of planned: PlannedGroup) -> [Checkpoint?] {
     guard keeping == nil, planned.step > 0 else { return [] }
@@ -243,7 +243,7 @@ public struct Sweep {
     }
   }
 
-  /// The runs of a group that resume and those that start anew, apart.
+  /// The runs of a group that resume and those that start over, apart.
   private static func parts(of planned: PlannedGroup, readable: [Bool]) -> [PlannedGroup] {
     let cells = zip(planned.group.cells, readable)
     return [(true, planned.step), (false, 0)].compactMap { isReadable, step in
@@ -311,7 +311,7 @@ public struct Sweep {
     return groups
   }
 
-  /// Steps that a run has made by the checkpoint that it goes on from; nil where it cannot.
+  /// Steps that a run has made by the checkpoint that it resumes from; nil where it cannot.
   private func stepMade(by cell: RunCell) -> Int? {
     if case .checkpoint(let checkpoint, _) = keeping?.start { return checkpoint.state.step }
     return keeping == nil ? stopped.step(of: cell) : 0

@@ -63,7 +63,7 @@ public struct EventFolder: Sendable {
     try AtomicFile.write(EventFile.bytes(scalars, start: start), to: file)
   }
 
-  /// Makes the file of a run that begins, or goes on after `records`. Where it holds them already,
+  /// Makes the file of a run that begins, or resumes after `records`. Where it holds them already,
   /// it stays as it is, for whoever has it open.
   ///
   /// - Returns: what the file holds of later steps, which the run is going to give once more.

@@ -98,7 +98,7 @@ public struct CLBlastTasks: TuningTasks {
   }
 
   /// Settings under which products of these multiply-adds go to `kernel`, or to the one that it
-  /// prepares operands for; as they are where CLBlast sends them there by itself, which saves a
+  /// prepares operands for; as they are where CLBlast sends them there by default, which saves a
   /// compilation.
   private static func sending(
     to kernel: CLBlastKernel, _ settings: CLBlastSettings, works: [Double], device: Device

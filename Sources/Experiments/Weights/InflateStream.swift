@@ -7,7 +7,7 @@ final class InflateStream {
   private(set) var position = 0
   private let stream: UnsafeMutablePointer<z_stream>
   private var input: [UInt8] = []
-  /// Where the stream goes on in `input`.
+  /// Where the stream continues in `input`.
   private var inputPosition = 0
   private let next: () throws -> [UInt8]?
   private let path: String

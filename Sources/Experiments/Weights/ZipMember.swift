@@ -2,7 +2,7 @@ import CZlib
 
 /// The contents of a ZIP member, inflated as they are read.
 ///
-/// Reading forward is one pass; reading an earlier byte of a deflated member starts anew. Where
+/// Reading forward is one pass; reading an earlier byte of a deflated member starts over. Where
 /// all of it has been read in order, its checksum is compared.
 final class ZipMember: ByteSource {
   /// Archive and name, for errors.

@@ -6,7 +6,7 @@ import Tensors
 ///     W V = U B,  Wᵀ U = V Bᵀ + β v eᵀ;  the singular values of the small bidiagonal B
 ///
 /// U and V are kept orthogonal in full (two Gram–Schmidt passes a step); where the iteration breaks
-/// down it goes on with a new random vector, and after min(rows, columns) steps it is exact. The
+/// down it continues with a new random vector, and after min(rows, columns) steps it is exact. The
 /// accuracy is that of `tolerance`, down to about 1e-14; float32 elements enter as they are. A
 /// value that occurs several times may count once.
 ///

@@ -139,10 +139,10 @@ public final class PowerIteration {
     return try results()
   }
 
-  /// Norms of `matrices`, iterated until each is within `tolerance`, as far as can be told from how
+  /// Norms of `matrices`, iterated until each is within `tolerance`, as far as can be seen from how
   /// it still grows, or `maximumIterations` passes have been made, which is not an error.
   ///
-  /// The error of step j falls as 1/j² while the top singular values are not told apart (Kuczyński
+  /// The error of step j falls as 1/j² while the top singular values are not separated (Kuczyński
   /// & Woźniakowski, SIAM J. Matrix Anal. 13 (1992) 1094) and geometrically afterwards, so it is at
   /// most j/2 times the growth of one step. Iteration ends where that is below `tolerance`, or the
   /// residual below half of it. The growth is the mean of the last two steps; of the last four with

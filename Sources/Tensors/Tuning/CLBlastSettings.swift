@@ -2,7 +2,7 @@ import CCLBlast
 import OpenCL
 import Synchronization
 
-/// Parameters of CLBlast's kernels, in place of what CLBlast takes by itself.
+/// Parameters of CLBlast's kernels, in place of what CLBlast takes by default.
 ///
 /// CLBlast holds parameters by device for the whole process. So that computations with and without
 /// a tuning may live side by side, each product first puts its own in force where another's are; to
@@ -11,7 +11,7 @@ package final class CLBlastSettings: Sendable {
   /// Parameters by kernel; all of a kernel's.
   package let parameters: [CLBlastKernel: [String: Int]]
 
-  /// What CLBlast takes by itself.
+  /// What CLBlast takes by default.
   package static let own = CLBlastSettings([:])
 
   package init(_ parameters: [CLBlastKernel: [String: Int]]) {

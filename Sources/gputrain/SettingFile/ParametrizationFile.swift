@@ -2,7 +2,7 @@ import Experiments
 import Spectral
 import Yams
 
-/// Reads parametrizations of one's own:
+/// Reads custom parametrizations:
 ///
 ///     parametrizations:
 ///       mine:
@@ -14,7 +14,7 @@ import Yams
 ///           epsilon: {fan-out: -1}
 ///           weight-decay: {fan-in: 1}
 ///
-/// A value is multiplier · fan-in^a · fan-out^b, or a number by itself.
+/// A value is multiplier · fan-in^a · fan-out^b, or a number alone.
 struct ParametrizationFile {
   /// The section's key.
   static let section = "parametrizations"

@@ -106,7 +106,8 @@ struct SettingFileText {
       let choices = declaration.choices.joined(separator: ", ")
       return Entry(
         name: declaration.name, value: values[declaration.name, default: .null],
-        help: Selection.help(declaration) + (choices.isEmpty ? "" : " One of \(choices)."))
+        help: Selection.help(declaration) + (choices.isEmpty ? "" : " One of \(choices)."),
+        section: declaration.section)
     }
   }
 
@@ -115,6 +116,7 @@ struct SettingFileText {
     let name: String
     let value: JSONValue
     let help: String
+    let section: SettingSection?
 
     /// As a line; nil where there is no value.
     var line: String? { value == .null ? nil : "\(name): \(SettingFileText.yaml(value))\n" }
@@ -136,7 +138,12 @@ struct SettingFileText {
       # gputrain sweep THIS-FILE runs this; options on the command line override it.
 
       """
+    var section: SettingSection?
     for entry in entries {
+      if entry.section != section, let begun = entry.section {
+        text += "\n# --- \(begun.rawValue) ---\n"
+      }
+      section = entry.section
       text += "\n" + Self.comment(entry.help) + (entry.line ?? "# \(entry.name):\n")
     }
     return text + (parametrizations.isEmpty ? Self.example : "\n" + definitions)
@@ -208,7 +215,7 @@ struct SettingFileText {
   /// A parametrization written out, to be taken out of its comment.
   private static let example = """
 
-    # Parametrizations of one's own, to be named above; here mup under Adam. Each value is
+    # Custom parametrizations, to be named above; here mup under Adam. Each value is
     # multiplier * fan-in^a * fan-out^b; what is left out is as under sp. Relative to base-width,
     # fan-in and fan-out count as multiples of the base's. weight-decay is that of kind coupled.
     # parametrizations:

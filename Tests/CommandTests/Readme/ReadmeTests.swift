@@ -39,7 +39,7 @@ import Testing
     let length = command.contains("--epochs") ? "--epochs 1" : "--steps 12"
     return switch name {
     case _ where words.contains("help"): ""
-    case "sweep": "--widths 16,32 --seeds 2 \(length)"
+    case "sweep": "--widths 8,16 --seeds 1 --depth 2 \(length)"
     case "train": command.contains("--resume") ? "" : "--width 32 \(length)"
     case "check": "--widths 32,64 --seeds 2"
     case "figures": "--widths 16,32 --seeds 2 --steps 2 --spectrum-width 16 --batch-sizes 1,4"
@@ -102,13 +102,18 @@ import Testing
     }
   }
 
+  /// The options of all commands.
+  static let knownOptions = Result {
+    Set(
+      try HelpTests.commands.flatMap { try CommandRunner.options(of: $0.1) }
+        + ["help", "version", "generate-completion-script"])
+  }
+
   /// What stands in sentences and tables: every option exists, and every command.
   @Test(arguments: pages) func optionsInSentences_exist(page: String) throws {
-    let commands = HelpTests.commands.map(\.1)
-    let known = Set(
-      try commands.flatMap { try CommandRunner.options(of: $0) }
-        + ["help", "version", "generate-completion-script"])
-    let names = Set(Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName })
+    let known = try Self.knownOptions.get()
+    let names = Set(
+      Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"])
     for (line, passage) in try Self.text(of: page).passages {
       for match in passage.matches(of: /(?:^|\s|=")--([a-z0-9-]+)/)
       where !Self.leftOut.contains(where: { passage.hasPrefix($0.start) }) {

@@ -189,7 +189,7 @@ import Training
       } else {
         #expect(
           error?.description
-            == "\(file.path): expected a run's result, got \(got); remove it to have it made anew")
+            == "\(file.path): expected a run's result, got \(got); remove it to have it made again")
       }
     }
   }
