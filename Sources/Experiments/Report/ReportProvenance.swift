@@ -129,15 +129,20 @@ struct ReportProvenance {
         ReportParts.address(of: directory.appendingPathComponent(path), from: page), text)
     }
     let shown = rows.prefix(Self.mostRows)
+    let names = Set(rows.flatMap { ($0.overrides ?? [:]).keys }).sorted()
     let table = ReportParts.table(
-      ["run", "parametrization", "optimizer", "width", "rate", "seed", "outcome", "loss"],
+      ["run", "parametrization", "optimizer", "width"] + names
+        + ["rate", "seed", "outcome", "loss"],
       shown.map { row in
         [link("runs/\(row.run)/", row.run)]
           + [
-            row.parametrization, row.optimizer.rawValue, "\(row.width)",
-            ReportParts.power(row.log2LearningRate, digits: 6), "\(row.seed)",
-            row.result.outcome.rawValue, ReportText.loss(row.result.trainLoss),
-          ].map { HTMLNode.tag("span", ReportParts.rich($0)) }
+            [row.parametrization, row.optimizer.rawValue, "\(row.width)"],
+            names.map { row.overrides?[$0]?.optionText ?? "" },
+            [
+              ReportParts.power(row.log2LearningRate, digits: 6), "\(row.seed)",
+              row.result.outcome.rawValue, ReportText.loss(row.result.trainLoss),
+            ],
+          ].joined().map { HTMLNode.tag("span", ReportParts.rich($0)) }
       }, label: "Runs"
     ).with("data-rows", "\(shown.count)")
     let rest = rows.count - shown.count
