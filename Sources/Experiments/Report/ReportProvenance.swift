@@ -115,7 +115,17 @@ struct ReportProvenance {
           ? "none: the rules as such"
           : "\(settings.baseWidth): there every parametrization equals the standard one"
       ),
-    ]
+    ] + axisFacts
+  }
+
+  /// Settings that runs have their own values of.
+  private var axisFacts: [(String, String)] {
+    let names = Set(rows.flatMap { ($0.overrides ?? [:]).keys }).sorted()
+    return names.map { name in
+      let values = rows.compactMap { $0.overrides?[name] }.uniqued()
+        .sorted { ($0.quantity ?? 0) < ($1.quantity ?? 0) }
+      return (name, "of each run its own: \(ReportParts.list(values.map(\.optionText)))")
+    }
   }
 
   private var stored: [(String, String)] {
