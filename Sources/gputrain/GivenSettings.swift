@@ -119,14 +119,26 @@ struct TrainingRequest {
 
   /// Notes what makes no sense together, and names the kind of weight decay.
   ///
+  /// - overrides: settings that runs have other values of, by the axes of a sweep.
   /// - Throws: everything that was noted.
   mutating func check(
     parametrizations: [String], optimizers: [OptimizerKind], widths: [Int],
-    _ given: inout GivenSettings
+    overrides: [[String: JSONValue]] = [[:]], _ given: inout GivenSettings
   ) throws {
-    given.note(
-      configuration.problems(
-        parametrizations: parametrizations, optimizers: optimizers, widest: widths.max() ?? 1))
+    var known: Set<SettingProblem> = []
+    for overrides in overrides {
+      guard let own = try? configuration.replacing(overrides) else { continue }
+      let problems = own.problems(
+        parametrizations: parametrizations, optimizers: optimizers, widest: widths.max() ?? 1
+      ).map { problem in
+        // By the option that gave the value.
+        guard let name = problem.name, overrides[name] != nil else { return problem }
+        let option = SweepAxis(setting: given.values["scale"] ?? .null)?.name == name
+        return SettingProblem(
+          option ? "scale" : "tune", problem.description, involved: problem.involved)
+      }
+      given.note(problems.filter { known.insert($0).inserted })
+    }
     try given.throwIfAny()
     // A store then says which it was, and an optimizer's own kind is the same as naming it.
     let decay = configuration.weightDecay.decay(for: optimizers[0])
@@ -195,8 +207,14 @@ struct TrainingRequest {
   ) throws -> Sweep {
     let (compute, data) = try prepare()
     var experiment = try experiment(data, compute, objective: objective)
+    let problems = grid.overrides.flatMap { overrides in
+      (try? experiment.replacing(overrides))?.problems ?? []
+    }
+    if let problem = problems.first { throw InvalidOption([problem]) }
     note(parametrizations: grid.parametrizations, widths: grid.widths, experiment)
-    if grid.optimizers.contains(.adamw) && configuration.weightDecay.strength == 0 {
+    if grid.optimizers.contains(.adamw) && configuration.weightDecay.strength == 0
+      && grid.tune?.name != "weight-decay"
+    {
       Terminal.note("adamw without --weight-decay trains as adam")
     }
     if grid.optimizers.contains(where: configuration.leavesVectorsOutOfDecay) {

@@ -27,7 +27,8 @@ struct SweepCommand: PrintingCommand {
           gputrain sweep --data my.csv --widths 128,256,512 --log2-lr -12:-4:9 \\
             --epochs 5 --out runs/mine                # again: runs what is missing
           gputrain sweep --optimizer sgd,momentum --parametrization spectral
-          gputrain sweep --print-config > sweep.yaml  # every option, explained
+          gputrain sweep --scale depth=2,4,8          # along depth, not width
+        gputrain sweep --print-config > sweep.yaml  # every option, explained
           gputrain sweep sweep.yaml --widths 64,128
       """)
 
@@ -89,13 +90,14 @@ struct SweepCommand: PrintingCommand {
       given.add(command.configuration.given)
       given.add(command.computing.given)
       given.add(command.execution.given)
-      let axes = given.settings(over: SweepSettings())
+      var axes = given.settings(over: SweepSettings())
+      given.note(axes.complete(given: Set(given.values.keys)))
       var training = try TrainingRequest(&given)
       let found = Result { () throws(SweepGridError) in try axes.grid() }
       if case .failure(let error) = found { given.note(error.problem) }
       try training.check(
         parametrizations: axes.parametrizations, optimizers: axes.optimizers, widths: axes.widths,
-        &given)
+        overrides: (try? found.get())?.overrides ?? [[:]], &given)
       grid = try found.get()
       self.axes = axes
       json = command.output.json || given.settings(over: OutputSettings()).json
@@ -142,7 +144,7 @@ struct SweepCommand: PrintingCommand {
     try sweep.store.note(.current(on: sweep.compute.queue.device, grid: grid, objective: objective))
     let outcome = try sweep.run(until: interrupt)
     let rows = try sweep.summarize()
-    let report = TransferReport(rows: rows, objective: objective)
+    let report = TransferReport(rows: rows, objective: objective, axes: grid.axes)
     let warnings = try sweep.warnings()
     if request.json {
       print(

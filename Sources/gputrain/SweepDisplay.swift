@@ -35,6 +35,7 @@ final class SweepDisplay {
     let from = progress.groupStep > 0 ? ", from step \(progress.groupStep)" : ""
     return
       "group \(progress.groupNumber) of \(progress.groupCount): width \(group.width), "
+      + (group.shapeInWords.map { "\($0), " } ?? "")
       + "\(group.optimizer.rawValue), \(group.cells.count) runs of \(group.totalSteps) steps "
       + String(format: "and %.1f MiB", size) + from
   }
@@ -44,11 +45,13 @@ final class SweepDisplay {
     if progress.failed > 0 { parts.append(.init("\(progress.failed) failed", .bad)) }
     if progress.diverged > 0 { parts.append(.init("\(progress.diverged) diverged", .unsure)) }
     if let best = progress.best { parts.append(.init(String(format: "best %.4g", best.loss))) }
-    parts.append(.init("width \(group.width)"))
+    parts.append(.init("width \(group.width)" + (group.shapeInWords.map { ", \($0)" } ?? "")))
     parts += speed
     if let best = progress.best {
       let rate = String(format: "2^%.4g", best.cell.log2LearningRate)
-      parts.append(.init("(best: \(best.cell.parametrization), \(rate), \(best.cell.width) wide)"))
+      let overrides = best.cell.overridesInWords.map { ", \($0)" } ?? ""
+      parts.append(
+        .init("(best: \(best.cell.parametrization), \(rate), \(best.cell.width) wide\(overrides))"))
     }
     return parts
   }

@@ -40,6 +40,27 @@ import Testing
     (["--weight-decay", "0.1", "--optimizer", "adam,adamw"], ["--weight-decay", "decoupled"]),
     (["--schedule", "sometimes"], ["--schedule", "sometimes"]),
     (["--input-multiplier", "0"], ["--input-multiplier", "0"]),
+    (["--scale", "depth"], ["--scale", "NAME=a,b,c", "'depth'"]),
+    (["--scale", "momentum=0.5"], ["--scale", "depth, batch-size", "'momentum'"]),
+    (["--scale", "depth=2,4", "--widths=16,32"], ["--scale", "one width", "16, 32"]),
+    (["--scale", "width=16,32", "--widths=16"], ["--scale", "--widths", "not both"]),
+    (["--scale", "depth=2,2"], ["--scale", "depth 2 twice"]),
+    (["--scale", "depth=2,x"], ["--scale", "depth: expected an integer from 1", "'x'"]),
+    (["--scale", "batch-size=32,1801"], ["--batch-size", "1800 training rows", "1801"]),
+    (
+      ["--scale=steps=10,50", "--schedule=cosine:20steps"],
+      ["--schedule", "shorter than the run's 10 steps", "20"]
+    ),
+    (["--tune", "weight-decy=1,2"], ["--tune", "'weight-decy'", "did you mean 'weight-decay'?"]),
+    (["--tune", "activation=1,2"], ["--tune", "activation is no number"]),
+    (["--tune", "weight-decay=0,1"], ["--tune", "above 0", "got 0"]),
+    (["--tune", "depth=2,4", "--scale", "depth=2,4"], ["--tune", "depth is the scale already"]),
+    (["--tune", "log2-lr=-8,-7"], ["--tune", "give --log2-lr"]),
+    (["--tune", "momentum=0.5,0.8"], ["--tune", "momentum: is for momentum, nesterov"]),
+    (
+      ["--tune=momentum=0.5,0.8", "--optimizer=momentum", "--log2-lr=-4,-3"],
+      ["--tune", "one log2-lr", "2 of them"]
+    ),
   ]
 
   /// The one line that says what is wrong; the command line's own parser adds how to get help.

@@ -86,7 +86,7 @@ struct DiagnosticWarnings {
     let groups = Dictionary(grouping: runs) { Key($0.cell) }
     return groups.sorted { $0.key < $1.key }.compactMap { key, runs in
       // [layer][run that tells it]: how bad.
-      let names = experiment.settings.layerNames
+      let names = experiment.overridden(by: runs[0].cell.overrides).settings.layerNames
       let found = names.map { layer in
         runs.compactMap { $0.quarters("\(layer)/\(quantity.rawValue)") }.compactMap(judge)
       }
@@ -104,7 +104,9 @@ struct DiagnosticWarnings {
     let name = "\(readout)/\(DiagnosticQuantity.featureSize.rawValue)"
     let rules = Dictionary(grouping: runs) { "\($0.cell.parametrization), \($0.cell.optimizer)" }
     return rules.sorted { $0.key < $1.key }.compactMap { rule, runs in
-      let slopes = Dictionary(grouping: runs, by: \.cell.log2LearningRate).values.compactMap {
+      let slopes = Dictionary(grouping: runs) {
+        Along(rate: $0.cell.log2LearningRate, overrides: $0.cell.overrides)
+      }.values.compactMap {
         runs -> Double? in
         let widths = Dictionary(grouping: runs, by: \.cell.width).sorted { $0.key < $1.key }
         let logits = widths.compactMap { _, runs -> Double? in
@@ -122,6 +124,12 @@ struct DiagnosticWarnings {
           + "worst, at \(growing.count) of \(slopes.count) rates: the readout's σ or rate does not "
           + "shrink enough")
     }
+  }
+
+  /// What runs share that differ in width alone.
+  private struct Along: Hashable {
+    let rate: Double
+    let overrides: [String: JSONValue]
   }
 
   /// ‖W‖_* of a readout is 1 + √(outputs/n) of its limit.
@@ -145,16 +153,22 @@ struct DiagnosticWarnings {
   private struct Key: Hashable, Comparable, CustomStringConvertible {
     let parametrization, optimizer: String
     let width: Int
+    /// In words; empty where there are none.
+    let shape: String
 
     init(_ cell: RunCell) {
       (parametrization, optimizer) = (cell.parametrization, cell.optimizer.rawValue)
       width = cell.width
+      shape = RunCell.words(RunGroup.shape(of: cell.overrides))
     }
 
-    var description: String { "\(parametrization), \(optimizer), width \(width)" }
+    var description: String {
+      "\(parametrization), \(optimizer), width \(width)" + (shape.isEmpty ? "" : ", \(shape)")
+    }
 
     static func < (a: Self, b: Self) -> Bool {
-      (a.parametrization, a.optimizer, a.width) < (b.parametrization, b.optimizer, b.width)
+      (a.parametrization, a.optimizer, a.width, a.shape)
+        < (b.parametrization, b.optimizer, b.width, b.shape)
     }
   }
 }

@@ -1,10 +1,12 @@
+import Foundation
 import Training
 
-/// The best rate at one width.
+/// The best rate at one width, or, where a sweep has other axes, the best value of what is tuned at
+/// one value of the scale.
 public struct WidthOptimum: Codable, Hashable, Sendable {
-  /// The width.
+  /// The width, or the value of the scale.
   public let width: Int
-  /// log2 of the best rate, refined between the grid's points; nil where every run diverged.
+  /// log2 of the best rate or tuned value, refined between the grid's points; nil where every run diverged.
   public let log2LearningRate: Double?
   /// log2 of the best rate on the grid.
   public let gridLog2LearningRate: Double?
@@ -33,6 +35,8 @@ public struct TransferGroup: Codable, Hashable, Sendable {
   public let parametrization: String
   /// The update rule.
   public let optimizer: OptimizerKind
+  /// Width and rate, of those that are no axis: "width 128, rate 2^−7"; nil where both are axes.
+  public let held: String?
   /// The seeds seen.
   public let seeds: [UInt64]
   /// The optimum at each width, narrowest first.
@@ -52,8 +56,13 @@ public struct TransferGroup: Codable, Hashable, Sendable {
 public struct TransferReport: Codable, Hashable, Sendable {
   /// The loss that was compared.
   public let objective: Objective
+  /// What is tuned along what; nil: the learning rate along the width.
+  public let axes: SweepAxes?
   /// One for each parametrization and optimizer, in the order of the rows.
   public let groups: [TransferGroup]
+
+  /// What is tuned along what.
+  var names: SweepAxes { axes ?? SweepAxes() }
 
   /// Analyses the rows of a sweep.
   ///
@@ -61,27 +70,37 @@ public struct TransferReport: Codable, Hashable, Sendable {
   /// diverged seed makes it +∞, so a rate is good only if no seed diverges. A run that failed or
   /// lacks the loss does not count. See `Drift` and `Regret` for what is drawn from it.
   ///
-  /// - rows: in any order, of one depth; groups stand in the order of their first row. Of two
+  /// With other axes than width and rate the same is asked of log2 of the tuned value along the scale;
+  /// rows that are not along these axes do not count.
+  ///
+  /// - rows: in any order, of one depth unless that is an axis; groups stand in the order of their first row. Of two
   ///   rows for one cell the later counts.
-  public init(rows: [SummaryRow], objective: Objective = .trainLoss) {
+  public init(
+    rows: [SummaryRow], objective: Objective = .trainLoss, axes: SweepAxes = SweepAxes()
+  ) {
     self.objective = objective
+    self.axes = axes.names.isEmpty ? nil : axes
     var order: [GroupKey] = []
     var members: [GroupKey: [SummaryRow]] = [:]
     for row in rows {
-      let key = GroupKey(parametrization: row.parametrization, optimizer: row.optimizer)
+      guard let point = row.point(on: axes) else { continue }
+      let key = GroupKey(
+        parametrization: row.parametrization, optimizer: row.optimizer, held: axes.held(by: row))
       if members[key] == nil { order.append(key) }
-      members[key, default: []].append(row)
+      members[key, default: []].append(point)
     }
-    groups = order.map { Self.group($0, members[$0] ?? [], objective) }
+    groups = order.map { Self.group($0, members[$0] ?? [], objective, axes) }
   }
 
   private struct GroupKey: Hashable {
     let parametrization: String
     let optimizer: OptimizerKind
+    let held: String?
   }
 
+  /// - rows: with the places on the axes as width and rate.
   private static func group(
-    _ key: GroupKey, _ rows: [SummaryRow], _ objective: Objective
+    _ key: GroupKey, _ rows: [SummaryRow], _ objective: Objective, _ axes: SweepAxes
   ) -> TransferGroup {
     // width → rate → seed → loss
     var losses: [Int: [Double: [UInt64: Double]]] = [:]
@@ -125,13 +144,59 @@ public struct TransferReport: Codable, Hashable, Sendable {
     let drift = Drift.fit(means: means, bySeed: bySeed)
     let edges = widths.compactMap { width in width.edge.map { (width: width.width, edge: $0) } }
     return TransferGroup(
-      parametrization: key.parametrization, optimizer: key.optimizer, seeds: seeds, widths: widths,
+      parametrization: key.parametrization, optimizer: key.optimizer, held: key.held, seeds: seeds,
+      widths: widths,
       missing: all.count * rates.count * seeds.count - widths.reduce(0) { $0 + $1.runs },
-      drift: drift, regret: regret, verdict: TransferVerdict.judge(drift: drift, edges: edges))
+      drift: drift, regret: regret,
+      verdict: TransferVerdict.judge(drift: drift, edges: edges, axes: axes))
   }
 
   /// In the order of size, so that the sum does not depend on a dictionary's order.
   private static func mean(_ values: [Double]) -> Double {
     values.sorted().reduce(0, +) / Double(values.count)
+  }
+}
+
+extension SummaryRow {
+  /// The same row with its place on the axes as width and log2 of the rate; nil where the run is not
+  /// along these axes.
+  func point(on axes: SweepAxes) -> SummaryRow? {
+    let own = overrides ?? [:]
+    guard Set(own.keys) == axes.names else { return nil }
+    if own.isEmpty { return self }
+    let scale = axes.scale.map { own[$0]?.quantity.flatMap { Int(exactly: $0) } } ?? width
+    let tuned =
+      axes.tune.map { own[$0]?.quantity.map { SweepGrid.canonicalRate(log2($0)) } }
+      ?? log2LearningRate
+    guard let scale, let tuned else { return nil }
+    return SummaryRow(
+      parametrization: parametrization, optimizer: optimizer, width: scale, depth: depth,
+      log2LearningRate: tuned, seed: seed, run: run, result: result, overrides: overrides)
+  }
+}
+
+extension RunCell {
+  /// The same cell with its place on the axes as width and log2 of the rate, as of rows.
+  func point(on axes: SweepAxes) -> RunCell? {
+    let row = SummaryRow(
+      parametrization: parametrization, optimizer: optimizer, width: width, depth: 1,
+      log2LearningRate: log2LearningRate, seed: seed, run: "",
+      result: RunResult(epochs: 0, steps: 0, outcome: .failed, seconds: 0, device: ""),
+      overrides: overrides)
+    return row.point(on: axes).map {
+      RunCell(
+        parametrization: parametrization, optimizer: optimizer, width: $0.width,
+        log2LearningRate: $0.log2LearningRate, seed: seed)
+    }
+  }
+}
+
+extension SweepAxes {
+  /// Width and rate of a run, of those that are no axis.
+  func held(by row: SummaryRow) -> String? {
+    let width = scale.map { _ in "width \(row.width)" }
+    let rate = tune.map { _ in "rate 2^\(DecimalText.trimmed(row.log2LearningRate, digits: 2))" }
+    let parts = [width, rate].compactMap { $0?.replacing("^-", with: "^−") }
+    return parts.isEmpty ? nil : parts.joined(separator: ", ")
   }
 }

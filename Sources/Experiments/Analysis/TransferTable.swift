@@ -69,43 +69,53 @@ extension TransferReport {
   /// - emphasis: sets verdicts off.
   public func table(emphasis: Emphasis = { passage, _ in passage }) -> String {
     if groups.isEmpty { return "No runs with a result.\n" }
-    var blocks = groups.map { $0.block(objective, emphasis) }
+    var blocks = groups.map { $0.block(objective, names, emphasis) }
     if groups.contains(where: { $0.widths.contains(where: \.onEdge) }) {
-      blocks.append("* at the edge of the rates tried: the optimum may lie beyond")
+      blocks.append(
+        ReportText.wrapped(
+          "at the edge of the \(names.tunedValues) tried: the optimum may lie beyond", after: "* ",
+          indent: 2))
     }
     return blocks.joined(separator: "\n\n") + "\n"
   }
 }
 
 extension TransferGroup {
-  fileprivate func block(_ objective: Objective, _ emphasis: Emphasis) -> String {
+  fileprivate func block(
+    _ objective: Objective, _ axes: SweepAxes, _ emphasis: Emphasis
+  ) -> String {
     let count = "\(seeds.count) seed\(seeds.count == 1 ? "" : "s")"
     var lines = [
       ReportText.wrapped(
-        "\(parametrization), \(optimizer.rawValue): \(objective.title), \(count)"
+        "\(title): \(objective.title), \(count)"
           + (missing > 0 ? ", \(missing) run\(missing == 1 ? "" : "s") missing" : ""), indent: 2)
     ]
     let narrow = widths.first { $0.log2LearningRate != nil }?.width
-    let column = narrow.map { "loss at width \($0)'s rate" } ?? "loss"
-    let last = max(24, column.count)
-    lines.append(row("width", "best log2 rate", " ", "best loss", column, last))
+    let best = axes.tune == nil ? "rate" : "best"
+    // Long names leave no room.
+    let place = axes.scaleName.count > 5 ? "" : "\(axes.scaleName) "
+    let column = narrow.map { "loss at \(place)\($0)'s \(best)" } ?? "loss"
+    let tuned = axes.tune == nil ? "best log2 rate" : "best \(axes.tunedName)"
+    let sizes = [max(7, axes.scaleName.count), max(17, tuned.count + 1), max(24, column.count)]
+    lines.append(row(axes.scaleName, tuned, " ", "best loss", column, sizes))
     for width in widths {
-      let rate = width.log2LearningRate.map { ReportText.number($0, digits: 2) }
+      let rate = width.log2LearningRate.map(axes.column)
       let diverges = width.diverged == width.runs && width.runs > 0
       lines.append(
         row(
           "\(width.width)", rate ?? (diverges ? "all diverge" : "–"), width.onEdge ? "*" : " ",
           ReportText.loss(width.loss),
-          width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate), last))
+          width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate), sizes))
     }
     if let drift {
       let interval = drift.interval.map { "(\(ReportText.interval($0)), \(drift.seeds) seeds)" }
       lines.append(
-        "  drift    \(ReportText.number(drift.octavesPerDoubling, digits: 2)) octaves a doubling "
-          + (interval ?? "(no interval)"))
+        ReportText.wrapped(
+          "\(ReportText.number(drift.octavesPerDoubling, digits: 2)) octaves \(axes.ofDrift) "
+            + (interval ?? "(no interval)"), after: "  drift    ", indent: 11))
     }
     if let regret {
-      lines.append(ReportText.wrapped(regret.sentence, after: "  regret   ", indent: 11))
+      lines.append(ReportText.wrapped(regret.sentence(axes), after: "  regret   ", indent: 11))
     }
     lines.append(
       ReportText.emphasized(
@@ -116,10 +126,10 @@ extension TransferGroup {
 
   private func row(
     _ width: String, _ rate: String, _ mark: String, _ loss: String, _ atNarrow: String,
-    _ last: Int
+    _ sizes: [Int]
   ) -> String {
-    "  " + ReportText.right(width, 7) + ReportText.right(rate, 17) + mark
-      + ReportText.right(loss, 12) + "  " + ReportText.right(atNarrow, last)
+    "  " + ReportText.right(width, sizes[0]) + ReportText.right(rate, sizes[1]) + mark
+      + ReportText.right(loss, 12) + "  " + ReportText.right(atNarrow, sizes[2])
   }
 }
 
@@ -135,12 +145,13 @@ extension TransferVerdict.Outcome {
 
 extension Regret {
   /// What it costs, in words.
-  var sentence: String {
-    let rate = "width \(narrowWidth)'s rate 2^\(ReportText.number(log2LearningRate, digits: 2))"
-    if diverges { return "width \(wideWidth) diverges at \(rate)" }
-    guard let absolute else { return "width \(wideWidth) was not run at \(rate)" }
+  func sentence(_ axes: SweepAxes) -> String {
+    let scale = axes.scaleName
+    let rate = "\(scale) \(narrowWidth)'s \(axes.tunedName) \(axes.text(log2: log2LearningRate))"
+    if diverges { return "\(scale) \(wideWidth) diverges at \(rate)" }
+    guard let absolute else { return "\(scale) \(wideWidth) was not run at \(rate)" }
     let share = relative.map { " (\(ReportText.number(100 * $0, digits: 1)) %)" } ?? ""
     let size = absolute == 0 ? "0" : ReportText.loss(absolute)
-    return "\(size)\(share) at width \(wideWidth) with \(rate)"
+    return "\(size)\(share) at \(scale) \(wideWidth) with \(rate)"
   }
 }

@@ -25,22 +25,26 @@ public struct TransferVerdict: Codable, Hashable, Sendable {
   ///
   /// - edges: the widths whose best rate is an end of the grid; their optimum is only a bound,
   ///   and so is the drift.
-  static func judge(drift: Drift?, edges: [(width: Int, edge: GridEdge)]) -> TransferVerdict {
+  static func judge(
+    drift: Drift?, edges: [(width: Int, edge: GridEdge)], axes: SweepAxes = SweepAxes()
+  ) -> TransferVerdict {
     func verdict(_ outcome: Outcome, _ reason: String) -> TransferVerdict {
       TransferVerdict(outcome: outcome, text: "\(outcome.rawValue): \(reason)")
     }
     guard let drift else {
-      return verdict(.inconclusive, "fewer than two widths have a run that did not diverge")
+      return verdict(
+        .inconclusive, "fewer than two \(axes.scaleValues) have a run that did not diverge")
     }
     if !edges.isEmpty {
       let directions = Set(edges.map(\.edge))
       let ask =
         directions.count > 1
-        ? "both lower and higher rates" : directions == [.lowest] ? "lower rates" : "higher rates"
+        ? "both lower and higher" : directions == [.lowest] ? "lower" : "higher"
       let widths = edges.map { "\($0.width)" }.joined(separator: ", ")
       return verdict(
         .inconclusive,
-        "the best rate is at the edge of the grid at width \(widths); add \(ask)")
+        "the best \(axes.tunedName) is at the edge of the grid at \(axes.scaleName) \(widths); add "
+          + "\(ask) \(axes.tunedValues)")
     }
     let number = ReportText.number(drift.octavesPerDoubling, digits: 2)
     guard let interval = drift.interval else {

@@ -193,7 +193,9 @@ public struct Checkpoint: Sendable {
           name: String($0.name.dropFirst(prefix.count)), shape: $0.shape, values: $0.values)
       }
     }
-    guard configuration.experiment.isCountable else {
+    guard configuration.experiment.isCountable,
+      configuration.experiment.overridden(by: configuration.cell.overrides).isCountable
+    else {
       throw malformed("a run's configuration", "sizes or lengths out of range")
     }
     let group = RunGroup(experiment: configuration.experiment, cells: [configuration.cell])

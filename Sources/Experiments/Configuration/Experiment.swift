@@ -86,6 +86,22 @@ public struct Experiment: Codable, Hashable, Sendable {
     self.settings.data = nil
   }
 
+  /// The experiment of runs that have other values of some settings, as `RunCell.overrides` says.
+  ///
+  /// - Throws: everything that is wrong with the values.
+  public func replacing(_ overrides: [String: JSONValue]) throws(SettingProblems) -> Experiment {
+    overrides.isEmpty ? self : Experiment(try settings.replacing(overrides), facts)
+  }
+
+  /// The same for overrides that were checked.
+  func overridden(by overrides: [String: JSONValue]) -> Experiment {
+    do {
+      return try replacing(overrides)
+    } catch {
+      preconditionFailure("overrides \(overrides): \(error)")
+    }
+  }
+
   /// The network called `width`.
   public func network(width: Int) -> any Architecture {
     settings.network(width: width, inputs: facts.data.inputs, outputs: facts.data.classes)

@@ -35,7 +35,8 @@ public struct Setting<Value: SettingValue>: Hashable, Sendable {
     declaration = SettingDeclaration(
       name: name, help: help, valueName: valueName, shape: Value.shape,
       choices: Value.choices, completion: offers ?? (Value.choices.isEmpty ? .none : .choices),
-      isNumeric: Value.isNumeric, takesPairs: Value.takesPairs, alternative: alternative,
+      isNumeric: Value.isNumeric, isQuantity: Value.isQuantity, takesPairs: Value.takesPairs,
+      alternative: alternative,
       isOption: isOption, defaultValue: value.setting,
       problem: { read($0) == nil ? "expected \(expected), got \($0.quoted)" : nil })
     wrappedValue = value
@@ -92,6 +93,8 @@ public struct SettingDeclaration: Sendable {
   public let completion: SettingCompletion
   /// Whether values may begin with a minus.
   public let isNumeric: Bool
+  /// Whether a value is a number that a sweep can step through.
+  public let isQuantity: Bool
   /// Whether values are `name=value`, which files may write as a mapping.
   public let takesPairs: Bool
   /// The setting that this one takes the place of where it is given.

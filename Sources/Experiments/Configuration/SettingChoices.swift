@@ -105,6 +105,8 @@ public struct WeightDecayChoice: SettingValue {
   public static var expected: String {
     "λ ≥ 0, or λ:KIND of \(WeightDecayKind.allCases.map(\.rawValue).joined(separator: ", "))"
   }
+  /// By its strength.
+  public static var isQuantity: Bool { true }
 
   /// As an optimizer of this kind takes it; nil for λ = 0.
   public func decay(for optimizer: OptimizerKind) -> WeightDecay? {

@@ -35,6 +35,9 @@ public protocol SettingValue: Hashable, Sendable {
 
   /// Whether a value is `name=value`.
   static var takesPairs: Bool { get }
+
+  /// Whether a value is a number, maybe with a word behind it, so that a sweep can step through it.
+  static var isQuantity: Bool { get }
 }
 
 extension SettingValue {
@@ -46,6 +49,8 @@ extension SettingValue {
   public static var isNumeric: Bool { false }
   /// No.
   public static var takesPairs: Bool { false }
+  /// Where values are numeric.
+  public static var isQuantity: Bool { isNumeric }
 }
 
 extension SettingValue where Scalar == Self {
@@ -187,6 +192,10 @@ extension Optional: SettingValue where Wrapped: SettingValue {
   public static var shape: SettingDeclaration.Shape { Wrapped.shape }
   /// As without the option of having none.
   public static var isNumeric: Bool { Wrapped.isNumeric }
+  /// As without the option of having none.
+  public static var takesPairs: Bool { Wrapped.takesPairs }
+  /// As without the option of having none.
+  public static var isQuantity: Bool { Wrapped.isQuantity }
 }
 
 extension Array: SettingValue where Element: SettingValue {

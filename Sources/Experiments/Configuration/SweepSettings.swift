@@ -32,6 +32,21 @@ public struct SweepSettings: SettingGroup {
     in: .log2Rate)
   public var rates = LearningRateAxis.standard
 
+  /// What grows in place of the width.
+  @Setting(
+    "scale",
+    "What grows in place of the width, as depth=2,4,8: depth, batch-size, steps, epochs or "
+      + "expansion. --widths is then one.", value: "name=values")
+  public var scale: SweepAxis? = nil
+
+  /// What is tuned in place of the learning rate.
+  @Setting(
+    "tune",
+    "What is tuned in place of the learning rate, any setting that is a number: "
+      + "weight-decay=1e-4,1e-3,1e-2 or output-multiplier=log2:-3:3:7. --log2-lr is then one.",
+    value: "name=values")
+  public var tune: SweepAxis? = nil
+
   /// The number of seeds, which are 1 … N.
   @Setting("seeds", "Seeds 1 … N.", value: "n", in: .range(1...100_000))
   public var seeds = 6
@@ -46,7 +61,33 @@ public struct SweepSettings: SettingGroup {
   public func grid() throws(SweepGridError) -> SweepGrid {
     try SweepGrid(
       parametrizations: parametrizations, optimizers: optimizers, widths: widths,
-      log2LearningRates: rates.values, seeds: (1...seeds).map(UInt64.init))
+      log2LearningRates: rates.values, seeds: (1...seeds).map(UInt64.init), scale: scale,
+      tune: tune)
+  }
+
+  /// The same settings as a command means them: `--scale width=…` is `--widths`, and width and rate
+  /// are one where something else is the axis and they were not given.
+  ///
+  /// - given: names of the settings that were given.
+  public mutating func complete(given: Set<String>) -> [SettingProblem] {
+    var problems: [SettingProblem] = []
+    if let axis = scale, axis.name == "width" {
+      scale = nil
+      if given.contains("widths") {
+        problems.append(SettingProblem("scale", "give --widths or --scale width=…, not both"))
+      }
+      do {
+        widths = try SweepSettings().replacing(["widths": .array(axis.values)]).widths
+      } catch {
+        problems += error.problems.map { SettingProblem("scale", "width: \($0.text)") }
+      }
+    }
+    let one = CellSettings()
+    if scale != nil && !given.contains("widths") { widths = [one.width] }
+    if tune != nil && !given.contains("log2-lr") {
+      rates = LearningRateAxis(setting: one.log2LearningRate.setting) ?? rates
+    }
+    return problems
   }
 }
 
@@ -108,6 +149,7 @@ extension SweepGridError {
       return SettingProblem(axis, "expected at least one, got none")
     case .duplicate(let axis, let value) where names.contains(axis):
       return SettingProblem(axis, "expected each value once, got \(value) twice")
+    case .unfit(let axis, let reason): return SettingProblem(axis, reason)
     case .outOfRange(let axis, let expected, let got) where names.contains(axis):
       return SettingProblem(axis, "expected \(expected), got \(got)")
     default: return SettingProblem(nil, description)

@@ -64,12 +64,14 @@ struct Plot: Sendable {
 }
 
 extension Plot.Axis {
-  /// A logarithmic axis of widths, marked at each.
-  static func widths(_ widths: [Int], range: ClosedRange<Double>? = nil) -> Self {
+  /// A logarithmic axis of widths or other values of a scale, marked at each.
+  static func widths(
+    _ widths: [Int], label: String = "width n", range: ClosedRange<Double>? = nil
+  ) -> Self {
     let ticks = widths.map(Double.init)
     let padded = ticks.min().flatMap { low in ticks.max().map { low / 1.12...$0 * 1.12 } }
     return Self(
-      label: "width n", isLogarithmic: true, range: range ?? padded, ticks: ticks)
+      label: label, isLogarithmic: true, range: range ?? padded, ticks: ticks)
   }
 
   /// A logarithmic axis over the positive ones of `values`, with room around them.

@@ -8,6 +8,8 @@ public enum ReportError: Error, Hashable, Sendable, CustomStringConvertible {
   case noRuns(path: String)
   /// Several directories, one of which is no sweep.
   case notComparable(path: String, kind: String)
+  /// Several sweeps that ask different questions, such as one along the depth.
+  case otherAxes(path: String, axes: String, others: String)
   /// The directory is to hold one kind of results, and holds another.
   case otherResults(path: String, kind: String)
 
@@ -22,6 +24,9 @@ public enum ReportError: Error, Hashable, Sendable, CustomStringConvertible {
       "report \(path): the sweep has no finished run yet; the command that began it resumes it"
     case .otherResults(let path, let kind):
       "\(path) holds a \(kind); give another directory, each has one page"
+    case .otherAxes(let path, let axes, let others):
+      "report \(path): sweeps are compared that ask the same, and this one is of \(axes), the first "
+        + "of \(others); give it alone"
     case .notComparable(let path, let kind):
       "report \(path): sweeps are compared, and this is a \(kind); give it alone"
     }

@@ -115,7 +115,17 @@ struct ReportProvenance {
           ? "none: the rules as such"
           : "\(settings.baseWidth): there every parametrization equals the standard one"
       ),
-    ]
+    ] + axisFacts
+  }
+
+  /// Settings that runs have their own values of.
+  private var axisFacts: [(String, String)] {
+    let names = Set(rows.flatMap { ($0.overrides ?? [:]).keys }).sorted()
+    return names.map { name in
+      let values = rows.compactMap { $0.overrides?[name] }.uniqued()
+        .sorted { ($0.quantity ?? 0) < ($1.quantity ?? 0) }
+      return (name, "of each run its own: \(ReportParts.list(values.map(\.optionText)))")
+    }
   }
 
   private var stored: [(String, String)] {
@@ -129,15 +139,20 @@ struct ReportProvenance {
         ReportParts.address(of: directory.appendingPathComponent(path), from: page), text)
     }
     let shown = rows.prefix(Self.mostRows)
+    let names = Set(rows.flatMap { ($0.overrides ?? [:]).keys }).sorted()
     let table = ReportParts.table(
-      ["run", "parametrization", "optimizer", "width", "rate", "seed", "outcome", "loss"],
+      ["run", "parametrization", "optimizer", "width"] + names
+        + ["rate", "seed", "outcome", "loss"],
       shown.map { row in
         [link("runs/\(row.run)/", row.run)]
           + [
-            row.parametrization, row.optimizer.rawValue, "\(row.width)",
-            ReportParts.power(row.log2LearningRate, digits: 6), "\(row.seed)",
-            row.result.outcome.rawValue, ReportText.loss(row.result.trainLoss),
-          ].map { HTMLNode.tag("span", ReportParts.rich($0)) }
+            [row.parametrization, row.optimizer.rawValue, "\(row.width)"],
+            names.map { row.overrides?[$0]?.optionText ?? "" },
+            [
+              ReportParts.power(row.log2LearningRate, digits: 6), "\(row.seed)",
+              row.result.outcome.rawValue, ReportText.loss(row.result.trainLoss),
+            ],
+          ].joined().map { HTMLNode.tag("span", ReportParts.rich($0)) }
       }, label: "Runs"
     ).with("data-rows", "\(shown.count)")
     let rest = rows.count - shown.count

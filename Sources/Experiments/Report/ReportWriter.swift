@@ -68,6 +68,11 @@ public struct ReportWriter {
         throw ReportError.noRuns(path: empty.directory.relativePath)
       }
       try AtomicFile.makeDirectory(folder)
+      if let other = records.first(where: { $0.axes != records[0].axes }) {
+        throw ReportError.otherAxes(
+          path: other.directory.relativePath, axes: other.axes.inWords,
+          others: records[0].axes.inWords)
+      }
       page = try SweepPage(records, pictures: pictures, directory: folder).page()
       verdicts = records.flatMap(Self.verdicts)
     case .check:

@@ -43,7 +43,7 @@ struct SpectralPlots {
     (.featureChange, .featureChange),
   ]
 
-  private var layers: [String] { record.experiment.settings.layerNames }
+  private var layers: [String] { record.settings(scale: widest).layerNames }
 
   /// Plots of every quantity that was measured.
   func panels(id: String) -> [Panels] {
@@ -85,8 +85,9 @@ struct SpectralPlots {
     guard !values.isEmpty else { return nil }
     return Plot(
       id: "\(id)-steps-\(quantity.rawValue.replacing("_", with: "-"))",
-      title: "\(quantity.symbol) over steps, width \(widest)",
-      description: "\(quantity.symbol) of every layer over training, at width \(widest).",
+      title: "\(quantity.symbol) over steps, \(record.axes.scaleName) \(widest)",
+      description:
+        "\(quantity.symbol) of every layer over training, at \(record.axes.scaleName) \(widest).",
       x: Plot.Axis(label: "step"), y: .logarithmic(quantity.symbol, over: values), series: series)
   }
 
@@ -107,7 +108,7 @@ struct SpectralPlots {
   private func overWidths(
     _ quantity: SpectralQuantity, _ name: DiagnosticQuantity, id: String
   ) -> Plot? {
-    guard measured.count >= 2 else { return nil }
+    guard measured.count >= 2, record.axes.scale == nil else { return nil }
     let widths = measured.map(\.width)
     let prediction = prediction
     var lines: [SlopeLine] = []

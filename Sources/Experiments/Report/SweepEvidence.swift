@@ -7,6 +7,9 @@ struct SweepEvidence {
   let page: SweepPage
   let plots: SweepPlots
 
+  /// What is tuned along what.
+  private var axes: SweepAxes { page.axes }
+
   private typealias Entry = SweepPage.Entry
 
   /// A plot with what it shows in words and as numbers; without gnuplot the numbers alone.
@@ -27,13 +30,13 @@ struct SweepEvidence {
     let diverged = page.records.flatMap(\.rows).count { $0.result.outcome == .diverged }
     var words =
       "Each point is the mean over the seeds, and the band behind it reaches from the lowest to the "
-      + "highest seed. A ring marks the lowest point of a curve, found between the rates tried by a "
-      + "parabola. Rings one above the other mean that the best rate stays put; rings that wander "
+      + "highest seed. A ring marks the lowest point of a curve, found between the \(axes.tunedValues) tried by a "
+      + "parabola. Rings one above the other mean that the best \(axes.tunedName) stays put; rings that wander "
       + "mean that it does not."
     if diverged > 0 {
       words +=
         " × at the top: \(ReportParts.count(diverged, "run")) diverged there, in the colour of "
-        + "the width; the curve has a gap."
+        + "the \(axes.scaleName); the curve has a gap."
     }
     if plots.leavesOutLosses {
       words += " Losses above the scale are not drawn; the numbers have them."
@@ -45,7 +48,7 @@ struct SweepEvidence {
         caption: "", data: [lossTable(entry)])
     }
     return ReportParts.section(
-      "loss", "Loss against learning rate",
+      "loss", "Loss against \(axes.tunedTitle)",
       [ReportParts.paragraph(words)] + [missingPictures].compactMap { $0 }
         + [ReportParts.panels(figures)])
   }
@@ -59,11 +62,11 @@ struct SweepEvidence {
     let widths = byWidth.keys.sorted()
     let rates = Set(byWidth.values.flatMap(\.keys)).sorted()
     let rows = rates.map { rate in
-      [ReportParts.power(rate, digits: 6)]
+      [axes.tune == nil ? ReportParts.power(rate, digits: 6) : axes.text(log2: rate)]
         + widths.map { width in Self.cell(byWidth[width]?[rate] ?? []) }
     }
     return ReportParts.table(
-      ["rate"] + widths.map { "width \($0)" }, texts: rows,
+      [axes.tunedName] + widths.map { "\(axes.scaleName) \($0)" }, texts: rows,
       label: "\(entry.name): mean loss, lowest and highest seed")
   }
 
@@ -80,9 +83,9 @@ struct SweepEvidence {
   private func optimumTable(_ entry: Entry) -> HTMLNode {
     let narrow = entry.group.widths.first { $0.log2LearningRate != nil }?.width
     let rows = entry.group.widths.map { width -> [String] in
-      let rate = width.log2LearningRate.map { "2^\(ReportText.number($0, digits: 2))" }
+      let rate = width.log2LearningRate.map(axes.text)
       return [
-        "width \(width.width)",
+        "\(axes.scaleName) \(width.width)",
         (rate ?? (width.diverged > 0 ? "all diverge" : "–")) + (width.onEdge ? " *" : ""),
         ReportText.loss(width.loss),
         width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate),
@@ -91,9 +94,10 @@ struct SweepEvidence {
     }
     return ReportParts.table(
       [
-        "", "best rate", "best loss", narrow.map { "loss at width \($0)'s rate" } ?? "loss",
+        "", "best \(axes.tunedName)", "best loss",
+        narrow.map { "loss at \(axes.scaleName) \($0)'s \(axes.tunedName)" } ?? "loss",
         "diverged runs",
-      ], texts: rows, label: "\(entry.name): the best rate of each width")
+      ], texts: rows, label: "\(entry.name): the best \(axes.tunedName) of each \(axes.scaleName)")
   }
 
   // MARK: Optimum against width
@@ -103,17 +107,18 @@ struct SweepEvidence {
     let entries = page.entries
     let plot = plots.optimumPlot(
       id: "optimum-plot", groups: entries.map { ($0.record, $0.group, $0.name) })
-    var caption = "Lines: from the mean over the seeds. Small points: each seed's own best rate."
+    var caption =
+      "Lines: from the mean over the seeds. Small points: each seed's own best \(axes.tunedName)."
     if entries.contains(where: { $0.group.widths.contains(where: \.onEdge) }) {
       caption +=
-        " × and, in tables, *: the best rate is the lowest or highest tried, so that the "
+        " × and, in tables, *: the best \(axes.tunedName) is the lowest or highest tried, so that the "
         + "true one may lie beyond."
     }
     let sentences = entries.map { entry -> HTMLNode in
       let drift = entry.group.drift
       let interval = drift?.interval.map { " (\(ReportText.interval($0)))" }
       let moved = drift.map {
-        "\(ReportText.number($0.octavesPerDoubling, digits: 2)) octaves a doubling of width"
+        "\(ReportText.number($0.octavesPerDoubling, digits: 2)) octaves a doubling of \(axes.scaleName)"
           + (interval ?? ", without an interval")
       }
       return .tag(
@@ -121,11 +126,11 @@ struct SweepEvidence {
       )
     }
     return ReportParts.section(
-      "optimum", "Best learning rate against width",
+      "optimum", "Best \(axes.tunedTitle) against \(axes.scaleName)",
       [
         ReportParts.paragraph(
-          "A level line carries over. The drift is the slope of the line: octaves of learning rate "
-            + "for each doubling of width."),
+          "A level line carries over. The drift is the slope of the line: octaves of \(axes.tunedTitle) "
+            + "for each doubling of \(axes.scaleName)."),
         .tag("ul", sentences),
         ReportParts.panels([
           try figure(plot, caption: caption, data: []),
@@ -143,16 +148,19 @@ struct SweepEvidence {
       guard let rate = entry.group.narrowRate else { return nil }
       let plot = try plots.trainingPanel(
         entry.group, in: entry.record, id: "\(entry.id)-training",
-        title: "\(entry.name), rate 2^\(ReportText.number(rate, digits: 2))", scale: scale)
+        title: "\(entry.name), \(axes.tunedName) \(axes.text(log2: rate))", scale: scale)
       return try figure(plot, caption: ordering(entry), data: [Self.trainingTable(plot)])
     }
     return ReportParts.section(
-      "training", "Wider is better, or not",
+      "training", axes.scale == nil ? "Wider is better, or not" : "Along \(axes.scaleName)",
       [
         ReportParts.paragraph(
-          "Training with the rate that is best at the narrowest width: means over the seeds and over "
-            + "the steps between two points. Scaled rightly, each wider network is below the "
-            + "narrower ones, all the way but for noise.")
+          axes.scale == nil
+            ? "Training with the \(axes.tunedName) that is best at the narrowest width: means over the "
+              + "seeds and over the steps between two points. Scaled rightly, each wider network is "
+              + "below the narrower ones, all the way but for noise."
+            : "Training with the \(axes.tunedName) that is best at the least \(axes.scaleName): means "
+              + "over the seeds and over the steps between two points.")
       ] + [ReportParts.panels(figures)])
   }
 
@@ -161,7 +169,8 @@ struct SweepEvidence {
     let widths = entry.group.widths
     let diverged = widths.filter(\.divergesAtNarrowRate).map { "\($0.width)" }
     if !diverged.isEmpty {
-      return "At this rate width \(ReportParts.list(diverged)) diverges (×)."
+      return
+        "At this \(axes.tunedName) \(axes.scaleName) \(ReportParts.list(diverged)) diverges (×)."
     }
     let known = widths.compactMap { width in
       width.lossAtNarrowRate.map { (width: width.width, loss: $0) }
@@ -169,6 +178,7 @@ struct SweepEvidence {
     let worse = zip(known, known.dropFirst()).filter { $1.loss > $0.loss }
     guard known.count >= 2 else { return "" }
     let what = entry.record.report.objective.title
+    guard axes.scale == nil else { return "" }
     return worse.isEmpty
       ? "Each wider network has the lower \(what)."
       : "Not all wider networks do better: "
@@ -210,7 +220,12 @@ struct SweepEvidence {
       guard let measured = try SpectralPlots(entry.group, in: entry.record) else { return nil }
       let panels = measured.panels(id: "\(entry.id)-layers")
       guard !panels.isEmpty else { return nil }
-      return [.tag("h3", "\(entry.name), at the rate that is best at the narrowest width")]
+      return [
+        .tag(
+          "h3",
+          "\(entry.name), at the \(axes.tunedName) that is best at the "
+            + (axes.scale.map { "least \($0)" } ?? "narrowest width"))
+      ]
         + [
           ReportParts.panels(
             try panels.flatMap { panel in
@@ -235,7 +250,8 @@ struct SweepEvidence {
           + (groups.isEmpty
             ? [
               ReportParts.paragraph(
-                "No run at the rate that is best at the narrowest width was measured.")
+                "No run at the \(axes.tunedName) that is best at the "
+                  + (axes.scale.map { "least \($0)" } ?? "narrowest width") + " was measured.")
             ] : groups.flatMap { $0 }))
     ]
   }

@@ -17,7 +17,10 @@ extension SweepPage {
       ]
     }
     let verdicts = ReportParts.table(
-      ["sweep", "verdict", "drift", "95 % interval", "best loss, widest", "regret"], texts: rows,
+      [
+        "sweep", "verdict", "drift", "95 % interval",
+        axes.scale == nil ? "best loss, widest" : "best loss, greatest \(axes.scaleName)", "regret",
+      ], texts: rows,
       label: "The sweeps compared")
     return [verdicts] + differences
   }

@@ -11,6 +11,9 @@ struct SweepPage {
   let directory: URL
   private let plots: SweepPlots
 
+  /// What is tuned along what, as the first sweep has it.
+  var axes: SweepAxes { records.first?.axes ?? SweepAxes() }
+
   init(_ records: [SweepRecord], pictures: PictureMaker, directory: URL) {
     self.records = records
     self.pictures = pictures
@@ -50,11 +53,17 @@ struct SweepPage {
   func page() throws -> ReportPage {
     let header = HTMLNode.tag(
       "header",
-      [.tag("h1", "Does the best learning rate carry over to wide networks?")]
+      [
+        .tag(
+          "h1",
+          "Does the best \(axes.tunedTitle) carry over "
+            + (axes.scale.map { "along \($0)?" } ?? "to wide networks?"))
+      ]
         + records.enumerated().map { ReportParts.paragraph(question($1, $0), class: "lead") }
-        + [ReportParts.paragraph(Self.reading(records), class: "lead")])
+        + [ReportParts.paragraph(reading(records), class: "lead")])
     return ReportPage(
-      title: records.map(\.name).joined(separator: ", ") + ": does the learning rate carry over?",
+      title: records.map(\.name).joined(separator: ", ")
+        + ": does the \(axes.tunedTitle) carry over?",
       content: [header, answer, terms] + (try evidence())
         + records.enumerated().map { provenance($1, $0) })
   }
@@ -70,16 +79,26 @@ struct SweepPage {
     let optimizers =
       (rows.map(\.optimizer.rawValue) + record.missing.map(\.optimizer.rawValue)).uniqued()
     let widths = Set(asked).sorted().map(String.init)
-    let range =
+    let names = record.axes
+    let learningRates =
       rates.count > 1
       ? "\(rates.count) learning rates from \(ReportParts.power(rates[0])) to "
         + ReportParts.power(rates[rates.count - 1])
       : rates.first.map { "the learning rate \(ReportParts.power($0))" } ?? "no learning rate"
+    let held = record.report.groups.compactMap(\.held).uniqued().joined(separator: "; ")
+    let range =
+      names.names.isEmpty
+      ? learningRates
+      : (names.tune.map { "\($0) \(ReportParts.list(rates.map { names.text(log2: $0) }))" }
+        ?? learningRates) + (held.isEmpty ? "" : " (\(held))")
     let lead = records.count > 1 ? "\(letter(place)) is \(record.name): networks" : "Networks"
     let data = record.experiment.facts.data
     let ways = rules.count == 1 ? "one way" : "\(rules.count) ways"
-    return "\(lead) of \(record.experiment.settings.blocksInWords) and "
-      + "\(widths.count == 1 ? "width" : "widths") \(ReportParts.list(widths)) were trained on "
+    let scale = widths.count == 1 ? names.scaleName : names.scaleValues
+    let size =
+      names.scale == "depth"
+      ? "of \(scale)" : "of \(record.experiment.settings.blocksInWords) and \(scale)"
+    return "\(lead) \(size) \(ReportParts.list(widths)) were trained on "
       + "\(data.name) (\(data.trainCount) rows of \(data.inputs) numbers, \(data.classes) classes) "
       + "with the optimizer \(ReportParts.list(optimizers)) at \(range), each with "
       + "\(ReportParts.count(seeds, "seed")). Initial weights and rates of the layers follow width "
@@ -87,11 +106,14 @@ struct SweepPage {
   }
 
   /// What answers the question.
-  private static func reading(_ records: [SweepRecord]) -> String {
+  private func reading(_ records: [SweepRecord]) -> String {
     let objectives = ReportParts.list(records.map(\.report.objective.title).uniqued())
     return
-      "The best rate of a width is that of the lowest \(objectives). Where it stays the same as "
-      + "width grows, the rate found on a narrow network serves the wide one."
+      axes.names.isEmpty
+      ? "The best rate of a width is that of the lowest \(objectives). Where it stays the same as "
+        + "width grows, the rate found on a narrow network serves the wide one."
+      : "The best \(axes.tunedName) is that of the lowest \(objectives). Where it stays the same as "
+        + "\(axes.scaleName) grows, what is found at the least \(axes.scaleName) serves the greatest."
   }
 
   private var answer: HTMLNode {
@@ -123,21 +145,23 @@ struct SweepPage {
     {
       content.append(
         ReportParts.paragraph(
-          "Best rate: 2^\(ReportText.number(narrow, digits: 2)) at width \(first.width), "
-            + "2^\(ReportText.number(wide, digits: 2)) at width \(last.width)."))
+          "Best \(axes.tunedName): \(axes.text(log2: narrow)) at \(axes.scaleName) \(first.width), "
+            + "\(axes.text(log2: wide)) at \(axes.scaleName) \(last.width)."))
     }
     if let regret = group.regret {
-      content.append(ReportParts.paragraph("Regret: \(regret.sentence)."))
+      content.append(ReportParts.paragraph("Regret: \(regret.sentence(axes))."))
       if group.verdict.outcome == .transfers {
         content.append(
           ReportParts.paragraph(
-            "So a rate tuned at width \(regret.narrowWidth) serves at width \(regret.wideWidth)."))
+            "So a \(axes.tunedName) tuned at \(axes.scaleName) \(regret.narrowWidth) serves at "
+              + "\(axes.scaleName) \(regret.wideWidth)."))
       }
       if group.verdict.outcome == .doesNotTransfer {
         content.append(
           ReportParts.paragraph(
-            "So a rate tuned at width \(regret.narrowWidth) is wrong at width "
-              + "\(regret.wideWidth), and the more so the wider."))
+            "So a \(axes.tunedName) tuned at \(axes.scaleName) \(regret.narrowWidth) is wrong at "
+              + "\(axes.scaleName) \(regret.wideWidth), and the more so "
+              + (axes.scale == nil ? "the wider." : "beyond.")))
       }
     }
     return .tag("div", class: "card \(style)", content)
@@ -157,7 +181,7 @@ struct SweepPage {
     guard !record.missing.isEmpty || !failed.isEmpty else { return nil }
     let cells = record.missing
     let widths = Set(cells.map(\.width)).sorted().map { width in
-      "width \(width): \(cells.count { $0.width == width })"
+      "\(record.axes.scaleName) \(width): \(cells.count { $0.width == width })"
     }
     let done = record.rows.count - failed.count
     let name = records.count > 1 ? "\(letter(place)): " : ""
@@ -209,17 +233,18 @@ struct SweepPage {
           [
             ("width", "number of units in each hidden layer, or what those are multiples of"),
             ("learning rate", "given as log₂: −7 is 2^−7 = 1/128"),
-            ("octave", "a factor of two in learning rate, so 1 on the log₂ scale"),
+            ("octave", "a factor of two in \(axes.tunedTitle), so 1 on the log₂ scale"),
             (
               "drift",
-              "octaves by which the best rate moves each time the width doubles; it "
+              "octaves by which the best \(axes.tunedName) moves each time the \(axes.scaleName) doubles; it "
                 + "carries over where the whole interval lies within ±"
                 + "\(DecimalText.trimmed(TransferVerdict.tolerance, digits: 2))"
             ),
             (
               "regret",
-              "loss that is given away at the greatest width by training it with the "
-                + "best rate of \(narrow.map { "width \($0)" } ?? "the least width")"
+              "loss that is given away at the greatest \(axes.scaleName) by training it with the "
+                + "best \(axes.tunedName) of "
+                + (narrow.map { "\(axes.scaleName) \($0)" } ?? "the least \(axes.scaleName)")
             ),
             (
               "seed",
@@ -227,7 +252,8 @@ struct SweepPage {
                 + "order of the data"
             ),
             (
-              "95 % interval", "what the seeds, and the steps between the rates tried, leave open"
+              "95 % interval",
+              "what the seeds, and the steps between the \(axes.tunedValues) tried, leave open"
             ),
             (
               "parametrization",
@@ -259,7 +285,7 @@ struct SweepPage {
     return ReportParts.section(
       id, "\(name)ow it was run",
       ReportProvenance(
-        history: record.history, experiment: record.experiment, rows: record.rows,
+        history: record.history, experiment: record.experiment, rows: record.allRows,
         directory: record.directory, page: directory
       ).content)
   }

@@ -7,6 +7,8 @@ struct SweepPlots {
   /// Every width, ascending; it decides colours, so that a width looks the same in every panel.
   private let widths: [Int]
   private let rates: Plot.Axis
+  /// What is tuned along what, as the first sweep has it.
+  private let axes: SweepAxes
   private let losses: Plot.Axis
   /// Whether losses were found that the scale leaves out.
   let leavesOutLosses: Bool
@@ -16,13 +18,14 @@ struct SweepPlots {
 
   init(_ records: [SweepRecord]) {
     self.records = records
+    axes = records.first?.axes ?? SweepAxes()
     let rows = records.flatMap(\.rows)
     widths = Set(rows.map(\.width)).sorted()
     let rateValues = rows.map(\.log2LearningRate)
     let low = rateValues.min() ?? 0
     let high = rateValues.max() ?? 0
     let room = max(0.04 * (high - low), 0.2)
-    rates = Plot.Axis(label: "log₂ learning rate", range: low - room...high + room)
+    rates = Plot.Axis(label: "log₂ \(axes.tunedTitle)", range: low - room...high + room)
     let found = records.flatMap { record in
       record.rows.compactMap { record.report.objective.loss(of: $0.result) }
     }.filter { $0.isFinite && $0 > 0 }
@@ -82,7 +85,8 @@ struct SweepPlots {
       let curve = LossCurve((byWidth[width] ?? [:]).mapValues(Self.mean))
       series.append(
         Plot.Series(
-          name: "width \(width)", colour: colour(width), index: index(width), style: .line,
+          name: "\(axes.scaleName) \(width)", colour: colour(width), index: index(width),
+          style: .line,
           points: found.map { rate, losses in
             let mean = Self.mean(losses)
             return Plot.Point(x: rate, y: mean.isFinite ? mean : nil)
@@ -109,13 +113,14 @@ struct SweepPlots {
     }
     let optima = group.widths.compactMap { width in
       width.log2LearningRate.map {
-        "width \(width.width): 2^\(ReportText.number($0, digits: 2))"
+        "\(axes.scaleName) \(width.width): \(axes.text(log2: $0))"
       }
     }
     return Plot(
       id: id, title: title,
-      description: "Loss against log2 of the learning rate, a curve for each width. Lowest at "
-        + (optima.isEmpty ? "no rate" : optima.joined(separator: ", ")) + ".",
+      description:
+        "Loss against log2 of the \(axes.tunedTitle), a curve for each \(axes.scaleName). Lowest at "
+        + (optima.isEmpty ? "no \(axes.tunedName)" : optima.joined(separator: ", ")) + ".",
       x: rates, y: losses, series: series + rings + crosses)
   }
 
@@ -146,16 +151,16 @@ struct SweepPlots {
     }
     let room = max(0.08 * ((values.max() ?? 0) - (values.min() ?? 0)), 0.3)
     return Plot(
-      id: id, title: "Best learning rate against width",
+      id: id, title: "Best \(axes.tunedTitle) against \(axes.scaleName)",
       description: groups.map { entry in
         let drift = entry.group.drift.map {
           "moves \(ReportText.number($0.octavesPerDoubling, digits: 2)) octaves a doubling"
         }
         return "\(entry.name): \(drift ?? "no drift known")"
       }.joined(separator: "; ") + ".",
-      x: .widths(widths),
+      x: .widths(widths, label: axes.scale ?? "width n"),
       y: Plot.Axis(
-        label: "log₂ of the best learning rate",
+        label: "log₂ of the best \(axes.tunedTitle)",
         range: (values.min() ?? -1) - room...(values.max() ?? 1) + room),
       series: series)
   }
@@ -185,7 +190,8 @@ struct SweepPlots {
     let curves = try trainingCurves(group, in: record)
     let series = curves.map { curve in
       Plot.Series(
-        name: "width \(curve.width)", colour: colour(curve.width), index: index(curve.width),
+        name: "\(axes.scaleName) \(curve.width)", colour: colour(curve.width),
+        index: index(curve.width),
         style: .plainLine, points: curve.points)
     }
     let ends = curves.filter(\.diverges).map { curve in
@@ -194,11 +200,12 @@ struct SweepPlots {
         points: Array(curve.points.suffix(1)))
     }
     let last = curves.compactMap { curve in
-      curve.points.last?.y.map { "width \(curve.width): \(ReportText.loss($0))" }
+      curve.points.last?.y.map { "\(axes.scaleName) \(curve.width): \(ReportText.loss($0))" }
     }
     return Plot(
       id: id, title: title,
-      description: "Training loss over training steps, a curve for each width. At the end "
+      description:
+        "Training loss over training steps, a curve for each \(axes.scaleName). At the end "
         + last.joined(separator: ", ") + ".",
       x: Plot.Axis(label: "step"), y: scale, series: series + ends)
   }

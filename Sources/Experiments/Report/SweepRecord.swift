@@ -9,11 +9,19 @@ struct SweepRecord {
   let experiment: Experiment
   /// The commands that filled it, oldest first.
   let history: [Invocation]
-  /// Every run that has a result.
+  /// What is tuned along what, as was asked for last.
+  let axes: SweepAxes
+  /// Every run along these axes that has a result, with its place on them as width and rate.
   let rows: [SummaryRow]
+  /// Every run that has a result.
+  let allRows: [SummaryRow]
+  /// By a run's identifier, what of width and rate is no axis.
+  private let heldByRun: [String: String?]
+  /// The runs' configurations by their identifiers.
+  private let configurations: [String: RunConfiguration]
   /// What follows from them.
   let report: TransferReport
-  /// Cells that were asked for and have no result, or a failed one.
+  /// Cells along the axes that were asked for and have no result, or a failed one; as the rows.
   let missing: [RunCell]
   /// Failure stories that diagnostics tell.
   let warnings: [DiagnosticWarning]
@@ -28,21 +36,31 @@ struct SweepRecord {
       throw ReportError.nothingThere(path: directory.relativePath)
     }
     self.directory = directory
-    store = try RunStore(existing: directory)
+    store = RunStore(existing: directory)
     guard let experiment = try store.experiment() else {
       throw ReportError.nothingThere(path: directory.relativePath)
     }
     self.experiment = experiment
     history = try store.history()
     let runs = try store.runs(of: experiment)
-    rows = SummaryRow.sorted(
+    let grid = history.last { $0.grid != nil }?.grid
+    let axes = grid?.axes ?? SweepAxes()
+    self.axes = axes
+    allRows = SummaryRow.sorted(
       runs.map(SummaryRow.init),
       parametrizations: history.compactMap(\.grid).flatMap(\.parametrizations).uniqued())
+    configurations = Dictionary(
+      runs.map { ($0.configuration.identifier, $0.configuration) }, uniquingKeysWith: { $1 })
+    heldByRun = Dictionary(
+      allRows.map { ($0.run, axes.held(by: $0)) }, uniquingKeysWith: { $1 })
+    rows = allRows.compactMap { $0.point(on: axes) }
     report = TransferReport(
-      rows: rows, objective: history.last { $0.objective != nil }?.objective ?? .trainLoss)
+      rows: allRows, objective: history.last { $0.objective != nil }?.objective ?? .trainLoss,
+      axes: axes)
     let done = Set(runs.filter { $0.result.outcome != .failed }.map(\.configuration.cell))
     let asked = history.compactMap(\.grid).flatMap(\.cells).uniqued()
     missing = (asked.isEmpty ? Self.crossed(rows) : asked).filter { !done.contains($0) }
+      .compactMap { $0.point(on: axes) }
     let store = store
     let diagnosed = try runs.map {
       DiagnosticWarnings.Run(
@@ -76,23 +94,31 @@ struct SweepRecord {
 
   /// Rows of a group.
   func rows(of group: TransferGroup) -> [SummaryRow] {
-    rows.filter { $0.parametrization == group.parametrization && $0.optimizer == group.optimizer }
+    rows.filter {
+      $0.parametrization == group.parametrization && $0.optimizer == group.optimizer
+        && heldByRun[$0.run, default: nil] == group.held
+    }
   }
 
   /// The records of a row's run.
   func records(of row: SummaryRow) throws -> [RunRecord] {
-    try store.records(
-      for: RunConfiguration(
-        experiment,
-        RunCell(
-          parametrization: row.parametrization, optimizer: row.optimizer, width: row.width,
-          log2LearningRate: row.log2LearningRate, seed: row.seed)))
+    try configurations[row.run].map { try store.records(for: $0) } ?? []
+  }
+
+  /// The settings of the runs at a value of the scale.
+  func settings(scale value: Int) -> Configuration {
+    let run = rows.first { $0.width == value }?.run
+    return run.flatMap { configurations[$0] }.map {
+      $0.experiment.overridden(by: $0.cell.overrides).settings
+    } ?? experiment.settings
   }
 }
 
 extension TransferGroup {
   /// Parametrization and update rule.
-  var title: String { "\(parametrization), \(optimizer.rawValue)" }
+  var title: String {
+    "\(parametrization), \(optimizer.rawValue)" + (held.map { ", \($0)" } ?? "")
+  }
 
   /// The rate that tuning on the narrowest network finds, as log2; nil where none trained.
   var narrowRate: Double? { widths.first { $0.gridLog2LearningRate != nil }?.gridLog2LearningRate }

@@ -14,11 +14,14 @@ public struct RunCell: Codable, Hashable, Sendable {
   public var log2LearningRate: Double
   /// Seed of the weights and of the order of the data.
   public var seed: UInt64
+  /// Settings of `Configuration` that have another value than in the rest of the sweep, by name: those
+  /// of the sweep's axes beside width and learning rate. In JSON left out where there are none.
+  public let overrides: [String: JSONValue]
 
   /// A cell; the rate is rounded by `SweepGrid.canonicalRate`.
   public init(
     parametrization: String, optimizer: OptimizerKind, width: Int, log2LearningRate: Double,
-    seed: UInt64
+    seed: UInt64, overrides: [String: JSONValue] = [:]
   ) {
     precondition(width >= 1, "width must be ≥ 1, got \(width)")
     precondition(log2LearningRate.isFinite, "log2 learning rate must be finite")
@@ -27,6 +30,44 @@ public struct RunCell: Codable, Hashable, Sendable {
     self.width = width
     self.log2LearningRate = SweepGrid.canonicalRate(log2LearningRate)
     self.seed = seed
+    self.overrides = overrides.mapValues(\.canonicalNumber)
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case parametrization, optimizer, width, log2LearningRate, seed, overrides
+  }
+
+  /// Reads a cell, without overrides where none are there.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    parametrization = try container.decode(String.self, forKey: .parametrization)
+    optimizer = try container.decode(OptimizerKind.self, forKey: .optimizer)
+    width = try container.decode(Int.self, forKey: .width)
+    log2LearningRate = try container.decode(Double.self, forKey: .log2LearningRate)
+    seed = try container.decode(UInt64.self, forKey: .seed)
+    let overrides = try container.decodeIfPresent([String: JSONValue].self, forKey: .overrides)
+    self.overrides = overrides?.mapValues(\.canonicalNumber) ?? [:]
+  }
+
+  /// Writes the cell, its overrides where there are some.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(parametrization, forKey: .parametrization)
+    try container.encode(optimizer, forKey: .optimizer)
+    try container.encode(width, forKey: .width)
+    try container.encode(log2LearningRate, forKey: .log2LearningRate)
+    try container.encode(seed, forKey: .seed)
+    if !overrides.isEmpty { try container.encode(overrides, forKey: .overrides) }
+  }
+
+  /// The overrides in words: "depth 4, momentum 0.8"; nil where there are none.
+  public var overridesInWords: String? {
+    overrides.isEmpty ? nil : Self.words(overrides)
+  }
+
+  static func words(_ overrides: [String: JSONValue]) -> String {
+    overrides.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.optionText)" }
+      .joined(separator: ", ")
   }
 
   /// The learning rate η = 2^log2LearningRate.
@@ -37,7 +78,7 @@ public struct RunCell: Codable, Hashable, Sendable {
     [
       "parametrization": parametrization.setting, "optimizer": optimizer.setting,
       "width": width.setting, "log2-lr": log2LearningRate.setting, "seed": seed.setting,
-    ]
+    ].merging(overrides) { $1 }
   }
 }
 
@@ -64,6 +105,12 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
   public init(from decoder: any Decoder) throws {
     experiment = try Experiment(from: decoder)
     cell = try decoder.container(keyedBy: CodingKeys.self).decode(RunCell.self, forKey: .cell)
+    do {
+      _ = try experiment.replacing(cell.overrides)
+    } catch {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath + [CodingKeys.cell], debugDescription: "\(error)"))
+    }
   }
 
   /// Writes the experiment with the cell beside it.

@@ -19,11 +19,14 @@ public struct SummaryRow: Codable, Hashable, Sendable {
   public let run: String
   /// What the run found.
   public let result: RunResult
+  /// Settings that the run has other values of than the rest of the sweep; nil: none.
+  public let overrides: [String: JSONValue]?
 
   /// A row of its own, for data that comes from no store.
   public init(
     parametrization: String, optimizer: OptimizerKind, width: Int, depth: Int,
-    log2LearningRate: Double, seed: UInt64, run: String, result: RunResult
+    log2LearningRate: Double, seed: UInt64, run: String, result: RunResult,
+    overrides: [String: JSONValue]? = nil
   ) {
     self.parametrization = parametrization
     self.optimizer = optimizer
@@ -33,6 +36,7 @@ public struct SummaryRow: Codable, Hashable, Sendable {
     self.seed = seed
     self.run = run
     self.result = result
+    self.overrides = overrides?.isEmpty == true ? nil : overrides
   }
 
   /// The row of a stored run.
@@ -40,9 +44,11 @@ public struct SummaryRow: Codable, Hashable, Sendable {
     let cell = stored.configuration.cell
     self.init(
       parametrization: cell.parametrization, optimizer: cell.optimizer, width: cell.width,
-      depth: stored.configuration.experiment.settings.depth,
+      depth: cell.overrides["depth"].flatMap { Int(setting: $0) }
+        ?? stored.configuration.experiment.settings.depth,
       log2LearningRate: cell.log2LearningRate,
-      seed: cell.seed, run: stored.configuration.identifier, result: stored.result)
+      seed: cell.seed, run: stored.configuration.identifier, result: stored.result,
+      overrides: cell.overrides)
   }
 
   /// The header of `summary.csv`, without a line end.
@@ -51,7 +57,7 @@ public struct SummaryRow: Codable, Hashable, Sendable {
     + "first_epoch_train_loss,train_loss,validation_loss,validation_accuracy,outcome,seconds,run,"
     + "best_validation_loss,whole_train_loss"
 
-  /// Rows by parametrization, optimizer, width, rate and seed.
+  /// Rows by parametrization, optimizer, width, other axes, rate and seed.
   ///
   /// - parametrizations: the order of the parametrizations; others follow by name. Optimizers
   ///   stand in the order of their declaration.
@@ -60,33 +66,55 @@ public struct SummaryRow: Codable, Hashable, Sendable {
     for name in parametrizations where place[name] == nil { place[name] = place.count }
     var optimizers: [OptimizerKind: Int] = [:]
     for kind in OptimizerKind.allCases { optimizers[kind] = optimizers.count }
-    func key(_ row: Self) -> (Int, String, Int, Int, Double, UInt64) {
+    let names = axisNames(rows)
+    func key(_ row: Self) -> (Int, String, Int, Int) {
       (
         place[row.parametrization] ?? place.count, row.parametrization,
-        optimizers[row.optimizer] ?? 0, row.width, row.log2LearningRate, row.seed
+        optimizers[row.optimizer] ?? 0, row.width
       )
     }
-    return rows.sorted { key($0) < key($1) }
+    func last(_ row: Self) -> (Double, UInt64) { (row.log2LearningRate, row.seed) }
+    return rows.sorted { left, right in
+      if key(left) != key(right) { return key(left) < key(right) }
+      let values = [left, right].map { row in names.map { row.overrides?[$0]?.quantity ?? 0 } }
+      return values[0] == values[1]
+        ? last(left) < last(right) : values[0].lexicographicallyPrecedes(values[1])
+    }
   }
 
   /// The text of `summary.csv`: header and one line a row, quoted as RFC 4180 says, ended by LF.
   ///
   /// Losses are the shortest text that reads back to the same number, rates have at most six
-  /// decimals and seconds three, and a missing value is an empty cell.
+  /// decimals and seconds three, and a missing value is an empty cell. Where rows have overrides, a
+  /// column for each setting stands at the end: `momentum`, or `set_steps` where a column is called
+  /// `steps` already; that of the depth is among the first.
   public static func csv(_ rows: [Self]) -> String {
-    ([header] + rows.map(\.line)).map { $0 + "\n" }.joined()
+    let names = axisNames(rows).filter { $0 != "depth" }
+    let taken = header.split(separator: ",").map(String.init)
+    let columns = names.map { name -> String in
+      let column = name.replacing("-", with: "_")
+      return "," + (taken.contains(column) ? "set_\(column)" : column)
+    }
+    return ([header + columns.joined()] + rows.map { $0.line(with: names) }).map { $0 + "\n" }
+      .joined()
   }
 
-  private var line: String {
+  /// The settings that some row has an own value of, sorted.
+  private static func axisNames(_ rows: [Self]) -> [String] {
+    Set(rows.flatMap { ($0.overrides ?? [:]).keys }).sorted()
+  }
+
+  private func line(with names: [String]) -> String {
     func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
-    let cells = [
-      parametrization, optimizer.rawValue, "\(width)", "\(depth)",
-      DecimalText.trimmed(log2LearningRate, digits: 6), "\(seed)", "\(result.epochs)",
-      "\(result.steps)", text(result.firstEpochTrainLoss), text(result.trainLoss),
-      text(result.validationLoss), text(result.validationAccuracy), result.outcome.rawValue,
-      DecimalText.trimmed(result.seconds, digits: 3), run, text(result.bestValidationLoss),
-      text(result.wholeTrainLoss),
-    ]
+    let cells =
+      [
+        parametrization, optimizer.rawValue, "\(width)", "\(depth)",
+        DecimalText.trimmed(log2LearningRate, digits: 6), "\(seed)", "\(result.epochs)",
+        "\(result.steps)", text(result.firstEpochTrainLoss), text(result.trainLoss),
+        text(result.validationLoss), text(result.validationAccuracy), result.outcome.rawValue,
+        DecimalText.trimmed(result.seconds, digits: 3), run, text(result.bestValidationLoss),
+        text(result.wholeTrainLoss),
+      ] + names.map { overrides?[$0]?.optionText ?? "" }
     return cells.map(Self.quoted).joined(separator: ",")
   }
 

@@ -80,7 +80,7 @@ struct GroupTraining {
     var feed = RecordFeed(group: group, interval: listenerInterval)
     if let listener { try listener(feed.begin(trainer, measured: try measured())) }
     var evaluations: [Evaluation]?
-    let every = group.experiment.settings.evaluateEvery
+    let every = group.own.settings.evaluateEvery
     do {
       // A checkpoint may have been written just before an evaluation of its step.
       repeat {
@@ -104,7 +104,7 @@ struct GroupTraining {
       throw error
     }
     let whole =
-      group.experiment.settings.evaluateTrain
+      group.own.settings.evaluateTrain
       ? try trainer.evaluate(on: train, progress: progress) : nil
     try diagnostics?.measure(step: trainer.step)
     let losses = try trainer.allLosses()
@@ -157,7 +157,7 @@ struct GroupTraining {
     let divergedAt = losses.firstNotFinite(replica: replica)
     let diverged = divergedAt != nil || evaluation?.loss.isFinite == false
     let tail =
-      switch group.experiment.settings.length {
+      switch group.own.settings.length {
       case .epochs: perEpoch
       case .steps(let count): (count + 3) / 4
       }

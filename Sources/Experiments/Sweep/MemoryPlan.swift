@@ -74,7 +74,7 @@ public struct MemoryPlan {
     let counts = Set([1, min(group.cells.count, Self.mostRecorded)])
     let found = try counts.map { count in
       let key = RecordedBytes.Key(
-        experiment: group.experiment, width: group.width, optimizer: group.optimizer, count: count,
+        experiment: group.own, width: group.width, optimizer: group.optimizer, count: count,
         measured: measured)
       return try recorded.bytes(of: key) {
         try bytes(of: group.cells.prefix(count), group.experiment, measured)
@@ -90,6 +90,8 @@ public struct MemoryPlan {
     of cells: ArraySlice<RunCell>, _ experiment: Experiment, _ measured: Diagnostics.Contents?
   ) throws -> (all: Double, largest: Double) {
     let recording = Recording()
+    let group = RunGroup(experiment: experiment, cells: Array(cells))
+    let experiment = group.own
     let compute = try Compute(
       recording: recording, device: device,
       multiplier: Compute.MultiplierChoice(rawValue: experiment.facts.gemm) ?? .automatic,
@@ -100,7 +102,6 @@ public struct MemoryPlan {
     let validation = try Self.rows(
       of: experiment.facts.data.validationCount, by: Trainer.evaluationBatch,
       experiment.facts.data.inputs, compute)
-    let group = RunGroup(experiment: experiment, cells: Array(cells))
     let trainer = try Trainer(
       group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
       compute: compute)
@@ -142,7 +143,7 @@ public struct MemoryPlan {
   /// for overflows.
   private static func largestTensor(of group: RunGroup) -> Double {
     let graph = group.training.network.graph
-    let rows = Double(max(group.experiment.settings.batchSize, Trainer.evaluationBatch))
+    let rows = Double(max(group.own.settings.batchSize, Trainer.evaluationBatch))
     let values = graph.nodes.map { rows * Double($0.columns.size) }
     let parameters = graph.parameters.map { Double($0.shape.fanIn) * Double($0.shape.fanOut) }
     return 4 * (values + parameters).reduce(0, max)

@@ -59,7 +59,7 @@ struct RecordFeed {
 extension RunGroup {
   /// Steps of a record of losses: an epoch, or a twentieth of a run whose length is in steps.
   var recordWindow: Int {
-    switch experiment.settings.length {
+    switch own.settings.length {
     case .epochs: stepsPerEpoch
     case .steps(let count): max(1, count / 20)
     }
@@ -71,12 +71,12 @@ extension RunGroup {
   func lossRecords(
     _ losses: StepLosses, replica: Int, over steps: Range<Int>, last: [String: Double] = [:]
   ) -> [RunRecord] {
-    stride(from: steps.lowerBound, to: steps.upperBound, by: recordWindow).map { start in
+    let limit = settings(replica).clipNorm ?? .infinity
+    return stride(from: steps.lowerBound, to: steps.upperBound, by: recordWindow).map { start in
       let end = min(start + recordWindow, steps.upperBound)
       var values = ["train_loss": losses.mean(replica: replica, over: start..<end)]
       if let norms = losses.gradientNorms(replica: replica, over: start..<end) {
         values["gradient_norm"] = norms.reduce(0, +) / Double(norms.count)
-        let limit = training.optimization.clipNorm ?? .infinity
         values["clipped_share"] = Double(norms.count { $0 > limit }) / Double(norms.count)
       }
       if end == steps.upperBound { values.merge(last) { $1 } }

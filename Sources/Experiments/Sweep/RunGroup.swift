@@ -6,8 +6,18 @@ import Training
 public struct RunGroup: Sendable {
   /// What all runs of the sweep share.
   public let experiment: Experiment
-  /// The runs, all of one width and optimizer.
+  /// The runs, all of one width, optimizer and shape.
   public let cells: [RunCell]
+  /// The experiment with the first run's overrides. Of a group's runs only `perRun` settings differ.
+  let own: Experiment
+
+  /// Settings that runs of one group may have their own values of: numbers of the update.
+  static let perRun: Set = ["momentum", "beta1", "beta2", "epsilon", "weight-decay", "clip-norm"]
+
+  /// What of a run's overrides all runs of its group share.
+  static func shape(of overrides: [String: JSONValue]) -> [String: JSONValue] {
+    overrides.filter { !perRun.contains($0.key) }
+  }
 
   /// The width of every run.
   public var width: Int { cells[0].width }
@@ -19,20 +29,36 @@ public struct RunGroup: Sendable {
       !cells.isEmpty
         && cells.allSatisfy { $0.width == cells[0].width && $0.optimizer == cells[0].optimizer },
       "a group is of one width and optimizer")
+    let shape = Self.shape(of: cells[0].overrides)
+    precondition(
+      cells.allSatisfy { Self.shape(of: $0.overrides) == shape }, "a group is of one shape")
     self.experiment = experiment
     self.cells = cells
+    own = experiment.overridden(by: cells[0].overrides)
+  }
+
+  /// What sets the group's networks apart beside width and optimizer: "depth 4"; nil: nothing.
+  public var shapeInWords: String? {
+    let shape = Self.shape(of: cells[0].overrides)
+    return shape.isEmpty ? nil : RunCell.words(shape)
+  }
+
+  /// A run's settings.
+  func settings(_ replica: Int) -> Configuration {
+    cells[replica].overrides == cells[0].overrides
+      ? own.settings : experiment.overridden(by: cells[replica].overrides).settings
   }
 
   /// The configuration that the group's trainer takes.
   public var training: TrainingConfiguration {
-    let settings = experiment.settings
+    let settings = own.settings
     return TrainingConfiguration(
-      network: experiment.network(width: width),
-      baseNetwork: settings.absolute ? nil : experiment.network(width: settings.baseWidth),
+      network: own.network(width: width),
+      baseNetwork: settings.absolute ? nil : own.network(width: settings.baseWidth),
       spectralInit: settings.spectralInit, parametrizations: settings.parametrizations,
       ownBaseNetworks: Dictionary(
-        settings.parametrizations.compactMap { own in
-          own.baseWidth.map { (own.name, experiment.network(width: $0)) }
+        settings.parametrizations.compactMap { custom in
+          custom.baseWidth.map { (custom.name, own.network(width: $0)) }
         }, uniquingKeysWith: { first, _ in first }),
       rateRules: settings.rateRules, loss: settings.loss,
       optimization: settings.optimization(optimizer, totalSteps: totalSteps),
@@ -43,23 +69,30 @@ public struct RunGroup: Sendable {
   ///
   /// - Throws: `UnknownParametrizationError`.
   func replicas() throws -> [Replica] {
-    try cells.map {
-      Replica(
-        seed: $0.seed, learningRate: $0.learningRate,
-        parametrization: try experiment.settings.parametrization(named: $0.parametrization))
+    var optimizations: [[String: JSONValue]: Optimization] = [:]
+    return try cells.indices.map { replica in
+      let cell = cells[replica]
+      if cell.overrides != cells[0].overrides, optimizations[cell.overrides] == nil {
+        optimizations[cell.overrides] = settings(replica).optimization(
+          optimizer, totalSteps: totalSteps)
+      }
+      return Replica(
+        seed: cell.seed, learningRate: cell.learningRate,
+        parametrization: try own.settings.parametrization(named: cell.parametrization),
+        optimization: optimizations[cell.overrides])
     }
   }
 
   /// Steps of one pass over the training rows; the last may be short.
-  public var stepsPerEpoch: Int { experiment.stepsPerEpoch }
+  public var stepsPerEpoch: Int { own.stepsPerEpoch }
 
   /// Steps of a whole run.
-  public var totalSteps: Int { experiment.totalSteps }
+  public var totalSteps: Int { own.totalSteps }
 
   /// Rows of the step after `step` others.
   func batchSize(_ step: Int) -> Int {
-    let size = experiment.settings.batchSize
-    return min(size, experiment.facts.data.trainCount - step % stepsPerEpoch * size)
+    let size = own.settings.batchSize
+    return min(size, own.facts.data.trainCount - step % stepsPerEpoch * size)
   }
 
   /// Multiply-adds of one run, for sharing out progress and time.
@@ -67,6 +100,6 @@ public struct RunGroup: Sendable {
     let weights = training.network.graph.parameters.reduce(0.0) {
       $0 + Double($1.shape.fanIn) * Double($1.shape.fanOut)
     }
-    return weights * Double(experiment.settings.batchSize) * Double(totalSteps)
+    return weights * Double(own.settings.batchSize) * Double(totalSteps)
   }
 }

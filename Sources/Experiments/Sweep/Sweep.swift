@@ -102,14 +102,16 @@ public struct Sweep {
     self.events = events
     for width in grid.widths {
       for optimizer in grid.optimizers {
-        _ = try memory.replicas(
-          of: RunGroup(
-            experiment: experiment,
-            cells: [
-              RunCell(
-                parametrization: grid.parametrizations[0], optimizer: optimizer, width: width,
-                log2LearningRate: 0, seed: 0)
-            ]), dataBytes: data.deviceBytes, measured: diagnosis?.contents)
+        for overrides in grid.shapes {
+          _ = try memory.replicas(
+            of: RunGroup(
+              experiment: experiment,
+              cells: [
+                RunCell(
+                  parametrization: grid.parametrizations[0], optimizer: optimizer, width: width,
+                  log2LearningRate: 0, seed: 0, overrides: overrides)
+              ]), dataBytes: data.deviceBytes, measured: diagnosis?.contents)
+        }
       }
     }
     if case .weights(let weights) = keeping?.start {
@@ -297,14 +299,20 @@ public struct Sweep {
     return DiagnosticWarnings(experiment: experiment, runs: runs).all
   }
 
-  /// Missing runs by width, optimizer and steps made, as many together as are good for the device.
+  /// Missing runs by width, optimizer, shape and steps made, as many together as are good for the device.
   private func groups(of cells: [RunCell], steps: [RunCell: Int]) throws -> [PlannedGroup] {
     var groups: [PlannedGroup] = []
     for optimizer in grid.optimizers {
       for width in grid.widths {
-        let shape = cells.filter { $0.optimizer == optimizer && $0.width == width }
-        for step in Set(shape.compactMap { steps[$0] }).sorted(by: >) {
-          groups += try split(shape.filter { steps[$0] == step }, step: step)
+        for overrides in grid.shapes {
+          let kind = RunGroup.shape(of: overrides)
+          let shape = cells.filter {
+            $0.optimizer == optimizer && $0.width == width
+              && RunGroup.shape(of: $0.overrides) == kind
+          }
+          for step in Set(shape.compactMap { steps[$0] }).sorted(by: >) {
+            groups += try split(shape.filter { steps[$0] == step }, step: step)
+          }
         }
       }
     }

@@ -8,6 +8,8 @@ public enum SweepGridError: Error, Hashable, Sendable, CustomStringConvertible {
   case duplicate(axis: String, value: String)
   /// A value lies outside its axis.
   case outOfRange(axis: String, expected: String, got: String)
+  /// A setting that no axis can step through, or values that it cannot have.
+  case unfit(axis: String, reason: String)
   /// A text does not read.
   case malformed(what: String, expected: String, got: String)
 
@@ -16,6 +18,7 @@ public enum SweepGridError: Error, Hashable, Sendable, CustomStringConvertible {
     switch self {
     case .empty(let axis): "\(axis): expected at least one, got none"
     case .duplicate(let axis, let value): "\(axis): expected each value once, got \(value) twice"
+    case .unfit(let axis, let reason): "\(axis): \(reason)"
     case .outOfRange(let axis, let expected, let got): "\(axis): expected \(expected), got \(got)"
     case .malformed(let what, let expected, let got):
       "\(what): expected \(expected), got '\(got)'"
@@ -35,14 +38,24 @@ public struct SweepGrid: Codable, Hashable, Sendable {
   public let log2LearningRates: [Double]
   /// The seeds; 0 is a seed like any other.
   public let seeds: [UInt64]
+  /// The setting that grows in place of the width, which is then one; nil: the width does.
+  public let scale: SweepAxis?
+  /// The setting that is tuned in place of the learning rate, which is then one; nil: the rate is.
+  public let tune: SweepAxis?
 
   /// A grid; rates are rounded by `canonicalRate`.
   ///
+  ///     let grid = try SweepGrid(
+  ///       parametrizations: ["mup"], optimizers: [.momentum], widths: [128],
+  ///       log2LearningRates: [-6], seeds: [1, 2], scale: SweepAxis("depth", [2, 4, 8]),
+  ///       tune: SweepAxis("momentum", [0.5, 0.8, 0.95]))
+  ///
   /// - Throws: `SweepGridError.empty`, `.duplicate` (for rates after rounding), `.outOfRange` for
-  ///   a width < 1, or a rate that is infinite or 0 in the device's arithmetic.
+  ///   a width < 1, or a rate that is infinite or 0 in the device's arithmetic; `.unfit` for an axis
+  ///   whose setting is none, or a value that it cannot have.
   public init(
     parametrizations: [String], optimizers: [OptimizerKind], widths: [Int],
-    log2LearningRates: [Double], seeds: [UInt64]
+    log2LearningRates: [Double], seeds: [UInt64], scale: SweepAxis? = nil, tune: SweepAxis? = nil
   ) throws(SweepGridError) {
     if let width = widths.first(where: { $0 < 1 }) {
       throw SweepGridError.outOfRange(axis: "widths", expected: "integers ≥ 1", got: "\(width)")
@@ -58,8 +71,10 @@ public struct SweepGrid: Codable, Hashable, Sendable {
     try Self.check("widths", widths) { "\($0)" }
     try Self.check("log2-lr", rates) { DecimalText.trimmed($0, digits: 6) }
     try Self.check("seeds", seeds) { "\($0)" }
+    (self.scale, self.tune) = try Self.axes(scale, tune, widths: widths, rates: rates)
     let count = [
       parametrizations.count, optimizers.count, widths.count, rates.count, seeds.count,
+      scale?.values.count ?? 1, tune?.values.count ?? 1,
     ].reduce(1.0) { $0 * Double($1) }
     guard count <= 1e6 else {
       throw SweepGridError.outOfRange(
@@ -72,18 +87,86 @@ public struct SweepGrid: Codable, Hashable, Sendable {
     self.seeds = seeds
   }
 
-  /// Every cell: parametrization varies slowest, then optimizer, width, rate, and seed fastest.
+  private static func axes(
+    _ scale: SweepAxis?, _ tune: SweepAxis?, widths: [Int], rates: [Double]
+  ) throws(SweepGridError) -> (SweepAxis?, SweepAxis?) {
+    func unfit(_ axis: String, _ reason: String) -> SweepGridError {
+      .unfit(axis: axis, reason: reason)
+    }
+    if let name = tune?.name, ["log2-lr", "learning-rate"].contains(name) {
+      throw unfit("tune", "the learning rate is tuned where nothing else is: give --log2-lr")
+    }
+    if let name = tune?.name, name == "width" {
+      throw unfit("tune", "width is no setting to tune, but a scale: give --widths")
+    }
+    if let scale, !SweepAxis.scales.contains(scale.name) {
+      throw unfit(
+        "scale", "expected one of \(SweepAxis.scales.joined(separator: ", ")), got '\(scale.name)'")
+    }
+    if scale?.name == "width" {
+      throw unfit("scale", "the width grows where nothing else does: give --widths")
+    }
+    let checked = (try scale?.checked(as: "scale"), try tune?.checked(as: "tune"))
+    if let name = scale?.name, name == tune?.name {
+      throw unfit("tune", "\(name) is the scale already")
+    }
+    if let scale, widths.count > 1 {
+      let list = widths.map(String.init).joined(separator: ", ")
+      throw unfit("scale", "along \(scale.name) there is one width, got widths \(list)")
+    }
+    if let tune, rates.count > 1 {
+      throw unfit(
+        "tune", "while \(tune.name) is tuned there is one log2-lr, got \(rates.count) of them")
+    }
+    do {
+      // Names that exclude each other do so at any values.
+      _ = try Configuration().replacing(overrides(checked.0, checked.1).first ?? [:])
+    } catch {
+      throw unfit("tune", error.problems.map(\.text).joined(separator: "; "))
+    }
+    return checked
+  }
+
+  /// Which axes the sweep has.
+  public var axes: SweepAxes { SweepAxes(scale: scale?.name, tune: tune?.name) }
+
+  /// What sets runs apart beside parametrization, optimizer, width, rate and seed; once nothing where
+  /// there are no such axes. The scale varies slower.
+  public var overrides: [[String: JSONValue]] { Self.overrides(scale, tune) }
+
+  /// Of these, one for each shape of runs: those that `RunGroup` trains together count once.
+  var shapes: [[String: JSONValue]] {
+    var seen: Set<[String: JSONValue]> = []
+    return overrides.filter { seen.insert(RunGroup.shape(of: $0)).inserted }
+  }
+
+  private static func overrides(
+    _ scale: SweepAxis?, _ tune: SweepAxis?
+  ) -> [[String: JSONValue]] {
+    func choices(_ axis: SweepAxis?) -> [[String: JSONValue]] {
+      axis.map { axis in axis.values.map { [axis.name: $0] } } ?? [[:]]
+    }
+    return choices(scale).flatMap { scale in
+      choices(tune).map { scale.merging($0) { $1 } }
+    }
+  }
+
+  /// Every cell: parametrization varies slowest, then optimizer, width, scale, tuned value, rate, and
+  /// seed fastest.
   public var cells: [RunCell] {
     var cells: [RunCell] = []
+    let choices = overrides
     for parametrization in parametrizations {
       for optimizer in optimizers {
         for width in widths {
-          for rate in log2LearningRates {
-            for seed in seeds {
-              cells.append(
-                RunCell(
-                  parametrization: parametrization, optimizer: optimizer, width: width,
-                  log2LearningRate: rate, seed: seed))
+          for overrides in choices {
+            for rate in log2LearningRates {
+              for seed in seeds {
+                cells.append(
+                  RunCell(
+                    parametrization: parametrization, optimizer: optimizer, width: width,
+                    log2LearningRate: rate, seed: seed, overrides: overrides))
+              }
             }
           }
         }

@@ -31,6 +31,8 @@ public struct EventFolder: Sendable {
   static func name(of cell: RunCell) -> String {
     let rate = DecimalText.trimmed(cell.log2LearningRate, digits: 6)
     return "\(cell.parametrization)-\(cell.optimizer.rawValue)-width\(cell.width)-lr\(rate)"
+      + cell.overrides.sorted { $0.key < $1.key }
+      .map { "-\($0.key)\($0.value.optionText.replacing(":", with: "-"))" }.joined()
       + "-seed\(cell.seed)"
   }
 

@@ -74,12 +74,21 @@ struct SettingFile {
     }
     guard let mapping = node.mapping else { return nil }
     let pairs = mapping.compactMap { key, value in
-      key.string.flatMap { key in value.scalar.map { (key, $0.string) } }
+      key.string.flatMap { key in
+        (value.scalar?.string ?? (takesPairs ? list(value) : nil)).map { (key, $0) }
+      }
     }
     if pairs.count < mapping.count { return nil }
     return takesPairs
       ? .array(pairs.map { .string("\($0)=\($1)") })
       : .object(Dictionary(pairs.map { ($0, .string($1)) }) { $1 })
+  }
+
+  /// The text of a list: `[2, 4]` is `2,4`.
+  private static func list(_ node: Node) -> String? {
+    guard let sequence = node.sequence else { return nil }
+    let parts = sequence.compactMap { $0.scalar?.string }
+    return parts.count == sequence.count && !parts.isEmpty ? parts.joined(separator: ",") : nil
   }
 
   /// A key that is none, with the closest that is one.
