@@ -53,10 +53,11 @@ public struct ElementwiseRule: Hashable, Sendable, CustomStringConvertible {
 
   /// Names that kernels use themselves where a snippet stands.
   public static let reservedNames: Set<String> = [
-    "T", "active", "alpha", "change", "column", "columns", "count", "d", "e", "end", "epsilon", "first",
-    "first_state", "frozen", "g", "gradient", "height", "index", "now", "numbers", "own", "pitch", "rate",
-    "rates", "records", "replica", "row", "s", "scale", "scales", "schedule", "second", "second_state",
-    "spans", "start", "step", "step_row", "steps", "tile", "w", "weight", "weights",
+    "T", "active", "alpha", "change", "column", "columns", "count", "d", "e", "end", "epsilon",
+    "first", "first_state", "frozen", "g", "gradient", "height", "index", "now", "numbers", "own",
+    "pitch", "rate", "rates", "records", "replica", "row", "s", "scale", "scales", "schedule",
+    "second", "second_state", "spans", "start", "step", "step_row", "steps", "tile", "w",
+    "weight", "weights",
   ]
 
   /// Kernels take two tensors of state.

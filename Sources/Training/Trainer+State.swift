@@ -143,7 +143,8 @@ extension Trainer {
   }
 
   private func namedState(of parameter: Parameter) -> [(name: String, tensor: Tensor)] {
-    zip(optimizer.rules(of: parameter).first?.stateNames ?? [], optimizer.state(of: parameter)).map {
+    zip(optimizer.rules(of: parameter).first?.stateNames ?? [], optimizer.state(of: parameter)).map
+    {
       ("\(parameter.name).\($0)", $1)
     }
   }

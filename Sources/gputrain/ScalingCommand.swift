@@ -111,7 +111,8 @@ struct ScalingCommand: PrintingCommand {
       network: network(width), baseNetwork: baseWidth.map(network),
       parametrizations: settings.parametrizations,
       ownBaseNetworks: Dictionary(
-        settings.parametrizations.compactMap { own in own.baseWidth.map { (own.name, network($0)) } }
+        settings.parametrizations.compactMap { own in own.baseWidth.map { (own.name, network($0)) }
+        }
       ) { first, _ in first },
       rateRules: settings.rateRules,
       optimization: settings.optimization(optimizer, totalSteps: .max))

@@ -62,7 +62,9 @@ public struct StepBench: Sendable {
         "milliseconds_per_replica": timing.median / Double(Self.batches * replicas),
         "host_share": timing.hostShare,
         "parameters": Double(
-          groups[0].training.network.graph.parameters.reduce(0) { $0 + $1.shape.stored.reduce(1, *) }),
+          groups[0].training.network.graph.parameters.reduce(0) {
+            $0 + $1.shape.stored.reduce(1, *)
+          }),
         "launches": Double(cost.launches),
         "replicas_per_group": Double(groups[0].cells.count),
         "tensor_bytes": Double(compute.tensorBytes),

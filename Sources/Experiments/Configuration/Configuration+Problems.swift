@@ -124,9 +124,11 @@ extension Configuration {
 
   /// Warm-ups that are as long as a run of `steps` steps.
   func warmupProblems(of steps: Int) -> [SettingProblem] {
-    let schedules = [("schedule", schedule)] + groups.compactMap { group in
-      group.schedule.map { ("group", $0) }
-    }
+    let schedules =
+      [("schedule", schedule)]
+      + groups.compactMap { group in
+        group.schedule.map { ("group", $0) }
+      }
     return schedules.compactMap { name, schedule in
       guard case .steps(let warmup) = schedule.warmup, warmup >= steps else { return nil }
       return SettingProblem(

@@ -269,8 +269,8 @@ public enum TrainingLength: Hashable, Sendable {
 extension Configuration {
   /// Settings of runs that are trained for what comes out at their end; others are measured on the way.
   public static let ofWholeRuns: Set = [
-    "epochs", "schedule", "weight-decay", "decay-vectors", "clip-norm", "evaluate-every", "evaluate-batches",
-    "evaluate-train",
+    "epochs", "schedule", "weight-decay", "decay-vectors", "clip-norm", "evaluate-every",
+    "evaluate-batches", "evaluate-train",
   ]
 
   /// How long a run trains.
