@@ -28,7 +28,7 @@ struct SweepCommand: PrintingCommand {
             --epochs 5 --out runs/mine                # again: runs what is missing
           gputrain sweep --optimizer sgd,momentum --parametrization spectral
           gputrain sweep --scale depth=2,4,8          # along depth, not width
-        gputrain sweep --print-config > sweep.yaml  # every option, explained
+          gputrain sweep --print-config > sweep.yaml  # every option, explained
           gputrain sweep sweep.yaml --widths 64,128
       """)
 
