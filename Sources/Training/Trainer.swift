@@ -23,7 +23,7 @@ public final class Trainer {
   let optimizer: Optimizer
   /// What clips gradients, where any replica's are.
   let clipping: GradientClipping?
-  private let customRule: (any UpdateRule)?
+  let customRule: (any UpdateRule)?
   /// [parameter][replica].
   private let scalings: [[WidthScaling]]
   let compute: Compute
@@ -33,19 +33,19 @@ public final class Trainer {
   var losses = StepLosses()
   /// Rows of the parts of each step whose losses wait in `history`, a slot a part.
   private var waitingSizes: [[Int]] = []
-  private var waitingSlots = 0
-  private let recordedSteps = RecordedSteps()
+  var waitingSlots = 0
+  let recordedSteps = RecordedSteps()
   private var labels: [Int: Buffer<UInt32>] = [:]
   private var history: SumHistory?
   /// Begins with the first step that is trained here, after a restored state's.
   private var pace: ProgressPace?
   private var shuffle: RowShuffle?
-  private let parametrization: any Parametrization
+  let parametrization: any Parametrization
   /// Of the first replica.
-  private let optimization: Optimization
+  let optimization: Optimization
   /// What makes many steps a launch of rows that are bytes, or floats; `training` is nil where ordinary
   /// steps are taken.
-  private var onChip: (bytes: Bool, training: OnChipTraining?)?
+  var onChip: (bytes: Bool, training: OnChipTraining?)?
   /// The rows' order in an epoch.
   private var order: (epoch: Int, rows: DeviceRows.Order)?
   /// Steps whose losses wait on the device before they are read.
@@ -136,106 +136,6 @@ public final class Trainer {
   /// Rows of the batch that features are measured on.
   public static let probeRows = 32
 
-  /// One step on a batch; its loss goes to `slot` of `history`, a sum over the batch's rows.
-  ///
-  /// - input: [replica, batch, inputs]. labels: [replica, batch].
-  /// - Throws: `OpenCLError`, `CLBlastError`.
-  public func step(
-    _ input: Tensor, labels: Buffer<UInt32>, recordingTo history: SumHistory, slot: Int
-  ) throws {
-    try step(parts: [input.rows], recordingTo: history, slot: Varying(UInt32(slot))) { _ in
-      (input, labels)
-    }
-  }
-
-  /// One step on a batch that is computed in parts, of these rows.
-  ///
-  /// - slot: of the first part's loss; the others' follow.
-  /// - part: the input and the labels of some of the batch's rows.
-  private func step(
-    parts: [Int], recordingTo history: SumHistory, slot: Varying<UInt32>,
-    part: (Range<Int>) throws -> (input: Tensor, labels: Buffer<UInt32>)
-  ) throws {
-    let diagnostics = diagnostics.flatMap { $0.isDue(step: step) ? $0 : nil }
-    try diagnostics?.measure(step: step)
-    let total = parts.reduce(0, +)
-    let collected = parts.count == 1 && clipping == nil ? nil : CollectedGradients(compute: compute)
-    var first = 0
-    for (index, rows) in parts.enumerated() {
-      let (input, labels) = try part(first..<first + rows)
-      first += rows
-      let pass = try network(input)
-      let batch = try loss(
-        pass.output, labels,
-        record: LossRecord(
-          history, slot: index == 0 ? slot : Varying(slot.value + UInt32(index)),
-          active: optimizer.active))
-      guard let collected else {
-        try optimizer.beginStep(observer: diagnostics)
-        try pass.backward(batch.gradient, receive: optimizer.update)
-        break
-      }
-      try pass.backward(batch.gradient) { parameter, gradient in
-        if optimizer.isFrozen(parameter) { return }
-        if parts.count == 1 {
-          collected.take(parameter, gradient)
-        } else {
-          try collected.add(parameter, gradient, share: Float(rows) / Float(total))
-        }
-      }
-    }
-    if let collected {
-      let scales = try clipping?.scales(of: collected, by: optimizer, slot: slot)
-      try optimizer.beginStep(observer: diagnostics, gradientScale: scales)
-      try collected.handOver(to: optimizer.update)
-    }
-    try diagnostics?.finishStep()
-  }
-
-  /// One step of `train` on a batch of `size` rows: its launches again where they are recorded and
-  /// nothing is measured.
-  private func step(
-    _ size: Int, of rows: DeviceRows, _ order: DeviceRows.Order, at offset: Int,
-    recordingTo history: SumHistory
-  ) throws {
-    let parts = parts(of: size)
-    recordedSteps.offset.value = UInt32(offset)
-    recordedSteps.slot.value = UInt32(waitingSlots)
-    func workOut() throws {
-      try step(parts: parts, recordingTo: history, slot: recordedSteps.slot) { part in
-        let labels = try batchLabels(part.count * seeds.count)
-        let first =
-          part.lowerBound == 0
-          ? recordedSteps.offset : Varying(recordedSteps.offset.value + UInt32(part.lowerBound))
-        let input = try rows.gather(
-          order, offset: first, rows: part.count, labels: labels, compute: compute)
-        return (input, labels)
-      }
-    }
-    // Places of parts behind the first are not among what may vary.
-    guard compute.recordsSteps, parts.count == 1, diagnostics?.isDue(step: step) != true
-    else { return try workOut() }
-    if let recorded = recordedSteps.step(of: size, on: rows) {
-      try optimizer.beginStep()
-      return try recorded.replay()
-    }
-    try optimizer.prepareStep()
-    try recordedSteps.record(size, compute: compute, workOut)
-  }
-
-  /// The parts that a batch of `rows` is computed in.
-  private func parts(of rows: Int) -> [Int] {
-    let most = configuration.microBatch ?? rows
-    return stride(from: 0, to: rows, by: most).map { min(most, rows - $0) }
-  }
-
-  /// Slots of losses that wait on the device.
-  private static func waitingCapacity(_ configuration: TrainingConfiguration, _ steps: Int) -> Int {
-    let parts =
-      (configuration.batchSize - 1) / (configuration.microBatch ?? configuration.batchSize) + 1
-    return max(parts, min(steps * parts, mostWaitingLosses))
-  }
-
   /// Trains until `steps` steps have been made in all, epoch after epoch, without waiting for the
   /// device between them.
   ///
@@ -313,42 +213,8 @@ public final class Trainer {
     }
   }
 
-  /// Whether steps so far have been made many a launch, where nothing came between.
-  package var trainsOnChip: Bool { onChip?.training != nil }
-
   /// Whether steps of some batch size have been recorded, and their launches are made again.
   package var repeatsSteps: Bool { recordedSteps.areThere }
-
-  /// What makes many steps a launch; nil where ordinary steps are taken. Tried when first asked for.
-  private func onChip(_ rows: DeviceRows) -> OnChipTraining? {
-    if let onChip, onChip.bytes == rows.isBytes { return onChip.training }
-    var tried = configuration
-    tried.optimization = optimization
-    let trial = OnChipTrial(
-      configuration: tried, customRule: customRule, parametrization: parametrization,
-      bytes: rows.isBytes)
-    let plan = sharedNumbers.flatMap {
-      compute.onChipPlan(trial, rule: $0.rule, graph: network.graph, steps: totalSteps)
-    }
-    trainOnChip(plan, bytes: rows.isBytes)
-    return onChip?.training
-  }
-
-  /// Takes on-chip steps by `plan` from now on; nil for ordinary ones.
-  func trainOnChip(_ plan: OnChipPlan?, bytes: Bool) {
-    var training: OnChipTraining?
-    if let plan, let sharedNumbers {
-      training = OnChipTraining(
-        plan, network: network, optimizer: optimizer, numbers: sharedNumbers, compute: compute)
-    }
-    onChip = (bytes, training)
-  }
-
-  /// The numbers of the rule that updates all parameters, where nothing has to see their gradients.
-  private var sharedNumbers: RuleNumbers? {
-    clipping == nil && parts(of: configuration.batchSize).count == 1
-      ? optimizer.sharedNumbers(of: network.parameters) : nil
-  }
 
   /// One pass over the data, or what of it fits `totalSteps`; the rest of the epoch under way where
   /// `progress` ended one, or a restored state stands in one.

@@ -48,7 +48,7 @@ import Training
       case "train":
         ["device 0: ", "group 1 of 1", "files: config.json, metrics.jsonl, result.json"]
       case "check", "figures": ["device 0: ", "memory: ", "files of kernels in "]
-      case "scaling": ["network: 64–1024–1024–1024–1024–10, rules: sp, ntp, mup"]
+      case "scaling": ["network: 4 hidden layers of the width, rules: sp, ntp, mup"]
       case "devices": ["cl_khr_"]
       default: ["device 0: ", "compiled kernels: "]
       }

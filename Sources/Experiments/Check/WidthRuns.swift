@@ -93,7 +93,9 @@ public struct WidthRuns {
   func records(
     every: Int, progress: (WidthProgress) throws -> Void
   ) throws -> [[DiagnosticRecord]] {
-    let place = directory ?? Self.temporaryDirectory()
+    // Other settings or data in the same directory have a store of their own.
+    let place =
+      directory?.appendingPathComponent(experiment.identifier) ?? Self.temporaryDirectory()
     defer { if directory == nil { try? FileManager.default.removeItem(at: place) } }
     let sweep = try Sweep(
       experiment: experiment, grid: grid, data: data, directory: place, compute: compute,
@@ -117,7 +119,12 @@ public struct WidthRuns {
         try sweep.store.records(for: RunConfiguration(experiment, cell(width: width, seed: seed)))
       }
     }
-    return DiagnosticRecord.records(of: runs, names: experiment.settings.layerNames)
+    let total = experiment.totalSteps
+    let divergence = try sweep.summarize().compactMap(\.result.divergedAtStep).min()
+    return DiagnosticRecord.records(
+      of: runs, names: experiment.settings.layerNames,
+      steps: Array(stride(from: 0, to: total, by: every)) + [total],
+      divergence: divergence)
   }
 
   private var grid: SweepGrid {

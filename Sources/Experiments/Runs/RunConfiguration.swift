@@ -145,3 +145,18 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
     return hash.hexadecimal
   }
 }
+
+extension Experiment {
+  /// A name of the settings and facts, 16 hexadecimal digits, in the way of a run's.
+  var identifier: String {
+    struct Identity: Encodable {
+      let facts: Facts
+      let settings: [String: JSONValue]
+    }
+    guard let data = try? CanonicalJSON.compact(Identity(facts: facts, settings: settings.changes))
+    else { preconditionFailure("an experiment holds a non-finite number: \(self)") }
+    var hash = FNV1a()
+    hash.combine(Array(data))
+    return hash.hexadecimal
+  }
+}

@@ -41,25 +41,28 @@ extension DiagnosticRecord {
   /// What was measured of runs, the inverse of `values(replica:)` for several at once.
   ///
   /// - runs: [group][run]: a run's records, of measurements and others.
-  /// - names: the layers' paths.
-  /// - Returns: [group][step]: the steps are those at which any run was measured, and what only some
-  ///   runs have a value of is NaN in the others.
-  static func records(of runs: [[[RunRecord]]], names: [String]) -> [[DiagnosticRecord]] {
+  /// - names: the layers' paths. steps: those that runs were to be measured after.
+  /// - divergence: the first step at which a run has diverged, if any has.
+  /// - Returns: [group][step]: what only some runs have a value of is NaN in the others, and from the
+  ///   divergence on whatever has no value.
+  static func records(
+    of runs: [[[RunRecord]]], names: [String], steps: [Int], divergence: Int?
+  ) -> [[DiagnosticRecord]] {
     let measured = runs.map { group in
       group.map { run in
         let own = run.filter { $0.values.keys.contains { $0.contains("/") } }
         return Dictionary(own.map { ($0.step, $0.values) }) { $0.merging($1) { first, _ in first } }
       }
     }
-    let steps = Set(measured.joined().flatMap(\.keys)).sorted()
     return measured.map { group in
       steps.map { step in
         let present = Set(measured.joined().flatMap { ($0[step] ?? [:]).keys })
+        let hasDiverged = divergence.map { step >= $0 } ?? false
         return DiagnosticRecord(
           step: step, names: names,
           layers: names.map { name in
             let quantities = DiagnosticQuantity.allCases.filter {
-              present.contains("\(name)/\($0.rawValue)")
+              hasDiverged || present.contains("\(name)/\($0.rawValue)")
             }
             return Dictionary(
               uniqueKeysWithValues: quantities.map { quantity in

@@ -39,6 +39,7 @@ import Testing
     let length = command.contains("--epochs") ? "--epochs 1" : "--steps 12"
     return switch name {
     case _ where words.contains("help"): ""
+    case "sweep" where words.contains("--scale"): "--widths 8 --seeds 1 \(length)"
     case "sweep": "--widths 8,16 --seeds 1 --depth 2 \(length)"
     case "train": command.contains("--resume") ? "" : "--width 32 \(length)"
     case "check": "--widths 32,64 --seeds 2"
