@@ -176,7 +176,8 @@ import Testing
           // Smooth: where a ReLU's kink lies between two roundings, networks go ways of their own.
           Self.small + [
             // So do trainings at the highest rates.
-            "--log2-lr", "-10:-7:3", "--activation", "tanh", "--gemm", route, "--device", "cpu", "--out", out.path,
+            "--log2-lr", "-10:-7:3", "--activation", "tanh", "--gemm", route, "--device", "cpu",
+            "--out", out.path,
           ])
         #expect(result.status == 0, "\(result.errors)")
         losses.append(try summary(out).dropFirst().map { try #require(Double($0[9])) })
