@@ -12,9 +12,4 @@ public struct RateMultiplier: Codable, Hashable, Sendable {
     precondition(factor >= 0 && factor.isFinite, "a learning rate's factor of \(factor)")
     (self.place, self.factor) = (place, factor)
   }
-
-  /// Whether the factor is for the tensor of this name and role.
-  public func applies(to name: String, role: LayerRole) -> Bool {
-    RateRule.applies(place, to: name, role: role)
-  }
 }

@@ -66,9 +66,6 @@ public struct ElementwiseRule: Hashable, Sendable, CustomStringConvertible {
   /// Numbers of a step: the schedule's factor and the corrections.
   var stepNumbers: Int { 1 + corrections.count }
 
-  /// Bytes of state that are read and written for each element of the weight.
-  var stateBytes: Int { state.count * MemoryLayout<Float>.size }
-
   /// The macros that Kernels/rules.cl makes the kernels of.
   var macros: String {
     func floats(_ names: [String], _ array: String, from first: Int) -> String {

@@ -60,12 +60,8 @@ import Testing
 
   init() throws {
     compute = try Compute(device: .find(.best))
-    var random = Philox(seed: 3, stream: 0)
-    let values = (0..<60 * 6).map { _ in random.uniform(-1, 1) }
     rows = try DeviceRows(
-      .floats(values), labels: (0..<60).map { UInt32($0 % 3) },
-      scale: [Float](repeating: 1, count: 6), shift: [Float](repeating: 0, count: 6),
-      compute: compute)
+      random: 3, inputs: 6, labels: (0..<60).map { $0 % 3 }, compute: compute)
   }
 
   func network(_ width: Int) -> any Architecture {

@@ -13,12 +13,8 @@ import Testing
 
   init() throws {
     compute = try Compute(device: .find(.best))
-    var random = Philox(seed: 21, stream: 0)
     rows = try DeviceRows(
-      .floats((0..<Self.count * 6).map { _ in random.uniform(-1, 1) }),
-      labels: (0..<UInt32(Self.count)).map { $0 * 5 % 3 },
-      scale: [Float](repeating: 1, count: 6), shift: [Float](repeating: 0, count: 6),
-      compute: compute)
+      random: 21, inputs: 6, labels: (0..<UInt32(Self.count)).map { $0 * 5 % 3 }, compute: compute)
   }
 
   /// Four batches of 16, and one of 6.

@@ -13,11 +13,8 @@ import Testing
 
   init() throws {
     compute = try Compute(device: .find(.best))
-    var random = Philox(seed: 12, stream: 0)
     rows = try DeviceRows(
-      .floats((0..<70 * 6).map { _ in random.uniform(-1, 1) }),
-      labels: (0..<70).map { $0 % 3 }, scale: [Float](repeating: 1, count: 6),
-      shift: [Float](repeating: 0, count: 6), compute: compute)
+      random: 12, inputs: 6, labels: (0..<70).map { $0 % 3 }, compute: compute)
   }
 
   private struct Stopped: Error {}

@@ -17,11 +17,7 @@ public struct StepCost: Sendable {
   /// - Throws: `UnknownParametrizationError`; `OpenCLError`.
   public init(of group: RunGroup, inputs: Int, device: Device) throws {
     let recording = Recording()
-    let facts = group.experiment.facts
-    let compute = try Compute(
-      recording: recording, device: device,
-      multiplier: Compute.MultiplierChoice(rawValue: facts.gemm) ?? .automatic,
-      precision: facts.precision)
+    let compute = try Compute(recording: recording, device: device, group.experiment.facts)
     let count = 2 * group.experiment.settings.batchSize
     let rows = try DeviceRows(
       .floats([Float](repeating: 0, count: count * inputs)),
@@ -36,5 +32,16 @@ public struct StepCost: Sendable {
     launches = recording.launches - before.0
     operations = recording.productOperations - before.1
     bytes = Double(recording.accessedBytes - before.2)
+  }
+}
+
+extension Compute {
+  /// A computation that is counted, by the GEMM backend that `facts` have.
+  ///
+  /// - Throws: as other computations.
+  convenience init(recording: Recording, device: Device, _ facts: Facts) throws {
+    try self.init(
+      recording: recording, device: device,
+      multiplier: MultiplierChoice(rawValue: facts.gemm) ?? .automatic, precision: facts.precision)
   }
 }

@@ -9,7 +9,8 @@ extension Configuration {
   public func problems(
     parametrizations names: [String], optimizers: [OptimizerKind], widest: Int
   ) -> [SettingProblem] {
-    parametrizationProblems(names, optimizers) + networkProblems(widest: max(baseWidth, widest))
+    parametrizationProblems(names, optimizers + groups.compactMap(\.optimizer))
+      + networkProblems(widest: max(baseWidth, widest))
       + selectorProblems + trainingProblems(optimizers) + optimizationProblems(optimizers)
   }
 
@@ -31,7 +32,7 @@ extension Configuration {
             "optimizer",
             "parametrization \(name) is for updates of family \(family.rawValue), got "
               + "\(other.rawValue) of family \(other.family.rawValue)",
-            involved: ["parametrization", "parametrizations"]))
+            involved: ["parametrization", "parametrizations", "group"]))
       }
     }
     for rule in rateRules {

@@ -22,7 +22,6 @@ extension Configuration {
   /// What makes no sense together of the settings that say how parameters are updated.
   func optimizationProblems(_ optimizers: [OptimizerKind]) -> [SettingProblem] {
     var problems: [SettingProblem] = []
-    let used = optimizers + groups.compactMap(\.optimizer)
     for name in hyperparameters.given
     where !optimizers.contains(where: { $0.hyperparameters.contains(name) }) {
       let having = OptimizerKind.allCases.filter { $0.hyperparameters.contains(name) }
@@ -51,16 +50,6 @@ extension Configuration {
           SettingProblem(
             "group", "\(own.optimizer.rawValue) takes decay beside its update only",
             involved: ["weight-decay"]))
-      }
-    }
-    for name in Set(used.map(\.family)).count > 1 ? parametrizations : [] {
-      if let family = name.family, let other = used.first(where: { $0.family != family }) {
-        problems.append(
-          SettingProblem(
-            "group",
-            "parametrization \(name.name) is for updates of family \(family.rawValue), got "
-              + "\(other.rawValue) of family \(other.family.rawValue)",
-            involved: ["optimizer", "parametrizations"]))
       }
     }
     if let microBatch, microBatch > batchSize {

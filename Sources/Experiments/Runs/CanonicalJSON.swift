@@ -1,4 +1,5 @@
 import Foundation
+import OpenCL
 
 /// The one JSON form of configurations, results and records.
 ///
@@ -9,6 +10,17 @@ enum CanonicalJSON {
   /// One line, what identifiers are hashed from and what `metrics.jsonl` holds.
   static func compact(_ value: some Encodable) throws -> Data {
     try encode(value, [.sortedKeys, .withoutEscapingSlashes])
+  }
+
+  /// A name of the value, 16 hexadecimal digits: FNV-1a, 64 bits, of `compact`. Traps where it cannot be
+  /// written, which no value of numbers and texts can be.
+  static func fingerprint(_ value: some Encodable) -> String {
+    guard let data = try? compact(value) else {
+      preconditionFailure("a value that is no JSON: \(value)")
+    }
+    var hash = FNV1a()
+    hash.combine(Array(data))
+    return hash.hexadecimal
   }
 
   /// For people to read; ends in a newline.

@@ -1,5 +1,4 @@
 import Foundation
-import OpenCL
 import Training
 
 /// What sets one run of a sweep apart from the others.
@@ -134,15 +133,8 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
   /// Canonical is: keys sorted, no spaces, absent values left out. Not cryptographic: a store
   /// compares configurations, so a collision is an error and never a wrong result.
   public var identifier: String {
-    let identity = Identity(
-      cell: cell, facts: experiment.facts, settings: experiment.settings.changes)
-    // Every value was checked finite when it was made; encoding such a value cannot fail.
-    guard let data = try? CanonicalJSON.compact(identity) else {
-      preconditionFailure("configuration holds a non-finite number: \(self)")
-    }
-    var hash = FNV1a()
-    hash.combine(Array(data))
-    return hash.hexadecimal
+    CanonicalJSON.fingerprint(
+      Identity(cell: cell, facts: experiment.facts, settings: experiment.settings.changes))
   }
 }
 
@@ -153,10 +145,6 @@ extension Experiment {
       let facts: Facts
       let settings: [String: JSONValue]
     }
-    guard let data = try? CanonicalJSON.compact(Identity(facts: facts, settings: settings.changes))
-    else { preconditionFailure("an experiment holds a non-finite number: \(self)") }
-    var hash = FNV1a()
-    hash.combine(Array(data))
-    return hash.hexadecimal
+    return CanonicalJSON.fingerprint(Identity(facts: facts, settings: settings.changes))
   }
 }

@@ -54,9 +54,11 @@ extension DiagnosticRecord {
         return Dictionary(own.map { ($0.step, $0.values) }) { $0.merging($1) { first, _ in first } }
       }
     }
+    let found = steps.map { step in
+      Set(measured.joined().flatMap { ($0[step] ?? [:]).keys })
+    }
     return measured.map { group in
-      steps.map { step in
-        let present = Set(measured.joined().flatMap { ($0[step] ?? [:]).keys })
+      zip(steps, found).map { step, present in
         let hasDiverged = divergence.map { step >= $0 } ?? false
         return DiagnosticRecord(
           step: step, names: names,

@@ -92,10 +92,7 @@ public struct MemoryPlan {
     let recording = Recording()
     let group = RunGroup(experiment: experiment, cells: Array(cells))
     let experiment = group.own
-    let compute = try Compute(
-      recording: recording, device: device,
-      multiplier: Compute.MultiplierChoice(rawValue: experiment.facts.gemm) ?? .automatic,
-      precision: experiment.facts.precision)
+    let compute = try Compute(recording: recording, device: device, experiment.facts)
     let train = try Self.rows(
       of: experiment.facts.data.trainCount, by: experiment.settings.batchSize,
       experiment.facts.data.inputs, compute)

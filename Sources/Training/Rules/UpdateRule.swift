@@ -96,11 +96,10 @@ public struct UpdateStep {
 
   /// Updates `weight` by the elementwise rule: in the gradient's product where it comes by its factors.
   func apply(
-    to weight: Tensor, gradient: ParameterGradient, state: [Tensor], scale: Tensor? = nil,
-    compute: Compute
+    to weight: Tensor, gradient: ParameterGradient, state: [Tensor], compute: Compute
   ) throws -> Tensor? {
     let update = WeightUpdate(
-      numbers, state: state, rates: rates, active: active, gradientScale: scale ?? gradientScale)
+      numbers, state: state, rates: rates, active: active, gradientScale: gradientScale)
     switch gradient {
     case .factors(let delta, let input, let scale):
       return try compute.apply(
