@@ -1,6 +1,6 @@
 # make run ARGS="…"   set up, build, run gputrain
 # make test           set up, build, run every test
-# make check          what CI runs: format, build, tests, documentation
+# make check          what CI runs: format, documentation, build, tests
 # make docs           the documentation's pages, into .build/docs; its warnings are errors
 # make test-import    import this package from others, by URL and by path
 # make dist           a folder to run on machines that have only a GPU's driver, or nothing
@@ -50,8 +50,8 @@ format:
 
 check: setup
 	$(MAKE) lint
-	$(MAKE) test
 	$(MAKE) docs
+	$(MAKE) test
 
 dist:
 	@bash Scripts/setup.sh dist

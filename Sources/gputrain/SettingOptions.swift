@@ -90,7 +90,7 @@ struct SettingOptions<Selection: SettingSelection>: ParsableArguments, CustomRef
 }
 
 /// A section of a help text as a type: the titles of option groups belong to types.
-protocol HelpSection { static var section: SettingSection? { get } }
+protocol HelpSection: Sendable { static var section: SettingSection? { get } }
 
 /// The sections; a setting without one is among the command's own options.
 enum HelpSections {

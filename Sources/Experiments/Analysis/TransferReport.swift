@@ -161,33 +161,41 @@ extension SummaryRow {
   /// The same row with its place on the axes as width and log2 of the rate; nil where the run is not
   /// along these axes.
   func point(on axes: SweepAxes) -> SummaryRow? {
-    let own = overrides ?? [:]
-    guard Set(own.keys) == axes.names else { return nil }
-    if own.isEmpty { return self }
-    let scale = axes.scale.map { own[$0]?.quantity.flatMap { Int(exactly: $0) } } ?? width
-    let tuned =
-      axes.tune.map { own[$0]?.quantity.map { SweepGrid.canonicalRate(log2($0)) } }
-      ?? log2LearningRate
-    guard let scale, let tuned else { return nil }
-    return SummaryRow(
-      parametrization: parametrization, optimizer: optimizer, width: scale, depth: depth,
-      log2LearningRate: tuned, seed: seed, run: run, result: result, overrides: overrides)
+    let place = axes.place(
+      width: width, log2LearningRate: log2LearningRate, overrides: overrides ?? [:])
+    return place.map { scale, tuned in
+      SummaryRow(
+        parametrization: parametrization, optimizer: optimizer, width: scale, depth: depth,
+        log2LearningRate: tuned, seed: seed, run: run, result: result, overrides: overrides)
+    }
   }
 }
 
 extension RunCell {
   /// The same cell with its place on the axes as width and log2 of the rate, as of rows.
   func point(on axes: SweepAxes) -> RunCell? {
-    let row = SummaryRow(
-      parametrization: parametrization, optimizer: optimizer, width: width, depth: 1,
-      log2LearningRate: log2LearningRate, seed: seed, run: "",
-      result: RunResult(epochs: 0, steps: 0, outcome: .failed, seconds: 0, device: ""),
-      overrides: overrides)
-    return row.point(on: axes).map {
+    let place = axes.place(width: width, log2LearningRate: log2LearningRate, overrides: overrides)
+    return place.map { scale, tuned in
       RunCell(
-        parametrization: parametrization, optimizer: optimizer, width: $0.width,
-        log2LearningRate: $0.log2LearningRate, seed: seed)
+        parametrization: parametrization, optimizer: optimizer, width: scale,
+        log2LearningRate: tuned, seed: seed)
     }
+  }
+}
+
+extension SweepAxes {
+  /// Where a run is on the axes, the scale's value and log2 of the tuned one; nil where it is not along
+  /// them.
+  func place(
+    width: Int, log2LearningRate: Double, overrides: [String: JSONValue]
+  ) -> (scale: Int, tuned: Double)? {
+    guard Set(overrides.keys) == names else { return nil }
+    let scale = scale.map { overrides[$0]?.quantity.flatMap { Int(exactly: $0) } } ?? width
+    let tuned =
+      tune.map { overrides[$0]?.quantity.map { SweepGrid.canonicalRate(log2($0)) } }
+      ?? log2LearningRate
+    guard let scale, let tuned else { return nil }
+    return (scale, tuned)
   }
 }
 

@@ -114,18 +114,23 @@ public struct SettingDeclaration: Sendable {
 ///
 ///     private let dataSection = SettingSection.data
 public enum SettingSection: String, CaseIterable, Hashable, Sendable {
-  /// What a command compares, or the one run it makes.
+  /// What a sweep compares.
   case sweep = "Sweep"
+  /// The one run that a command makes.
   case run = "Run"
-  /// What is trained.
+  /// What is trained on.
   case data = "Data"
+  /// What is trained: the architecture and its extents.
   case network = "Network"
+  /// How initial values and rates scale with the network.
   case scaling = "Scaling"
-  /// How it is trained.
+  /// How long, and in which batches.
   case training = "Training"
+  /// How parameters are updated.
   case optimizer = "Optimizer"
-  /// Where it is computed, and what is left.
+  /// Where it is computed.
   case device = "Device"
+  /// What is measured, and where results are left.
   case results = "Results"
 }
 
