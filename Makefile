@@ -1,5 +1,6 @@
 # make run ARGS="…"   set up, build, run gputrain
 # make test           set up, build, run every test
+# make test-fast      the tests that launch no program, in a minute after the build
 # make check          what CI runs: format, documentation, build, tests
 # make docs           the documentation's pages, into .build/docs; its warnings are errors
 # make test-import    import this package from others, by URL and by path
@@ -21,7 +22,7 @@ PROGRAM ?= .build/release/gputrain
 # Laid out as under PREFIX.
 SHARE := .build/share
 
-.PHONY: run build test test-import check docs dist dist-test gpu-check gpu-bundle gpu-bundle-test format lint setup man completions install
+.PHONY: run build test test-fast test-import check docs dist dist-test gpu-check gpu-bundle gpu-bundle-test format lint setup man completions install
 
 setup:
 	@bash Scripts/setup.sh
@@ -34,6 +35,9 @@ run: setup
 
 test: setup
 	$(SWIFT) test
+
+test-fast: setup
+	$(SWIFT) test --skip CommandTests
 
 # Packages made for it build all of this one, twice.
 test-import: setup

@@ -106,7 +106,7 @@ struct CheckCommand: PrintingCommand {
       seeds: (1...axes.seeds).map(UInt64.init), data: data, compute: compute,
       memory: request.memoryPlan(compute),
       directory: directory.appendingPathComponent("training"))
-    let display = WidthDisplay()
+    let display = WidthDisplay(directory: directory)
     let report = try SpectralCheck(runs).run(progress: display.show)
     display.end()
     print(

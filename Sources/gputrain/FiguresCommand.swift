@@ -128,7 +128,7 @@ struct FiguresCommand: PrintingCommand {
       width: axes.spectrumWidth,
       batchSizes: batches, data: data, compute: compute)
     try figures.write(spectrum)
-    let display = WidthDisplay()
+    let display = WidthDisplay(directory: figures.directory)
     let learning = try FeatureLearning(
       names.map {
         try WidthRuns(

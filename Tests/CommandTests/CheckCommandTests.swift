@@ -50,6 +50,27 @@ import Testing
     }
   }
 
+  /// Ctrl-C when a width is done: the same command goes on from there, and says what it would have.
+  @Test func stoppedCheck_goesOn() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let long = Self.small + ["--parametrization", "mup", "--steps", "400", "--json"]
+      let broken = directory.appendingPathComponent("broken")
+      let training = broken.appendingPathComponent("training")
+      let stopped = try CommandRunner.run(
+        long + ["--out", broken.path], signal: (SIGINT, 0),
+        once: {
+          FileManager.default.enumerator(at: training, includingPropertiesForKeys: nil)?
+            .contains { ($0 as? URL)?.lastPathComponent == "result.json" } ?? false
+        })
+      #expect(stopped.status == 130 && stopped.output.isEmpty, "\(stopped.errors)")
+      #expect(stopped.errors.contains("--out \(broken.path) runs the rest"), "\(stopped.errors)")
+      let rest = try CommandRunner.run(long + ["--out", broken.path])
+      let whole = try CommandRunner.run(
+        long + ["--out", directory.appendingPathComponent("whole").path])
+      #expect(rest.status == whole.status && rest.output == whole.output)
+    }
+  }
+
   @Test(
     arguments: [
       (["--widths", "64"], ["--widths", "two different"]),

@@ -101,6 +101,14 @@ enum CommandRunner {
     return String(decoding: data, as: UTF8.self)
   }
 
+  /// Where a program of the machine is; nil where it is not installed.
+  static func installed(_ program: String) -> URL? {
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    return (path.split(separator: ":").map(String.init) + ["/bin", "/usr/bin", "/usr/local/bin"])
+      .map { URL(fileURLWithPath: $0).appendingPathComponent(program) }
+      .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+  }
+
   /// Calls `body` with a directory that is gone afterwards.
   static func withTemporaryDirectory<Result>(_ body: (URL) throws -> Result) throws -> Result {
     let directory = FileManager.default.temporaryDirectory

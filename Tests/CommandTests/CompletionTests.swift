@@ -49,18 +49,14 @@ import Testing
     }
   }
 
-  /// Runs a shell's script; nil where the shell is not installed.
+  /// Runs an installed shell's script.
   private func run(_ shell: String, _ arguments: [String], in directory: URL) throws
-    -> CommandResult?
+    -> CommandResult
   {
-    let places = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]
-    guard
-      let path = places.map({ "\($0)/\(shell)" })
-        .first(where: FileManager.default.isExecutableFile)
-    else { return nil }
+    let executable = try #require(CommandRunner.installed(shell))
     let variables = ProcessInfo.processInfo.environment
     return try CommandRunner.run(
-      arguments, executable: URL(fileURLWithPath: path), in: directory,
+      arguments, executable: executable, in: directory,
       environment: [
         "PATH": "\(CommandRunner.products.path):\(variables["PATH"] ?? "")",
         "HOME": directory.path, "XDG_CONFIG_HOME": directory.path, "TERM": "dumb",
@@ -69,9 +65,10 @@ import Testing
 
   private func quoted(_ text: String) -> String { "'\(text)'" }
 
-  @Test func bash_offersWhatFits() throws {
+  @Test(.enabled(if: CommandRunner.installed("bash") != nil))
+  func bash_offersWhatFits() throws {
     try withFiles { directory in
-      guard let syntax = try run("bash", ["-n", "_gputrain.bash"], in: directory) else { return }
+      let syntax = try run("bash", ["-n", "_gputrain.bash"], in: directory)
       #expect(syntax.status == 0 && syntax.errors.isEmpty, "\(syntax.errors)")
       var script = """
         . ./_gputrain.bash
@@ -89,15 +86,15 @@ import Testing
 
           """
       }
-      let result = try #require(
-        try run("bash", ["--norc", "--noprofile", "-c", script], in: directory))
+      let result = try run("bash", ["--norc", "--noprofile", "-c", script], in: directory)
       check(result.output.split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
     }
   }
 
-  @Test func fish_offersWhatFits() throws {
+  @Test(.enabled(if: CommandRunner.installed("fish") != nil))
+  func fish_offersWhatFits() throws {
     try withFiles { directory in
-      guard let syntax = try run("fish", ["-n", "_gputrain.fish"], in: directory) else { return }
+      let syntax = try run("fish", ["-n", "_gputrain.fish"], in: directory)
       #expect(syntax.status == 0 && syntax.errors.isEmpty, "\(syntax.errors)")
       // What the program itself is asked for, fish completes in an interactive shell only.
       let cases = Self.cases.filter {
@@ -107,11 +104,10 @@ import Testing
         let line = (["gputrain"] + words).joined(separator: " ")
         return "echo (complete -C \(quoted(line)) | string replace -r '\\t.*' '' | string join '|')"
       }
-      let result = try #require(
-        try run(
-          "fish",
-          ["--no-config", "-c", (["source _gputrain.fish"] + script).joined(separator: "\n")],
-          in: directory))
+      let result = try run(
+        "fish",
+        ["--no-config", "-c", (["source _gputrain.fish"] + script).joined(separator: "\n")],
+        in: directory)
       check(
         result.output.split(separator: "\n", omittingEmptySubsequences: false).map(String.init),
         cases)
@@ -140,11 +136,10 @@ import Testing
 
   /// zsh completes in a terminal only: in one of its own, where the one candidate that fits is put
   /// in. On a busy machine that takes its time.
-  @Test func zsh_completesWhatAloneFits() throws {
+  @Test(.enabled(if: CommandRunner.installed("zsh") != nil))
+  func zsh_completesWhatAloneFits() throws {
     try withFiles { directory in
-      guard let syntax = try run("zsh", ["-f", "-n", "_gputrain.zsh"], in: directory) else {
-        return
-      }
+      let syntax = try run("zsh", ["-f", "-n", "_gputrain.zsh"], in: directory)
       #expect(syntax.status == 0 && syntax.errors.isEmpty, "\(syntax.errors)")
       try FileManager.default.moveItem(
         at: directory.appendingPathComponent("_gputrain.zsh"),
@@ -155,8 +150,7 @@ import Testing
         let start = (["gputrain"] + words.dropLast()).joined(separator: " ")
         return ["\(start) \(words.last!)", "\(start) \(offered[0])"]
       }
-      let result = try #require(
-        try run("zsh", ["-f", "-c", Self.zshScript, "zsh"] + arguments, in: directory))
+      let result = try run("zsh", ["-f", "-c", Self.zshScript, "zsh"] + arguments, in: directory)
       #expect(result.output == String(repeating: "right\n", count: cases.count), "\(result.output)")
     }
   }

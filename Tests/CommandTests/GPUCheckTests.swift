@@ -1,14 +1,9 @@
 import Foundation
 import Testing
 
-/// Whether there is a Python for the scripts of `make gpu-check`.
-private let hasPython =
-  (try? CommandRunner.run(
-    ["python3", "-c", ""], executable: URL(fileURLWithPath: "/usr/bin/env")))?.status == 0
-
 /// `make gpu-check`: its page, and that no part that fails or hangs loses the others. Whatever it would
 /// ask of a GPU, a shell script answers here.
-@Suite(.enabled(if: hasPython)) struct GPUCheckTests {
+@Suite(.enabled(if: CommandRunner.installed("python3") != nil)) struct GPUCheckTests {
   private static let scripts = ReadmeShell.root.appendingPathComponent("Benchmarks/GPU")
 
   private func python(

@@ -94,8 +94,8 @@ import Testing
     #expect(InlineDrawing(svg: "gnuplot: no", id: "p", title: "", description: "").node == nil)
   }
 
-  @Test func png_isPartOfThePage() throws {
-    guard let gnuplot = ReportFixture.installed else { return }
+  @Test(.enabled(if: ReportFixture.installed != nil)) func png_isPartOfThePage() throws {
+    let gnuplot = try #require(ReportFixture.installed)
     try Fixture.inDirectory { directory in
       let plot = Plot(
         id: "p", title: "T", description: "D", x: Plot.Axis(label: "x"),
