@@ -2,73 +2,89 @@ import Foundation
 
 /// How the best learning rate moves with width.
 public struct Drift: Codable, Hashable, Sendable {
-  /// A 95 % interval, in octaves per doubling.
-  public struct Interval: Codable, Hashable, Sendable {
-    /// Its lower end.
-    public let lower: Double
-    /// Its upper end.
-    public let upper: Double
-  }
-
   /// Octaves of learning rate per doubling of width; negative where wide models want less.
   public let octavesPerDoubling: Double
-  /// The 95 % interval; nil where fewer than two seeds are complete, or where the best rate of
-  /// some width is at the edge of the grid, as the drift is then only a bound.
+  /// The 90 % interval; nil for fewer than two seeds, or where the best rate of some width is at the
+  /// edge of the grid, as the drift is then only a bound.
   public let interval: Interval?
-  /// The seeds that count: those with an optimum at every width.
+  /// The seeds that count.
   public let seeds: Int
 
-  /// The least-squares slope of the optimum against log2 of the width.
+  /// The least-squares slope of the optimum against log2 of the width:
   ///
-  ///     d_k = Σ_w c_w·r_kw,  c_w = (x_w − x̄)/Σ(x − x̄)²,  x_w = log2 w
-  ///     d = mean_k d_k,  interval d ± √((t·s/√K)² + (1.96)²·Σ_w c_w²·q_w²)
+  ///     d = Σ_w c_w·v_w,  c_w = (x_w − x̄)/Σ(x − x̄)²,  x_w = log2 w
   ///
-  /// with r_kw the optimum of seed k at width w, s the standard deviation of the d_k, and t
-  /// Student's 97.5 % point for K − 1 degrees. A seed is the unit, as runs of one seed share the
-  /// order of their data at every width; so the slopes d_k, and nothing smaller, are independent.
-  /// For three to five of them Student's interval is exact up to normality. The jackknife and the
-  /// bootstrap on mean curves are not better: the former covers as well and is no narrower in the
-  /// simulations of `LossCurve.window`, the latter has too few distinct resamples.
+  /// with v_w the optimum of the mean curve at width w. Its interval takes a seed as the unit, as runs of
+  /// one seed share the order of their data at every width: seeds are drawn with replacement, the same at
+  /// all widths, and d is computed of each draw (a bootstrap; its standard deviation enters Student's
+  /// interval, as of few seeds its percentiles are too narrow).
   ///
-  /// q_w is what more seeds cannot reveal: the resolution of the grid, averaged over seeds (see
-  /// `LossCurve.Optimum.resolution`). Without it, seeds that all pick the same grid point would
-  /// give an interval of length zero.
-  ///
-  /// - means: the mean curve's optimum by width, the slope where fewer than two seeds are complete.
-  /// - bySeed: for each seed the optimum by width.
+  /// - curves: by width.
   /// - Returns: nil for fewer than two widths.
-  static func fit(
-    means: [Int: LossCurve.Optimum], bySeed: [[Int: LossCurve.Optimum]]
-  ) -> Drift? {
-    let widths = means.keys.sorted()
+  static func fit(_ curves: [Int: LossCurve]) -> (drift: Drift, estimate: Uncertain)? {
+    let widths = curves.keys.sorted()
     guard widths.count >= 2 else { return nil }
     let x = widths.map { log2(Double($0)) }
     let center = x.reduce(0, +) / Double(x.count)
     let spread = x.reduce(0) { $0 + ($1 - center) * ($1 - center) }
-    let weights = x.map { ($0 - center) / spread }
-    func slope(_ rates: [Double]) -> Double { zip(weights, rates).reduce(0) { $0 + $1.0 * $1.1 } }
+    let found = widths.compactMap { curves[$0] }
+    let estimate = Uncertain.sum(x.map { ($0 - center) / spread }, found.map(\.rate))
+    let isBound = found.contains { $0.whole.edge != nil }
+    return (
+      Drift(
+        octavesPerDoubling: estimate.value, interval: isBound ? nil : estimate.interval,
+        seeds: estimate.seeds),
+      estimate
+    )
+  }
+}
 
-    let complete = bySeed.map { seed in widths.compactMap { seed[$0] } }
-      .filter { $0.count == widths.count }
-    guard complete.count >= 2 else {
-      let rates = widths.compactMap { means[$0]?.rate }
-      return Drift(octavesPerDoubling: slope(rates), interval: nil, seeds: complete.count)
+/// How far the best rate is off at the width where it is furthest from the narrowest's.
+public struct Deviation: Codable, Hashable, Sendable {
+  /// The narrowest width.
+  public let narrowWidth: Int
+  /// The width that is furthest off.
+  public let width: Int
+  /// Octaves of learning rate between the two; negative where that width wants less.
+  public let octaves: Double
+  /// The 90 % interval of the size of the largest deviation of any width: its lower end holds for all
+  /// widths together, its upper end is the highest of any width's. nil for fewer than two seeds or where an
+  /// optimum is at the edge of the grid.
+  public let interval: Interval?
+  /// Whether the best rate of some width is at the edge of the grid, so that it may be further off.
+  public let isBound: Bool
+
+  /// The largest of the differences v_w − v_narrow.
+  ///
+  /// The lower end is that of the width that has the highest, each at the error of Bonferroni for as many
+  /// widths as are compared; the upper end needs no such share: it fails only where the width that in
+  /// truth is furthest off is above its own.
+  /// - Returns: nil for fewer than two widths; `estimates` are of the other widths.
+  static func largest(
+    _ curves: [Int: LossCurve]
+  ) -> (deviation: Deviation, estimates: [(width: Int, difference: Uncertain)])? {
+    let widths = curves.keys.sorted()
+    guard widths.count >= 2, let narrow = curves[widths[0]] else { return nil }
+    let estimates = widths.dropFirst().compactMap { width in
+      curves[width].map { (width: width, difference: $0.rate - narrow.rate) }
     }
-    let count = Double(complete.count)
-    let slopes = complete.map { slope($0.map(\.rate)) }
-    let mean = slopes.reduce(0, +) / count
-    let variance = slopes.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
-    let t = StudentT.percentile975(degreesOfFreedom: complete.count - 1)
-    let resolution = weights.indices.reduce(0.0) { sum, w in
-      let square = complete.reduce(0) { $0 + $1[w].resolution * $1[w].resolution } / count
-      return sum + weights[w] * weights[w] * square
+    let furthest = estimates.max { abs($0.difference.value) < abs($1.difference.value) }
+    guard let furthest else { return nil }
+    let ends = estimates.compactMap { _, difference -> Interval? in
+      guard let below = difference.reach(among: estimates.count), let above = difference.reach()
+      else { return nil }
+      let size = abs(difference.value)
+      return Interval(lower: max(0, size - below), upper: size + above)
     }
-    let z = StudentT.normalPercentile975
-    let half = (t * t * variance / count + z * z * resolution).squareRoot()
-    let isBound = means.values.contains { $0.edge != nil }
-    return Drift(
-      octavesPerDoubling: mean,
-      interval: isBound ? nil : Interval(lower: mean - half, upper: mean + half),
-      seeds: complete.count)
+    let isBound = curves.values.contains { $0.whole.edge != nil }
+    let interval =
+      ends.count == estimates.count && !isBound
+      ? Interval(
+        lower: ends.map(\.lower).max() ?? 0, upper: ends.map(\.upper).max() ?? 0) : nil
+    return (
+      Deviation(
+        narrowWidth: widths[0], width: furthest.width, octaves: furthest.difference.value,
+        interval: interval, isBound: isBound), estimates
+    )
   }
 }

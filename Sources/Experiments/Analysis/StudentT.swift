@@ -1,25 +1,36 @@
+import Foundation
+
 /// Student's t distribution.
 enum StudentT {
-  /// The 97.5 % point, by which a standard error becomes a two-sided 95 % interval.
-  ///
-  /// Up to nine degrees from the table, beyond by the expansion in 1/ν about the normal point
-  /// z = 1.95996…, which is right to 10⁻⁵ there (Abramowitz & Stegun 26.7.5).
-  static func percentile975(degreesOfFreedom: Int) -> Double {
+  /// The point that a share of `probability` lies below, ½ ≤ probability < 1.
+  static func quantile(_ probability: Double, degreesOfFreedom: Int) -> Double {
     precondition(degreesOfFreedom >= 1, "t needs ≥ 1 degree of freedom, got \(degreesOfFreedom)")
-    let table = [
-      12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157,
-    ]
-    if degreesOfFreedom <= table.count { return table[degreesOfFreedom - 1] }
-    let z = Self.normalPercentile975
-    let nu = Double(degreesOfFreedom)
-    let z2 = z * z
-    let first = (z2 + 1) / 4
-    let second = ((5 * z2 + 16) * z2 + 3) / 96
-    let third = (((3 * z2 + 19) * z2 + 17) * z2 - 15) / 384
-    let fourth = ((((79 * z2 + 776) * z2 + 1482) * z2 - 1920) * z2 - 945) / 92160
-    return z + z * (first + (second + (third + fourth / nu) / nu) / nu) / nu
+    precondition(probability >= 0.5 && probability < 1, "got the probability \(probability)")
+    var (low, high) = (0.0, 1.0)
+    while below(high, degreesOfFreedom) < probability { (low, high) = (high, 2 * high) }
+    for _ in 0..<60 {
+      let middle = (low + high) / 2
+      if below(middle, degreesOfFreedom) < probability { low = middle } else { high = middle }
+    }
+    return (low + high) / 2
   }
 
-  /// The 97.5 % point of the normal distribution.
-  static let normalPercentile975 = 1.959964
+  /// The share below t ≥ 0, by the finite sums for whole degrees of freedom (Abramowitz & Stegun
+  /// 26.7.3 and 26.7.4).
+  private static func below(_ t: Double, _ degrees: Int) -> Double {
+    let nu = Double(degrees)
+    let square = nu / (nu + t * t)
+    let (sine, cosine) = ((1 - square).squareRoot(), square.squareRoot())
+    let isOdd = !degrees.isMultiple(of: 2)
+    // Terms cos θ·(2·4…)/(3·5…)·cos²ᵏθ of odd ν, (1·3…)/(2·4…)·cos²ᵏθ of even ν.
+    var term = isOdd ? cosine : 1
+    var sum = degrees == 1 ? 0 : term
+    for k in stride(from: isOdd ? 3 : 2, through: degrees - 2, by: 2) {
+      term *= square * Double(k - 1) / Double(k)
+      sum += term
+    }
+    let within =
+      isOdd ? 2 / Double.pi * (atan(t / nu.squareRoot()) + sine * sum) : sine * sum
+    return (1 + within) / 2
+  }
 }

@@ -6,17 +6,20 @@ import Training
 public struct WidthOptimum: Codable, Hashable, Sendable {
   /// The width, or the value of the scale.
   public let width: Int
-  /// log2 of the best rate or tuned value, refined between the grid's points; nil where every run diverged.
+  /// log2 of the best rate or tuned value, refined between the grid's points; nil where every rate lost a
+  /// run to divergence.
   public let log2LearningRate: Double?
+  /// Its 90 % interval; nil for fewer than two seeds, and at an edge of the grid.
+  public let interval: Interval?
   /// log2 of the best rate on the grid.
   public let gridLog2LearningRate: Double?
   /// Whether the best rate was refined by a parabola.
   public let isRefined: Bool
   /// The end of the grid that the best rate is, if it is one.
   public let edge: GridEdge?
-  /// The loss at the grid's best rate, mean over seeds.
+  /// The loss at the best rate, of the mean over seeds.
   public let loss: Double?
-  /// The loss at the narrowest width's best rate; nil where it diverges or was not tried.
+  /// The loss at the narrowest width's best rate, likewise; nil where it diverges or was not tried.
   public let lossAtNarrowRate: Double?
   /// Whether it diverges at the narrowest width's best rate.
   public let divergesAtNarrowRate: Bool
@@ -37,8 +40,14 @@ public struct TransferGroup: Codable, Hashable, Sendable {
   public let optimizer: OptimizerKind
   /// Width and rate, of those that are no axis: "width 128, rate 2^−7"; nil where both are axes.
   public let held: String?
-  /// The seeds seen.
+  /// The seeds that are compared: those that were run at every width and rate, or all seen where there
+  /// is no such seed.
   public let seeds: [UInt64]
+  /// Seeds that are left out, as they were not run everywhere.
+  public let partialSeeds: [UInt64]
+  /// Whether widths and rates have unlike seeds, so that their means are of different runs and nothing is
+  /// known of chance.
+  public let seedsDiffer: Bool
   /// The optimum at each width, narrowest first.
   public let widths: [WidthOptimum]
   /// Combinations of the group's widths, rates and seeds without a figure: not run, failed, or
@@ -46,6 +55,8 @@ public struct TransferGroup: Codable, Hashable, Sendable {
   public let missing: Int
   /// How the optimum moves with width; nil for fewer than two widths with an optimum.
   public let drift: Drift?
+  /// The width whose optimum is furthest from the narrowest's; nil for fewer than two widths.
+  public let deviation: Deviation?
   /// What tuning on the narrowest width costs at the widest; nil for fewer than two widths.
   public let regret: Regret?
   /// The answer.
@@ -66,9 +77,10 @@ public struct TransferReport: Codable, Hashable, Sendable {
 
   /// Analyses the rows of a sweep.
   ///
-  /// Within a group and width, the loss at a rate is the mean over the seeds that have one; a
-  /// diverged seed makes it +∞, so a rate is good only if no seed diverges. A run that failed or
-  /// lacks the loss does not count. See `Drift` and `Regret` for what is drawn from it.
+  /// Within a group and width, the loss at a rate is the mean over the seeds that were run at every width
+  /// and rate; a diverged seed makes it +∞, so a rate is good only if no seed diverges. A run that failed or
+  /// lacks the loss does not count. `LossCurve.optimum` is the one optimum of table, plots and drift; see
+  /// `Drift`, `Deviation` and `Regret` for what is drawn from it.
   ///
   /// With other axes than width and rate the same is asked of log2 of the tuned value along the scale;
   /// rows that are not along these axes do not count.
@@ -108,52 +120,51 @@ public struct TransferReport: Codable, Hashable, Sendable {
       losses[row.width, default: [:]][row.log2LearningRate, default: [:]][row.seed] =
         objective.loss(of: row.result)
     }
-    let seeds = Set(rows.map(\.seed)).sorted()
     let rates = Set(rows.map(\.log2LearningRate))
-    let curves = losses.mapValues { byRate in
+    let seen = Set(rows.map(\.seed)).sorted()
+    let cells = losses.values.flatMap(\.values).filter { !$0.isEmpty }
+    let complete = seen.filter { seed in cells.allSatisfy { $0[seed] != nil } }
+    let resampling = Resampling(seeds: complete.count)
+    let curves = losses.compactMapValues { byRate in
       LossCurve(
-        byRate.filter { !$0.value.isEmpty }.mapValues { mean(Array($0.values)) })
+        byRate.filter { !$0.value.isEmpty }.mapValues { bySeed in
+          complete.isEmpty
+            ? [LossCurve.mean(Array(bySeed.values))] : complete.compactMap { bySeed[$0] }
+        }, resampling)
     }
-    let means = curves.compactMapValues { $0.optimum() }
-    let bySeed = seeds.map { seed in
-      losses.compactMapValues { byRate in
-        LossCurve(byRate.compactMapValues { $0[seed] }).optimum()
-      }
-    }
-    let all = curves.keys.sorted()
-    let found = means.keys.sorted()
-    let narrow = found.first
-    let narrowRate = narrow.flatMap { means[$0]?.gridRate }
+    let all = losses.keys.sorted()
+    let places = curves.sorted { $0.key < $1.key }.map { (width: $0.key, curve: $0.value) }
+    let narrow = places.first
     let widths = all.map { width in
       let runs = (losses[width] ?? [:]).values.flatMap(\.values)
-      let atNarrow = narrowRate.flatMap { curves[width]?.loss(at: $0) }
-      let optimum = means[width]
+      let curve = curves[width]
+      let rate = narrow?.curve.whole.rate
+      let atNarrow = rate.flatMap { rate in
+        curve.flatMap { $0.whole.height(at: rate).map($0.whole.loss) }
+      }
       return WidthOptimum(
-        width: width, log2LearningRate: optimum?.rate, gridLog2LearningRate: optimum?.gridRate,
-        isRefined: optimum?.isRefined ?? false, edge: optimum?.edge, loss: optimum?.loss,
-        lossAtNarrowRate: atNarrow.flatMap { $0.isFinite ? $0 : nil },
-        divergesAtNarrowRate: atNarrow == .infinity, runs: runs.count,
-        diverged: runs.count { $0 == .infinity })
+        width: width, log2LearningRate: curve?.whole.rate,
+        interval: curve?.whole.edge == nil ? curve?.rate.interval : nil,
+        gridLog2LearningRate: curve?.whole.gridRate, isRefined: curve?.whole.fit != nil,
+        edge: curve?.whole.edge, loss: curve?.whole.loss, lossAtNarrowRate: atNarrow,
+        divergesAtNarrowRate: atNarrow == nil && rate.flatMap { curve?.diverges(at: $0) } == true,
+        runs: runs.count, diverged: runs.count { $0 == .infinity })
     }
-    var regret: Regret?
-    if let narrow, let wide = found.last, narrow < wide, let first = curves[narrow],
-      let last = curves[wide]
-    {
-      regret = Regret.between(narrow: (narrow, first), wide: (wide, last))
-    }
-    let drift = Drift.fit(means: means, bySeed: bySeed)
-    let edges = widths.compactMap { width in width.edge.map { (width: width.width, edge: $0) } }
+    let wide = places.count >= 2 ? places.last : nil
+    let evidence = TransferEvidence(
+      curves: curves,
+      lost: all.filter { curves[$0] == nil && losses[$0]?.values.contains { !$0.isEmpty } == true },
+      drift: Drift.fit(curves), deviation: Deviation.largest(curves),
+      regret: narrow.flatMap { narrow in wide.map { Regret.between(narrow: narrow, wide: $0) } },
+      axes: axes)
     return TransferGroup(
-      parametrization: key.parametrization, optimizer: key.optimizer, held: key.held, seeds: seeds,
-      widths: widths,
-      missing: all.count * rates.count * seeds.count - widths.reduce(0) { $0 + $1.runs },
-      drift: drift, regret: regret,
-      verdict: TransferVerdict.judge(drift: drift, edges: edges, axes: axes))
-  }
-
-  /// In the order of size, so that the sum does not depend on a dictionary's order.
-  private static func mean(_ values: [Double]) -> Double {
-    values.sorted().reduce(0, +) / Double(values.count)
+      parametrization: key.parametrization, optimizer: key.optimizer, held: key.held,
+      seeds: complete.isEmpty ? seen : complete,
+      partialSeeds: complete.isEmpty ? [] : seen.filter { !complete.contains($0) },
+      seedsDiffer: complete.isEmpty && seen.count > 1, widths: widths,
+      missing: all.count * rates.count * seen.count - widths.reduce(0) { $0 + $1.runs },
+      drift: evidence.drift?.drift, deviation: evidence.deviation?.deviation,
+      regret: evidence.regret?.regret, verdict: evidence.verdict)
   }
 }
 

@@ -23,9 +23,21 @@ enum ReportText {
     String(format: "%.2e", value).replacing("-", with: "−")
   }
 
-  /// Such as "95 % −0.10…0.06".
-  static func interval(_ interval: Drift.Interval) -> String {
-    "95 % \(number(interval.lower, digits: 2))…\(number(interval.upper, digits: 2))"
+  /// Such as "90 % −0.10…0.06".
+  static func interval(_ interval: Interval) -> String {
+    "90 % \(number(interval.lower, digits: 2))…\(number(interval.upper, digits: 2))"
+  }
+
+  /// A share such as "0.3 %", "113 %".
+  static func percent(_ share: Double) -> String { "\(hundredths(share)) %" }
+
+  /// An interval of shares such as "90 % 0.1…1.2 %".
+  static func percents(_ lower: Double, _ upper: Double?) -> String {
+    "90 % \(hundredths(lower))…\(upper.map { hundredths($0) } ?? "∞") %"
+  }
+
+  private static func hundredths(_ share: Double) -> String {
+    number(100 * share, digits: abs(share) < 0.0995 ? 1 : 0)
   }
 
   /// `prefix` and `text` in lines of at most 80 columns, those after the first behind `indent`
@@ -84,11 +96,8 @@ extension TransferGroup {
   fileprivate func block(
     _ objective: Objective, _ axes: SweepAxes, _ emphasis: Emphasis
   ) -> String {
-    let count = "\(seeds.count) seed\(seeds.count == 1 ? "" : "s")"
     var lines = [
-      ReportText.wrapped(
-        "\(title): \(objective.title), \(count)"
-          + (missing > 0 ? ", \(missing) run\(missing == 1 ? "" : "s") missing" : ""), indent: 2)
+      ReportText.wrapped("\(title): \(objective.title), \(seedText)", indent: 2)
     ]
     let narrow = widths.first { $0.log2LearningRate != nil }?.width
     let best = axes.tune == nil ? "rate" : "best"
@@ -107,19 +116,18 @@ extension TransferGroup {
           ReportText.loss(width.loss),
           width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate), sizes))
     }
-    if let drift {
-      let interval = drift.interval.map { "(\(ReportText.interval($0)), \(drift.seeds) seeds)" }
+    func line(_ name: String, _ text: String?) {
+      guard let text else { return }
       lines.append(
         ReportText.wrapped(
-          "\(ReportText.number(drift.octavesPerDoubling, digits: 2)) octaves \(axes.ofDrift) "
-            + (interval ?? "(no interval)"), after: "  drift    ", indent: 11))
+          text, after: "  " + ReportText.left(name, 11), indent: 13))
     }
-    if let regret {
-      lines.append(ReportText.wrapped(regret.sentence(axes), after: "  regret   ", indent: 11))
-    }
+    line("drift", drift?.sentence(axes))
+    line("deviation", deviation?.sentence(axes))
+    line("regret", regret?.sentence(axes))
     lines.append(
       ReportText.emphasized(
-        ReportText.wrapped(verdict.text, after: "  verdict  ", indent: 11), verdict.outcome.tone,
+        ReportText.wrapped(verdict.text, after: "  verdict    ", indent: 13), verdict.outcome.tone,
         by: emphasis))
     return lines.joined(separator: "\n")
   }
@@ -143,6 +151,40 @@ extension TransferVerdict.Outcome {
   }
 }
 
+extension TransferGroup {
+  /// The seeds that are compared and what is missing, in words.
+  var seedText: String {
+    var text = "\(seeds.count) seed\(seeds.count == 1 ? "" : "s")"
+    if missing > 0 { text += ", \(missing) run\(missing == 1 ? "" : "s") missing" }
+    if !partialSeeds.isEmpty {
+      let list = partialSeeds.map { "\($0)" }.joined(separator: ", ")
+      text +=
+        ", without seed\(partialSeeds.count == 1 ? "" : "s") \(list), not run everywhere"
+    }
+    if seedsDiffer { text += ", not the same ones everywhere: means are of unlike runs" }
+    return text
+  }
+}
+
+extension Drift {
+  /// How the optimum moves, in words.
+  func sentence(_ axes: SweepAxes) -> String {
+    let range =
+      interval.map { "(\(ReportText.interval($0)), \(seeds) seeds)" } ?? "(no interval)"
+    return "\(ReportText.number(octavesPerDoubling, digits: 2)) octaves \(axes.ofDrift) \(range)"
+  }
+}
+
+extension Deviation {
+  /// Where the optimum is furthest off, in words.
+  func sentence(_ axes: SweepAxes) -> String {
+    let range = interval.map { " (\(ReportText.interval($0)))" } ?? ""
+    let size = ReportText.number(abs(octaves), digits: 2)
+    return (isBound ? "at least \(size) octaves" : "\(size) octaves at most")
+      + ", at \(axes.scaleName) \(width) from \(axes.scaleName) \(narrowWidth)\(range)"
+  }
+}
+
 extension Regret {
   /// What it costs, in words.
   func sentence(_ axes: SweepAxes) -> String {
@@ -150,8 +192,8 @@ extension Regret {
     let rate = "\(scale) \(narrowWidth)'s \(axes.tunedName) \(axes.text(log2: log2LearningRate))"
     if diverges { return "\(scale) \(wideWidth) diverges at \(rate)" }
     guard let absolute else { return "\(scale) \(wideWidth) was not run at \(rate)" }
-    let share = relative.map { " (\(ReportText.number(100 * $0, digits: 1)) %)" } ?? ""
-    let size = absolute == 0 ? "0" : ReportText.loss(absolute)
-    return "\(size)\(share) at \(scale) \(wideWidth) with \(rate)"
+    let range = interval.map { " (\(ReportText.percents($0.lower, $0.upper)))" } ?? ""
+    let cost = relative.map { ReportText.percent($0) + range } ?? ReportText.loss(absolute)
+    return "\(cost) at \(scale) \(wideWidth) with \(rate)"
   }
 }

@@ -26,7 +26,7 @@ struct FittedExponent {
     let variance = slopes.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
     exponent = mean
     standardError = (variance / count).squareRoot()
-    halfWidth = StudentT.percentile975(degreesOfFreedom: seeds - 1) * standardError
+    halfWidth = StudentT.quantile(0.975, degreesOfFreedom: seeds - 1) * standardError
   }
 
   /// Whether the exponent is distinguished from `value` ± `distance`: further than two standard errors from

@@ -166,9 +166,11 @@ public struct SweepAxes: Codable, Hashable, Sendable {
     names.isEmpty ? "a doubling" : "of \(tunedName) a doubling of \(scaleName)"
   }
 
-  /// A tuned value by its log2: a rate as a power of two, others as they are given.
+  /// A tuned value by its log2: a rate as a power of two and as a number, others as they are given.
   func text(log2 value: Double) -> String {
-    tune == nil ? "2^\(ReportText.number(value, digits: 2))" : Self.number(exp2(value))
+    tune == nil
+      ? "2^\(ReportText.number(value, digits: 2)) = \(Self.number(exp2(value)))"
+      : Self.number(exp2(value))
   }
 
   /// To three significant digits.

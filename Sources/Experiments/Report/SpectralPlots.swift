@@ -66,7 +66,7 @@ struct SpectralPlots {
       }
     }
     return byStep.filter { $0.value.count == runs.count }.sorted { $0.key < $1.key }
-      .map { ($0.key, SweepPlots.mean($0.value)) }
+      .map { ($0.key, LossCurve.mean($0.value)) }
   }
 
   private func overSteps(

@@ -75,7 +75,7 @@ struct SweepEvidence {
     guard !losses.isEmpty else { return "–" }
     let diverged = losses.count { !$0.isFinite }
     if diverged > 0 { return "\(diverged) of \(losses.count) diverged" }
-    let mean = ReportText.loss(SweepPlots.mean(losses))
+    let mean = ReportText.loss(LossCurve.mean(losses))
     guard losses.count > 1 else { return mean }
     return "\(mean) (\(ReportText.loss(losses.min()))…\(ReportText.loss(losses.max())))"
   }
@@ -108,7 +108,7 @@ struct SweepEvidence {
     let plot = plots.optimumPlot(
       id: "optimum-plot", groups: entries.map { ($0.record, $0.group, $0.name) })
     var caption =
-      "Lines: from the mean over the seeds. Small points: each seed's own best \(axes.tunedName)."
+      "Lines: of the mean over the seeds. Bands: the 90 % interval of the best \(axes.tunedName)."
     if entries.contains(where: { $0.group.widths.contains(where: \.onEdge) }) {
       caption +=
         " × and, in tables, *: the best \(axes.tunedName) is the lowest or highest tried, so that the "

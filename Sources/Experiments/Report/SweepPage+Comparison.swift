@@ -13,12 +13,12 @@ extension SweepPage {
           "\(ReportText.number($0.lower, digits: 2))…\(ReportText.number($0.upper, digits: 2))"
         } ?? "–",
         entry.group.widths.last.flatMap(\.loss).map { ReportText.loss($0) } ?? "–",
-        entry.group.regret?.absolute.map { ReportText.loss($0) } ?? "–",
+        entry.group.regret?.relative.map { ReportText.percent($0) } ?? "–",
       ]
     }
     let verdicts = ReportParts.table(
       [
-        "sweep", "verdict", "drift", "95 % interval",
+        "sweep", "verdict", "drift", "90 % interval",
         axes.scale == nil ? "best loss, widest" : "best loss, greatest \(axes.scaleName)", "regret",
       ], texts: rows,
       label: "The sweeps compared")

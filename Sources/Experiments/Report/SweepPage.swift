@@ -216,9 +216,9 @@ struct SweepPage {
   ]
 
   private var terms: HTMLNode {
-    let narrowest = Set(
+    let least = Set(
       entries.compactMap { $0.group.widths.first { $0.log2LearningRate != nil }?.width })
-    let narrow = narrowest.count == 1 ? narrowest.first : nil
+    let narrow = least.count == 1 ? least.first : nil
     let names = entries.map(\.group.parametrization).uniqued()
     let rules = names.map { name -> (String, String) in
       let rule = records.lazy.compactMap {
@@ -226,44 +226,47 @@ struct SweepPage {
       }.first
       return (name, Self.plainWords[name] ?? rule?.summary ?? "a parametrization")
     }
+    let within = DecimalText.trimmed(TransferCriteria.drift, digits: 2)
+    let octaves = DecimalText.trimmed(TransferCriteria.deviation, digits: 2)
+    let narrowest = narrow.map { "\(axes.scaleName) \($0)" } ?? "the least \(axes.scaleName)"
+    let terms = [
+      ("width", "number of units in each hidden layer, or what those are multiples of"),
+      ("learning rate", "given as log₂: −7 is 2^−7 = 1/128"),
+      ("octave", "a factor of two in \(axes.tunedTitle), so 1 on the log₂ scale"),
+      (
+        "drift",
+        "octaves by which the best \(axes.tunedName) moves each time the \(axes.scaleName) doubles; "
+          + "transfer allows ±\(within)"
+      ),
+      (
+        "deviation",
+        "octaves between the best \(axes.tunedName) of \(narrowest) and that of the "
+          + "\(axes.scaleName) where it is furthest off; transfer allows \(octaves)"
+      ),
+      (
+        "regret",
+        "share of loss that is given away at the greatest \(axes.scaleName) by training it with the "
+          + "best \(axes.tunedName) of \(narrowest); transfer allows "
+          + ReportText.percent(TransferCriteria.regret)
+      ),
+      (
+        "seed",
+        "start of the random numbers: another draw of initial weights and another order of the data"
+      ),
+      (
+        "90 % interval",
+        "what the seeds, and the steps between the \(axes.tunedValues) tried, leave open: the truth is "
+          + "below it in at most 5 of 100 sweeps, and above it in at most 5"
+      ),
+      (
+        "parametrization",
+        "how initial weights and learning rates of the layers change with width"
+      ),
+      ("fan-in, fan-out", "numbers of a layer's inputs and of its outputs"),
+      ("diverged", "the loss left the finite numbers, because the rate is too high"),
+    ]
     return ReportParts.section(
-      "terms", "Words used here",
-      [
-        ReportParts.terms(
-          [
-            ("width", "number of units in each hidden layer, or what those are multiples of"),
-            ("learning rate", "given as log₂: −7 is 2^−7 = 1/128"),
-            ("octave", "a factor of two in \(axes.tunedTitle), so 1 on the log₂ scale"),
-            (
-              "drift",
-              "octaves by which the best \(axes.tunedName) moves each time the \(axes.scaleName) doubles; it "
-                + "carries over where the whole interval lies within ±"
-                + "\(DecimalText.trimmed(TransferVerdict.tolerance, digits: 2))"
-            ),
-            (
-              "regret",
-              "loss that is given away at the greatest \(axes.scaleName) by training it with the "
-                + "best \(axes.tunedName) of "
-                + (narrow.map { "\(axes.scaleName) \($0)" } ?? "the least \(axes.scaleName)")
-            ),
-            (
-              "seed",
-              "start of the random numbers: another draw of initial weights and another "
-                + "order of the data"
-            ),
-            (
-              "95 % interval",
-              "what the seeds, and the steps between the \(axes.tunedValues) tried, leave open"
-            ),
-            (
-              "parametrization",
-              "how initial weights and learning rates of the layers change "
-                + "with width"
-            ),
-            ("fan-in, fan-out", "numbers of a layer's inputs and of its outputs"),
-            ("diverged", "the loss left the finite numbers, because the rate is too high"),
-          ] + rules)
-      ])
+      "terms", "Words used here", [ReportParts.terms(terms + rules)])
   }
 
   // MARK: Evidence

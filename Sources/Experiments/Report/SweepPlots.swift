@@ -51,21 +51,16 @@ struct SweepPlots {
 
   private func index(_ width: Int) -> Int { widths.firstIndex(of: width) ?? 0 }
 
-  /// Width → rate → losses of the seeds, +∞ where one diverged.
+  /// Width → rate → losses of the seeds that are compared, +∞ where one diverged.
   static func losses(
     of group: TransferGroup, in record: SweepRecord
   ) -> [Int: [Double: [Double]]] {
     var result: [Int: [Double: [Double]]] = [:]
-    for row in record.rows(of: group) {
+    for row in record.rows(of: group) where group.seeds.contains(row.seed) {
       guard let loss = record.report.objective.loss(of: row.result) else { continue }
       result[row.width, default: [:]][row.log2LearningRate, default: []].append(loss)
     }
     return result
-  }
-
-  /// The mean of losses, in the order of size as `TransferReport` takes it.
-  static func mean(_ values: [Double]) -> Double {
-    values.sorted().reduce(0, +) / Double(values.count)
   }
 
   // MARK: Loss against rate
@@ -82,23 +77,23 @@ struct SweepPlots {
     for (place, width) in present.enumerated() {
       let found = (byWidth[width] ?? [:]).sorted { $0.key < $1.key }
       let finite = found.filter { $0.value.allSatisfy(\.isFinite) }
-      let curve = LossCurve((byWidth[width] ?? [:]).mapValues(Self.mean))
+      let optimum = group.widths.first { $0.width == width }
       series.append(
         Plot.Series(
           name: "\(axes.scaleName) \(width)", colour: colour(width), index: index(width),
           style: .line,
           points: found.map { rate, losses in
-            let mean = Self.mean(losses)
+            let mean = LossCurve.mean(losses)
             return Plot.Point(x: rate, y: mean.isFinite ? mean : nil)
           },
           band: finite.allSatisfy { $0.value.count < 2 }
             ? []
             : finite.map { (x: $0.key, low: $0.value.min() ?? 0, high: $0.value.max() ?? 0) }))
-      if let optimum = curve.optimum(), let loss = curve.loss(at: optimum.rate) {
+      if let rate = optimum?.log2LearningRate, let loss = optimum?.loss {
         rings.append(
           Plot.Series(
             name: nil, colour: colour(width), style: .rings,
-            points: [Plot.Point(x: optimum.rate, y: loss)]))
+            points: [Plot.Point(x: rate, y: loss)]))
       }
       let diverged = found.filter { $0.value.contains(.infinity) }.map(\.key)
       if !diverged.isEmpty, let range = losses.range {
@@ -126,7 +121,7 @@ struct SweepPlots {
 
   // MARK: Optimum against width
 
-  /// log2 of the best rate against width, a line a group, with each seed's own as small dots.
+  /// log2 of the best rate against width, a line a group, with the interval as a band.
   func optimumPlot(id: String, groups: [(record: SweepRecord, group: TransferGroup, name: String)])
     -> Plot
   {
@@ -137,13 +132,14 @@ struct SweepPlots {
       let optima = entry.group.widths.map {
         Plot.Point(x: Double($0.width), y: $0.log2LearningRate)
       }
-      let seeds = Self.seedOptima(of: entry.group, in: entry.record)
-      values += optima.compactMap(\.y) + seeds.compactMap(\.y)
-      series.append(
-        Plot.Series(name: nil, colour: colour, index: index, style: .dots, points: seeds))
+      let band = entry.group.widths.compactMap { width in
+        width.interval.map { (x: Double(width.width), low: $0.lower, high: $0.upper) }
+      }
+      values += optima.compactMap(\.y) + band.flatMap { [$0.low, $0.high] }
       series.append(
         Plot.Series(
-          name: entry.name, colour: colour, index: index, style: .line, points: optima))
+          name: entry.name, colour: colour, index: index, style: .line, points: optima,
+          band: band.count == optima.count ? band : []))
       let edges = entry.group.widths.filter(\.onEdge).map {
         Plot.Point(x: Double($0.width), y: $0.log2LearningRate)
       }
@@ -163,19 +159,6 @@ struct SweepPlots {
         label: "log₂ of the best \(axes.tunedTitle)",
         range: (values.min() ?? -1) - room...(values.max() ?? 1) + room),
       series: series)
-  }
-
-  private static func seedOptima(of group: TransferGroup, in record: SweepRecord) -> [Plot.Point] {
-    let rows = record.rows(of: group)
-    let bySeed = Dictionary(grouping: rows) { [UInt64($0.width), $0.seed] }
-    return bySeed.compactMap { key, rows -> Plot.Point? in
-      let curve = LossCurve(
-        Dictionary(
-          rows.compactMap { row in
-            record.report.objective.loss(of: row.result).map { (row.log2LearningRate, $0) }
-          }, uniquingKeysWith: { $1 }))
-      return curve.optimum().map { Plot.Point(x: Double(key[0]), y: $0.rate) }
-    }.sorted { ($0.x, $0.y ?? 0) < ($1.x, $1.y ?? 0) }
   }
 
   // MARK: Wider is better
@@ -240,7 +223,7 @@ struct SweepPlots {
         }
       }
       var points = byStep.filter { $0.value.count == rows.count }.sorted { $0.key < $1.key }
-        .map { Plot.Point(x: Double($0.key), y: Self.mean($0.value)) }
+        .map { Plot.Point(x: Double($0.key), y: LossCurve.mean($0.value)) }
       let diverges = rows.contains { $0.result.outcome == .diverged }
       // A last point of fewer steps than the others is no mean like theirs.
       let count = points.count
