@@ -12,7 +12,8 @@ import Spectral
       """,
     subcommands: [
       SweepCommand.self, TrainCommand.self, CheckCommand.self, FiguresCommand.self,
-      ReportCommand.self, NormsCommand.self, ScalingCommand.self, DevicesCommand.self,
+      ReportCommand.self, TransferCommand.self, NormsCommand.self, ScalingCommand.self,
+      DevicesCommand.self,
       SelfTestCommand.self, TuneCommand.self, BenchCommand.self,
     ],
     defaultSubcommand: SweepCommand.self)

@@ -21,15 +21,23 @@ public struct Drift: Codable, Hashable, Sendable {
   ///
   /// - curves: by width.
   /// - Returns: nil for fewer than two widths.
-  static func fit(_ curves: [Int: LossCurve]) -> (drift: Drift, estimate: Uncertain)? {
-    let widths = curves.keys.sorted()
-    guard widths.count >= 2 else { return nil }
-    let x = widths.map { log2(Double($0)) }
+  static func fit(curves: [Int: LossCurve]) -> (drift: Drift, estimate: Uncertain)? {
+    fit(
+      curves.sorted { $0.key < $1.key }.map { ($0.key, $0.value.rate) },
+      isBound: curves.values.contains { $0.whole.edge != nil })
+  }
+
+  /// The same of the optima themselves, by ascending width.
+  ///
+  /// - isBound: whether one of them is at the edge of its grid.
+  static func fit(
+    _ optima: [(width: Int, rate: Uncertain)], isBound: Bool = false
+  ) -> (drift: Drift, estimate: Uncertain)? {
+    guard optima.count >= 2 else { return nil }
+    let x = optima.map { log2(Double($0.width)) }
     let center = x.reduce(0, +) / Double(x.count)
     let spread = x.reduce(0) { $0 + ($1 - center) * ($1 - center) }
-    let found = widths.compactMap { curves[$0] }
-    let estimate = Uncertain.sum(x.map { ($0 - center) / spread }, found.map(\.rate))
-    let isBound = found.contains { $0.whole.edge != nil }
+    let estimate = Uncertain.sum(x.map { ($0 - center) / spread }, optima.map(\.rate))
     return (
       Drift(
         octavesPerDoubling: estimate.value, interval: isBound ? nil : estimate.interval,

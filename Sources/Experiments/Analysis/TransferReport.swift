@@ -34,10 +34,10 @@ public struct WidthOptimum: Codable, Hashable, Sendable {
 
 /// Whether the best rate carries over, for one parametrization and optimizer.
 public struct TransferGroup: Codable, Hashable, Sendable {
-  /// Name of the parametrization.
+  /// Name of the parametrization, or of results from elsewhere.
   public let parametrization: String
-  /// The update rule.
-  public let optimizer: OptimizerKind
+  /// The update rule; nil of results from elsewhere.
+  public let optimizer: OptimizerKind?
   /// Width and rate, of those that are no axis: "width 128, rate 2^−7"; nil where both are axes.
   public let held: String?
   /// The seeds that are compared: those that were run at every width and rate, or all seen where there
@@ -65,8 +65,8 @@ public struct TransferGroup: Codable, Hashable, Sendable {
 
 /// Does the best learning rate carry over to the wide model? One answer a group.
 public struct TransferReport: Codable, Hashable, Sendable {
-  /// The loss that was compared.
-  public let objective: Objective
+  /// The loss that was compared, as a sentence has it: "training loss".
+  public let loss: String
   /// What is tuned along what; nil: the learning rate along the width.
   public let axes: SweepAxes?
   /// One for each parametrization and optimizer, in the order of the rows.
@@ -90,7 +90,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
   public init(
     rows: [SummaryRow], objective: Objective = .trainLoss, axes: SweepAxes = SweepAxes()
   ) {
-    self.objective = objective
+    loss = objective.title
     self.axes = axes.names.isEmpty ? nil : axes
     var order: [GroupKey] = []
     var members: [GroupKey: [SummaryRow]] = [:]
@@ -101,27 +101,82 @@ public struct TransferReport: Codable, Hashable, Sendable {
       if members[key] == nil { order.append(key) }
       members[key, default: []].append(point)
     }
-    groups = order.map { Self.group($0, members[$0] ?? [], objective, axes) }
+    groups = order.map { key in
+      // width → rate → seed → loss
+      var losses: Losses = [:]
+      for row in members[key] ?? [] {
+        losses[row.width, default: [:]][row.log2LearningRate, default: [:]][row.seed] =
+          objective.loss(of: row.result)
+      }
+      return Self.group(key, losses, axes)
+    }
+  }
+
+  /// Losses by width (or the value of another scale), log2 of the rate (or of another tuned value), and
+  /// seed; +∞ where the run diverged. A rate without a seed was tried and gave no loss.
+  public typealias Losses = [Int: [Double: [UInt64: Double]]]
+
+  /// Analyses results from elsewhere.
+  ///
+  /// - results: the losses of each comparison under its name.
+  /// - loss: what they are, as a sentence has it: "validation loss".
+  public init(results: [(name: String, losses: Losses)], loss: String, axes: SweepAxes) {
+    self.loss = loss
+    self.axes = axes.names.isEmpty ? nil : axes
+    groups = results.map { name, losses in
+      Self.group(GroupKey(parametrization: name, optimizer: nil, held: nil), losses, axes)
+    }
+  }
+
+  /// Analyses best rates alone, which have a drift and no interval.
+  ///
+  /// - optima: the best rate of each scale, of each comparison under its name.
+  init(
+    optima: [(name: String, rates: [(scale: Int, log2LearningRate: Double, loss: Double?)])],
+    loss: String, axes: SweepAxes
+  ) {
+    self.loss = loss
+    self.axes = axes.names.isEmpty ? nil : axes
+    groups = optima.map { name, rates in
+      let sorted = rates.sorted { $0.scale < $1.scale }
+      let drift = Drift.fit(
+        sorted.map {
+          (
+            $0.scale,
+            Uncertain(value: $0.log2LearningRate, draws: [], seeds: 1, resolution: 0)
+          )
+        })
+      let moves = drift.map {
+        "the optimum moves \(ReportText.number($0.estimate.value, digits: 2)) octaves a doubling; "
+      }
+      return TransferGroup(
+        parametrization: name, optimizer: nil, held: nil, seeds: [1], partialSeeds: [],
+        seedsDiffer: false,
+        widths: sorted.map {
+          WidthOptimum(
+            width: $0.scale, log2LearningRate: $0.log2LearningRate, interval: nil,
+            gridLog2LearningRate: $0.log2LearningRate, isRefined: false, edge: nil,
+            loss: $0.loss.flatMap { $0.isFinite ? $0 : nil }, lossAtNarrowRate: nil,
+            divergesAtNarrowRate: false, runs: 1, diverged: $0.loss == .infinity ? 1 : 0)
+        }, missing: 0, drift: drift?.drift, deviation: nil, regret: nil,
+        verdict: TransferVerdict(
+          outcome: .inconclusive,
+          text: "inconclusive: \(moves ?? "")best rates alone give no interval",
+          seedsToTell: nil))
+    }
   }
 
   private struct GroupKey: Hashable {
     let parametrization: String
-    let optimizer: OptimizerKind
+    let optimizer: OptimizerKind?
     let held: String?
   }
 
-  /// - rows: with the places on the axes as width and rate.
   private static func group(
-    _ key: GroupKey, _ rows: [SummaryRow], _ objective: Objective, _ axes: SweepAxes
+    _ key: GroupKey, _ losses: Losses, _ axes: SweepAxes
   ) -> TransferGroup {
-    // width → rate → seed → loss
-    var losses: [Int: [Double: [UInt64: Double]]] = [:]
-    for row in rows {
-      losses[row.width, default: [:]][row.log2LearningRate, default: [:]][row.seed] =
-        objective.loss(of: row.result)
-    }
-    let rates = Set(rows.map(\.log2LearningRate))
-    let seen = Set(rows.map(\.seed)).sorted()
+    let rates = Set(losses.values.flatMap(\.keys))
+    let seen = Set(losses.values.flatMap { $0.values.flatMap(\.keys) }).sorted()
     let cells = losses.values.flatMap(\.values).filter { !$0.isEmpty }
     let complete = seen.filter { seed in cells.allSatisfy { $0[seed] != nil } }
     let resampling = Resampling(seeds: complete.count)
@@ -154,7 +209,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
     let evidence = TransferEvidence(
       curves: curves,
       lost: all.filter { curves[$0] == nil && losses[$0]?.values.contains { !$0.isEmpty } == true },
-      drift: Drift.fit(curves), deviation: Deviation.largest(curves),
+      drift: Drift.fit(curves: curves), deviation: Deviation.largest(curves),
       regret: narrow.flatMap { narrow in wide.map { Regret.between(narrow: narrow, wide: $0) } },
       axes: axes)
     return TransferGroup(

@@ -81,7 +81,7 @@ extension TransferReport {
   /// - emphasis: sets verdicts off.
   public func table(emphasis: Emphasis = { passage, _ in passage }) -> String {
     if groups.isEmpty { return "No runs with a result.\n" }
-    var blocks = groups.map { $0.block(objective, names, emphasis) }
+    var blocks = groups.map { $0.block(loss, names, emphasis) }
     if groups.contains(where: { $0.widths.contains(where: \.onEdge) }) {
       blocks.append(
         ReportText.wrapped(
@@ -94,10 +94,10 @@ extension TransferReport {
 
 extension TransferGroup {
   fileprivate func block(
-    _ objective: Objective, _ axes: SweepAxes, _ emphasis: Emphasis
+    _ loss: String, _ axes: SweepAxes, _ emphasis: Emphasis
   ) -> String {
     var lines = [
-      ReportText.wrapped("\(title): \(objective.title), \(seedText)", indent: 2)
+      ReportText.wrapped("\(title): \(loss), \(seedText)", indent: 2)
     ]
     let narrow = widths.first { $0.log2LearningRate != nil }?.width
     let best = axes.tune == nil ? "rate" : "best"

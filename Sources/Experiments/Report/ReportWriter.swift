@@ -114,7 +114,7 @@ public struct ReportWriter {
     record.report.groups.map { group in
       Output.Verdict(
         directory: record.directory.path, parametrization: group.parametrization,
-        optimizer: group.optimizer.rawValue, outcome: group.verdict.outcome.rawValue,
+        optimizer: group.optimizer?.rawValue ?? "", outcome: group.verdict.outcome.rawValue,
         text: group.verdict.text,
         missing: record.missing.count {
           $0.parametrization == group.parametrization && $0.optimizer == group.optimizer

@@ -138,17 +138,16 @@ struct SpectralPlots {
 
   /// What the rule predicts over the widths measured; nil of a rule that is not known.
   private var prediction: CheckPrediction? {
-    guard let rule = try? record.experiment.settings.parametrization(named: group.parametrization)
-    else {
-      return nil
-    }
+    guard let optimizer = group.optimizer,
+      let rule = try? record.experiment.settings.parametrization(named: group.parametrization)
+    else { return nil }
     return CheckPrediction(
       measured.map { entry in
         RunGroup(
           experiment: record.experiment,
           cells: [
             RunCell(
-              parametrization: group.parametrization, optimizer: group.optimizer,
+              parametrization: group.parametrization, optimizer: optimizer,
               width: entry.width, log2LearningRate: group.narrowRate ?? 0, seed: 0)
           ]
         ).training

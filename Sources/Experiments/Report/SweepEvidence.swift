@@ -177,7 +177,7 @@ struct SweepEvidence {
     }
     let worse = zip(known, known.dropFirst()).filter { $1.loss > $0.loss }
     guard known.count >= 2 else { return "" }
-    let what = entry.record.report.objective.title
+    let what = entry.record.objective.title
     guard axes.scale == nil else { return "" }
     return worse.isEmpty
       ? "Each wider network has the lower \(what)."

@@ -107,7 +107,7 @@ struct SweepPage {
 
   /// What answers the question.
   private func reading(_ records: [SweepRecord]) -> String {
-    let objectives = ReportParts.list(records.map(\.report.objective.title).uniqued())
+    let objectives = ReportParts.list(records.map(\.objective.title).uniqued())
     return
       axes.names.isEmpty
       ? "The best rate of a width is that of the lowest \(objectives). Where it stays the same as "

@@ -27,11 +27,11 @@ struct SweepPlots {
     let room = max(0.04 * (high - low), 0.2)
     rates = Plot.Axis(label: "log₂ \(axes.tunedTitle)", range: low - room...high + room)
     let found = records.flatMap { record in
-      record.rows.compactMap { record.report.objective.loss(of: $0.result) }
+      record.rows.compactMap { record.objective.loss(of: $0.result) }
     }.filter { $0.isFinite && $0 > 0 }
     let limit = (found.min() ?? 1) * Self.lossSpan
     leavesOutLosses = found.contains { $0 > limit }
-    let objectives = records.map(\.report.objective.title).uniqued()
+    let objectives = records.map(\.objective.title).uniqued()
     let fitted = Plot.Axis.logarithmic(
       objectives.joined(separator: " or "), over: found.map { min($0, limit) })
     // Above the curves a strip for what diverged.
@@ -57,7 +57,7 @@ struct SweepPlots {
   ) -> [Int: [Double: [Double]]] {
     var result: [Int: [Double: [Double]]] = [:]
     for row in record.rows(of: group) where group.seeds.contains(row.seed) {
-      guard let loss = record.report.objective.loss(of: row.result) else { continue }
+      guard let loss = record.objective.loss(of: row.result) else { continue }
       result[row.width, default: [:]][row.log2LearningRate, default: []].append(loss)
     }
     return result

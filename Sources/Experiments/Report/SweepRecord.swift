@@ -11,6 +11,8 @@ struct SweepRecord {
   let history: [Invocation]
   /// What is tuned along what, as was asked for last.
   let axes: SweepAxes
+  /// The loss that is compared, as was asked for last.
+  let objective: Objective
   /// Every run along these axes that has a result, with its place on them as width and rate.
   let rows: [SummaryRow]
   /// Every run that has a result.
@@ -54,9 +56,8 @@ struct SweepRecord {
     heldByRun = Dictionary(
       allRows.map { ($0.run, axes.held(by: $0)) }, uniquingKeysWith: { $1 })
     rows = allRows.compactMap { $0.point(on: axes) }
-    report = TransferReport(
-      rows: allRows, objective: history.last { $0.objective != nil }?.objective ?? .trainLoss,
-      axes: axes)
+    objective = history.last { $0.objective != nil }?.objective ?? .trainLoss
+    report = TransferReport(rows: allRows, objective: objective, axes: axes)
     let done = Set(runs.filter { $0.result.outcome != .failed }.map(\.configuration.cell))
     let asked = history.compactMap(\.grid).flatMap(\.cells).uniqued()
     missing = (asked.isEmpty ? Self.crossed(rows) : asked).filter { !done.contains($0) }
@@ -117,7 +118,7 @@ struct SweepRecord {
 extension TransferGroup {
   /// Parametrization and update rule.
   var title: String {
-    "\(parametrization), \(optimizer.rawValue)" + (held.map { ", \($0)" } ?? "")
+    ([parametrization] + [optimizer?.rawValue, held].compactMap { $0 }).joined(separator: ", ")
   }
 
   /// The rate that tuning on the narrowest network finds, as log2; nil where none trained.

@@ -1,0 +1,148 @@
+import ArgumentParser
+import Experiments
+import Foundation
+
+extension ResultsTable.RateForm: ExpressibleByArgument {}
+
+/// `gputrain transfer`: does the best learning rate carry over, in results that were made elsewhere?
+struct TransferCommand: PrintingCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "transfer",
+    abstract: "Judge a table of anyone's runs: does the best learning rate carry over?",
+    discussion: """
+      The analysis of sweep for a CSV table of runs, whatever trained them: a row a run, with a \
+      column for the width (or depth, or any whole number that grows), the learning rate, the loss \
+      and the seed. Usual names are recognised and said, exports of Weights & Biases and pandas \
+      are read as they come; of runs with a row a step the last step counts; nan is a run that \
+      diverged. A table of best rates, one row a width, gives the drift alone. The exit status is \
+      0 whatever the verdict, 64 for a table that cannot be read.
+
+      Examples:
+          gputrain transfer results.csv
+          gputrain transfer wandb.csv --loss-column "eval/loss" --scale-column config.d_model
+          gputrain transfer results.csv --json
+      """)
+
+  @Argument(
+    help: ArgumentHelp("The table, .csv or .csv.gz.", valueName: "file"),
+    completion: .file(extensions: ["csv", "gz"]))
+  var file: String
+
+  @Option(help: ArgumentHelp("What grows.", valueName: "name"))
+  var scaleColumn: String?
+
+  @Option(help: ArgumentHelp("The learning rate.", valueName: "name"))
+  var rateColumn: String?
+
+  @Option(help: ArgumentHelp("The loss, the lower the better.", valueName: "name"))
+  var lossColumn: String?
+
+  @Option(help: ArgumentHelp("The seed.", valueName: "name"))
+  var seedColumn: String?
+
+  @Option(help: ArgumentHelp("The step, of runs with several rows.", valueName: "name"))
+  var stepColumn: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What tells comparisons apart, such as the parametrization; one verdict each.",
+      valueName: "name"))
+  var groupColumn: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How learning rates are written. (values: plain, log2, log10; default: by the column's name)",
+      valueName: "form"))
+  var rates: ResultsTable.RateForm?
+
+  @OptionGroup var output: OutputOptions
+
+  /// One comparison for scripts; what is not known is null.
+  private struct Output: Encodable {
+    let name: String
+    let verdict: String
+    let text: String
+    let octavesPerDoubling: Double?
+    let interval: [Double]?
+    let deviation: Double?
+    let optima: [Optimum]
+    let regret: Double?
+    let regretInterval: [Double?]?
+    let seeds: Int
+
+    struct Optimum: Encodable {
+      let scale: Int
+      let log2LearningRate: Double?
+      let loss: Double?
+
+      enum CodingKeys: String, CodingKey {
+        case scale, loss
+        case log2LearningRate = "log2_learning_rate"
+      }
+
+      func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(scale, forKey: .scale)
+        try container.encode(log2LearningRate, forKey: .log2LearningRate)
+        try container.encode(loss, forKey: .loss)
+      }
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case name, verdict, text, interval, deviation, optima, regret, seeds
+      case octavesPerDoubling = "octaves_per_doubling"
+      case regretInterval = "regret_interval"
+    }
+
+    init(_ group: TransferGroup) {
+      name = group.parametrization
+      verdict = group.verdict.outcome.rawValue
+      text = group.verdict.text
+      octavesPerDoubling = group.drift?.octavesPerDoubling
+      interval = group.drift?.interval.map { [$0.lower, $0.upper] }
+      deviation = group.deviation?.octaves
+      optima = group.widths.map {
+        Optimum(scale: $0.width, log2LearningRate: $0.log2LearningRate, loss: $0.loss)
+      }
+      regret = group.regret?.relative
+      regretInterval = group.regret?.interval.map { [$0.lower, $0.upper] }
+      seeds = group.seeds.count
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(name, forKey: .name)
+      try container.encode(verdict, forKey: .verdict)
+      try container.encode(text, forKey: .text)
+      try container.encode(octavesPerDoubling, forKey: .octavesPerDoubling)
+      try container.encode(interval, forKey: .interval)
+      try container.encode(deviation, forKey: .deviation)
+      try container.encode(optima, forKey: .optima)
+      try container.encode(regret, forKey: .regret)
+      try container.encode(regretInterval, forKey: .regretInterval)
+      try container.encode(seeds, forKey: .seeds)
+    }
+  }
+
+  func run() throws {
+    let given: [(ResultsTable.Role, String?)] = [
+      (.scale, scaleColumn), (.rate, rateColumn), (.loss, lossColumn), (.seed, seedColumn),
+      (.step, stepColumn), (.group, groupColumn),
+    ]
+    let columns = Dictionary(
+      given.compactMap { role, name in name.map { (role, $0) } }, uniquingKeysWith: { $1 })
+    let table: ResultsTable
+    do {
+      table = try ResultsTable(path: file, columns: columns, rates: rates)
+    } catch {
+      throw InvalidOption("\(error)")
+    }
+    for note in table.notes { Terminal.note(note) }
+    if output.json {
+      let outputs = table.report.groups.map(Output.init)
+      print(outputs.count == 1 ? try jsonText(outputs[0]) : try jsonText(["groups": outputs]))
+    } else {
+      print(table.report.table(emphasis: Colours.output.paint), terminator: "")
+    }
+  }
+}
