@@ -18,6 +18,8 @@ struct ScalingCommand: PrintingCommand {
       Examples:
           gputrain scaling --base-width 64 --width 1024
           gputrain scaling --parametrization mup,spectral --optimizer sgd
+          gputrain scaling --parametrization mup --base-width 64 --learning-rate 0.008 \
+            --format torch > scales.py
       """)
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Number of inputs.", valueName: "count"))
@@ -67,11 +69,16 @@ struct ScalingCommand: PrintingCommand {
 
   @OptionGroup var output: OutputOptions
 
-  private struct Row: Encodable {
-    let parametrization, tensor: String
-    let fanIn, fanOut: Int
-    let initialStd, learningRate, epsilon, weightDecay, multiplier: Double
+  /// How the scales are written.
+  enum Format: String, CaseIterable, ExpressibleByArgument {
+    case table, json, torch
   }
+
+  @Option(
+    help: ArgumentHelp(
+      "As a table, as JSON, or as Python to paste: initial values and parameter groups of PyTorch, "
+        + "of one parametrization.", valueName: "format"))
+  var format: Format = .table
 
   func validate() throws {
     for (name, value) in [("--inputs", inputs), ("--outputs", outputs), ("--width", width)] {
@@ -79,18 +86,37 @@ struct ScalingCommand: PrintingCommand {
     }
     try Limits.check("--base-width", baseWidth ?? 1)
     try Limits.check("--learning-rate", positive: learningRate)
+    if output.json && format == .torch { throw InvalidOption("give --json or --format, not both") }
   }
 
   func run() throws {
-    let rows = try rows()
-    if output.json {
-      print(try jsonText(rows))
-    } else {
-      print(table(rows))
+    let (scales, training) = try scales()
+    switch output.json ? .json : format {
+    case .json: print(try jsonText(scales))
+    case .table: print(table(scales))
+    case .torch: print(try torch(scales, training), terminator: "")
     }
   }
 
-  private func rows() throws -> [Row] {
+  private func torch(_ scales: [TensorScale], _ training: TrainingConfiguration) throws -> String {
+    let names = scales.map(\.parametrization).uniqued()
+    guard names.count == 1 else {
+      throw InvalidOption("--format torch writes one parametrization: give it as --parametrization")
+    }
+    let base = baseWidth.map { ", base width \($0)" } ?? ""
+    let scales = TorchScales(
+      scales, optimizer: optimizer,
+      rule: optimizer.rule(training.optimization.hyperparameters),
+      title: "\(names[0]) under \(optimizer.rawValue): width \(width)\(base), learning rate "
+        + "\(learningRate)")
+    guard let scales else {
+      throw InvalidOption(
+        "--format torch: torch.optim has no \(optimizer.rawValue); use --format json")
+    }
+    return scales.text
+  }
+
+  private func scales() throws -> ([TensorScale], TrainingConfiguration) {
     var settings = try configuration.settings
     settings.parametrizations = try ParametrizationFile.read(parametrizationFiles)
     let names: [String]? = try parametrization.map {
@@ -116,27 +142,20 @@ struct ScalingCommand: PrintingCommand {
       ) { first, _ in first },
       rateRules: settings.rateRules,
       optimization: settings.optimization(optimizer, totalSteps: .max))
-    let parameters = training.network.graph.parameters
     Terminal.detail(
       "network: \(settings.networkInWords), rules: \(rules.map(\.name).joined(separator: ", "))")
-    let scalings = rules.map { training.scalings(under: $0) }
-    return parameters.enumerated().flatMap { index, parameter in
-      let own = training.optimization.settings(for: parameter)
-      return zip(rules, scalings).map { rule, scalings in
-        let (scaling, shape) = (scalings[index], parameter.shape)
-        return Row(
-          parametrization: rule.name, tensor: parameter.path, fanIn: shape.fanIn,
-          fanOut: shape.fanOut, initialStd: scaling.initialStd * parameter.initialFactor,
-          learningRate: learningRate * scaling.learningRateFactor,
-          epsilon: own.rule(or: nil).epsilon * scaling.epsilonFactor,
-          weightDecay: (own.weightDecay?.strength ?? 0) * scaling.weightDecayFactor,
-          multiplier: scaling.multiplier * parameter.multiplier)
-      }
+    let byRule = rules.map {
+      TensorScale.all(of: training, under: $0, learningRate: learningRate)
     }
+    // Rules side by side, a tensor after another.
+    return (
+      training.network.graph.parameters.indices.flatMap { index in byRule.map { $0[index] } },
+      training
+    )
   }
 
   /// A block a tensor, a line a parametrization.
-  private func table(_ rows: [Row]) -> String {
+  private func table(_ rows: [TensorScale]) -> String {
     var lines = [
       baseWidth.map { "relative to width \($0), where every rule equals sp" }
         ?? "absolute: the rules as such"

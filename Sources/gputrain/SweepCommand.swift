@@ -41,6 +41,13 @@ struct SweepCommand: PrintingCommand {
   @Flag(help: "Print such a file to start from, with the options given here, and run nothing.")
   var printConfig = false
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "A width to recommend a rate for, trained or not: also what every tensor gets there.",
+      valueName: "width"))
+  var targetWidth: Int?
+
   @OptionGroup var axes: SettingOptions<Axes>
 
   @OptionGroup var configuration: SettingOptions<Configured>
@@ -117,6 +124,10 @@ struct SweepCommand: PrintingCommand {
     }
   }
 
+  func validate() throws {
+    if let targetWidth { try Limits.check("--target-width", targetWidth) }
+  }
+
   func run() throws {
     let commands = Gputrain.configuration.subcommands.compactMap { $0.configuration.commandName }
     if let file, !FileManager.default.fileExists(atPath: file),
@@ -144,7 +155,12 @@ struct SweepCommand: PrintingCommand {
     try sweep.store.note(.current(on: sweep.compute.queue.device, grid: grid, objective: objective))
     let outcome = try sweep.run(until: interrupt)
     let rows = try sweep.summarize()
-    let report = TransferReport(rows: rows, objective: objective, axes: grid.axes)
+    if targetWidth != nil, grid.axes.scale != nil {
+      throw InvalidOption(
+        "--target-width needs a sweep over widths, not along --scale")
+    }
+    let report = TransferReport(
+      rows: rows, objective: objective, axes: grid.axes, target: targetWidth)
     let warnings = try sweep.warnings()
     if request.json {
       print(
@@ -160,6 +176,7 @@ struct SweepCommand: PrintingCommand {
     } else if !rows.isEmpty {
       let paragraphs = warnings.map { "\n" + Colours.output.paint($0.paragraph, .unsure) + "\n" }
       print(report.table(emphasis: Colours.output.paint) + paragraphs.joined())
+      if targetWidth != nil { try printTensors(report, sweep.experiment) }
     }
     // After the table: whatever keeps the page from being written has not kept the answer.
     try ReportLeaving.leave(in: sweep.store.directory)
@@ -178,6 +195,21 @@ struct SweepCommand: PrintingCommand {
       "\(rows.count) of \(grid.cells.count) runs in \(sweep.store.summaryFile.relativePath), \(elapsed)"
     )
     try outcome.exitWhereIncomplete(store: sweep.store)
+  }
+}
+
+extension SweepCommand {
+  /// What every tensor gets at the target width, with the rate that is recommended.
+  private func printTensors(_ report: TransferReport, _ experiment: Experiment) throws {
+    for group in report.groups {
+      guard let use = group.recommendation, let optimizer = group.optimizer else { continue }
+      print("\(group.title): every tensor at width \(use.width)")
+      print(
+        TensorScale.table(
+          try TensorScale.all(
+            of: experiment, under: group.parametrization, optimizer: optimizer, width: use.width,
+            log2LearningRate: use.log2LearningRate)))
+    }
   }
 }
 

@@ -55,6 +55,11 @@ struct TransferCommand: PrintingCommand {
       valueName: "form"))
   var rates: ResultsTable.RateForm?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("A width to recommend a rate for, trained or not.", valueName: "width"))
+  var targetWidth: Int?
+
   @OptionGroup var output: OutputOptions
 
   /// One comparison for scripts; what is not known is null.
@@ -124,6 +129,10 @@ struct TransferCommand: PrintingCommand {
     }
   }
 
+  func validate() throws {
+    if let targetWidth { try Limits.check("--target-width", targetWidth) }
+  }
+
   func run() throws {
     let given: [(ResultsTable.Role, String?)] = [
       (.scale, scaleColumn), (.rate, rateColumn), (.loss, lossColumn), (.seed, seedColumn),
@@ -133,7 +142,8 @@ struct TransferCommand: PrintingCommand {
       given.compactMap { role, name in name.map { (role, $0) } }, uniquingKeysWith: { $1 })
     let table: ResultsTable
     do {
-      table = try ResultsTable(path: file, columns: columns, rates: rates)
+      table = try ResultsTable(
+        path: file, columns: columns, rates: rates, target: targetWidth)
     } catch {
       throw InvalidOption("\(error)")
     }

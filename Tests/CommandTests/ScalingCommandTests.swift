@@ -67,4 +67,19 @@ import Testing
     #expect(result.status != 0 && result.output.isEmpty)
     #expect(result.errors.hasPrefix("Error: "))
   }
+
+  @Test func torch_isPythonOfOneParametrization() throws {
+    let arguments = ["--format", "torch", "--base-width", "64", "--depth", "2"]
+    let result = try scaling(arguments + ["--parametrization", "mup", "--learning-rate", "0.008"])
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(
+      result.output.hasPrefix("# mup under adam: width 1024, base width 64, learning rate 0.008"))
+    #expect(result.output.contains("dict(std=0.03125, lr=0.0005, eps=6.25e-10, weight_decay=0.0)"))
+    let several = try scaling(arguments)
+    #expect(several.status == 64 && several.errors.contains("--parametrization"))
+    let lion = try scaling(arguments + ["--parametrization", "mup", "--optimizer", "lion"])
+    #expect(lion.status == 64 && lion.errors.contains("torch.optim has no lion"))
+    #expect(
+      try scaling(["--format", "json"]).output == scaling(["--json"]).output)
+  }
 }

@@ -77,19 +77,22 @@ public struct ResultsTable {
 
   /// Reads a CSV file.
   ///
-  /// - columns: by name; those that are missing are found by usual names.
+  /// - columns: by name; those that are missing are found by usual names. target: the width to recommend
+  ///   a rate for, by default the widest.
   /// - rates: how rates are written; nil: as the column's name begins, log2 or log10, else plain.
   /// - Throws: `ResultsTableError` or `DataError` for what is no such table, with the row.
   public init(
-    path: String, columns: [Role: String] = [:], rates: RateForm? = nil
+    path: String, columns: [Role: String] = [:], rates: RateForm? = nil,
+    target: Int? = nil
   ) throws {
     try self.init(
       DataFile.readInflating(path, expected: "a table of results"), path: path, columns: columns,
-      rates: rates)
+      rates: rates, target: target)
   }
 
   init(
-    _ bytes: [UInt8], path: String, columns: [Role: String] = [:], rates: RateForm? = nil
+    _ bytes: [UInt8], path: String, columns: [Role: String] = [:], rates: RateForm? = nil,
+    target: Int? = nil
   ) throws {
     let table = try Table(bytes, path: path)
     let places = try Columns(table, named: columns)
@@ -119,7 +122,7 @@ public struct ResultsTable {
       report = TransferReport(
         results: try names.map { name in
           (name, try table.losses(runs.filter { ($0.group ?? title) == name }, places))
-        }, loss: loss, axes: axes)
+        }, loss: loss, axes: axes, target: target)
       if places.seed == nil && report.groups.contains(where: { $0.seeds.count > 1 }) {
         notes.append("no seeds: runs of one \(scale) and rate are numbered in their order")
       } else if places.seed == nil {

@@ -61,6 +61,9 @@ public struct TransferGroup: Codable, Hashable, Sendable {
   public let regret: Regret?
   /// The answer.
   public let verdict: TransferVerdict
+  /// The rate to train the widest width with, or the width that was asked for; nil where the answer is
+  /// inconclusive.
+  public let recommendation: Recommendation?
 }
 
 /// Does the best learning rate carry over to the wide model? One answer a group.
@@ -71,6 +74,8 @@ public struct TransferReport: Codable, Hashable, Sendable {
   public let axes: SweepAxes?
   /// One for each parametrization and optimizer, in the order of the rows.
   public let groups: [TransferGroup]
+  /// Which of them has the least loss at the widest width; nil for one alone.
+  public let comparison: WidestComparison?
 
   /// What is tuned along what.
   var names: SweepAxes { axes ?? SweepAxes() }
@@ -86,9 +91,11 @@ public struct TransferReport: Codable, Hashable, Sendable {
   /// rows that are not along these axes do not count.
   ///
   /// - rows: in any order, of one depth unless that is an axis; groups stand in the order of their first row. Of two
-  ///   rows for one cell the later counts.
+  ///   rows for one cell the later counts. target: the width to recommend a rate for, by default the
+  ///   widest.
   public init(
-    rows: [SummaryRow], objective: Objective = .trainLoss, axes: SweepAxes = SweepAxes()
+    rows: [SummaryRow], objective: Objective = .trainLoss, axes: SweepAxes = SweepAxes(),
+    target: Int? = nil
   ) {
     loss = objective.title
     self.axes = axes.names.isEmpty ? nil : axes
@@ -101,15 +108,35 @@ public struct TransferReport: Codable, Hashable, Sendable {
       if members[key] == nil { order.append(key) }
       members[key, default: []].append(point)
     }
-    groups = order.map { key in
-      // width → rate → seed → loss
-      var losses: Losses = [:]
-      for row in members[key] ?? [] {
+    let losses = order.map { key in
+      (members[key] ?? []).reduce(into: Losses()) { losses, row in
         losses[row.width, default: [:]][row.log2LearningRate, default: [:]][row.seed] =
           objective.loss(of: row.result)
       }
-      return Self.group(key, losses, axes)
     }
+    groups = zip(order, losses).map { Self.group($0, $1, axes, target: target) }
+    let isAlike = Set(order.map(\.held)).count == 1
+    comparison =
+      isAlike
+      ? WidestComparison(
+        zip(groups, losses).map { ($0.title, $1) },
+        cost: Self.cost(rows.compactMap { $0.point(on: axes) })) : nil
+  }
+
+  /// How many times as long the runs of the widest width took as those of the narrowest, by the mean of a
+  /// run.
+  private static func cost(_ rows: [SummaryRow]) -> Double? {
+    let completed = Dictionary(
+      grouping: rows.filter { $0.result.outcome == .completed }, by: \.width)
+    func mean(_ width: Int?) -> Double? {
+      width.flatMap { completed[$0] }.map { rows in
+        rows.reduce(0) { $0 + $1.result.seconds } / Double(rows.count)
+      }
+    }
+    guard let narrow = mean(completed.keys.min()), let wide = mean(completed.keys.max()),
+      narrow > 0, completed.count > 1
+    else { return nil }
+    return wide / narrow
   }
 
   /// Losses by width (or the value of another scale), log2 of the rate (or of another tuned value), and
@@ -119,13 +146,17 @@ public struct TransferReport: Codable, Hashable, Sendable {
   /// Analyses results from elsewhere.
   ///
   /// - results: the losses of each comparison under its name.
-  /// - loss: what they are, as a sentence has it: "validation loss".
-  public init(results: [(name: String, losses: Losses)], loss: String, axes: SweepAxes) {
+  /// - loss: what they are, as a sentence has it: "validation loss". target: as of sweeps.
+  public init(
+    results: [(name: String, losses: Losses)], loss: String, axes: SweepAxes, target: Int? = nil
+  ) {
     self.loss = loss
     self.axes = axes.names.isEmpty ? nil : axes
     groups = results.map { name, losses in
-      Self.group(GroupKey(parametrization: name, optimizer: nil, held: nil), losses, axes)
+      Self.group(
+        GroupKey(parametrization: name, optimizer: nil, held: nil), losses, axes, target: target)
     }
+    comparison = WidestComparison(results, cost: nil)
   }
 
   /// Analyses best rates alone, which have a drift and no interval.
@@ -137,6 +168,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
   ) {
     self.loss = loss
     self.axes = axes.names.isEmpty ? nil : axes
+    comparison = nil
     groups = optima.map { name, rates in
       let sorted = rates.sorted { $0.scale < $1.scale }
       let drift = Drift.fit(
@@ -162,7 +194,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
         verdict: TransferVerdict(
           outcome: .inconclusive,
           text: "inconclusive: \(moves ?? "")best rates alone give no interval",
-          seedsToTell: nil))
+          seedsToTell: nil), recommendation: nil)
     }
   }
 
@@ -173,7 +205,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
   }
 
   private static func group(
-    _ key: GroupKey, _ losses: Losses, _ axes: SweepAxes
+    _ key: GroupKey, _ losses: Losses, _ axes: SweepAxes, target: Int?
   ) -> TransferGroup {
     let rates = Set(losses.values.flatMap(\.keys))
     let seen = Set(losses.values.flatMap { $0.values.flatMap(\.keys) }).sorted()
@@ -212,6 +244,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
       drift: Drift.fit(curves: curves), deviation: Deviation.largest(curves),
       regret: narrow.flatMap { narrow in wide.map { Regret.between(narrow: narrow, wide: $0) } },
       axes: axes)
+    let verdict = evidence.verdict
     return TransferGroup(
       parametrization: key.parametrization, optimizer: key.optimizer, held: key.held,
       seeds: complete.isEmpty ? seen : complete,
@@ -219,7 +252,10 @@ public struct TransferReport: Codable, Hashable, Sendable {
       seedsDiffer: complete.isEmpty && seen.count > 1, widths: widths,
       missing: all.count * rates.count * seen.count - widths.reduce(0) { $0 + $1.runs },
       drift: evidence.drift?.drift, deviation: evidence.deviation?.deviation,
-      regret: evidence.regret?.regret, verdict: evidence.verdict)
+      regret: evidence.regret?.regret, verdict: verdict,
+      recommendation: (target ?? places.last?.width).flatMap {
+        Recommendation(width: $0, curves, verdict.outcome)
+      })
   }
 }
 

@@ -82,6 +82,7 @@ extension TransferReport {
   public func table(emphasis: Emphasis = { passage, _ in passage }) -> String {
     if groups.isEmpty { return "No runs with a result.\n" }
     var blocks = groups.map { $0.block(loss, names, emphasis) }
+    if let comparison { blocks.append(comparison.block(names)) }
     if groups.contains(where: { $0.widths.contains(where: \.onEdge) }) {
       blocks.append(
         ReportText.wrapped(
@@ -129,6 +130,7 @@ extension TransferGroup {
       ReportText.emphasized(
         ReportText.wrapped(verdict.text, after: "  verdict    ", indent: 13), verdict.outcome.tone,
         by: emphasis))
+    line("use", recommendation?.sentence(axes))
     return lines.joined(separator: "\n")
   }
 

@@ -168,9 +168,12 @@ public struct SweepAxes: Codable, Hashable, Sendable {
 
   /// A tuned value by its log2: a rate as a power of two and as a number, others as they are given.
   func text(log2 value: Double) -> String {
-    tune == nil
-      ? "2^\(ReportText.number(value, digits: 2)) = \(Self.number(exp2(value)))"
-      : Self.number(exp2(value))
+    tune == nil ? "\(short(log2: value)) = \(Self.number(exp2(value)))" : short(log2: value)
+  }
+
+  /// The same in one form: a rate as a power of two, others as they are given.
+  func short(log2 value: Double) -> String {
+    tune == nil ? "2^\(ReportText.number(value, digits: 2))" : Self.number(exp2(value))
   }
 
   /// To three significant digits.

@@ -117,7 +117,7 @@ struct SweepRecord {
 
 extension TransferGroup {
   /// Parametrization and update rule.
-  var title: String {
+  public var title: String {
     ([parametrization] + [optimizer?.rawValue, held].compactMap { $0 }).joined(separator: ", ")
   }
 

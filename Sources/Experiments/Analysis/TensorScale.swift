@@ -1,0 +1,157 @@
+import Foundation
+import Networks
+import Spectral
+import Training
+
+/// What one tensor starts and trains with.
+public struct TensorScale: Codable, Hashable, Sendable {
+  /// Name of the parametrization.
+  public let parametrization: String
+  /// The tensor's path in the network.
+  public let tensor: String
+  /// Extents of its matrix.
+  public let fanIn, fanOut: Int
+  /// σ of the initial values N(0, σ²); 0 where it starts at 0.
+  public let initialStd: Double
+  /// η, the tensor's own.
+  public let learningRate: Double
+  /// Adam's ε.
+  public let epsilon: Double
+  /// λ.
+  public let weightDecay: Double
+  /// Multiplies the tensor's product.
+  public let multiplier: Double
+
+  /// Those of a network's tensors, in its order.
+  ///
+  /// - learningRate: η before the parametrization's factors.
+  public static func all(
+    of training: TrainingConfiguration, under rule: any Parametrization, learningRate: Double
+  ) -> [TensorScale] {
+    zip(training.network.graph.parameters, training.scalings(under: rule)).map {
+      parameter, scaling in
+      let own = training.optimization.settings(for: parameter)
+      return TensorScale(
+        parametrization: rule.name, tensor: parameter.path, fanIn: parameter.shape.fanIn,
+        fanOut: parameter.shape.fanOut,
+        initialStd: scaling.initialStd * parameter.initialFactor,
+        learningRate: learningRate * scaling.learningRateFactor,
+        epsilon: own.rule(or: nil).epsilon * scaling.epsilonFactor,
+        weightDecay: (own.weightDecay?.strength ?? 0) * scaling.weightDecayFactor,
+        multiplier: scaling.multiplier * parameter.multiplier)
+    }
+  }
+}
+
+/// Scales as Python to paste: initial values and parameter groups for PyTorch.
+public struct TorchScales {
+  private let scales: [TensorScale]
+  private let optimizer: OptimizerKind
+  private let rule: any UpdateRule
+  private let title: String
+
+  /// - scales: of one parametrization. rule: with the hyperparameters in use. title: what they are of, in
+  ///   one line.
+  /// - Returns: nil for rules that `torch.optim` does not have.
+  public init?(
+    _ scales: [TensorScale], optimizer: OptimizerKind, rule: any UpdateRule, title: String
+  ) {
+    switch optimizer {
+    case .sgd, .momentum, .nesterov, .adam, .adamw: break
+    case .lion, .spectralNormalized, .frobeniusNormalized: return nil
+    }
+    (self.scales, self.optimizer, self.rule, self.title) = (scales, optimizer, rule, title)
+  }
+
+  /// The text; ends in a newline.
+  public var text: String {
+    let usesEpsilon = optimizer.hyperparameters.contains(.epsilon)
+    let width = scales.map(\.tensor.count).max() ?? 0
+    let lines = scales.map { scale -> String in
+      var fields = ["std=\(scale.initialStd)", "lr=\(scale.learningRate)"]
+      if usesEpsilon { fields.append("eps=\(scale.epsilon)") }
+      fields.append("weight_decay=\(scale.weightDecay)")
+      let name = "\"\(scale.tensor)\":".padding(toLength: width + 3, withPad: " ", startingAt: 0)
+      let note =
+        scale.multiplier == 1 ? "" : "  # the product is multiplied by \(scale.multiplier)"
+      return "    \(name) dict(\(fields.joined(separator: ", "))),\(note)"
+    }
+    return """
+      # \(title)
+      # Names are those of gputrain: write your model's in their place.
+      import torch
+
+      scales = {
+      \(lines.joined(separator: "\n"))
+      }
+
+
+      def initialize(model):
+          with torch.no_grad():
+              for name, parameter in model.named_parameters():
+                  parameter.normal_(0, scales[name]["std"])
+
+
+      def parameter_groups(model):
+          groups = []
+          for name, parameter in model.named_parameters():
+              group = dict(scales[name], params=[parameter])
+              del group["std"]
+              groups.append(group)
+          return groups
+
+
+      def optimizer(model):
+          return torch.optim.\(constructor)
+
+      """
+  }
+
+  private var constructor: String {
+    switch optimizer {
+    case .sgd: "SGD(parameter_groups(model))"
+    case .momentum, .nesterov:
+      "SGD(parameter_groups(model), momentum=\((rule as? Momentum)?.momentum ?? 0.9)"
+        + (optimizer == .nesterov ? ", nesterov=True)" : ")")
+    default:
+      "\(optimizer == .adamw ? "AdamW" : "Adam")(parameter_groups(model), "
+        + "betas=(\((rule as? Adam)?.beta1 ?? 0.9), \((rule as? Adam)?.beta2 ?? 0.999)))"
+    }
+  }
+}
+
+extension TensorScale {
+  /// What the tensors of a network get, as text of a line a tensor; ends in a newline.
+  public static func table(_ scales: [TensorScale]) -> String {
+    let size = max(6, scales.map(\.tensor.count).max() ?? 0)
+    func row(_ name: String, _ values: [String]) -> String {
+      "  " + ReportText.left(name, size) + values.map { ReportText.right($0, 12) }.joined()
+    }
+    let rows = scales.map { scale in
+      row(
+        scale.tensor,
+        ["\(scale.fanOut)×\(scale.fanIn)"]
+          + [scale.initialStd, scale.learningRate, scale.epsilon, scale.multiplier].map {
+            String(format: "%.4g", $0)
+          })
+    }
+    return ([row("tensor", ["shape", "σ", "η", "ε", "multiplier"])] + rows)
+      .joined(separator: "\n") + "\n"
+  }
+
+  /// What the tensors of a sweep's network get at a width, with a rate of its own.
+  ///
+  /// - Throws: `UnknownParametrizationError`.
+  public static func all(
+    of experiment: Experiment, under parametrization: String, optimizer: OptimizerKind, width: Int,
+    log2LearningRate: Double
+  ) throws -> [TensorScale] {
+    let cell = RunCell(
+      parametrization: parametrization, optimizer: optimizer, width: width,
+      log2LearningRate: log2LearningRate, seed: 1)
+    return all(
+      of: RunGroup(experiment: experiment, cells: [cell]).training,
+      under: try experiment.settings.parametrization(named: parametrization),
+      learningRate: exp2(log2LearningRate))
+  }
+}

@@ -1,0 +1,129 @@
+import Foundation
+
+/// Which comparison has the least loss at the widest width: tuned there, and with the rate that is best at
+/// the narrowest.
+public struct WidestComparison: Codable, Hashable, Sendable {
+  /// One of those compared.
+  public struct Entry: Codable, Hashable, Sendable {
+    /// Parametrization and update rule.
+    public let name: String
+    /// The loss, of the mean over seeds; nil where the network diverges or was not run at that rate.
+    public let loss: Double?
+    /// The share by which it is above the least of all; nil without a loss.
+    public let excess: Double?
+    /// Its 90 % interval, with the seeds paired; nil for the least itself and for fewer than two seeds.
+    public let interval: Interval?
+  }
+
+  /// The widest width.
+  public let width: Int
+  /// The narrowest width.
+  public let narrowWidth: Int
+  /// With the best rate of the widest width, the least loss first.
+  public let tuned: [Entry]
+  /// With the best rate of the narrowest width, the least loss first.
+  public let transferred: [Entry]
+  /// How many times as long the runs of the widest width took as those of the narrowest; nil where it is
+  /// not known.
+  public let cost: Double?
+
+  /// A comparison's losses under its name.
+  typealias Named = (name: String, losses: TransferReport.Losses)
+
+  /// Compares over the seeds that all have, at the narrowest and widest width of all.
+  ///
+  /// - Returns: nil for fewer than two comparisons, widths or seeds in common, and where losses are not
+  ///   positive.
+  init?(_ named: [Named], cost: Double?) {
+    let widths = named.map { Set($0.losses.keys) }.reduce(nil) { common, own in
+      common.map { $0.intersection(own) } ?? own
+    }
+    guard named.count >= 2, let narrow = widths?.min(), let wide = widths?.max(), narrow < wide
+    else { return nil }
+    let cells = named.flatMap { entry in
+      [narrow, wide].flatMap { width in
+        (entry.losses[width] ?? [:]).values.filter { !$0.isEmpty }
+      }
+    }
+    let seeds = Set(cells.flatMap(\.keys)).sorted().filter { seed in
+      cells.allSatisfy { $0[seed] != nil }
+    }
+    guard !seeds.isEmpty else { return nil }
+    let resampling = Resampling(seeds: seeds.count)
+    func curve(_ losses: TransferReport.Losses, _ width: Int) -> LossCurve? {
+      LossCurve(
+        (losses[width] ?? [:]).filter { !$0.value.isEmpty }
+          .mapValues { cell in seeds.compactMap { cell[$0] } }, resampling)
+    }
+    let pairs = named.map { name, losses in
+      (name: name, narrow: curve(losses, narrow), wide: curve(losses, wide))
+    }
+    guard pairs.allSatisfy({ $0.wide?.whole.isLogarithmic ?? true }) else { return nil }
+    (width, narrowWidth, self.cost) = (wide, narrow, cost)
+    tuned = Self.entries(pairs.map { ($0.name, $0.wide?.uncertain(\.height)) })
+    transferred = Self.entries(
+      pairs.map { name, narrow, wide in
+        guard let narrow, let wide, let height = wide.whole.height(at: narrow.whole.rate) else {
+          return (name, nil)
+        }
+        let draws = zip(narrow.draws, wide.draws).map { narrow, wide in
+          wide.height(at: narrow.rate) ?? height
+        }
+        return (name, Uncertain(value: height, draws: draws, seeds: seeds.count, resolution: 0))
+      })
+  }
+
+  private static func entries(_ heights: [(name: String, height: Uncertain?)]) -> [Entry] {
+    let known = heights.compactMap { name, height in height.map { (name: name, height: $0) } }
+      .sorted { $0.height.value < $1.height.value }
+    let lost = heights.filter { $0.height == nil }
+    return known.enumerated().map { place, entry in
+      let excess = entry.height - known[0].height
+      return Entry(
+        name: entry.name, loss: exp(entry.height.value), excess: exp(excess.value) - 1,
+        interval: place == 0
+          ? nil
+          : excess.interval.map {
+            Interval(lower: exp($0.lower) - 1, upper: exp($0.upper) - 1)
+          })
+    } + lost.map { Entry(name: $0.name, loss: nil, excess: nil, interval: nil) }
+  }
+}
+
+extension WidestComparison {
+  /// The comparison as lines of at most 80 columns, without a newline at the end.
+  func block(_ axes: SweepAxes) -> String {
+    let narrow = "\(axes.scaleName) \(narrowWidth)'s \(axes.tunedName)"
+    let size = max(11, narrow.count) + 2
+    func lines(_ title: String, _ entries: [Entry]) -> [String] {
+      entries.enumerated().map { place, entry in
+        ReportText.wrapped(
+          entry.sentence, after: "  " + ReportText.left(place == 0 ? title : "", size),
+          indent: size + 4)
+      }
+    }
+    var text =
+      ["which is best at \(axes.scaleName) \(width)?"] + lines("tuned there", tuned)
+      + lines(narrow, transferred)
+    if let cost {
+      text.append(
+        ReportText.wrapped(
+          "its runs took \(ReportText.number(cost, digits: cost < 9.5 ? 1 : 0)) times as long as those "
+            + "of \(axes.scaleName) \(narrowWidth)", after: "  ", indent: 4))
+    }
+    return text.joined(separator: "\n")
+  }
+}
+
+extension WidestComparison.Entry {
+  /// "spectral, adam: 0.5125, 3.0 % more (90 % 1.2…4.9 %)".
+  var sentence: String {
+    guard let loss, let excess else { return "\(name): diverges or was not run" }
+    var text = "\(name): \(ReportText.loss(loss))"
+    guard excess > 0 || interval != nil else { return text }
+    text += ", \(ReportText.percent(excess)) more"
+    guard let interval else { return text }
+    text += " (\(ReportText.percents(interval.lower, interval.upper)))"
+    return interval.lower <= 0 ? text + ": no difference that is sure" : text
+  }
+}
