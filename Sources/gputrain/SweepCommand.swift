@@ -67,7 +67,11 @@ struct SweepCommand: PrintingCommand {
   }
 
   enum Axes: SettingSelection { typealias Group = SweepSettings }
-  enum Configured: SettingSelection { typealias Group = Configuration }
+  /// Also of `train`, so that it makes a run of the sweep.
+  enum Configured: SettingSelection {
+    /// In the middle of the default widths.
+    static let defaults = Configuration { $0.baseWidth = 192 }
+  }
   enum Execution: SettingSelection {
     typealias Group = ExecutionSettings
     static let omitted: Set = ["keep"]
@@ -99,7 +103,7 @@ struct SweepCommand: PrintingCommand {
       given.add(command.execution.given)
       var axes = given.settings(over: SweepSettings())
       given.note(axes.complete(given: Set(given.values.keys)))
-      var training = try TrainingRequest(&given)
+      var training = try TrainingRequest(&given, defaults: Configured.defaults)
       let found = Result { () throws(SweepGridError) in try axes.grid() }
       if case .failure(let error) = found { given.note(error.problem) }
       try training.check(

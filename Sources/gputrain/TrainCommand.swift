@@ -77,7 +77,7 @@ struct TrainCommand: PrintingCommand {
     given.add(computing.given)
     given.add(execution.given)
     let cell = given.settings(over: CellSettings())
-    var request = try TrainingRequest(&given)
+    var request = try TrainingRequest(&given, defaults: SweepCommand.Configured.defaults)
     try request.check(
       parametrizations: [cell.parametrization], optimizers: [cell.optimizer], widths: [cell.width],
       &given)

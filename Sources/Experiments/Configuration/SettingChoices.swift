@@ -282,7 +282,7 @@ public struct LearningRateAxis: SettingValue {
   public let values: [Double]
 
   /// Seven rates from 2⁻¹¹ to 2⁻⁵.
-  public static let standard = Self(text: "-11:-5:7", values: (-11...(-5)).map(Double.init))
+  public static let standard = Self(text: "-11:-6:6", values: (-11...(-6)).map(Double.init))
 
   private init(text: String, values: [Double]) { (self.text, self.values) = (text, values) }
 

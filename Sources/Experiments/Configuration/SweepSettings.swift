@@ -23,7 +23,7 @@ public struct SweepSettings: SettingGroup {
 
   /// The widths.
   @Setting("widths", "Widths.", value: "list", in: .range(1...Limits.size))
-  public var widths = [64, 96, 128, 256, 384]
+  public var widths = [128, 192, 256, 384]
 
   /// The learning rates.
   @Setting(
@@ -114,7 +114,7 @@ public struct CellSettings: SettingGroup {
 
   /// log2 of the learning rate.
   @Setting("log2-lr", "log2 of the learning rate.", value: "rate", in: .log2Rate)
-  public var log2LearningRate = -7.0
+  public var log2LearningRate = -9.0
 
   /// Decides initial values and the order of the data.
   @Setting("seed", "Decides initial values and the order of the data.", value: "seed")
