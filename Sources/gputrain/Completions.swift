@@ -30,7 +30,9 @@ enum Completions {
   static let yaml = CompletionKind.file(extensions: ["yaml", "yml"])
 
   /// Files of weights; a directory may hold several.
-  static let weights = CompletionKind.file(extensions: ["safetensors", "npz", "npy", "json"])
+  static let weights = CompletionKind.file(extensions: [
+    "safetensors", "pt", "pth", "bin", "npz", "npy", "json",
+  ])
 
   /// `prefix` up to its last comma with each of `names` that is not in it yet.
   static func list(_ names: [String], after prefix: String) -> [String] {

@@ -14,8 +14,8 @@ struct KeepingOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Start from the weights of a safetensors, NPZ or checkpoint file, such as PyTorch's, in place "
-        + "of drawn ones.", valueName: "file"), completion: Completions.weights)
+      "Start from the weights of a safetensors, PyTorch, NPZ or checkpoint file in place of drawn "
+        + "ones.", valueName: "file"), completion: Completions.weights)
   var initFrom: String?
 
   @Option(
@@ -32,7 +32,14 @@ struct KeepingOptions: ParsableArguments {
 
   /// Where a run that resumes from no checkpoint starts.
   func start() throws -> RunKeeping.Start {
-    try initFrom.map { .weights(try InitialWeights(path: $0)) } ?? .drawn
+    guard let initFrom else { return .drawn }
+    let weights = try InitialWeights(path: initFrom)
+    if let (from, to) = weights.renamed {
+      Terminal.note(
+        "\(initFrom): names are read without what wrappers put before them: "
+          + "\(printable(from)) as \(printable(to))")
+    }
+    return .weights(weights)
   }
 
   /// The checkpoint that `--resume` names.

@@ -18,7 +18,7 @@ struct NormsTable {
     let showsFile, showsUpdate: Bool
 
     private enum Key: String, CodingKey {
-      case name, shape, ratio, lower, upper, flattened, file, problem
+      case name, shape, ratio, lower, upper, flattened, layout, file, problem
       case spectralNorm = "spectral_norm"
       case frobeniusNorm = "frobenius_norm"
       case stableRank = "stable_rank"
@@ -36,9 +36,13 @@ struct NormsTable {
       try container.encode(matrix.norms?.upper, forKey: .upper)
       try container.encode(matrix.ratio, forKey: .ratio)
       try container.encode(matrix.norms?.frobenius, forKey: .frobeniusNorm)
-      try container.encode(matrix.norms?.stableRank, forKey: .stableRank)
+      try container.encode(matrix.stableRank, forKey: .stableRank)
       if matrix.shape.count > 2 {
-        try container.encode([matrix.rows, matrix.columns], forKey: .flattened)
+        try container.encode([matrix.fanOut, matrix.fanIn], forKey: .flattened)
+      }
+      if matrix.layout.origin != .usual {
+        try container.encode(
+          matrix.layout.text(dimensions: matrix.shape.count), forKey: .layout)
       }
       if showsFile { try container.encode(matrix.file, forKey: .file) }
       if showsUpdate {
@@ -57,15 +61,36 @@ struct NormsTable {
   /// What could not be measured, a line each.
   var problems: [String] {
     matrices.compactMap { matrix in
-      matrix.problem.map { "not finite: \(name(matrix)): \($0)" }
+      matrix.problem.map {
+        "\(matrix.isReadable ? "not finite" : "unreadable"): \(name(matrix)): \(printable($0))"
+      }
     }
   }
 
-  /// What else is to be said beside the numbers, a line each.
+  /// What else is to be said beside the numbers, a line each: what was taken for granted first.
   var notes: [String] {
-    let flattened = matrices.filter { $0.shape.count > 2 }.count
-    return flattened == 0
-      ? [] : ["flattened: \(flattened) of more dimensions, [out, in, k, …] as out × in·k·…"]
+    let flattened = matrices.filter { $0.shape.count > 2 && $0.layout.origin == .usual }.count
+    let groups = Dictionary(grouping: matrices.filter { $0.layout.origin != .usual }) {
+      layoutText($0)
+    }
+    return
+      (flattened == 0
+      ? [] : ["flattened: \(flattened) of more dimensions, [out, in, k, …] as out × in·k·…"])
+      + groups.sorted { $0.key < $1.key }.map { text, group in
+        "\(text): \(group.count) (\(name(group[0]))\(group.count > 1 ? ", …" : ""))"
+      }
+      + (groups.isEmpty
+        ? []
+        : [
+          "†: not as PyTorch stores it; --transpose, --batch-axis, --embedding, --as-stored decide"
+        ])
+  }
+
+  private func layoutText(_ matrix: AuditedMatrix) -> String {
+    "read as \(matrix.layout.text(dimensions: matrix.shape.count))"
+      + (matrix.layout.axes == .embedding ? ", norm of the largest row over √width" : "")
+      + (matrix.layout.isStacked ? ", the largest of each stack" : "")
+      + (matrix.layout.origin == .name ? ", by name" : ", as asked")
   }
 
   /// Columns set to the right but for the name and the shape.
@@ -85,9 +110,12 @@ struct NormsTable {
   }
 
   private func cells(_ matrix: AuditedMatrix) -> [String] {
+    let sizes =
+      matrix.layout.axes == .embedding ? matrix.shape.suffix(2) : [matrix.fanOut, matrix.fanIn]
     let shape =
-      matrix.shape.count > 2
-      ? "\(matrix.rows)×\(matrix.columns)*" : "\(matrix.rows)×\(matrix.columns)"
+      (matrix.layout.isStacked ? "\(matrix.stackSize)·" : "")
+      + sizes.map(String.init).joined(separator: "×")
+      + (matrix.layout.origin != .usual ? "†" : matrix.shape.count > 2 ? "*" : "")
     let subject = showsUpdates ? matrix.update : matrix.norms
     let bracket = subject.map { "[\(number($0.lower)), \(number($0.upper))]" } ?? "-"
     let head = [name(matrix), shape, number(matrix.norms?.spectral)]
@@ -99,7 +127,7 @@ struct NormsTable {
         ]
         : [
           bracket, number(matrix.ratio), number(matrix.norms?.frobenius),
-          number(matrix.norms?.stableRank),
+          matrix.layout.axes == .embedding ? "-" : number(matrix.stableRank),
         ])
   }
 
@@ -124,7 +152,7 @@ struct NormsTable {
       ]
       fields += [
         matrix.norms?.spectral, matrix.norms?.lower, matrix.norms?.upper, matrix.ratio,
-        matrix.norms?.frobenius, matrix.norms?.stableRank,
+        matrix.norms?.frobenius, matrix.stableRank,
       ].map { $0.map { "\($0)" } ?? "" }
       if showsFiles { fields.append(field(matrix.file)) }
       if showsUpdates {

@@ -165,6 +165,120 @@ import Training
     }
   }
 
+  /// Kernels as GPT-2 has them, by name, by option and against its name.
+  @Test func layouts_areSaidAndDecided() throws {
+    let kernel = NamedValues(
+      name: "h.0.mlp.c_fc.weight", shape: [2, 8],
+      values: [2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0])
+    let table = NamedValues(
+      name: "wte.weight", shape: [3, 4], values: [3, 4] + .init(repeating: 0, count: 10))
+    try withFile([kernel, table, NamedValues(name: "plain", shape: [2, 8], values: kernel.values)]) {
+      _, path in
+      let result = try CommandRunner.run(["norms", path, "--sort", "name", "--transpose", "plain"])
+      #expect(
+        result.output.contains("read as [in, out], by name: 1 (h.0.mlp.c_fc.weight)"),
+        "\(result.output)")
+      #expect(result.output.contains("h.0.mlp.c_fc.weight 8×2†"))
+      func expectRatios(_ rows: some Collection<Row>, _ expected: [Double]) throws {
+        let ratios = try rows.map { try #require($0.ratio) }
+        #expect(zip(ratios, expected).allSatisfy { abs($0 - $1) <= 1e-5 }, "\(ratios)")
+        #expect(ratios.count == expected.count)
+      }
+      try expectRatios(rows([path, "--sort", "name"]), [1, 4, 2.5])
+      let decided = try rows([
+        path, "--sort", "name", "--transpose", "plain", "--as-stored", "c_fc", "--split", "c_fc=2",
+      ])
+      #expect(
+        decided.map(\.name) == [
+          "h.0.mlp.c_fc.weight[0]", "h.0.mlp.c_fc.weight[1]", "plain", "wte.weight",
+        ])
+      try expectRatios(decided.dropFirst(2), [1, 2.5])
+      for (arguments, part) in [
+        (["--transpose", "none"], "'none'"), (["--split", "w=0"], "PATTERN=N"),
+        (["--split", "w"], "PATTERN=N"),
+        (["--split", "wte=2", "--embedding", "wte"], nil),
+        (["--split", "c_fc=3", "--filter", "c_fc"], "3 equal"),
+      ] as [([String], String?)] {
+        let result = try CommandRunner.run(["norms", path] + arguments)
+        #expect((result.status == 0) == (part == nil), "\(arguments): \(result.errors)")
+        if let part { #expect(result.errors.contains(part), "\(result.errors)") }
+      }
+    }
+  }
+
+  struct Series: Decodable {
+    struct Exponent: Decodable {
+      let tensor, quantity, verdict, role: String
+      let exponent, condition: Double
+      let lower, upper: Double?
+      let values: [Double]
+    }
+    let verdict: String
+    let failures, exponents: [Exponent]
+    let culprit: Exponent?
+    let widths: [Int]
+  }
+
+  /// Square matrices of norm 1 whose updates grow as the width's power.
+  private func withSeries(
+    power: Double, _ body: ([String], String) throws -> Void
+  ) throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      var first = ""
+      let arguments = try [8, 16, 32].map { width in
+        let files = try [0, pow(Double(width), power) / 64].map { change in
+          let url = directory.appendingPathComponent("w:\(width)-\(change).safetensors")
+          var values = [Float](repeating: 0, count: width * width)
+          (values[0], values[width + 1]) = (1, Float(change))
+          try SafetensorsWriter.write(
+            [NamedValues(name: "layers.1.weight", shape: [width, width], values: values)], to: url)
+          return url.path
+        }
+        first = files[0]
+        return "\(width)=\(files[0]):\(files[1])"
+      }
+      try body(arguments.flatMap { ["--series", $0] }, first)
+    }
+  }
+
+  @Test func series_givesTheVerdictOfCheck() throws {
+    for (power, status, verdict) in [(0.0, Int32(0), "pass"), (1, 1, "fail")] {
+      try withSeries(power: power) { arguments, _ in
+        let result = try CommandRunner.run(["norms", "--json"] + arguments)
+        #expect(result.status == status, "\(result.errors)")
+        let report = try JSONDecoder().decode(Series.self, from: Data(result.output.utf8))
+        #expect(report.verdict == verdict && report.widths == [8, 16, 32])
+        #expect(report.exponents.map(\.quantity) == ["weight_norm", "update_norm"])
+        let update = try #require(report.exponents.last)
+        #expect(abs(update.exponent - power) <= 1e-4 && update.values.count == 3)
+        #expect(update.tensor == "layers.1.weight" && update.role == "hidden")
+        #expect(report.failures.map(\.quantity) == (power == 0 ? [] : ["update_norm"]))
+        #expect(report.culprit?.tensor == (power == 0 ? nil : "layers.1.weight"))
+        let table = try CommandRunner.run(["norms"] + arguments)
+        #expect(table.status == status && table.output.contains("verdict  "))
+        #expect(table.output.contains("one step after the start"))
+      }
+    }
+  }
+
+  @Test func seriesThatMakeNoSense_areRefused() throws {
+    try withSeries(power: 0) { arguments, file in
+      let cases: [([String], String)] = [
+        (["--series", arguments[1]], "two widths"), (["--series", "x=a:b"], "WIDTH=BEFORE:AFTER"),
+        (["--series", "8="], "WIDTH=BEFORE:AFTER"), (["--series", "0=a:b"], "--series"),
+        (arguments + ["a.safetensors"], "takes the place"),
+        (arguments + ["--csv"], "takes the place"),
+        (arguments + ["--series", "64=/no/such:/other"], "missing"),
+        (arguments + ["--series", "64=\(file)"], "every network"),
+      ]
+      for (arguments, part) in cases {
+        let result = try CommandRunner.run(["norms"] + arguments)
+        #expect(result.status != 0 && result.output.isEmpty, "\(arguments)")
+        #expect(result.errors.contains(part), "\(arguments): \(result.errors)")
+      }
+    }
+  }
+
   @Test func emptyAndTinyModels_areNoError() throws {
     try withFile([NamedValues(name: "none", shape: [0, 5], values: [])]) { _, path in
       let result = try CommandRunner.run(["norms", path])

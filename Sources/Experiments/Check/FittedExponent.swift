@@ -1,12 +1,14 @@
+import Foundation
 import Spectral
 
-/// An exponent over width, fitted for each seed, with an interval over the seeds.
+/// An exponent over width, with an interval: over seeds where each has values at all widths, else of the
+/// fit over widths.
 struct FittedExponent {
-  /// Mean over the seeds of the slope of log2 of the quantity against log2 of width.
+  /// The slope of log2 of the quantity against log2 of width; with seeds, its mean over them.
   let exponent: Double
-  /// Half of the 95 % interval, by Student's t.
+  /// Half of the 95 % interval, by Student's t; infinite where nothing is left to estimate it from.
   let halfWidth: Double
-  /// Of the mean.
+  /// Of the exponent.
   private let standardError: Double
   var lower: Double { exponent - halfWidth }
   var upper: Double { exponent + halfWidth }
@@ -27,6 +29,60 @@ struct FittedExponent {
     exponent = mean
     standardError = (variance / count).squareRoot()
     halfWidth = StudentT.quantile(0.975, degreesOfFreedom: seeds - 1) * standardError
+  }
+
+  /// Fits one line to the values of independent runs, each of its width; nil where one is not positive
+  /// and finite.
+  ///
+  /// The interval is that of the slope by least squares, from what the line leaves: with as many
+  /// values as a line has numbers it is infinite.
+  /// - widths: one a value, at least two different ones.
+  init?(widths: [Double], ofRuns values: [Double]) {
+    guard let slope = ScalingExponent.slope(widths: widths, values: values) else { return nil }
+    exponent = slope
+    let (x, y) = (widths.map(log2), values.map(log2))
+    let count = Double(x.count)
+    let (meanX, meanY) = (x.reduce(0, +) / count, y.reduce(0, +) / count)
+    guard x.count > 2 else {
+      (standardError, halfWidth) = (.infinity, .infinity)
+      return
+    }
+    let residual = zip(x, y).reduce(0) {
+      let left = $1.1 - meanY - slope * ($1.0 - meanX)
+      return $0 + left * left
+    }
+    let spread = x.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
+    standardError = (residual / (count - 2) / spread).squareRoot()
+    halfWidth = StudentT.quantile(0.975, degreesOfFreedom: x.count - 2) * standardError
+  }
+
+  /// What an exponent says of the one that is needed.
+  enum Standing {
+    /// As it should be, and surely no fault.
+    case met
+    /// As it should be, or not, within the interval.
+    case unclear
+    /// Not as it should be, by more than the interval.
+    case broken
+  }
+
+  /// By how much the mildest known fault moves an exponent.
+  static let mildestFault = 0.5
+
+  /// Whether the exponent is `value` within the quantity's tolerance.
+  func standing(to value: Double, of quantity: SpectralQuantity) -> Standing {
+    guard isOff(from: value, by: quantity.tolerance) else {
+      return isWithin(Self.mildestFault, of: value) ? .met : .unclear
+    }
+    return differs(from: value, in: quantity) ? .broken : .unclear
+  }
+
+  /// Whether the exponent is further from `value` than `bound`; so is NaN.
+  func isOff(from value: Double, by bound: Double) -> Bool { !(abs(exponent - value) <= bound) }
+
+  /// Whether it is off by more than theory's error, and by more than its interval explains.
+  func differs(from value: Double, in quantity: SpectralQuantity) -> Bool {
+    isOff(from: value, by: max(quantity.tolerance, halfWidth))
   }
 
   /// Whether the exponent is distinguished from `value` ± `distance`: further than two standard errors from

@@ -105,13 +105,6 @@ public struct SpectralCheck {
     let own =
       (prediction.ownExponent(quantity, layer: layer) ?? 0)
       - (ideal.ownExponent(quantity, layer: layer) ?? 0)
-    func isOff(from value: Double, by bound: Double) -> Bool {
-      !(abs(fitted.exponent - value) <= bound)
-    }
-    // By more than theory's error, and by more than the seeds' spread explains.
-    func differs(from value: Double) -> Bool {
-      isOff(from: value, by: max(quantity.tolerance, fitted.halfWidth))
-    }
     let isFaultless = abs(predicted - condition) <= quantity.tolerance
     let isJudged =
       switch quantity {
@@ -120,19 +113,20 @@ public struct SpectralCheck {
       case .featureSize: !isReadout
       case .relativeUpdate, .relativeUpdateFrobenius: false
       }
+    let standing = fitted.standing(to: condition, of: quantity)
+    let isOff = fitted.isOff(from: condition, by: quantity.tolerance)
     let verdict: CheckedQuantity.Verdict =
       if !isJudged {
         .informative
-      } else if !isOff(from: condition, by: quantity.tolerance) {
-        fitted.isWithin(Self.mildestFault, of: condition) ? .meets : .unclear
-      } else if isFaultless && fades(quantity, layer: layer, values, ideal: ideal) {
+      } else if isOff && isFaultless && fades(quantity, layer: layer, values, ideal: ideal) {
         .fades
-      } else if !differs(from: condition) {
-        .unclear
-      } else if differs(from: predicted) {
-        .breaksUnpredicted
       } else {
-        .breaksAsPredicted
+        switch standing {
+        case .met: .meets
+        case .unclear: .unclear
+        case .broken:
+          fitted.differs(from: predicted, in: quantity) ? .breaksUnpredicted : .breaksAsPredicted
+        }
       }
     return CheckedQuantity(
       layer: name, quantity: quantity, values: values.map(Self.mean),
@@ -151,12 +145,8 @@ public struct SpectralCheck {
       let fitted = FittedExponent(
         widths: wider.widths, values: values.suffix(wider.widths.count))
     else { return false }
-    return abs(fitted.exponent - condition) <= quantity.tolerance
-      && fitted.isWithin(Self.mildestFault, of: condition)
+    return fitted.standing(to: condition, of: quantity) == .met
   }
-
-  /// By how much the mildest known fault moves an exponent.
-  private static let mildestFault = 0.5
 
   private static func mean(_ values: [Double]) -> Double {
     values.reduce(0, +) / Double(values.count)

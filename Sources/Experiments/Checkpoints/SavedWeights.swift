@@ -23,24 +23,38 @@ public enum SavedWeights {
 public struct InitialWeights: Sendable {
   /// Where they were read.
   public let path: String
-  /// Every tensor of the file; of a checkpoint, the parameters.
+  /// Every tensor of the file, named without what wrappers put before names (`module.`, `model.`,
+  /// `_orig_mod.`); of a checkpoint, the parameters.
   public let tensors: [NamedValues]
+  /// A name of the file and what it was read as, where names were shortened.
+  public let renamed: (from: String, to: String)?
   /// Hash of names and values, which a run's configuration takes up.
   public let fingerprint: String
 
-  /// Reads a safetensors, NPY or NPZ file, or a checkpoint; a sweep sees whether its tensors fit.
+  /// Reads a safetensors, PyTorch, NPY or NPZ file, or a checkpoint; a sweep sees whether its tensors fit.
   ///
-  /// - Throws: `DataError`.
+  /// - Throws: `DataError`; also where some of the file's tensors cannot be read.
   public init(path: String) throws {
     self.path = path
-    let stored = try WeightFile(path: path).tensors
+    let file = try WeightFile(path: path)
+    if let problem = file.unreadable.first {
+      throw DataError.unreadable(path: path, reason: problem)
+    }
     // A checkpoint's other tensors have prefixes of their own.
-    let isCheckpoint = stored.contains { $0.name == "training.loss_sums" }
+    let isCheckpoint = file.tensors.contains { $0.name == "training.loss_sums" }
     let others = ["optimizer.", "training.", "diagnostics."]
-    tensors =
-      try stored
-      .filter { tensor in !isCheckpoint || !others.contains { tensor.name.hasPrefix($0) } }
-      .map { try $0.values(path: path) }
+    let stored = file.tensors.filter { tensor in
+      !isCheckpoint || !others.contains { tensor.name.hasPrefix($0) }
+    }
+    let names = TensorName.canonical(stored.map(\.name))
+    tensors = try stored.map { tensor in
+      let read = try tensor.values(path: path)
+      return NamedValues(
+        name: names[read.name] ?? read.name, shape: read.shape, values: read.values)
+    }
+    renamed = stored.first { names[$0.name] != $0.name }.flatMap { tensor in
+      names[tensor.name].map { (tensor.name, $0) }
+    }
     var hash = FNV1a()
     for tensor in tensors.sorted(by: { $0.name < $1.name }) {
       hash.combine(Array(tensor.name.utf8))

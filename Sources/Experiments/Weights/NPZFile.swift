@@ -14,26 +14,39 @@ enum NPZFile {
       path: file.path)
   }
 
-  /// The arrays of an NPZ file, and how many members are no arrays.
+  /// The arrays of an NPZ file, and what of it is no array or cannot be read.
   ///
-  /// - Throws: `DataError`.
-  static func tensors(npz file: RandomAccessFile) throws -> (tensors: [StoredTensor], others: Int) {
-    let archive = try ZipArchive(file)
+  /// A member that is not to be read never stops the others.
+  /// - Throws: `DataError`; where no member can be read, what is wrong with the first.
+  static func contents(npz archive: ZipArchive) throws -> WeightFile.Contents {
     let arrays = archive.entries.filter { $0.name.hasSuffix(suffix) }
     guard !arrays.isEmpty else {
       throw DataError.unsupported(
-        path: file.path, expected: "a ZIP archive of .npy members, as numpy.savez writes",
+        path: archive.file.path,
+        expected: "a ZIP archive of .npy members, as numpy.savez writes, or PyTorch's",
         found: archive.entries.isEmpty
-          ? "an empty one"
-          : "one with \(DataError.quoted(archive.entries[0].name)); PyTorch's own files are to be "
-            + "saved as safetensors")
+          ? "an empty one" : "one with \(DataError.quoted(archive.entries[0].name))")
     }
-    let tensors = try arrays.map { entry in
-      let member = try archive.member(entry)
-      return try tensor(
-        member, name: String(entry.name.dropLast(suffix.count)), path: member.path)
+    var contents = WeightFile.Contents()
+    var errors: [DataError] = []
+    for entry in arrays {
+      do {
+        let member = try archive.member(entry)
+        contents.tensors.append(
+          try tensor(member, name: String(entry.name.dropLast(suffix.count)), path: member.path))
+      } catch let error as DataError {
+        errors.append(error)
+        if case .unsupported(_, _, let found) = error {
+          contents.leftAside.append("\(entry.name): \(found)")
+        } else {
+          contents.unreadable.append(error.description)
+        }
+      }
     }
-    return (tensors, archive.entries.count - arrays.count)
+    if contents.tensors.isEmpty, let error = errors.first { throw error }
+    let others = archive.entries.count - arrays.count
+    if others > 0 { contents.leftAside.append("\(others) members of the archive that are no .npy") }
+    return contents
   }
 
   private static func tensor(
@@ -61,8 +74,10 @@ enum NPZFile {
       name: name, shape: header.shape, typeName: header.type,
       type: formats[String(header.type.dropFirst())].map {
         NumericType($0, bigEndian: header.type.hasPrefix(">"))
-      }, fortranOrder: header.fortranOrder && header.shape.count > 1, source: source,
-      offset: header.dataOffset)
+      },
+      strides: header.fortranOrder
+        ? StoredTensor.strides(of: header.shape.reversed()).reversed() : nil,
+      source: source, offset: header.dataOffset)
   }
 
   private static func checkSize(

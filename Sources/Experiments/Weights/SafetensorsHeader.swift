@@ -94,7 +94,7 @@ struct SafetensorsHeader {
   }
 
   private static func metadata(_ value: JSONValue?, path: String) throws -> [String: String] {
-    guard let value else { return [:] }
+    guard let value, value != .null else { return [:] }
     guard case .object(let members) = value else {
       throw DataError.malformed(
         path: path, expected: "safetensors header: \(metadataKey) an object of strings",

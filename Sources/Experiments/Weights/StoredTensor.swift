@@ -6,18 +6,43 @@ public struct StoredTensor {
   public let name: String
   /// Sizes, the slowest first.
   public let shape: [Int]
-  /// Type of the values as the file names it: "F32", "<f4".
+  /// Type of the values as the file names it: "F32", "<f4", "float32".
   public let typeName: String
   /// How to read the values; nil where they are not floating-point numbers of a known kind.
   let type: NumericType?
-  /// Whether the first index runs fastest.
-  let fortranOrder: Bool
+  /// Values from one index to the next along each axis.
+  let strides: [Int]
   let source: any ByteSource
-  /// Where the values start in `source`.
+  /// Where in `source` the value at index 0 of every axis lies.
   let offset: Int
+
+  /// A tensor whose values lie within `source`, which was checked.
+  ///
+  /// - strides: those of rows one after another, the last index fastest, where nil.
+  init(
+    name: String, shape: [Int], typeName: String, type: NumericType?, strides: [Int]? = nil,
+    source: any ByteSource, offset: Int
+  ) {
+    (self.name, self.shape, self.typeName, self.type) = (name, shape, typeName, type)
+    self.strides = strides ?? Self.strides(of: shape)
+    (self.source, self.offset) = (source, offset)
+  }
 
   /// Number of values; that it fits was checked when the file was opened.
   var count: Int { shape.reduce(1, *) }
+
+  /// Every axis, the slowest first.
+  var axes: [TensorAxis] { zip(shape, strides).map { TensorAxis(size: $0, stride: $1) } }
+
+  /// Strides of an array whose last index runs fastest.
+  static func strides(of shape: [Int]) -> [Int] {
+    var strides = [Int](repeating: 1, count: shape.count)
+    for axis in shape.indices.dropLast().reversed() {
+      strides[axis] =
+        strides[axis + 1].multipliedReportingOverflow(by: shape[axis + 1]).partialValue
+    }
+    return strides
+  }
 }
 
 extension StoredTensor {
@@ -26,17 +51,11 @@ extension StoredTensor {
   /// - path: of the file, for errors.
   /// - Throws: `DataError.unsupported` where the values are no floating-point numbers.
   func values(path: String) throws -> NamedValues {
-    guard let type else {
+    guard type != nil else {
       throw DataError.unsupported(
         path: path, expected: "floating-point values of \(DataError.quoted(name))", found: typeName)
     }
-    let values: [Float]
-    if let matrix = StoredMatrix(self) {
-      values = try matrix.values(0..<matrix.rows, as: Float.self)
-    } else {
-      let bytes = try source.read(offset..<offset + count * type.format.width)
-      values = try filled(count) { room in bytes.withUnsafeBytes { type.decode($0, into: room) } }
-    }
+    let values: [Float] = try filled(count) { try read(axes, from: 0, into: $0) }
     return NamedValues(name: name, shape: shape, values: values)
   }
 }
@@ -48,25 +67,33 @@ struct NotFiniteValue: Error {
   let text: String
 }
 
-/// A stored tensor of two or more dimensions as the matrix [first, product of the rest].
+/// A matrix within a stored tensor: one axis is its rows, the others together its columns.
 struct StoredMatrix: MatrixRows {
   let tensor: StoredTensor
-  private let type: NumericType
+  let rows, columns: Int
+  private let axes: [TensorAxis]
+  private let first: Int
 
-  var rows: Int { tensor.shape[0] }
-  var columns: Int { tensor.shape.dropFirst().reduce(1, *) }
-  var isRounded: Bool { type.format == .float64 }
+  var isRounded: Bool { tensor.type?.format == .float64 }
 
-  /// Bytes that are read and converted at a time.
-  private static let pieceBytes = 1 << 24
-
-  /// nil unless `tensor` holds floating-point numbers, has two dimensions and no size 0.
+  /// The tensor as the matrix [first size, product of the rest].
+  ///
+  /// nil unless it holds floating-point numbers, has two dimensions and no size 0.
   init?(_ tensor: StoredTensor) {
-    guard let type = tensor.type, tensor.shape.count >= 2, !tensor.shape.contains(0) else {
-      return nil
-    }
-    self.tensor = tensor
-    self.type = type
+    guard tensor.shape.count >= 2 else { return nil }
+    self.init(tensor, axes: tensor.axes)
+  }
+
+  /// The matrix of some values of `tensor`: the first of `axes` is its rows, the others its columns,
+  /// the last fastest.
+  ///
+  /// nil unless the tensor holds floating-point numbers and no size is 0.
+  /// - first: the value of the tensor that is the matrix's first.
+  init?(_ tensor: StoredTensor, axes: [TensorAxis], first: Int = 0) {
+    guard tensor.type != nil, !axes.contains(where: { $0.size == 0 }) else { return nil }
+    (self.tensor, self.axes, self.first) = (tensor, axes, first)
+    rows = axes[0].size
+    columns = axes.dropFirst().reduce(1) { $0 * $1.size }
   }
 
   /// - Throws: `NotFiniteValue`, `DataError`.
@@ -74,7 +101,7 @@ struct StoredMatrix: MatrixRows {
     let values: [Float] = try values(range, as: Float.self)
     try checkFinite(values, firstRow: range.lowerBound, columns: columns) {
       // A float64 beyond float32's range is infinite here.
-      type.format == .float64 && values[$0].isInfinite ? " as float32" : ""
+      isRounded && values[$0].isInfinite ? " as float32" : ""
     }
     return values
   }
@@ -85,71 +112,10 @@ struct StoredMatrix: MatrixRows {
   func values<Value: BinaryFloatingPoint>(
     _ range: Range<Int>, as: Value.Type
   ) throws -> [Value] {
-    try tensor.fortranOrder ? fortranValues(range) : contiguousValues(range)
-  }
-
-  private func contiguousValues<Value: BinaryFloatingPoint>(
-    _ range: Range<Int>
-  ) throws -> [Value] {
-    let count = range.count * columns
-    let first = range.lowerBound * columns
-    return try filled(count) { values in
-      var position = 0
-      while position < count {
-        let piece = min(count - position, Self.pieceBytes / type.format.width)
-        try read(
-          first + position,
-          UnsafeMutableBufferPointer(
-            rebasing: values[position..<(position + piece)]))
-        position += piece
-      }
-    }
-  }
-
-  /// Columns lie one after another, the second index running fastest among them: read in that
-  /// order, which is forward through the file, and put where the row-major order wants them.
-  private func fortranValues<Value: BinaryFloatingPoint>(_ range: Range<Int>) throws -> [Value] {
-    let sizes = Array(tensor.shape.dropFirst())
-    var strides = [Int](repeating: 1, count: sizes.count)
-    for index in sizes.indices.dropLast().reversed() {
-      strides[index] = strides[index + 1] * sizes[index + 1]
-    }
-    // Whole neighbouring columns where all rows are wanted, else the wanted rows of each.
-    let isWhole = range.count == rows
-    let columnsAtOnce = isWhole ? max(1, Self.pieceBytes / type.format.width / rows) : 1
-    var index = [Int](repeating: 0, count: sizes.count)
-    return try filled(range.count * columns) { values in
-      var stored = 0
-      while stored < columns {
-        let piece = min(columnsAtOnce, columns - stored)
-        let part: [Value] = try filled(piece * range.count) { part in
-          try read(stored * rows + range.lowerBound, part)
-        }
-        for column in 0..<piece {
-          let target = zip(index, strides).reduce(0) { $0 + $1.0 * $1.1 }
-          for row in 0..<range.count {
-            values[row * columns + target] = part[column * range.count + row]
-          }
-          var axis = 0
-          while axis < sizes.count {
-            index[axis] += 1
-            if index[axis] < sizes[axis] { break }
-            index[axis] = 0
-            axis += 1
-          }
-        }
-        stored += piece
-      }
-    }
-  }
-
-  /// The stored values from the `first` on.
-  private func read<Value: BinaryFloatingPoint>(
-    _ first: Int, _ values: UnsafeMutableBufferPointer<Value>
-  ) throws {
-    let start = tensor.offset + first * type.format.width
-    let bytes = try tensor.source.read(start..<(start + values.count * type.format.width))
-    bytes.withUnsafeBytes { type.decode($0, into: values) }
+    var part = axes
+    part[0].size = range.count
+    let start = first + range.lowerBound * axes[0].stride
+    return try filled(range.count * columns) { try tensor.read(part, from: start, into: $0) }
   }
 }
 

@@ -1,24 +1,31 @@
 import Foundation
 
-/// A tensor's norms as measured, or why there are none.
+/// A matrix's norms as measured, or why there are none.
 public struct AuditedMatrix: Sendable {
-  /// The tensor's name.
+  /// The tensor's name; of a part of a tensor that was split with its number.
   public let name: String
   /// The file it is in.
   public let file: String
-  /// Shape of the tensor.
+  /// Shape of the tensor, as stored.
   public let shape: [Int]
-  /// What was measured: [first size, product of the others].
-  public let rows, columns: Int
-  /// Norms of W; nil where `problem` says why.
+  /// What its axes are.
+  public let layout: TensorLayout
+  /// Sizes of the matrix, as a layer multiplies by it; the fan-in of an embedding is 1.
+  public let fanOut, fanIn: Int
+  /// Number of matrices in a stack; of their norms the largest are given.
+  public let stackSize: Int
+  /// Norms of W; nil where `problem` says why. `spectral` of an embedding is the norm that it has for
+  /// one-hot inputs, the largest of a row.
   public let norms: MatrixNorms?
   /// Norms of W − W₀ against another file; nil without one, and where `problem` says why.
   public let update: MatrixNorms?
-  /// Why there are no norms, in words.
+  /// Why there are no norms, in words: a value that is not finite, or what is wrong with the file.
   public let problem: String?
+  /// Whether the values could be read.
+  public let isReadable: Bool
 
-  /// √(fan-out/fan-in) = √(rows/columns), what the spectral condition compares norms with.
-  public var scale: Double { (Double(rows) / Double(columns)).squareRoot() }
+  /// √(fan-out/fan-in), what the spectral condition compares norms with.
+  public var scale: Double { (Double(fanOut) / Double(fanIn)).squareRoot() }
 
   /// ‖W‖_*/√(fan-out/fan-in).
   public var ratio: Double? { norms.map { $0.spectral / scale } }
@@ -31,6 +38,9 @@ public struct AuditedMatrix: Sendable {
     guard let norms, let update, norms.spectral > 0 else { return nil }
     return update.spectral / norms.spectral
   }
+
+  /// ‖W‖_F²/‖W‖_*²; nil for zeros, and for an embedding, whose norm is another.
+  public var stableRank: Double? { layout.axes == .embedding ? nil : norms?.stableRank }
 }
 
 /// What an audit orders its matrices by.
@@ -47,41 +57,53 @@ public enum AuditOrder: String, Sendable, CaseIterable {
 
 /// The norms of every matrix of weight files.
 public struct WeightAudit {
-  /// The tensors to be measured, each with the one it is compared with.
-  let pairs: [(file: String, matrix: StoredMatrix, other: StoredMatrix?)]
+  /// A matrix to be measured, and the one it is compared with.
+  private struct Subject {
+    let file: String
+    let matrix: LayoutMatrix
+    let others: [StoredMatrix]?
+  }
+
+  private let subjects: [Subject]
   /// Tensors that are left out, in words: "9 vectors and scalars".
   public let leftOut: [String]
+  /// Names that differ in what wrappers put before them, in words; empty where none do.
+  public let renamed: [String]
 
   /// Number of matrices.
-  public var count: Int { pairs.count }
+  public var count: Int { subjects.count }
 
   /// The audit of every matrix of `files` whose name passes `filter`.
-  public init(_ files: [WeightFile], filter: (String) -> Bool = { _ in true }) {
+  ///
+  /// - Throws: `LayoutError`.
+  public init(
+    _ files: [WeightFile], rules: LayoutRules = LayoutRules(),
+    filter: (String) -> Bool = { _ in true }
+  ) throws {
     let tensors = files.flatMap { file in file.tensors.map { (file.path, $0) } }
       .filter { filter($0.1.name) }
-    pairs = tensors.compactMap { path, tensor in
-      StoredMatrix(tensor).map { (path, $0, nil) }
+    subjects = try tensors.flatMap { path, tensor in
+      try rules.matrices(of: tensor).map { Subject(file: path, matrix: $0, others: nil) }
     }
     leftOut = Self.reasons(tensors.map(\.1)) + files.flatMap(\.leftAside)
+    renamed = []
   }
 
   /// The audit of `file` and of its difference from `other`, tensor by tensor.
   ///
-  /// - Throws: `WeightComparisonError` where they do not hold the same names and shapes.
+  /// A tensor that the other file lacks is looked for there without what wrappers put before its name:
+  /// `module.`, `model.`, `_orig_mod.`.
+  /// - Throws: `WeightComparisonError` where they do not hold the same names and shapes; `LayoutError`.
   public init(
-    _ file: WeightFile, against other: WeightFile, filter: (String) -> Bool = { _ in true }
+    _ file: WeightFile, against other: WeightFile, rules: LayoutRules = LayoutRules(),
+    filter: (String) -> Bool = { _ in true }
   ) throws {
     let tensors = file.tensors.filter { filter($0.name) }
-    var others = Dictionary(
-      uniqueKeysWithValues: other.tensors.filter { filter($0.name) }.map { ($0.name, $0) })
-    // A lone array has its file's name, which says nothing.
-    if file.isSingleArray && other.isSingleArray, let tensor = tensors.first {
-      others = [tensor.name: other.tensors[0]]
-    }
+    let pairing = TensorPairing(file, other)
     var error = WeightComparisonError(path: file.path, other: other.path)
-    var pairs: [(String, StoredMatrix, StoredMatrix?)] = []
+    var subjects: [Subject] = []
     for tensor in tensors {
-      guard let counterpart = others.removeValue(forKey: tensor.name) else {
+      guard let counterpart = pairing.counterparts[tensor.name] else {
         error.extra.append(tensor.name)
         continue
       }
@@ -89,47 +111,98 @@ public struct WeightAudit {
         error.reshaped.append("\(tensor.name) \(tensor.shape) and \(counterpart.shape)")
         continue
       }
-      guard let matrix = StoredMatrix(tensor) else { continue }
-      guard let otherMatrix = StoredMatrix(counterpart) else {
+      let matrices = try rules.matrices(of: tensor)
+      if matrices.isEmpty { continue }
+      let layout = rules.layout(of: tensor)
+      let others = try LayoutMatrix.matrices(
+        of: counterpart, layout: layout, pieces: rules.pieces(of: tensor))
+      guard !others.isEmpty else {
         error.reshaped.append("\(tensor.name) of \(tensor.typeName) and \(counterpart.typeName)")
         continue
       }
-      pairs.append((file.path, matrix, otherMatrix))
+      subjects += zip(matrices, others).map {
+        Subject(file: file.path, matrix: $0, others: $1.matrices)
+      }
     }
-    error.missing = others.keys.sorted()
+    error.missing = pairing.missing.filter(filter)
     if !error.isEmpty { throw error }
-    self.pairs = pairs
+    self.subjects = subjects
     leftOut = Self.reasons(tensors) + file.leftAside
+    renamed = pairing.renamed
   }
 
   /// Measures one matrix after another.
   ///
-  /// A matrix with a value that is not finite is reported as such; the others go on.
+  /// A matrix with a value that is not finite, or that cannot be read, is reported as such; the others
+  /// go on.
   /// - progress: called before each with its position and name.
-  /// - Throws: what reading the files throws, and the measure's own errors.
+  /// - Throws: the measure's own errors.
   public func run(
     _ measure: some MatrixMeasure, progress: (Int, String) -> Void = { _, _ in }
   ) throws -> [AuditedMatrix] {
-    try pairs.enumerated().map { index, pair in
-      progress(index, pair.matrix.tensor.name)
+    try subjects.enumerated().map { index, subject in
+      let matrix = subject.matrix
+      progress(index, matrix.name)
       var norms: MatrixNorms?
       var update: MatrixNorms?
       var problem: String?
+      var isReadable = true
       do {
-        norms = try measure.norms(of: pair.matrix)
-        update = try pair.other.map {
-          try measure.norms(of: MatrixDifference(matrix: pair.matrix, other: $0))
+        norms = try Self.norms(of: matrix.matrices, matrix.layout, measure)
+        update = try subject.others.map {
+          try Self.norms(
+            of: zip(matrix.matrices, $0).map { MatrixDifference(matrix: $0, other: $1) },
+            matrix.layout, measure)
         }
       } catch let value as NotFiniteValue {
         problem =
           "\(value.text) at row \(value.row + 1), column \(value.column + 1)"
           + (norms == nil ? "" : ", in the other file or in the difference")
+      } catch let error as DataError {
+        problem = error.description
+        isReadable = false
       }
       return AuditedMatrix(
-        name: pair.matrix.tensor.name, file: pair.file, shape: pair.matrix.tensor.shape,
-        rows: pair.matrix.rows, columns: pair.matrix.columns, norms: norms, update: update,
-        problem: problem)
+        name: matrix.name, file: subject.file, shape: matrix.matrices[0].tensor.shape,
+        layout: matrix.layout, fanOut: matrix.fanOut, fanIn: matrix.fanIn,
+        stackSize: matrix.matrices.count, norms: norms, update: update, problem: problem,
+        isReadable: isReadable)
     }
+  }
+
+  /// Norms of a layer's matrices; of several the largest, which is what the worst input meets.
+  private static func norms(
+    of matrices: [any MatrixRows], _ layout: TensorLayout, _ measure: some MatrixMeasure
+  ) throws -> MatrixNorms {
+    let all = try matrices.map {
+      layout.axes == .embedding ? try rowNorm(of: $0) : try measure.norms(of: $0)
+    }
+    return MatrixNorms(
+      spectral: all.map(\.spectral).max()!, lower: all.map(\.lower).max()!,
+      upper: all.map(\.upper).max()!, frobenius: all.map(\.frobenius).max()!)
+  }
+
+  /// The norm of an embedding for one-hot inputs: the largest Euclidean norm of a row.
+  ///     max_i ‖W_i‖₂ = max ‖xᵀW‖₂ over one-hot x
+  private static func rowNorm(of matrix: any MatrixRows) throws -> MatrixNorms {
+    var (largest, sum) = (0.0, 0.0)
+    let height = max(1, (1 << 22) / matrix.columns)
+    for start in stride(from: 0, to: matrix.rows, by: height) {
+      let values = try matrix.values(start..<min(start + height, matrix.rows))
+      for row in stride(from: 0, to: values.count, by: matrix.columns) {
+        var square = 0.0
+        for value in values[row..<(row + matrix.columns)] {
+          square += Double(value) * Double(value)
+        }
+        largest = max(largest, square)
+        sum += square
+      }
+    }
+    let norm = largest.squareRoot()
+    let slack = matrix.isRounded ? 0x1p-24 : 0
+    return MatrixNorms(
+      spectral: norm, lower: norm * (1 - slack), upper: norm * (1 + slack),
+      frobenius: sum.squareRoot())
   }
 
   /// `matrices` in the given order; those without norms come last, equals by file and name.
@@ -141,7 +214,9 @@ public struct WeightAudit {
       case .ratio: return -subject.spectral / matrix.scale
       case .norm: return -subject.spectral
       case .name: return 0
-      case .stableRank: return subject.stableRank ?? .greatestFiniteMagnitude
+      case .stableRank:
+        let rank = matrix.layout.axes == .embedding ? nil : subject.stableRank
+        return rank ?? .greatestFiniteMagnitude
       }
     }
     return matrices.map { (key: key($0), matrix: $0) }.sorted { left, right in
@@ -152,14 +227,15 @@ public struct WeightAudit {
   }
 
   /// Numbers within names by their value, so that layer 2 is before layer 10.
-  private static func precedes(_ left: String, _ right: String) -> Bool {
+  static func precedes(_ left: String, _ right: String) -> Bool {
     let order = left.compare(right, options: .numeric)
     return order == .orderedSame ? left < right : order == .orderedAscending
   }
 
   private static func reasons(_ tensors: [StoredTensor]) -> [String] {
     var counts: [String: Int] = [:]
-    for tensor in tensors where StoredMatrix(tensor) == nil {
+    for tensor in tensors
+    where tensor.type == nil || tensor.shape.count < 2 || tensor.shape.contains(0) {
       let reason =
         if tensor.type == nil {
           "of type \(tensor.typeName)"
@@ -172,6 +248,51 @@ public struct WeightAudit {
     }
     return counts.sorted { $0.key < $1.key }
       .map { "\($0.value) tensor\($0.value == 1 ? "" : "s") \($0.key)" }
+  }
+}
+
+/// The tensors of two files by name, where need be without what wrappers put before it.
+struct TensorPairing {
+  /// The other file's tensor for each name of the first.
+  private(set) var counterparts: [String: StoredTensor] = [:]
+  /// Names that only the other file has.
+  private(set) var missing: [String] = []
+  /// What was matched in spite of its name, in words.
+  private(set) var renamed: [String] = []
+
+  init(_ file: WeightFile, _ other: WeightFile) {
+    var rest = Dictionary(uniqueKeysWithValues: other.tensors.map { ($0.name, $0) })
+    if file.isSingleArray && other.isSingleArray {
+      // A lone array has its file's name, which says nothing.
+      counterparts[file.tensors[0].name] = other.tensors[0]
+      return
+    }
+    var unmatched: [String] = []
+    for tensor in file.tensors {
+      if let counterpart = rest.removeValue(forKey: tensor.name) {
+        counterparts[tensor.name] = counterpart
+      } else {
+        unmatched.append(tensor.name)
+      }
+    }
+    let canonical = TensorName.canonical(unmatched)
+    let others = Dictionary(
+      uniqueKeysWithValues: TensorName.canonical(Array(rest.keys)).map { ($1, $0) })
+    var examples: [String] = []
+    for name in unmatched {
+      guard let otherName = others[canonical[name] ?? name],
+        let counterpart = rest.removeValue(forKey: otherName)
+      else { continue }
+      counterparts[name] = counterpart
+      examples.append("\(name) and \(otherName)")
+    }
+    missing = rest.keys.sorted()
+    if let example = examples.first {
+      renamed = [
+        "matched without what wrappers put before names: \(examples.count) tensors (\(example)"
+          + (examples.count > 1 ? ", …)" : ")")
+      ]
+    }
   }
 }
 

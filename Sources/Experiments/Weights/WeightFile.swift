@@ -2,43 +2,67 @@ import Foundation
 
 /// The tensors of a file, whatever its format; values stay in the file until they are read.
 public struct WeightFile {
+  /// What a file holds.
+  struct Contents {
+    var tensors: [StoredTensor] = []
+    /// Parts that are left aside, in words.
+    var leftAside: [String] = []
+    /// What is wrong with tensors that cannot be read while others can.
+    var unreadable: [String] = []
+  }
+
   /// Where the file is, as given.
   public let path: String
-  /// Its tensors.
-  public let tensors: [StoredTensor]
-  /// Parts of the file that are left aside, in words: members of an archive that are no arrays.
-  public let leftAside: [String]
+  private let contents: Contents
   /// Whether the file is one array, whose name is then the file's.
   let isSingleArray: Bool
 
-  static let expected = "weights: safetensors, an index of safetensors files, NPY or NPZ"
+  /// Its tensors.
+  public var tensors: [StoredTensor] { contents.tensors }
+  /// Parts of the file that are left aside, in words: members of an archive that are no arrays, objects
+  /// of a PyTorch file that are no tensors.
+  public var leftAside: [String] { contents.leftAside }
+  /// What is wrong with tensors that cannot be read while others can, a line each.
+  public var unreadable: [String] { contents.unreadable }
 
-  /// Opens a safetensors file, an index of such files (or the directory that holds one), an NPY or
-  /// an NPZ file; which of them, its first bytes decide. Headers are read and checked in full.
+  static let expected =
+    "weights: safetensors, PyTorch's .pt or .bin, an index of such files, NPY or NPZ"
+
+  /// Opens a safetensors or PyTorch file, an index of such files (or the directory that holds one), an
+  /// NPY or an NPZ file; which of them, its first bytes decide. Headers are read and checked in full.
   ///
   /// - Throws: `DataError`.
   public init(path: String) throws {
     self.path = path
     let file = try RandomAccessFile(path: Self.file(at: path), expected: Self.expected)
+    isSingleArray = try file.read(0..<min(6, file.byteCount)).starts(with: NPYHeader.magic)
+    contents =
+      file.path.hasSuffix(".json")
+      ? try ShardedWeights.contents(file) : try Self.contents(file, path: path)
+  }
+
+  /// The contents of one file that is no index.
+  ///
+  /// - path: for errors; the file's own where nil.
+  /// - Throws: `DataError`.
+  static func contents(_ file: RandomAccessFile, path: String? = nil) throws -> Contents {
     let start = try file.read(0..<min(9, file.byteCount))
-    isSingleArray = start.starts(with: NPYHeader.magic)
-    if isSingleArray {
-      tensors = [try NPZFile.tensor(npy: file)]
-      leftAside = []
-    } else if ZipArchive.magics.contains(where: start.starts) {
-      let (tensors, others) = try NPZFile.tensors(npz: file)
-      self.tensors = tensors
-      leftAside = others == 0 ? [] : ["\(others) members of the archive that are no .npy"]
-    } else if file.path.hasSuffix(".json") {
-      let (tensors, others) = try ShardedSafetensors.tensors(file)
-      self.tensors = tensors
-      leftAside = others == 0 ? [] : ["\(others) tensors that the index does not name"]
-    } else if file.path.hasSuffix(".safetensors") || start.count == 9 && start[8] == 0x7B {
-      tensors = try SafetensorsFile.tensors(file)
-      leftAside = []
-    } else {
-      throw DataError.unrecognized(path: path, expected: Self.expected)
+    if start.starts(with: NPYHeader.magic) {
+      return Contents(tensors: [try NPZFile.tensor(npy: file)])
     }
+    if ZipArchive.magics.contains(where: start.starts) {
+      let archive = try ZipArchive(file)
+      return try PyTorchFile.contents(archive) ?? NPZFile.contents(npz: archive)
+    }
+    if file.path.hasSuffix(".safetensors") || start.count == 9 && start[8] == 0x7B {
+      return Contents(tensors: try SafetensorsFile.tensors(file))
+    }
+    if start.first == Pickle.protocolMark {
+      throw DataError.unsupported(
+        path: path ?? file.path, expected: "a PyTorch file in the ZIP format of 1.6 and later",
+        found: "a bare pickle; torch.load it and torch.save its state_dict again")
+    }
+    throw DataError.unrecognized(path: path ?? file.path, expected: expected)
   }
 
   /// `path`, or the model's file where it is a directory: its index, else model.safetensors.
@@ -53,8 +77,10 @@ public struct WeightFile {
     } catch {
       throw DataError.unreadable(path: path, reason: "the directory cannot be listed")
     }
-    let indices = names.filter { $0.hasSuffix(ShardedSafetensors.suffix) }
-    let found = indices.isEmpty ? names.filter { $0.hasSuffix(".safetensors") } : indices
+    // Where a model is there in both formats, safetensors is taken.
+    let found =
+      [".safetensors.index.json", ".safetensors", ".bin.index.json", "pytorch_model.bin"].lazy
+      .map { ending in names.filter { $0.hasSuffix(ending) } }.first { !$0.isEmpty } ?? []
     guard found.count == 1 else {
       throw DataError.unsupported(
         path: path, expected: "a directory with one safetensors index, or one safetensors file",

@@ -139,7 +139,7 @@ import Testing
     try expectError(file(deflated) { $0.stored.removeLast(6) }, "w.npy")
     try expectError(zip([good, good]), "\"w.npy\" again")
     try expectError(zip([]), "empty")
-    try expectError(zip([ZipFixture("archive/data.pkl", [1])]), "data.pkl", "safetensors")
+    try expectError(zip([ZipFixture("archive/data.pkl", [1])]), "data.pkl", "pickle")
   }
 
   /// A small stream that claims, within deflate's ratio, to be far more than it is: the error comes

@@ -30,6 +30,7 @@ import Training
     #expect(try matrix.values(1..<2) == [3, 4])
     let metadata = try SafetensorsHeader(RandomAccessFile(path: path, expected: "")).metadata
     #expect(metadata == ["format": "np"])
+    #expect(try weightError(safetensors(#"{"__metadata__":null}"#)) == nil)
   }
 
   @Test func everyFloatType_isRead_othersAreListed() throws {

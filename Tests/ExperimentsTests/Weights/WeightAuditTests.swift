@@ -26,12 +26,12 @@ import Training
 
   @Test func norms_ofKnownMatrices() throws {
     let fixture = try Fixture([diagonal, conv, zero, bias])
-    let audit = WeightAudit([fixture.file])
+    let audit = try WeightAudit([fixture.file])
     #expect(audit.leftOut == ["1 tensor with fewer than two dimensions (biases, gains, scalars)"])
     let matrices = WeightAudit.sorted(try audit.run(ReferenceMeasure()), by: .name)
     #expect(matrices.map(\.name) == ["conv", "diagonal", "zero"])
     let (first, second, third) = (matrices[0], matrices[1], matrices[2])
-    #expect(first.shape == [1, 2, 2, 1] && first.rows == 1 && first.columns == 4)
+    #expect(first.shape == [1, 2, 2, 1] && first.fanOut == 1 && first.fanIn == 4)
     #expect(abs(try #require(first.norms).spectral - 2) <= 1e-12)
     #expect(abs(try #require(first.ratio) - 4) <= 1e-12)
     #expect(abs(try #require(second.norms).spectral - 4) <= 1e-12)
@@ -51,7 +51,7 @@ import Training
       ].joined(separator: ",") + "}"
     let path = try folder.write(
       "w.safetensors", safetensors(header, [UInt8](repeating: 0, count: 18)))
-    let audit = WeightAudit([try WeightFile(path: path)])
+    let audit = try WeightAudit([WeightFile(path: path)])
     #expect(audit.count == 0)
     #expect(
       audit.leftOut == [
@@ -106,6 +106,51 @@ import Training
     let norm = try #require(matrices[0].norms).spectral
     #expect(abs(try #require(matrices[0].relativeUpdate) - 2 / norm) <= 1e-12)
     #expect(abs(norm - 20.squareRoot()) <= 1e-12)
+  }
+
+  /// A value that cannot be read is that tensor's problem.
+  @Test func unreadableValues_hurtNoOther() throws {
+    let array = npy("<f4", [1, 2], raw([3, 4] as [Float]))
+    var broken = ZipFixture("broken.npy", array)
+    broken.checksum ^= 1
+    let folder = try TemporaryFolder()
+    let path = try folder.write(
+      "w.npz",
+      zip([broken, ZipFixture("good.npy", array), ZipFixture("objects.npy", npy("|O", [1], [0]))]))
+    let file = try WeightFile(path: path)
+    #expect(file.leftAside.count == 1 && file.leftAside[0].contains("objects.npy: pickled"))
+    let matrices = WeightAudit.sorted(
+      try WeightAudit([file]).run(ReferenceMeasure()), by: .ratio)
+    #expect(matrices.map(\.name) == ["good", "broken"])
+    #expect(matrices[0].norms?.spectral == 5 && matrices[1].norms == nil)
+    #expect(matrices[1].problem?.contains("CRC-32") == true && !matrices[1].isReadable)
+  }
+
+  @Test func against_matchesNamesOfWrappers() throws {
+    let wrapped = NamedValues(
+      name: "module.diagonal", shape: diagonal.shape, values: diagonal.values.map { 2 * $0 })
+    let audit = try WeightAudit(
+      Fixture([wrapped, bias]).file, against: Fixture([diagonal, bias]).file)
+    #expect(audit.renamed.count == 1 && audit.renamed[0].contains("module.diagonal and diagonal"))
+    let matrix = try audit.run(ReferenceMeasure())[0]
+    #expect(matrix.name == "module.diagonal" && abs(matrix.update!.spectral - 4) <= 1e-12)
+  }
+
+  /// What `--init-from` reads: names without prefixes, and no file of which part cannot be read.
+  @Test func initialWeights_areNamedWithoutPrefixes() throws {
+    let wrapped = NamedValues(
+      name: "module._orig_mod.diagonal", shape: diagonal.shape, values: diagonal.values)
+    let (plain, shortened) = (try Fixture([diagonal]), try Fixture([wrapped]))
+    let weights = try InitialWeights(path: shortened.file.path)
+    #expect(weights.tensors == [diagonal])
+    #expect(weights.renamed?.from == wrapped.name && weights.renamed?.to == diagonal.name)
+    let expected = try InitialWeights(path: plain.file.path)
+    #expect(weights.fingerprint == expected.fingerprint && expected.renamed == nil)
+    let folder = try TemporaryFolder()
+    let path = try folder.write(
+      "w.npz",
+      zip([ZipFixture("a.npy", npy("<f4", [1], raw([1 as Float]))), ZipFixture("b.npy", [1, 2])]))
+    #expect(throws: DataError.self) { try InitialWeights(path: path) }
   }
 
   /// In float64 files a difference far below float32's resolution of the weights survives.

@@ -26,10 +26,21 @@ import Testing
           [ZipFixture(deflated: "a.npy", array), ZipFixture(deflated: "b.npy", fortran)],
           wide: true)
       ),
+      (
+        "w.pt",
+        torchFile(
+          .ordered([
+            ("a", .tensor([3, 4], strides: [4, 1], count: 12)),
+            (
+              "b",
+              .tensor([4, 2], strides: [1, 4], first: 2, type: "HalfStorage", key: "1", count: 12)
+            ),
+          ]), storages: ["0": values, "1": Array(values.prefix(24))])
+      ),
     ]
   }
 
-  @Test(arguments: 0..<5) func changedFiles_openOrAreErrors(kind: Int) throws {
+  @Test(arguments: 0..<6) func changedFiles_openOrAreErrors(kind: Int) throws {
     let (name, original) = Self.files[kind]
     #expect(try weightError(original, name: name) == nil)
     let folder = try TemporaryFolder()

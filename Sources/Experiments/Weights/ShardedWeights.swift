@@ -1,18 +1,16 @@
 import Foundation
 
-/// A model in several safetensors files, with an index that says which tensor is in which.
+/// A model in several files, safetensors or PyTorch's, with an index that says which tensor is in which.
 ///     {"metadata": {…}, "weight_map": {"tensor": "file beside the index", …}}
 /// Source: huggingface_hub, "Serialization", save_torch_state_dict.
-enum ShardedSafetensors {
-  /// What index files are called.
-  static let suffix = ".safetensors.index.json"
+enum ShardedWeights {
   private static let maximumBytes = 100_000_000
 
-  /// The tensors that the index names, and how many others its files hold.
+  /// The tensors that the index names; others of its files are left aside.
   ///
   /// - Throws: `DataError`; `.malformed` also where a file is not beside the index or lacks a
   ///   tensor, `.missing` for a file that is not there.
-  static func tensors(_ file: RandomAccessFile) throws -> (tensors: [StoredTensor], others: Int) {
+  static func contents(_ file: RandomAccessFile) throws -> WeightFile.Contents {
     let path = file.path
     guard file.byteCount <= maximumBytes else {
       throw DataError.tooLarge(path: path, limit: maximumBytes)
@@ -38,8 +36,9 @@ enum ShardedSafetensors {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     for (shard, names) in namesOfShards.sorted(by: { $0.key < $1.key }) {
       let shardPath = folder.appendingPathComponent(shard).relativePath
-      let held = try SafetensorsFile.tensors(
-        RandomAccessFile(path: shardPath, expected: "a file that \(path) names"))
+      let held = try WeightFile.contents(
+        RandomAccessFile(path: shardPath, expected: "a file that \(path) names")
+      ).tensors
       let wanted = held.filter { names.contains($0.name) }
       guard wanted.count == names.count else {
         let missing = names.subtracting(wanted.map(\.name)).sorted()
@@ -51,7 +50,9 @@ enum ShardedSafetensors {
       tensors += wanted
       others += held.count - wanted.count
     }
-    return (tensors, others)
+    return WeightFile.Contents(
+      tensors: tensors,
+      leftAside: others == 0 ? [] : ["\(others) tensors that the index does not name"])
   }
 
   /// Whether `name` is that of a file in the index's own directory.
@@ -80,8 +81,8 @@ enum SafetensorsFile {
     let tensors = header.entries.map { entry in
       StoredTensor(
         name: entry.name, shape: entry.shape, typeName: entry.typeName,
-        type: SafetensorsHeader.floatFormats[entry.typeName].map { NumericType($0) },
-        fortranOrder: false, source: file, offset: entry.bytes.lowerBound)
+        type: SafetensorsHeader.floatFormats[entry.typeName].map { NumericType($0) }, source: file,
+        offset: entry.bytes.lowerBound)
     }
     return (tensors, header.metadata)
   }
