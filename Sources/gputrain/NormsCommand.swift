@@ -21,18 +21,15 @@ struct NormsCommand: PrintingCommand {
       which the output says; options decide. Values are read a part at a time: a file may be larger \
       than memory.
 
-      Examples:
-          gputrain norms after.safetensors
-          gputrain norms after.safetensors --against before.safetensors --sort norm
-
       With --series it fits how each tensor's norms grow with width, and gives the verdict of check \
-      on networks trained anywhere. The exit status is then 0 where the condition is met, 1 where it \
+      on networks trained anywhere; the exit status is then 0 where the condition is met, 1 where it \
       is not.
 
       Examples:
-          gputrain norms --series 64=w64.safetensors:w64-1.safetensors \\
-            --series 128=w128.safetensors:w128-1.safetensors \\
-            --series 256=w256.safetensors:w256-1.safetensors
+          gputrain norms after.safetensors
+          gputrain norms after.safetensors --against before.safetensors --sort norm
+          gputrain norms --series 64=w64-0.pt:w64-1.pt --series 128=w128-0.pt:w128-1.pt \\
+            --series 256=w256-0.pt:w256-1.pt
       """)
 
   @Argument(
@@ -43,7 +40,8 @@ struct NormsCommand: PrintingCommand {
 
   @Option(
     help: ArgumentHelp(
-      "An earlier checkpoint of the same tensors: adds the norms of ΔW, file less other.",
+      "An earlier checkpoint of the same tensors: adds the norms of ΔW, file less other. Several "
+        + "files are then the steps of a run.",
       valueName: "other"), completion: Completions.weights)
   var against: String?
 
@@ -81,40 +79,44 @@ struct NormsCommand: PrintingCommand {
     }
     if files.isEmpty { throw ValidationError("Missing expected argument '<file> ...'") }
     if csv && output.json { throw InvalidOption("give --csv or --json, not both") }
-    if against != nil && files.count != 1 {
-      throw InvalidOption("--against compares with one file, got \(files.count)")
-    }
   }
 
   func run() throws {
     if !series.isEmpty { return try runSeries() }
     let opened = try files.map(WeightFile.init(path:))
     let rules = try layouts.rules(for: opened)
-    let audit =
-      try against.map {
-        try WeightAudit(
-          opened[0], against: WeightFile(path: $0), rules: rules, filter: matches)
-      } ?? WeightAudit(opened, rules: rules, filter: matches)
-    if audit.count == 0 && audit.leftOut.isEmpty {
+    let earlier = try against.map(WeightFile.init(path:))
+    let audits =
+      try earlier.map { earlier in
+        try opened.map {
+          try WeightAudit($0, against: earlier, rules: rules, filter: matches)
+        }
+      } ?? [WeightAudit(opened, rules: rules, filter: matches)]
+    let count = audits.reduce(0) { $0 + $1.count }
+    let leftOut = audits.flatMap(\.leftOut).uniqued()
+    if count == 0 && leftOut.isEmpty {
       Terminal.note(
         filter.map { "no tensor matches '\(printable($0))'" }
           ?? "no tensors in \(files.joined(separator: ", "))")
     }
     var matrices: [AuditedMatrix] = []
-    if audit.count > 0 {
+    if count > 0 {
       let measure = try LanczosMeasure(compute: on.compute())
       let display = ProgressDisplay()
-      matrices = try audit.run(measure) { index, name in
-        display.show(key: nil, share: Double(index) / Double(audit.count)) {
-          [.init("\(index + 1)/\(audit.count) matrices"), .init(printable(name))]
+      for audit in audits {
+        let done = matrices.count
+        matrices += try audit.run(measure) { index, name in
+          display.show(key: nil, share: Double(done + index) / Double(count)) {
+            [.init("\(done + index + 1)/\(count) matrices"), .init(printable(name))]
+          }
         }
       }
       display.end()
     }
-    let unreadable = opened.flatMap(\.unreadable)
+    let unreadable = (opened + [earlier].compactMap(\.self)).flatMap(\.unreadable)
     try show(
       WeightAudit.sorted(matrices, by: sort), unreadable: unreadable,
-      notes: audit.renamed + audit.leftOut.map { "left out: \($0)" })
+      notes: audits.flatMap(\.renamed).uniqued() + leftOut.map { "left out: \($0)" })
     if !unreadable.isEmpty || matrices.contains(where: { $0.problem != nil }) {
       throw ExitCode.failure
     }

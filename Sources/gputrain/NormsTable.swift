@@ -82,7 +82,7 @@ struct NormsTable {
       + (groups.isEmpty
         ? []
         : [
-          "†: not as PyTorch stores it; --transpose, --batch-axis, --embedding, --as-stored decide"
+          "†: --transpose, --batch-axis, --embedding and --as-stored decide otherwise"
         ])
   }
 
@@ -115,7 +115,8 @@ struct NormsTable {
     let shape =
       (matrix.layout.isStacked ? "\(matrix.stackSize)·" : "")
       + sizes.map(String.init).joined(separator: "×")
-      + (matrix.layout.origin != .usual ? "†" : matrix.shape.count > 2 ? "*" : "")
+      + (matrix.layout.axes != .outputFirst || matrix.layout.isStacked
+        ? "†" : matrix.shape.count > 2 ? "*" : "")
     let subject = showsUpdates ? matrix.update : matrix.norms
     let bracket = subject.map { "[\(number($0.lower)), \(number($0.upper))]" } ?? "-"
     let head = [name(matrix), shape, number(matrix.norms?.spectral)]

@@ -6,7 +6,8 @@
 # Makes a virtual environment under .build, once, and installs NumPy, pandas, safetensors, ml_dtypes
 # and TensorBoard there. Where Python or the network is missing it says so and ends with 0.
 # check_intel.py makes one of its own, with Intel's OpenCL runtime for CPUs.
-# check_pytorch.py runs where torch can be imported: PYTHON=/path/to/python names another Python.
+# check_pytorch.py and check_series.py run where torch can be imported: PYTHON=/path/to/python names
+# another Python.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -32,10 +33,15 @@ fi
 status=0
 for check in Tests/Interop/check_*.py; do
   python=$environment/bin/python
-  if [ "$check" = Tests/Interop/check_pytorch.py ]; then
+  needs=
+  case "$check" in
+  */check_pytorch.py) needs='torch, safetensors.torch' ;;
+  */check_series.py) needs='torch, numpy' ;;
+  esac
+  if [ -n "$needs" ]; then
     python=${PYTHON:-$python}
-    if ! "$python" -c 'import torch, safetensors.torch' 2>/dev/null; then
-      printf 'interop: %s skipped: %s has no torch and safetensors\n' "$check" "$python"
+    if ! "$python" -c "import $needs" 2>/dev/null; then
+      printf 'interop: %s skipped: %s has no %s\n' "$check" "$python" "$needs"
       continue
     fi
   fi

@@ -72,6 +72,20 @@ struct ReadmeShell {
             values: (0..<32).map { factor * Float($0 % 7) })
         ], to: directory.appendingPathComponent("\(name).safetensors"))
     }
+    try writeSeries()
+  }
+
+  /// A series over widths; which format a file has, its bytes decide and not its name.
+  private func writeSeries() throws {
+    for width in [64, 128, 256, 512] {
+      for step in 0...1 {
+        var values = [Float](repeating: 0, count: width * width)
+        for place in 0..<width { values[place * width + place] = 1 + 0.01 * Float(step) }
+        try SafetensorsWriter.write(
+          [NamedValues(name: "layers.1.weight", shape: [width, width], values: values)],
+          to: directory.appendingPathComponent("w\(width)-\(step).pt"))
+      }
+    }
   }
 
   private func write(_ name: String, _ data: Data) throws {
