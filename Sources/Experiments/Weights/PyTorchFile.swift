@@ -30,9 +30,11 @@ enum PyTorchFile {
       })
     else { return nil }
     let path = archive.file.path
-    guard pickled.bytes <= Pickle.maximumBytes else {
+    // PyTorch compresses nothing; of what others have compressed no more is unpacked than the file's size.
+    let limit = min(Pickle.maximumBytes, archive.file.byteCount)
+    guard pickled.bytes <= limit else {
       throw DataError.malformed(
-        path: path, expected: "\(pickled.name) of at most \(Pickle.maximumBytes) bytes",
+        path: path, expected: "\(pickled.name) of at most \(limit) bytes",
         found: "\(pickled.bytes)")
     }
     let member = try archive.member(pickled)

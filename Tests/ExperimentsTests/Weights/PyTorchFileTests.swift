@@ -245,6 +245,10 @@ func torchFile(pickle: [UInt8], storages: [String: [UInt8]], big: Bool = false) 
       doubling += [0x75]
     }
     try refused(doubling + [0x2E], "entries")
+    // Deflated, and said to be longer than the file is: a bomb in small.
+    var bomb = ZipFixture(deflated: "w/data.pkl", [0x80, 2, 0x4E, 0x2E])
+    bomb.size = 5000
+    try expectError(zip([bomb]), "w/data.pkl of at most")
     let long = PickleFixture.text(String(repeating: "n", count: 2000)).opcodes
     try refused(
       [0x7D] + long + PickleFixture.tensor([12], strides: [1], count: 12).opcodes + [0x73, 0x2E],
