@@ -22,7 +22,7 @@ struct TanhNetwork: Architecture {
   }
 }
 
-let data = try TrainingData(LoadedData(train: .glyphs()))
+let data = try TrainingData(LoadedData(train: .glyphs(count: 2000)))
 let (train, _) = try data.upload(to: compute)
 let widths = [64, 128, 256, 512]
 

@@ -18,7 +18,7 @@ let parametrizations = [
 ]
 
 let compute = try Compute(device: .find(.best))
-let data = try TrainingData(LoadedData(train: .glyphs()))
+let data = try TrainingData(LoadedData(train: .glyphs(count: 2000)))
 let experiment = Experiment(
   Configuration {
     $0.steps = 80

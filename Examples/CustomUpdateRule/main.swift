@@ -3,7 +3,7 @@
 import GPUTrain
 
 let compute = try Compute(device: .find(.best))
-let data = try TrainingData(LoadedData(train: .glyphs()))
+let data = try TrainingData(LoadedData(train: .glyphs(count: 2000)))
 let (train, _) = try data.upload(to: compute)
 let widths = [64, 128, 256]
 let rates = (-12 ... -6).map { Double(sign: .plus, exponent: $0, significand: 1) }

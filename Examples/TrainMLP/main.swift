@@ -2,7 +2,7 @@
 import GPUTrain
 
 let compute = try Compute(device: .find(.best))
-let data = try TrainingData(LoadedData(train: .glyphs()))
+let data = try TrainingData(LoadedData(train: .glyphs(count: 2000)))
 let (train, validation) = try data.upload(to: compute)
 
 for width in [64, 256] {

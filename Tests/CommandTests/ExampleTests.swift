@@ -14,10 +14,10 @@ import Testing
       let losses = output.matches(of: /width (\d+), epoch \d: loss (\S+)/)
         .filter { Int($0.1) == width }.compactMap { Double($0.2) }
       try #require(losses.count == 5)
-      #expect(try #require(losses.last) < losses[0] / 3)
+      #expect(try #require(losses.last) < losses[0] / 2)
     }
     let accuracies = output.matches(of: /accuracy (\S+)/).compactMap { Double($0.1) }
-    #expect(accuracies.count == 2 && accuracies.allSatisfy { $0 > 0.8 })
+    #expect(accuracies.count == 2 && accuracies.allSatisfy { $0 > 0.55 })
   }
 
   /// Theory has the optimum fall by half an octave a doubling under `half`, and stay under `full`.

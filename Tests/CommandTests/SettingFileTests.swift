@@ -48,7 +48,7 @@ import Testing
     #expect(request.grid.widths == [64, 128] && request.grid.parametrizations == ["sp", "mup"])
     #expect(request.grid.log2LearningRates == (-11...(-4)).map(Double.init))
     let settings = request.training.configuration
-    let expected = Configuration {
+    let expected = Self.defaults {
       ($0.hiddenPattern, $0.bias, $0.zeroReadout) = ([1, 4, 1], true, false)
       $0.rateMultipliers = [
         RateMultiplier(place: "layers.0", factor: 2), RateMultiplier(place: "readout", factor: 0.5),
@@ -63,9 +63,16 @@ import Testing
     #expect(request.training.execution.memory == nil)
     #expect(request.training.execution.diagnose?.text == "5:norms")
     let empty = try self.request("")
-    #expect(empty.axes == SweepSettings() && empty.training.configuration == Configuration())
+    #expect(empty.axes == SweepSettings() && empty.training.configuration == SweepCommand.Configured.defaults)
     let own = try self.request("parametrizations: {mine: {}}\nparametrization: mine\n")
     #expect(own.training.configuration.parametrizations.map(\.name) == ["mine"])
+  }
+
+  /// The sweep's defaults, changed.
+  private static func defaults(_ change: (inout Configuration) -> Void) -> Configuration {
+    var configuration = SweepCommand.Configured.defaults
+    change(&configuration)
+    return configuration
   }
 
   /// One declaration gives the option, the key of the file and the help.
@@ -73,7 +80,7 @@ import Testing
     let keys = Set(SweepCommand.settings.map(\.name)).subtracting(["parametrizations"])
     let options = Set(
       try CommandRunner.options(of: SweepCommand.self).filter { !$0.hasPrefix("no-") })
-    #expect(options.subtracting(keys) == ["print-config", "help", "quiet", "verbose"])
+    #expect(options.subtracting(keys) == ["print-config", "target-width", "help", "quiet", "verbose"])
     #expect(keys.isSubset(of: options))
     #expect(keys.count == SweepCommand.settings.count - 1)
   }
@@ -203,7 +210,7 @@ import Testing
     let printed = try CommandRunner.run(["sweep", "--print-config"])
     let read = try request(printed.output)
     #expect(read.axes == SweepSettings())
-    #expect(read.training.configuration == Configuration())
+    #expect(read.training.configuration == SweepCommand.Configured.defaults)
     #expect(read.training.execution == ExecutionSettings())
     #expect(read.training.computing == ComputeSettings())
     for declaration in SweepCommand.settings where declaration.isOption {

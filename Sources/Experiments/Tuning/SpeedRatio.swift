@@ -40,7 +40,8 @@ struct SpeedRatio {
     let mean = Self.mean(logs)
     let variance = logs.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count - 1)
     let half =
-      StudentT.quantile(0.975, degreesOfFreedom: count - 1) * (variance / Double(count)).squareRoot()
+      StudentT.quantile(0.975, degreesOfFreedom: count - 1)
+      * (variance / Double(count)).squareRoot()
     return mean - half > log(Self.leastGain)
   }
 
