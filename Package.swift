@@ -3,6 +3,12 @@ import PackageDescription
 
 /// One direction of dependence: each module knows only those after it.
 ///     gputrain → Experiments → Training → Networks → Spectral → Tensors → OpenCL → C system targets
+///
+/// The commit, which the program names, is found here: where there is no git, by `git archive`.
+let commit = Context.gitInformation.map {
+  $0.currentCommit + ($0.hasUncommittedChanges ? "+" : "")
+}
+
 let package = Package(
   name: "gputrain",
   products: [
@@ -26,6 +32,9 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels"),
     .target(name: "CFileSystem"),
+    .target(
+      name: "CBuild",
+      cSettings: commit.map { [.define("GPUTRAIN_COMMIT", to: "\"\($0)\"")] }),
     .target(name: "CLBlastParameters", dependencies: ["COpenCL", "CCLBlast"]),
 
     .target(name: "OpenCL", dependencies: ["COpenCL"]),
@@ -51,7 +60,7 @@ let package = Package(
     .executableTarget(
       name: "GPUTrainCommand",
       dependencies: [
-        "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL",
+        "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL", "CBuild",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
