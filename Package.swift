@@ -3,12 +3,6 @@ import PackageDescription
 
 /// One direction of dependence: each module knows only those after it.
 ///     gputrain → Experiments → Training → Networks → Spectral → Tensors → OpenCL → C system targets
-///
-/// The commit, which the program names, is found here: where there is no git, by `git archive`.
-let commit = Context.gitInformation.map {
-  $0.currentCommit + ($0.hasUncommittedChanges ? "+" : "")
-}
-
 let package = Package(
   name: "gputrain",
   products: [
@@ -32,9 +26,6 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels"),
     .target(name: "CFileSystem"),
-    .target(
-      name: "CBuild",
-      cSettings: commit.map { [.define("GPUTRAIN_COMMIT", to: "\"\($0)\"")] }),
     .target(name: "CLBlastParameters", dependencies: ["COpenCL", "CCLBlast"]),
 
     .target(name: "OpenCL", dependencies: ["COpenCL"]),
@@ -60,11 +51,12 @@ let package = Package(
     .executableTarget(
       name: "GPUTrainCommand",
       dependencies: [
-        "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL", "CBuild",
+        "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
-      path: "Sources/gputrain"),
+      path: "Sources/gputrain", plugins: ["Commit"]),
+    .plugin(name: "Commit", capability: .buildTool()),
 
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "OpenCL"]),
