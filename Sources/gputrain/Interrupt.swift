@@ -45,7 +45,9 @@ enum Interrupt {
   /// Looks at what the program was started with, and lets the signals through that a program which
   /// starts this one from a thread without signals blocks here too, as Foundation's `Process` does.
   static func prepare() {
-    _ = (ignoresHangUp, ignoresQuit)
+    _ = ignoresHangUp
+    // Swift's own handler would look for the fault that there is none of, and may wait for ever.
+    handle(SIGQUIT, by: ignoresQuit ? SIG_IGN : end)
     var signals = sigset_t()
     sigemptyset(&signals)
     for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] { sigaddset(&signals, number) }

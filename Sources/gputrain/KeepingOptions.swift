@@ -31,7 +31,7 @@ struct KeepingOptions: ParsableArguments {
     if let (from, to) = weights.renamed {
       Terminal.note(
         "\(initFrom): names are read without what wrappers put before them: "
-          + "\(printable(from)) as \(printable(to))")
+          + "\(from.printable()) as \(to.printable())")
     }
     return .weights(weights)
   }
