@@ -55,7 +55,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
-      path: "Sources/gputrain"),
+      path: "Sources/gputrain", plugins: ["Commit"]),
+    .plugin(name: "Commit", capability: .buildTool()),
 
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "OpenCL"]),

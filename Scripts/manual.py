@@ -135,8 +135,11 @@ def main():
         ".TP\n\\fB0\\fR\nAll went well.",
         ".TP\n\\fB1\\fR\nSomething failed, \\fBcheck\\fR found the spectral condition broken, or \\fBselftest\\fR a device "
         "that computes wrongly.",
+        ".TP\n\\fB2\\fR\n\\fBcheck\\fR cannot tell whether the condition is met, be it for an error.",
         ".TP\n\\fB64\\fR\nThe command line was bad.",
-        ".TP\n\\fB130\\fR\nThe run was stopped by Ctrl\\-C; the same command again resumes.",
+        ".TP\n\\fB74\\fR\nResults could not be written to standard output.",
+        ".TP\n\\fB130\\fR, \\fB143\\fR, \\fB129\\fR\nThe run was stopped by Ctrl\\-C, SIGTERM or SIGHUP; the same command "
+        "again resumes.",
         ".SH ENVIRONMENT",
         ".TP\n\\fBNO_COLOR\\fR\nWhere it is set and not empty, nothing is coloured (no\\-color.org).",
         ".TP\n\\fBXDG_CACHE_HOME\\fR\nCompiled kernels lie in its \\fIgputrain/programs\\fR where the "

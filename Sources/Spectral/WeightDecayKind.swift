@@ -10,19 +10,26 @@ public enum WeightDecayKind: String, Codable, Hashable, Sendable, CaseIterable {
   ///
   /// Source: Loshchilov and Hutter (arXiv:1711.05101), as PyTorch's AdamW has it.
   case decoupled
-  /// As decoupled, with η_l·λ_l independent of width.
+  /// As decoupled, with λ_l so that η_l·λ_l is the same at every width.
   ///
-  ///     λ_l = λ/factor
+  ///     W ← (1 − s·η_l·λ_l)·W,   λ_l = λ/factor
   ///
-  /// Source: the independent decay of Wortsman et al. (arXiv:2309.14322), per tensor.
+  /// Source: `MuAdamW` of the mup package, https://github.com/microsoft/mup.
+  case decoupledScaled = "decoupled-scaled"
+  /// The weight shrinks beside the update by λ alone, whatever the learning rate; the schedule scales
+  /// it all the same.
+  ///
+  ///     W ← (1 − s·λ)·W
+  ///
+  /// Source: the independent weight decay of Wortsman et al. (arXiv:2309.14322).
   case independent
 
   /// The factor on λ of a tensor, where only the coupled one depends on the parametrization.
   func factor(learningRateFactor: Double, coupled: Double) -> Double {
     switch self {
     case .coupled: coupled
-    case .decoupled: 1
-    case .independent: 1 / learningRateFactor
+    case .decoupled, .independent: 1
+    case .decoupledScaled: 1 / learningRateFactor
     }
   }
 }

@@ -35,13 +35,14 @@ public struct WidthScaling: Codable, Hashable, Sendable {
   ///
   ///     both  multiplier·a,  σ/a
   ///     sgd   η/a²,  λ·a²
-  ///     adam  η/a,  ε·a,  λ·a² coupled,  λ·a decoupled and independent
+  ///     adam  η/a,  ε·a,  λ·a² coupled,  λ·a decoupled
   ///     normalized  as adam, without ε
+  ///     λ of independent decay is the same under all
   ///
   /// With V = W/a the product multiplier·a·Vx is unchanged and V's gradient is a·∇. SGD then moves
   /// V by a·η'·∇, which has to be η·∇/a; Adam moves it by η' once ε' = a·ε, which has to be η/a.
-  /// Coupled decay has to keep its share of the gradient, a·∇ + λ'·W/a = a·(∇ + λ·W); the others
-  /// keep η·λ. Momentum and a schedule change nothing; clipping by the norm of all gradients does.
+  /// Coupled decay has to keep its share of the gradient, a·∇ + λ'·W/a = a·(∇ + λ·W); decoupled
+  /// decay keeps η·λ, independent decay λ. Momentum and a schedule change nothing; clipping by the norm of all gradients does.
   ///
   /// - a: > 0 and finite, else traps. 1/`multiplier` gives the effective form.
   ///
@@ -54,17 +55,13 @@ public struct WidthScaling: Codable, Hashable, Sendable {
     var moved = self
     moved.multiplier *= a
     moved.initialStd /= a
-    switch family {
-    case .sgd:
-      moved.learningRateFactor /= a * a
-      moved.weightDecayFactor *= a * a
-    case .adam:
-      moved.learningRateFactor /= a
-      moved.epsilonFactor *= a
-      moved.weightDecayFactor *= decay == .coupled ? a * a : a
-    case .normalized:
-      moved.learningRateFactor /= a
-      moved.weightDecayFactor *= decay == .coupled ? a * a : a
+    let rateFactor = family == .sgd ? a * a : a
+    moved.learningRateFactor /= rateFactor
+    if family == .adam { moved.epsilonFactor *= a }
+    switch decay {
+    case .coupled: moved.weightDecayFactor *= a * a
+    case .decoupled, .decoupledScaled: moved.weightDecayFactor *= rateFactor
+    case .independent: break
     }
     return moved
   }

@@ -7,7 +7,7 @@ public struct UpdateRates {
   /// Rates for each replica.
   ///
   /// - learningRate: η_l. epsilon: Adam's ε_l. coupledDecay: λ_l, added to the gradient as λ_l·W.
-  ///   decoupledDecay: share of W taken away each step, η_l·λ_l.
+  ///   decoupledDecay: share of W taken away each step, η_l·λ_l or λ; the schedule scales it.
   /// - Throws: `OpenCLError`.
   public init(
     learningRate: [Float], epsilon: [Float], coupledDecay: [Float], decoupledDecay: [Float],

@@ -91,7 +91,14 @@ public final class Optimizer {
     let decay = zip(settings, scalings).map {
       ($0.weightDecay?.strength ?? 0) * $1.weightDecayFactor
     }
-    let coupled = settings.map { $0.weightDecay?.kind == .coupled }
+    // What is taken away beside the update: a share of W, which the schedule scales.
+    let beside = settings.indices.map { replica -> Double in
+      switch settings[replica].weightDecay?.kind {
+      case .coupled, nil: 0
+      case .decoupled, .decoupledScaled: rates[replica] * decay[replica]
+      case .independent: decay[replica]
+      }
+    }
     let value = parameter.value
     let key = NumbersKey(
       settings: settings.map {
@@ -114,8 +121,8 @@ public final class Optimizer {
       rules: rules, numbers: numbers[key]!,
       rates: try UpdateRates(
         learningRate: rates.map { Float($0) }, epsilon: epsilons.map { Float($0) },
-        coupledDecay: zip(decay, coupled).map { $1 ? Float($0) : 0 },
-        decoupledDecay: decay.indices.map { coupled[$0] ? 0 : Float(rates[$0] * decay[$0]) },
+        coupledDecay: zip(settings, decay).map { $0.weightDecay?.kind == .coupled ? Float($1) : 0 },
+        decoupledDecay: beside.map { Float($0) },
         compute: compute),
       state: try rules[0].stateNames.map { _ in
         try compute.filled(0, replicas: value.replicas, rows: value.rows, columns: value.columns)

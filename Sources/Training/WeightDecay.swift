@@ -2,7 +2,7 @@ import Spectral
 
 /// Strength and kind of weight decay.
 public struct WeightDecay: Codable, Hashable, Sendable {
-  /// λ ≥ 0, per unit learning rate.
+  /// λ ≥ 0; per unit learning rate, but of independent decay per step.
   public var strength: Double
   /// How decay enters the update.
   public var kind: WeightDecayKind

@@ -47,13 +47,6 @@ extension Limits {
     }
   }
 
-  static func check(log2LearningRate rate: Double) throws {
-    let bounds = SettingBounds.log2Rate
-    if !bounds.contains(rate) {
-      throw InvalidOption("--log2-lr: expected a number \(bounds.text), got \(rate)")
-    }
-  }
-
   /// At least two different widths.
   static func widths(_ text: String) throws -> [Int] {
     let widths: [Int] = try SweepGrid.parseList(text, what: "--widths", "integers a,b,c")

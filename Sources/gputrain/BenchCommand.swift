@@ -32,7 +32,7 @@ struct BenchCommand: ParsableCommand {
     /// Runs a bench and prints its figure.
     func print(_ bench: (Double, Compute) throws -> BenchFigure) throws {
       let figure = try bench(seconds, try computing.compute(fallsBack: false))
-      Swift.print(output.json ? try jsonText(figure) : Self.text(figure))
+      Terminal.print(output.json ? try jsonText(figure) : Self.text(figure))
     }
 
     private static func text(_ figure: BenchFigure) -> String {

@@ -13,7 +13,8 @@ struct CheckCommand: PrintingCommand {
       Trains a few steps at several widths and seeds, and fits the exponent over width of every \
       layer's ‖W‖, ‖ΔW‖ (spectral norms over √(fan-out/fan-in)), features and their change. They \
       stand beside what the rule in use predicts and what the spectral condition needs at these \
-      very widths. The exit status is 0 where the condition is met, 1 where it is not.
+      very widths. The exit status is 0 where the condition is \
+      met, 1 where it is not, 2 where it cannot be told.
 
       Examples:
           gputrain check                              # spectral under Adam
@@ -23,6 +24,8 @@ struct CheckCommand: PrintingCommand {
       """)
 
   @OptionGroup(title: "Check") var axes: Axes
+
+  @OptionGroup var rate: SettingOptions<Rate>
 
   @OptionGroup var configuration: SettingOptions<Checked>
 
@@ -45,13 +48,6 @@ struct CheckCommand: PrintingCommand {
     @Option(help: ArgumentHelp("At least two.", valueName: "list"))
     var widths = "64,128,256,512,1024"
 
-    @Option(
-      name: .customLong("log2-lr"), parsing: .unconditional,
-      help: ArgumentHelp(
-        "log2 of the learning rate, small enough for one step to be linear. (default: -12 under "
-          + "Adam, else -6)", valueName: "rate"))
-    var log2LearningRate: Double?
-
     @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
     var seeds = 4
 
@@ -63,6 +59,18 @@ struct CheckCommand: PrintingCommand {
         "Where report.html and check.json go. (default: runs/<time>-check)", valueName: "directory"),
       completion: .directory)
     var out: String?
+  }
+
+  /// Where it cannot be told whether the condition is met, be it for an error.
+  static let failure = ExitCode(2)
+
+  enum Rate: SettingSelection {
+    typealias Group = RateSettings
+    static let helps = [
+      "log2-lr":
+        "log2 of the learning rate, small enough for one step to be linear. (default: -12 under "
+        + "Adam, else -6)"
+    ]
   }
 
   enum Checked: SettingSelection {
@@ -83,9 +91,6 @@ struct CheckCommand: PrintingCommand {
       throw InvalidOption("--steps must be at least 2 where the readout starts at 0, got \(steps)")
     }
     if axes.out == "" { throw InvalidOption("--out: expected a directory, got an empty name") }
-    if let log2LearningRate = axes.log2LearningRate {
-      try Limits.check(log2LearningRate: log2LearningRate)
-    }
   }
 
   func run() throws {
@@ -93,8 +98,7 @@ struct CheckCommand: PrintingCommand {
     let request = try TrainingRequest(
       configuration, computing, execution, parametrizations: [axes.parametrization],
       optimizer: axes.optimizer, widths: widths)
-    let directory = axes.out.map { URL(fileURLWithPath: $0) } ?? RunDirectory.new(named: "check")
-    try ReportFolder.check.requirePlace(in: directory)
+    let directory = try place()
     let (compute, data) = try request.prepare()
     let invocation = Invocation.current(on: compute.queue.device)
     let experiment = try request.experiment(data, compute)
@@ -102,22 +106,49 @@ struct CheckCommand: PrintingCommand {
     let runs = try WidthRuns(
       experiment: experiment, parametrization: axes.parametrization, optimizer: axes.optimizer,
       widths: widths,
-      log2LearningRate: axes.log2LearningRate ?? (axes.optimizer.family == .adam ? -12 : -6),
+      log2LearningRate: try rate.settings.log2LearningRate
+        ?? (axes.optimizer.family == .adam ? -12 : -6),
       seeds: (1...axes.seeds).map(UInt64.init), data: data, compute: compute,
       memory: request.memoryPlan(compute),
-      directory: directory.appendingPathComponent("training"))
+      directory: directory?.appendingPathComponent("training"))
     let display = WidthDisplay(directory: directory)
     let report = try SpectralCheck(runs).run(progress: display.show)
     display.end()
-    print(
+    Terminal.print(
       output.json
         ? try jsonText(report)
         : report.table(coordinates: axes.coordinates, emphasis: Colours.output.paint),
       terminator: output.json ? "\n" : "")
     compute.tellBuildTime()
-    try CheckFile(report: report, experiment: experiment, invocation: invocation)
-      .write(in: directory)
-    try ReportLeaving.leave(in: directory)
-    if !report.passes { throw ExitCode.failure }
+    if let directory {
+      do {
+        try CheckFile(report: report, experiment: experiment, invocation: invocation)
+          .write(in: directory)
+        try ReportLeaving.leave(in: directory)
+      } catch let error as RunStoreError {
+        // The answer is there, and the status is its.
+        Terminal.problem("the report is not kept: \(error)")
+      }
+    } else {
+      Terminal.note("nothing is kept")
+    }
+    switch report.verdict {
+    case .pass: break
+    case .fail: throw ExitCode.failure
+    case .unclear: throw Self.failure
+    }
+  }
+
+  /// Where results go; nil where nothing was named and nothing can be written here.
+  private func place() throws -> URL? {
+    let directory = axes.out.map { URL(fileURLWithPath: $0) } ?? RunDirectory.new(named: "check")
+    try ReportFolder.check.requirePlace(in: directory)
+    do {
+      _ = try RunStore(directory: directory.appendingPathComponent("training"))
+      return directory
+    } catch let error as RunStoreError where axes.out == nil {
+      Terminal.note("nothing will be kept: \(error)")
+      return nil
+    }
   }
 }

@@ -22,7 +22,12 @@ extension ComputeSettings {
   /// The device asked for.
   ///
   /// - Throws: `OpenCLError` where there is none.
-  func find() throws -> Device { try .find(DeviceRequest(device ?? "")) }
+  func find() throws -> Device {
+    let moved = KernelCache.prepare()
+    let device = try Device.find(DeviceRequest(device ?? ""))
+    if let moved, device.keepsPrograms { Terminal.note(moved) }
+    return device
+  }
 
   /// What computes, as asked for.
   ///
@@ -72,23 +77,6 @@ extension ComputeSettings {
       .sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     if !variables.isEmpty { Terminal.detail("environment: \(variables.joined(separator: ", "))") }
     return compute
-  }
-}
-
-/// What is kept in `gputrain` in the user's cache directory, as the XDG base directory specification
-/// has it; nil where there is none.
-enum CacheFolder {
-  /// Compiled programs.
-  static var programs: ProgramCache? { folder("programs").map(ProgramCache.init(directory:)) }
-
-  /// Tuned kernel parameters.
-  static var tunings: TuningStore? { folder("tunings").map(TuningStore.init(directory:)) }
-
-  private static func folder(_ name: String) -> URL? {
-    let environment = ProcessInfo.processInfo.environment
-    let own = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-    return (own ?? environment["HOME"].map { "\($0)/.cache" })
-      .map { URL(fileURLWithPath: "\($0)/gputrain/\(name)") }
   }
 }
 

@@ -28,13 +28,14 @@ struct DevicesCommand: PrintingCommand {
   }
 
   func run() throws {
+    if let moved = KernelCache.prepare() { Terminal.note(moved) }
     let devices: [Device]
     do {
       devices = try Device.all()
     } catch OpenCLError.noPlatform {
       // A driver without its OpenCL is what the caller of --json is to read as well.
       let drivers = DriverAdvice.findings(for: [])
-      if output.json { print(try jsonText(Listing(devices: [], drivers: drivers))) }
+      if output.json { Terminal.print(try jsonText(Listing(devices: [], drivers: drivers))) }
       throw OpenCLError.noPlatform
     }
     let preferred = devices.isEmpty ? nil : try Device.find(.best).index
@@ -44,12 +45,12 @@ struct DevicesCommand: PrintingCommand {
     }
     if output.json {
       let rows = devices.map { row(of: $0, isDefault: $0.index == preferred) }
-      print(try jsonText(Listing(devices: rows, drivers: drivers)))
+      Terminal.print(try jsonText(Listing(devices: rows, drivers: drivers)))
       return
     }
     for device in devices {
       let mark = device.index == preferred ? "  (default)" : ""
-      print(
+      Terminal.print(
         """
         \(device.index)  \(device.name)\(mark)
            kind            \(device.kind.rawValue), \(device.vendor)
@@ -64,7 +65,7 @@ struct DevicesCommand: PrintingCommand {
            tuned           \(tuningText(of: device))
         """)
     }
-    for driver in drivers { print(driver.description) }
+    for driver in drivers { Terminal.print(driver.description) }
   }
 
   private func row(of device: Device, isDefault: Bool) -> Row {

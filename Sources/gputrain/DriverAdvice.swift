@@ -26,17 +26,18 @@ enum DriverAdvice {
     where request != "cpu" && !available.contains { $0.hasSuffix("(gpu)") }: break
     default: return error
     }
-    let findings = DriverFinding.all(on: machine)
-    return findings.isEmpty ? error : AdvisedError(error: error, findings: findings)
+    let advice =
+      DriverFinding.all(on: machine).map(\.description) + [KernelCache.advice].compactMap { $0 }
+    return advice.isEmpty ? error : AdvisedError(error: error, advice: advice)
   }
 }
 
-/// A missing device, and the drivers that were found none the less.
+/// A missing device, and what is to be done about drivers that were found none the less.
 struct AdvisedError: Error, CustomStringConvertible {
   let error: any Error
-  let findings: [DriverFinding]
+  let advice: [String]
 
   var description: String {
-    (["\(error)"] + findings.map(\.description)).joined(separator: "\n")
+    (["\(error)"] + advice).joined(separator: "\n")
   }
 }

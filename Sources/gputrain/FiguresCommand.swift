@@ -25,6 +25,8 @@ struct FiguresCommand: PrintingCommand {
 
   @OptionGroup(title: "Figures") var axes: Axes
 
+  @OptionGroup var rate: SettingOptions<Rate>
+
   @OptionGroup var configuration: SettingOptions<Drawn>
 
   @OptionGroup var computing: ComputeOptions
@@ -52,11 +54,6 @@ struct FiguresCommand: PrintingCommand {
     @Option(help: ArgumentHelp("Widths of the second figure.", valueName: "list"))
     var widths = "64,128,256,512,1024,2048"
 
-    @Option(
-      name: .customLong("log2-lr"), parsing: .unconditional,
-      help: ArgumentHelp("log2 of the second figure's learning rate.", valueName: "rate"))
-    var log2LearningRate = -7.0
-
     @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
     var seeds = 3
 
@@ -75,6 +72,12 @@ struct FiguresCommand: PrintingCommand {
       help: ArgumentHelp("Where data and pictures go.", valueName: "directory"),
       completion: .directory)
     var out = "figures"
+  }
+
+  enum Rate: SettingSelection {
+    typealias Group = RateSettings
+    static let defaults = RateSettings { $0.log2LearningRate = -7 }
+    static let helps = ["log2-lr": "log2 of the second figure's learning rate."]
   }
 
   enum Drawn: SettingSelection {
@@ -97,12 +100,12 @@ struct FiguresCommand: PrintingCommand {
     if settings.zeroReadout {
       throw InvalidOption("--zero-readout leaves the hidden layers without a gradient at the start")
     }
-    try Limits.check(log2LearningRate: axes.log2LearningRate)
     if axes.out.isEmpty { throw InvalidOption("--out: expected a directory, got an empty name") }
   }
 
   func run() throws {
     let widths = try Limits.widths(axes.widths)
+    let log2LearningRate = try rate.settings.log2LearningRate ?? 0
     let batches: [Int] = try SweepGrid.parseList(
       axes.batchSizes, what: "--batch-sizes", "integers a,b,c"
     ).uniqued()
@@ -133,7 +136,7 @@ struct FiguresCommand: PrintingCommand {
       names.map {
         try WidthRuns(
           experiment: experiment, parametrization: $0, optimizer: axes.optimizer, widths: widths,
-          log2LearningRate: axes.log2LearningRate, seeds: (1...axes.seeds).map(UInt64.init),
+          log2LearningRate: log2LearningRate, seeds: (1...axes.seeds).map(UInt64.init),
           data: data, compute: compute, memory: request.memoryPlan(compute),
           directory: figures.directory.appendingPathComponent("training"))
       }, progress: display.show)
@@ -142,7 +145,7 @@ struct FiguresCommand: PrintingCommand {
     if !output.json { try show(spectrum, learning) }
     if !learning.hasPoints {
       Terminal.problem(
-        "networks diverge at the rate 2^\(axes.log2LearningRate); give --log2-lr a lower one")
+        "networks diverge at the rate 2^\(log2LearningRate); give --log2-lr a lower one")
     }
     let pictures = try draw(figures, spectrum, learning)
     try FiguresFile(
@@ -150,7 +153,7 @@ struct FiguresCommand: PrintingCommand {
     ).write(in: figures.directory)
     try ReportLeaving.leave(in: figures.directory, format: axes.format)
     if output.json {
-      print(
+      Terminal.print(
         try jsonText(
           Output(spectrum: spectrum, learning: learning, pictures: pictures.map(\.path))))
     }
@@ -169,15 +172,15 @@ struct FiguresCommand: PrintingCommand {
   }
 
   private func show(_ spectrum: GradientSpectrum, _ learning: FeatureLearning) throws {
-    print("layer 2, \(spectrum.shape[0])×\(spectrum.shape[1]), at the start")
+    Terminal.print("layer 2, \(spectrum.shape[0])×\(spectrum.shape[1]), at the start")
     for entry in spectrum.spectra {
       let name = entry.batchSize.map { "gradient, batch \($0)" } ?? "weight"
-      print(
+      Terminal.print(
         String(
           format: "  %@ stable rank %6.2f",
           name.padding(toLength: 22, withPad: " ", startingAt: 0), entry.stableRank))
     }
-    print("\nafter \(try configuration.settings.steps ?? 1) steps, widths \(axes.widths)")
-    print(learning.table(), terminator: "")
+    Terminal.print("\nafter \(try configuration.settings.steps ?? 1) steps, widths \(axes.widths)")
+    Terminal.print(learning.table(), terminator: "")
   }
 }

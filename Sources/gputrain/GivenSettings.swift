@@ -21,12 +21,13 @@ struct GivenSettings {
   /// - Throws: `InvalidOption`, `FileMistakes` where it is no YAML.
   init(_ file: SettingFile) {
     mistakes = file.mistakes
-    for (declaration, value, line) in file.values {
+    for (declaration, name, value, line) in file.values {
       lines[declaration.name] = line
-      if let text = declaration.problem(value) {
-        note(SettingProblem(declaration.name, text))
-      } else {
-        values[declaration.name] = value
+      lines[name] = line
+      do {
+        values[declaration.name] = try declaration.value(value, givenAs: name)
+      } catch {
+        note(error.problems)
       }
     }
     wrong.formUnion(file.wrong)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Experiments
 import Foundation
 import Spectral
 
@@ -10,6 +11,7 @@ import Spectral
     discussion: """
       Width-scaling rules for feature learning (arXiv:2310.17813), on any OpenCL device.
       """,
+    version: "gputrain \(Build.version)",
     subcommands: [
       SweepCommand.self, TrainCommand.self, CheckCommand.self, FiguresCommand.self,
       ReportCommand.self, TransferCommand.self, NormsCommand.self, ScalingCommand.self,
@@ -18,31 +20,69 @@ import Spectral
     ],
     defaultSubcommand: SweepCommand.self)
 
+  /// The status where results cannot be written (`EX_IOERR` of `sysexits.h`).
+  private static let outputFailure = ExitCode(74)
+
   /// Runs what the command line asks for; a bad command line ends with status 64, as `sysexits.h`
   /// has it, also where it is found out late.
   static func main() {
+    Terminal.open()
+    Interrupt.prepare()
     ThreadPinning.choose()
-    let command: any ParsableCommand
+    var command: any ParsableCommand
     do {
+      try requireTwoDashes(CommandLine.arguments.dropFirst())
       command = try parseAsRoot()
     } catch {
-      leave(with: error, isUsage: true)
+      end(with: error, failure: .validationFailure)
     }
     Terminal.verbosity = (command as? any PrintingCommand)?.output.verbosity
     do {
-      var command = command
       try command.run()
     } catch {
-      leave(
+      let failure = (command as? any PrintingCommand).map { type(of: $0).failure } ?? .failure
+      end(
         with: DriverAdvice.added(to: error),
-        isUsage: error is InvalidOption || error is UnknownParametrizationError)
+        failure: error is any UsageError ? .validationFailure : failure)
+    }
+    end(with: nil)
+  }
+
+  /// Refuses a long option with one dash: the parser reads `-width` as the letters -w … -h, the last of
+  /// which is the help.
+  ///
+  /// - Throws: `InvalidOption`.
+  static func requireTwoDashes(_ arguments: some Sequence<String>) throws {
+    for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("-") {
+      let letters = argument.dropFirst()
+      if letters.count > 1, letters.first?.isLetter == true {
+        throw InvalidOption("unknown option '\(argument)'; did you mean '-\(argument)'?")
+      }
     }
   }
 
-  /// Prints what is to be said of `error` and exits.
-  private static func leave(with error: any Error, isUsage: Bool) -> Never {
-    guard isUsage && exitCode(for: error) == .failure else { exit(withError: error) }
-    FileHandle.standardError.write(Data((fullMessage(for: error) + "\n").utf8))
-    exit(withError: ExitCode.validationFailure)
+  /// Prints what is to be said of `error`, which may be a request for help, and exits.
+  ///
+  /// - failure: the status of an error that has none of its own.
+  private static func end(with error: (any Error)?, failure: ExitCode = .failure) -> Never {
+    var code = error.map { exitCode(for: $0) } ?? .success
+    if code == .failure && !(error is ExitCode) { code = failure }
+    let message = error.map { fullMessage(for: $0) } ?? ""
+    if !message.isEmpty {
+      if code.isSuccess { Terminal.print(message) } else { Terminal.problem(message) }
+    }
+    if let reason = Terminal.finishOutput() {
+      Terminal.problem("Error: cannot write to standard output: \(reason)")
+      code = outputFailure
+    }
+    Foundation.exit(code.rawValue)
   }
 }
+
+/// An error of the command line, which ends with status 64.
+protocol UsageError: Error {}
+
+extension InvalidOption: UsageError {}
+extension FileMistakes: UsageError {}
+extension UnknownParametrizationError: UsageError {}
+extension SweepGridError: UsageError {}

@@ -1,35 +1,97 @@
-import Dispatch
+import ArgumentParser
 import Foundation
 import Synchronization
 
-/// Ctrl-C as a question that can be asked; a second one ends the program at once.
-final class Interrupt {
-  private final class Flag: Sendable {
-    let requested = Atomic<Bool>(false)
+/// The first signal that asked for an end, 0 before.
+private let received = Atomic<Int32>(0)
+/// When it came, nanoseconds of the monotonic clock.
+private let receivedAt = Atomic<UInt64>(0)
+
+/// The monotonic clock, which a signal handler may ask.
+private func nanoseconds() -> UInt64 {
+  var now = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &now)
+  return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+}
+
+/// Notes the first signal; one that comes more than a second later ends the program at once. Those in
+/// between are the same request: a terminal and a batch system send several.
+private func receive(_ number: Int32) {
+  let now = nanoseconds()
+  if received.compareExchange(expected: 0, desired: number, ordering: .relaxed).exchanged {
+    receivedAt.store(now, ordering: .relaxed)
+  } else {
+    let first = receivedAt.load(ordering: .relaxed)
+    if first != 0 && now > first + 1_000_000_000 { _exit(128 + number) }
+  }
+}
+
+/// Ends the program as if nothing had been done about the signal.
+private func end(_ number: Int32) {
+  signal(number, SIG_DFL)
+  raise(number)
+}
+
+/// Ctrl-C (SIGINT), SIGTERM and SIGHUP as a question that can be asked: was an end asked for?
+///
+/// Before there is anything to lose, these signals end the program as ever. SIGQUIT always ends it. Of
+/// SIGHUP and SIGQUIT, what whoever started the program ignores, as `nohup` does, stays ignored.
+enum Interrupt {
+  private static let hasBegun = Atomic<Bool>(false)
+
+  /// What SIGHUP and SIGQUIT do; as the program found them, asked for before a driver changes it.
+  private static let (ignoresHangUp, ignoresQuit) = (isIgnored(SIGHUP), isIgnored(SIGQUIT))
+
+  /// Looks at what the program was started with, and lets the signals through that a program which
+  /// starts this one from a thread without signals blocks here too, as Foundation's `Process` does.
+  static func prepare() {
+    _ = ignoresHangUp
+    // Swift's own handler would look for the fault that there is none of, and may wait for ever.
+    handle(SIGQUIT, by: ignoresQuit ? SIG_IGN : end)
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
-  private let flag = Flag()
-  private let sources: [any DispatchSourceSignal]
-
-  /// Takes over SIGINT and SIGTERM.
-  init() {
-    let flag = flag
-    sources = [SIGINT, SIGTERM].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler {
-        if flag.requested.exchange(true, ordering: .relaxed) { _exit(130) }
-      }
-      source.resume()
-      return source
-    }
+  /// From here on the signals ask for an end, until the program's own.
+  static func begin() {
+    // Handlers must find them made.
+    _ = (received.load(ordering: .relaxed), receivedAt.load(ordering: .relaxed))
+    install()
+    hasBegun.store(true, ordering: .relaxed)
   }
 
-  deinit {
-    for source in sources { source.cancel() }
-    for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
+  /// Installs the handlers. LLVM, with which PoCL compiles, puts its own in their place when it first
+  /// writes a file, and after one signal, such as SIGQUIT, everybody's are as LLVM found them: so this is
+  /// done again and again.
+  private static func install() {
+    for number in [SIGINT, SIGTERM] { handle(number, by: receive) }
+    handle(SIGHUP, by: ignoresHangUp ? SIG_IGN : receive)
+    handle(SIGQUIT, by: ignoresQuit ? SIG_IGN : end)
+  }
+
+  private static func handle(_ number: Int32, by handler: __sighandler_t?) {
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = handler
+    // Calls that wait, such as a read from another program, go on waiting.
+    action.sa_flags = SA_RESTART
+    sigaction(number, &action, nil)
+  }
+
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    sigaction(number, nil, &action)
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+      == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
   /// Whether an end was asked for.
-  var isRequested: Bool { flag.requested.load(ordering: .relaxed) }
+  static var isRequested: Bool {
+    if hasBegun.load(ordering: .relaxed) { install() }
+    return received.load(ordering: .relaxed) != 0
+  }
+
+  /// The status of a program that a signal has ended: 130 of Ctrl-C, 143 of SIGTERM, 129 of SIGHUP.
+  static var exitCode: ExitCode { ExitCode(128 + received.load(ordering: .relaxed)) }
 }

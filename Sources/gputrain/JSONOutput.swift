@@ -9,5 +9,10 @@ func jsonText(_ value: some Encodable) throws -> String {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
   encoder.nonConformingFloatEncodingStrategy = .asText
-  return String(decoding: try encoder.encode(value), as: UTF8.self)
+  // What a terminal would obey, as in a tensor's name, stands escaped; it can be in texts alone.
+  return String(decoding: try encoder.encode(value), as: UTF8.self).unicodeScalars.reduce(into: "")
+  {
+    guard $1.isObeyed && $1 != "\n" else { return $0.unicodeScalars.append($1) }
+    for unit in String($1).utf16 { $0 += String(format: "\\u%04x", unit) }
+  }
 }

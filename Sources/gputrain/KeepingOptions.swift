@@ -2,7 +2,7 @@ import ArgumentParser
 import Experiments
 import Foundation
 
-/// What `train` starts from and leaves behind.
+/// What `train` starts from.
 struct KeepingOptions: ParsableArguments {
   @Option(
     defaultAsFlag: "",
@@ -18,16 +18,10 @@ struct KeepingOptions: ParsableArguments {
         + "ones.", valueName: "file"), completion: Completions.weights)
   var initFrom: String?
 
-  @Option(
-    help: ArgumentHelp("Write the final weights to a safetensors file.", valueName: "file"),
-    completion: .file(extensions: ["safetensors"]))
-  var save: String?
-
   func validate() throws {
     if initFrom != nil && resume != nil {
       throw InvalidOption("give --resume or --init-from, not both")
     }
-    if save == "" { throw InvalidOption("--save: expected a file, got an empty name") }
   }
 
   /// Where a run that resumes from no checkpoint starts.
@@ -37,7 +31,7 @@ struct KeepingOptions: ParsableArguments {
     if let (from, to) = weights.renamed {
       Terminal.note(
         "\(initFrom): names are read without what wrappers put before them: "
-          + "\(printable(from)) as \(printable(to))")
+          + "\(from.printable()) as \(to.printable())")
     }
     return .weights(weights)
   }
@@ -51,8 +45,9 @@ struct KeepingOptions: ParsableArguments {
   }
 
   /// Writes the weights of a run that was done before, from its last checkpoint.
-  func saveEarlier(_ configuration: RunConfiguration, in directory: URL) throws {
-    guard let save else { return }
+  static func saveEarlier(
+    _ configuration: RunConfiguration, in directory: URL, to weights: URL
+  ) throws {
     guard let file = try? CheckpointSearch.newest(at: directory),
       let checkpoint = try? Checkpoint(path: file.path), checkpoint.isFinal
     else {
@@ -61,6 +56,6 @@ struct KeepingOptions: ParsableArguments {
           + "again")
     }
     try SavedWeights.write(
-      checkpoint.state.parameters, configuration: configuration, to: URL(fileURLWithPath: save))
+      checkpoint.state.parameters, configuration: configuration, to: weights)
   }
 }

@@ -96,7 +96,7 @@ struct NormsCommand: PrintingCommand {
     let leftOut = audits.flatMap(\.leftOut).uniqued()
     if count == 0 && leftOut.isEmpty {
       Terminal.note(
-        filter.map { "no tensor matches '\(printable($0))'" }
+        filter.map { "no tensor matches '\($0.printable())'" }
           ?? "no tensors in \(files.joined(separator: ", "))")
     }
     var matrices: [AuditedMatrix] = []
@@ -107,7 +107,7 @@ struct NormsCommand: PrintingCommand {
         let done = matrices.count
         matrices += try audit.run(measure) { index, name in
           display.show(key: nil, share: Double(done + index) / Double(count)) {
-            [.init("\(done + index + 1)/\(count) matrices"), .init(printable(name))]
+            [.init("\(done + index + 1)/\(count) matrices"), .init(name.printable())]
           }
         }
       }
@@ -144,11 +144,11 @@ struct NormsCommand: PrintingCommand {
       progress.show(key: nil, share: share) { [.init("width \(width)")] }
     }
     progress.end()
-    unreadable.forEach { Terminal.problem("unreadable: \(printable($0))") }
+    unreadable.forEach { Terminal.problem("unreadable: \($0.printable())") }
     if output.json {
-      print(try jsonText(report))
+      Terminal.print(try jsonText(report))
     } else {
-      print(report.table(emphasis: Colours.output.paint), terminator: "")
+      Terminal.print(report.table(emphasis: Colours.output.paint), terminator: "")
     }
     if report.verdict != .pass { throw ExitCode.failure }
   }
@@ -158,19 +158,19 @@ struct NormsCommand: PrintingCommand {
   ) throws {
     let table = NormsTable(
       matrices, showsFiles: files.count > 1, showsUpdates: against != nil)
-    let problems = table.problems + unreadable.map { "unreadable: \(printable($0))" }
-    let notes = table.notes + others.map(printable)
+    let problems = table.problems + unreadable.map { "unreadable: \($0.printable())" }
+    let notes = table.notes + others.map { $0.printable() }
     if output.json || csv {
-      print(output.json ? try jsonText(table.records) : table.csv)
+      Terminal.print(output.json ? try jsonText(table.records) : table.csv)
     } else if !matrices.isEmpty {
-      print(table.text)
+      Terminal.print(table.text)
     }
     if output.json || csv || output.verbosity == .quiet {
       problems.forEach(Terminal.problem)
       notes.forEach(Terminal.note)
     } else if !(problems + notes).isEmpty {
       let painted = problems.map { Colours.output.paint($0, .bad) }
-      print((matrices.isEmpty ? "" : "\n") + (painted + notes).joined(separator: "\n"))
+      Terminal.print((matrices.isEmpty ? "" : "\n") + (painted + notes).joined(separator: "\n"))
     }
   }
 }
@@ -184,7 +184,7 @@ struct SeriesArgument {
   /// - Throws: `InvalidOption`.
   init(_ text: String) throws {
     let mistake = InvalidOption(
-      "--series: expected WIDTH=BEFORE:AFTER or WIDTH=FILE, got \(printable(text))")
+      "--series: expected WIDTH=BEFORE:AFTER or WIDTH=FILE, got \(text.printable())")
     guard let equals = text.firstIndex(of: "="), let width = Int(text[..<equals]) else {
       throw mistake
     }
@@ -257,13 +257,13 @@ struct LayoutOptions: ParsableArguments {
         (2...1000).contains(count), equals != text.startIndex
       else {
         throw InvalidOption(
-          "--split: expected PATTERN=N with N from 2 to 1000, got \(printable(text))")
+          "--split: expected PATTERN=N with N from 2 to 1000, got \(text.printable())")
       }
       return (NamePattern(String(text[..<equals])), count)
     }
     let names = files.flatMap { $0.tensors.map(\.name) }
     if let pattern = rules.unmatched(in: names).first {
-      throw InvalidOption("no tensor's name matches '\(printable(pattern.text))'")
+      throw InvalidOption("no tensor's name matches '\(pattern.text.printable())'")
     }
     return rules
   }

@@ -133,7 +133,7 @@ struct NormsTable {
   }
 
   private func name(_ matrix: AuditedMatrix) -> String {
-    printable(showsFiles ? "\(matrix.file):\(matrix.name)" : matrix.name)
+    (showsFiles ? "\(matrix.file):\(matrix.name)" : matrix.name).printable()
   }
 
   private func number(_ value: Double?) -> String {
@@ -149,13 +149,13 @@ struct NormsTable {
     if showsUpdates { titles += ["update_spectral_norm", "update_ratio", "relative_update"] }
     let lines = matrices.map { matrix in
       var fields = [
-        field(matrix.name), matrix.shape.map(String.init).joined(separator: "x"),
+        matrix.name.csvCell, matrix.shape.map(String.init).joined(separator: "x"),
       ]
       fields += [
         matrix.norms?.spectral, matrix.norms?.lower, matrix.norms?.upper, matrix.ratio,
         matrix.norms?.frobenius, matrix.stableRank,
       ].map { $0.map { "\($0)" } ?? "" }
-      if showsFiles { fields.append(field(matrix.file)) }
+      if showsFiles { fields.append(matrix.file.csvCell) }
       if showsUpdates {
         fields += [matrix.update?.spectral, matrix.updateRatio, matrix.relativeUpdate]
           .map { $0.map { "\($0)" } ?? "" }
@@ -164,22 +164,4 @@ struct NormsTable {
     }
     return ([titles.joined(separator: ",")] + lines).joined(separator: "\n")
   }
-
-  /// `text` as a field, in quotes where it needs them (RFC 4180).
-  private func field(_ text: String) -> String {
-    text.contains(where: { ",\"\n\r".contains($0) })
-      ? "\"" + text.replacingOccurrences(of: "\"", with: "\"\"") + "\"" : text
-  }
-}
-
-/// `text` without control characters, which a terminal would obey; spaces take their place.
-func printable(_ text: String) -> String {
-  String(
-    String.UnicodeScalarView(
-      text.unicodeScalars.map { scalar in
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator: " "
-        default: scalar
-        }
-      }))
 }

@@ -34,4 +34,10 @@ struct OutputOptions: ParsableArguments {
 protocol PrintingCommand: ParsableCommand {
   /// How it prints.
   var output: OutputOptions { get }
+  /// The status where an error leaves nothing to print.
+  static var failure: ExitCode { get }
+}
+
+extension PrintingCommand {
+  static var failure: ExitCode { .failure }
 }

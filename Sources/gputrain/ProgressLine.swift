@@ -9,7 +9,7 @@ struct ProgressLine {
     var tone: Tone?
 
     init(_ text: String, _ tone: Tone? = nil) {
-      (self.text, self.tone) = (text, tone)
+      (self.text, self.tone) = (text.printable(), tone)
     }
   }
 

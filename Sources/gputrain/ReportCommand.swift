@@ -57,11 +57,11 @@ struct ReportCommand: PrintingCommand {
       try $0.write(places, to: page)
     }
     if output.json {
-      print(try jsonText(written))
+      Terminal.print(try jsonText(written))
     } else {
       for verdict in written.verdicts {
-        print("\(verdict.parametrization), \(verdict.optimizer): \(verdict.text)")
-        if verdict.missing > 0 { print("  \(verdict.missing) runs missing") }
+        Terminal.print("\(verdict.parametrization), \(verdict.optimizer): \(verdict.text)")
+        if verdict.missing > 0 { Terminal.print("  \(verdict.missing) runs missing") }
       }
     }
     Terminal.note("report in \(page.relativePath)")

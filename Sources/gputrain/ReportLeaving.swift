@@ -59,7 +59,8 @@ extension Invocation {
     return Invocation(
       command: CommandLine.arguments, directory: FileManager.default.currentDirectoryPath,
       began: Date(), system: "\(ProcessInfo.processInfo.operatingSystemVersionString), \(machine)",
-      built: attributes?[.modificationDate] as? Date, hardware: Hardware(device), grid: grid,
+      version: Build.version, built: attributes?[.modificationDate] as? Date,
+      hardware: Hardware(device), grid: grid,
       objective: objective)
   }
 }

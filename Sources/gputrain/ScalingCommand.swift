@@ -92,9 +92,9 @@ struct ScalingCommand: PrintingCommand {
   func run() throws {
     let (scales, training) = try scales()
     switch output.json ? .json : format {
-    case .json: print(try jsonText(scales))
-    case .table: print(table(scales))
-    case .torch: print(try torch(scales, training), terminator: "")
+    case .json: Terminal.print(try jsonText(scales))
+    case .table: Terminal.print(table(scales))
+    case .torch: Terminal.print(try torch(scales, training), terminator: "")
     }
   }
 

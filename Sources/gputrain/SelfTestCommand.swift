@@ -26,7 +26,7 @@ struct SelfTestCommand: PrintingCommand {
       device: compute.queue.device.name, gemm: compute.multiplier.name,
       precision: compute.multiplier.precision.rawValue, passes: items.allSatisfy(\.passes),
       items: items)
-    print(output.json ? try jsonText(outcome) : Self.text(outcome))
+    Terminal.print(output.json ? try jsonText(outcome) : Self.text(outcome))
     if !outcome.passes { throw ExitCode.failure }
   }
 

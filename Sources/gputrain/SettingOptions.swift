@@ -38,15 +38,29 @@ extension SettingSelection {
 /// the selection has settings of, and that of a section's type an option for every setting, made from
 /// its declaration; the decoder is asked for each by name.
 struct SettingOptions<Selection: SettingSelection>: ParsableArguments, CustomReflectable {
-  /// What was given, by name.
+  /// What was given, by the settings' own names.
   private(set) var given: [String: JSONValue] = [:]
+  private var problems: [SettingProblem] = []
 
   init() {}
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: SettingKey.self)
+    var texts: [String: JSONValue] = [:]
     for section in Selection.sections {
-      given.merge(try Self.given(in: section, container)) { $1 }
+      texts.merge(try Self.given(in: section, container)) { $1 }
+    }
+    for declaration in Selection.offered {
+      let names = declaration.names.filter { texts[$0] != nil }
+      guard let name = names.first, let text = texts[name] else { continue }
+      if names.count > 1 {
+        problems.append(SettingProblem(name, "give --\(name) or --\(names[1]), not both"))
+      }
+      do {
+        given[declaration.name] = try declaration.value(text, givenAs: name)
+      } catch {
+        problems += error.problems
+      }
     }
   }
 
@@ -68,11 +82,6 @@ struct SettingOptions<Selection: SettingSelection>: ParsableArguments, CustomRef
   }
 
   func validate() throws {
-    let problems = Selection.offered.compactMap { declaration in
-      given[declaration.name].flatMap(declaration.problem).map {
-        SettingProblem(declaration.name, $0)
-      }
-    }
     if !problems.isEmpty { throw InvalidOption(problems) }
     _ = try settings
   }
@@ -131,7 +140,7 @@ private struct SettingKey: CodingKey {
 private struct SectionOptions<Selection: SettingSelection, Section: HelpSection>:
   ParsableArguments, CustomReflectable
 {
-  /// What was given, by name.
+  /// What was given, by the name it was given by.
   private(set) var given: [String: JSONValue] = [:]
 
   init() {}
@@ -155,6 +164,11 @@ private struct SectionOptions<Selection: SettingSelection, Section: HelpSection>
         let values = try container.decode(Option<[String]>.self, forKey: key).wrappedValue
         if !values.isEmpty { given[declaration.name] = .array(values.map(JSONValue.string)) }
       }
+      if let name = declaration.spelling?.names[0] {
+        given[name] = try container.decode(
+          Option<String?>.self, forKey: SettingKey(stringValue: name)
+        ).wrappedValue.map(JSONValue.string)
+      }
     }
   }
 
@@ -162,9 +176,24 @@ private struct SectionOptions<Selection: SettingSelection, Section: HelpSection>
     let defaults = Selection.defaults.values
     return Mirror(
       self,
-      children: Self.offered.map {
-        ("_\($0.name)", Self.argument($0, byDefault: defaults[$0.name, default: .null]))
+      children: Self.offered.flatMap { declaration in
+        [
+          (
+            "_\(declaration.name)",
+            Self.argument(declaration, byDefault: defaults[declaration.name, default: .null])
+          )
+        ]
+          + (declaration.spelling.map { [("_\($0.names[0])", Self.argument($0, of: declaration))] }
+            ?? [])
       })
+  }
+
+  private static func argument(
+    _ spelling: SettingSpelling, of declaration: SettingDeclaration
+  ) -> Any {
+    Option<String?>(
+      name: NameSpecification(spelling.names.map { .customLong($0) }), parsing: .unconditional,
+      help: ArgumentHelp(spelling.help, valueName: declaration.valueName))
   }
 
   private static func argument(
@@ -285,6 +314,11 @@ struct ExecutionSettings: SettingGroup {
     "keep", "How many checkpoints of a run are kept, the newest.", value: "count",
     in: .range(1...Limits.size))
   var keep = RunKeeping.defaultKeep
+
+  @Setting(
+    "save", "Write the final weights to a safetensors file.", value: "file",
+    offers: .file(["safetensors"]))
+  var save: String? = nil
 }
 
 /// What `check` and `figures` need of it.
@@ -294,6 +328,15 @@ enum MeasuringExecution: SettingSelection {
     ExecutionSettings.declarations.map(\.name).filter {
       !["memory", "parametrization-file"].contains($0)
     })
+}
+
+/// The learning rate of commands that train at one.
+struct RateSettings: SettingGroup {
+  private let section = SettingSection.training
+
+  @Setting(
+    "log2-lr", "log2 of the learning rate.", value: "rate", in: .log2Rate, or: .plainRate)
+  var log2LearningRate: Double? = nil
 }
 
 /// What a sweep's file may say of how results are printed; the command line has `--json` of every

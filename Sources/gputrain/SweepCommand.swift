@@ -74,7 +74,7 @@ struct SweepCommand: PrintingCommand {
   }
   enum Execution: SettingSelection {
     typealias Group = ExecutionSettings
-    static let omitted: Set = ["keep"]
+    static let omitted: Set = ["keep", "save"]
   }
 
   /// Every setting that a file may give.
@@ -141,7 +141,7 @@ struct SweepCommand: PrintingCommand {
     }
     let request = try Request(self)
     if printConfig {
-      print(request.text.commented, terminator: "")
+      Terminal.print(request.text.commented, terminator: "")
     } else {
       try train(request)
     }
@@ -149,7 +149,6 @@ struct SweepCommand: PrintingCommand {
 
   private func train(_ request: Request) throws {
     let start = ContinuousClock.now
-    let interrupt = Interrupt()
     let (training, grid, objective) = (request.training, request.grid, request.axes.objective)
     if let out = training.execution.out {
       try ReportFolder.sweep.requirePlace(in: URL(fileURLWithPath: out))
@@ -157,7 +156,7 @@ struct SweepCommand: PrintingCommand {
     let sweep = try training.sweep(grid, objective: objective)
     try sweep.store.write(request.text.resolved, as: "sweep.yaml")
     try sweep.store.note(.current(on: sweep.compute.queue.device, grid: grid, objective: objective))
-    let outcome = try sweep.run(until: interrupt)
+    let outcome = try sweep.runUntilInterrupted()
     let rows = try sweep.summarize()
     if targetWidth != nil, grid.axes.scale != nil {
       throw InvalidOption(
@@ -167,7 +166,7 @@ struct SweepCommand: PrintingCommand {
       rows: rows, objective: objective, axes: grid.axes, target: targetWidth)
     let warnings = try sweep.warnings()
     if request.json {
-      print(
+      Terminal.print(
         try jsonText(
           Output(
             out: sweep.store.directory.path,
@@ -179,7 +178,7 @@ struct SweepCommand: PrintingCommand {
             warnings: warnings)))
     } else if !rows.isEmpty {
       let paragraphs = warnings.map { "\n" + Colours.output.paint($0.paragraph, .unsure) + "\n" }
-      print(report.table(emphasis: Colours.output.paint) + paragraphs.joined())
+      Terminal.print(report.table(emphasis: Colours.output.paint) + paragraphs.joined())
       if targetWidth != nil { try printTensors(report, sweep.experiment) }
     }
     // After the table: whatever keeps the page from being written has not kept the answer.
@@ -207,8 +206,8 @@ extension SweepCommand {
   private func printTensors(_ report: TransferReport, _ experiment: Experiment) throws {
     for group in report.groups {
       guard let use = group.recommendation, let optimizer = group.optimizer else { continue }
-      print("\(group.title): every tensor at width \(use.width)")
-      print(
+      Terminal.print("\(group.title): every tensor at width \(use.width)")
+      Terminal.print(
         TensorScale.table(
           try TensorScale.all(
             of: experiment, under: group.parametrization, optimizer: optimizer, width: use.width,
@@ -219,7 +218,8 @@ extension SweepCommand {
 
 extension Sweep {
   /// Runs the sweep with its progress on standard error, until done or Ctrl-C.
-  func run(until interrupt: Interrupt) throws -> Outcome {
+  func runUntilInterrupted() throws -> Outcome {
+    Interrupt.begin()
     let display = SweepDisplay()
     defer { display.end() }
     var announced = false
@@ -236,9 +236,13 @@ extension Sweep {
           "\(progress.unfit) runs that a sweep was stopped in start over: they were kept on another "
             + "device or tuning, or measured otherwise")
       }
+      if !announced, progress.lost > 0 {
+        Terminal.note(
+          "\(progress.lost) runs whose metrics.jsonl is gone or empty are made again")
+      }
       announced = true
       display.show(progress)
-      return !interrupt.isRequested
+      return !Interrupt.isRequested
     }
     if outcome.progress.reused == outcome.progress.total {
       Terminal.note("all \(outcome.progress.total) runs are there already; nothing to run")
@@ -248,14 +252,14 @@ extension Sweep {
 }
 
 extension Sweep.Outcome {
-  /// Ends the program with a status that tells scripts: 130 stopped, 1 runs failed or device lost.
+  /// Ends the program with a status that tells scripts: that of a signal, 1 runs failed or device lost.
   func exitWhereIncomplete(store: RunStore) throws {
     if interrupted {
       Terminal.problem(
         "stopped; what is done is kept in \(store.directory.relativePath)"
           + (keptStep.map { ", and the runs under way at step \($0)" } ?? "")
           + ". The same command again runs the rest")
-      throw ExitCode(130)
+      throw Interrupt.exitCode
     }
     if isDeviceLost {
       Terminal.problem(
@@ -265,6 +269,10 @@ extension Sweep.Outcome {
           + (keptStep.map { ", and those under way at step \($0)" } ?? "")
           + (checkpoint.map { "; resume with: gputrain train --resume \($0.relativePath)" }
             ?? ". The same command again runs the rest"))
+      throw ExitCode.failure
+    }
+    if let saveFailure {
+      Terminal.problem("the weights are not saved: \(saveFailure)")
       throw ExitCode.failure
     }
     if let failure {

@@ -33,7 +33,7 @@ struct TrainCommand: PrintingCommand {
 
   @OptionGroup var execution: SettingOptions<Execution>
 
-  @OptionGroup(title: "Checkpoints and weights") var keeping: KeepingOptions
+  @OptionGroup(title: "Start") var keeping: KeepingOptions
 
   @OptionGroup var output: OutputOptions
 
@@ -70,7 +70,6 @@ struct TrainCommand: PrintingCommand {
   private func train(_ before: GivenSettings, from start: RunKeeping.Start, store: URL? = nil)
     throws
   {
-    let interrupt = Interrupt()
     var given = before
     given.add(cell.given)
     given.add(configuration.given)
@@ -82,11 +81,17 @@ struct TrainCommand: PrintingCommand {
       parametrizations: [cell.parametrization], optimizers: [cell.optimizer], widths: [cell.width],
       &given)
     let grid = try cell.grid()
+    let weights = request.execution.save.map { URL(fileURLWithPath: $0) }
+    do {
+      try weights.map(SavedWeights.requirePlace)
+    } catch let error as RunStoreError {
+      throw InvalidOption("--save: \(error)")
+    }
     let sweep = try request.sweep(
       grid,
       keeping: RunKeeping(
         start: start, every: request.execution.checkpointEvery, keep: request.execution.keep,
-        weightsFile: keeping.save.map { URL(fileURLWithPath: $0) },
+        weightsFile: weights,
         options: Self.options(cell, request)), store: store)
     let configuration = RunConfiguration(sweep.experiment, grid.cells[0])
     let directory = sweep.store.directory(for: configuration)
@@ -94,20 +99,17 @@ struct TrainCommand: PrintingCommand {
     if case .drawn = start, !isDone, let file = try? CheckpointSearch.newest(at: directory) {
       Terminal.note("training from the start; --resume would resume from \(file.relativePath)")
     }
-    let outcome = try sweep.run(until: interrupt)
+    let outcome = try sweep.runUntilInterrupted()
     if let result = try sweep.store.result(for: configuration) {
       try sweep.summarize()
-      if outcome.progress.finished == 0 {
-        try keeping.saveEarlier(configuration, in: directory)
-      }
       if output.json {
-        print(
+        Terminal.print(
           try jsonText(
             Output(directory: directory.path, configuration: configuration, result: result)))
       } else {
         show(result, records: try sweep.store.records(for: configuration))
         for warning in try sweep.warnings() {
-          print(Colours.output.paint(warning.paragraph, .unsure))
+          Terminal.print(Colours.output.paint(warning.paragraph, .unsure))
         }
         Terminal.note("run in \(directory.relativePath)")
       }
@@ -115,19 +117,22 @@ struct TrainCommand: PrintingCommand {
       let files = try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted()
       Terminal.detail(
         "files: \(files.joined(separator: ", ")) in \(directory.path)"
-          + (keeping.save.map { "; weights in \($0)" } ?? ""))
+          + (weights.map { "; weights in \($0.relativePath)" } ?? ""))
+      if outcome.progress.finished == 0, let weights {
+        try KeepingOptions.saveEarlier(configuration, in: directory, to: weights)
+      }
     }
     if outcome.interrupted {
       Terminal.problem(
         outcome.checkpoint.map {
           "stopped; resume with: gputrain train --resume \($0.relativePath)"
         } ?? "stopped before the first step")
-      throw ExitCode(130)
+      throw Interrupt.exitCode
     }
     try outcome.exitWhereIncomplete(store: sweep.store)
   }
 
-  /// What the run was asked for with, for a checkpoint: the data by its whole path, and
+  /// What the run was asked for with, for a checkpoint: files by their whole paths, and
   /// parametrizations by what they are.
   private static func options(
     _ cell: CellSettings, _ request: TrainingRequest
@@ -136,6 +141,7 @@ struct TrainCommand: PrintingCommand {
     configuration.data = configuration.data.map { URL(fileURLWithPath: $0).path }
     var execution = request.execution
     (execution.out, execution.parametrizationFiles) = (nil, [])
+    execution.save = execution.save.map { URL(fileURLWithPath: $0).path }
     return cell.record.merging(configuration.record) { $1 }
       .merging(request.computing.record) { $1 }.merging(execution.record) { $1 }
   }
@@ -143,14 +149,14 @@ struct TrainCommand: PrintingCommand {
   private func show(_ result: RunResult, records: [RunRecord]) {
     func text(_ loss: Double?) -> String? { loss.map { String(format: "%.4f", $0) } }
     let evaluations = records.count { $0.values["validation_loss"] != nil }
-    print(" epoch    step  train loss" + (evaluations > 1 ? "  validation loss" : ""))
+    Terminal.print(" epoch    step  train loss" + (evaluations > 1 ? "  validation loss" : ""))
     for record in records {
       let losses = (record.values["train_loss"], record.values["validation_loss"])
       // Others are measurements of layers.
       guard record.values.isEmpty || losses.0 != nil || losses.1 != nil else { continue }
       let train = text(losses.0) ?? (losses.1 == nil ? "not finite" : "")
       let validation = evaluations > 1 ? text(losses.1).map { "  \($0)" } ?? "" : ""
-      print(
+      Terminal.print(
         String(format: "%6d  %6d  %10@", record.epoch, record.step, train as NSString)
           + (validation.isEmpty ? "" : "         \(validation)"))
     }
@@ -162,12 +168,12 @@ struct TrainCommand: PrintingCommand {
           100 * (result.validationAccuracy ?? .nan))
       }
       let whole = result.wholeTrainLoss.map { String(format: "whole training loss %.4f, ", $0) }
-      print((validation ?? "") + (whole ?? "") + String(format: "%.1f s", result.seconds))
+      Terminal.print((validation ?? "") + (whole ?? "") + String(format: "%.1f s", result.seconds))
     case .diverged:
       let step = result.divergedAtStep.map { "\($0)" } ?? "the last"
-      print(Colours.output.paint("diverged at step \(step)", .unsure))
+      Terminal.print(Colours.output.paint("diverged at step \(step)", .unsure))
     case .failed:
-      print(Colours.output.paint("failed: \(result.message ?? "no reason known")", .bad))
+      Terminal.print(Colours.output.paint("failed: \(result.message ?? "no reason known")", .bad))
     }
   }
 }

@@ -150,9 +150,10 @@ struct TransferCommand: PrintingCommand {
     for note in table.notes { Terminal.note(note) }
     if output.json {
       let outputs = table.report.groups.map(Output.init)
-      print(outputs.count == 1 ? try jsonText(outputs[0]) : try jsonText(["groups": outputs]))
+      Terminal.print(
+        outputs.count == 1 ? try jsonText(outputs[0]) : try jsonText(["groups": outputs]))
     } else {
-      print(table.report.table(emphasis: Colours.output.paint), terminator: "")
+      Terminal.print(table.report.table(emphasis: Colours.output.paint), terminator: "")
     }
   }
 }

@@ -80,7 +80,7 @@ struct TuneCommand: PrintingCommand {
       return note(had ? "forgotten: \(device.name)" : "nothing is kept for \(device.name)")
     }
     if show { return try print(store.usable(for: device), device) }
-    let interrupt = Interrupt()
+    Interrupt.begin()
     let compute = try computing.compute(fallsBack: false, isTuned: false)
     if let importedFile {
       let tuning = try imported(importedFile, compute)
@@ -97,7 +97,7 @@ struct TuneCommand: PrintingCommand {
           + "--gemm clblast or --gemm tiled tunes those kernels there")
       return try print(store.usable(for: device), device)
     }
-    try tune(tasks, compute, store, until: interrupt)
+    try tune(tasks, compute, store)
   }
 
   /// The layers asked for.
@@ -109,14 +109,14 @@ struct TuneCommand: PrintingCommand {
       guard let shape = TuningShape(text: String(text), atMost: Limits.size) else {
         throw InvalidOption(
           "--shapes: expected BATCHxOUTPUTSxINPUTS or REPLICAS*BATCHxOUTPUTSxINPUTS with sizes "
-            + "from 1 to \(Limits.size), got '\(printable(String(text)))'")
+            + "from 1 to \(Limits.size), got '\(String(text).printable())'")
       }
       return shape
     }
   }
 
   private func tune(
-    _ tasks: any TuningTasks, _ compute: Compute, _ store: TuningStore, until interrupt: Interrupt
+    _ tasks: any TuningTasks, _ compute: Compute, _ store: TuningStore
   ) throws {
     let device = compute.queue.device
     var tuning =
@@ -124,22 +124,22 @@ struct TuneCommand: PrintingCommand {
     note(
       "device: \(device.index) \(device.name) (\(device.kind.rawValue)), \(compute.multiplier.name)"
     )
-    for (step, name) in tasks.steps.enumerated() where !interrupt.isRequested {
+    for (step, name) in tasks.steps.enumerated() where !Interrupt.isRequested {
       let display = TuneDisplay("\(name.family), \(name.shapeClass)")
       let task = try tasks.task(of: step, found: tuning.kernels)
       let tuner = KernelTuner(
-        seconds: seconds * tasks.share(of: step), isStopped: { interrupt.isRequested },
+        seconds: seconds * tasks.share(of: step), isStopped: { Interrupt.isRequested },
         report: display.show)
       let outcome = try tuner.run(task)
       display.finish(outcome)
       // A search that was cut short says nothing against what an earlier one found.
-      if outcome.kernel == nil && interrupt.isRequested { break }
+      if outcome.kernel == nil && Interrupt.isRequested { break }
       tuning = tuning.replacing(
         tried: [name], by: outcome.kernel.map { [$0] } ?? [], date: Date.now.ISO8601Format())
       try store.keep(tuning)
     }
     try print(tuning, device)
-    if interrupt.isRequested { throw ExitCode(130) }
+    if Interrupt.isRequested { throw Interrupt.exitCode }
   }
 
   /// Somebody's tuning as one of this very device and driver.
@@ -151,11 +151,11 @@ struct TuneCommand: PrintingCommand {
     let key = DeviceTuning.Key(device)
     guard (theirs.key.platform, theirs.key.device) == (key.platform, key.device) else {
       throw TuningStore.Failure(
-        description: "\(path) is for \(printable(theirs.key.device)) on "
-          + "\(printable(theirs.key.platform)), this is \(device.name) on \(device.platform)")
+        description: "\(path) is for \(theirs.key.device.printable()) on "
+          + "\(theirs.key.platform.printable()), this is \(device.name) on \(device.platform)")
     }
     if theirs.key.driver != key.driver {
-      note("measured with driver \(printable(theirs.key.driver)), here it is \(key.driver)")
+      note("measured with driver \(theirs.key.driver.printable()), here it is \(key.driver)")
     }
     let tuning = DeviceTuning(key: key, date: theirs.date, kernels: theirs.kernels)
     if let refused = tuning.kernelsRefused(by: device).first {
@@ -174,11 +174,11 @@ struct TuneCommand: PrintingCommand {
   private func print(_ tuning: DeviceTuning?, _ device: Device) throws {
     if output.json {
       let text = try tuning.map { String(decoding: try $0.json(), as: UTF8.self) } ?? "null\n"
-      Swift.print(text, terminator: "")
+      Terminal.print(text, terminator: "")
     } else if let tuning {
-      Swift.print(TuneDisplay.text(tuning))
+      Terminal.print(TuneDisplay.text(tuning))
     } else {
-      Swift.print("\(device.name) is not tuned")
+      Terminal.print("\(device.name) is not tuned")
     }
   }
 

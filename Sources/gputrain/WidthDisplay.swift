@@ -6,22 +6,26 @@ import Foundation
 /// keeps what is done.
 final class WidthDisplay {
   private let display = ProgressDisplay()
-  private let interrupt = Interrupt()
-  private let directory: URL
+  private let directory: URL?
 
-  /// - directory: where the results go.
-  init(directory: URL) { self.directory = directory }
+  /// - directory: where the results go; nil: nowhere.
+  init(directory: URL?) {
+    self.directory = directory
+    Interrupt.begin()
+  }
 
   /// Shows `progress` where it is time to.
   ///
-  /// - Throws: `ExitCode` 130 where an end was asked for.
+  /// - Throws: `ExitCode` of the signal where an end was asked for.
   func show(_ progress: WidthProgress) throws {
-    if interrupt.isRequested {
+    if Interrupt.isRequested {
       display.end()
       Terminal.problem(
-        "stopped; what is done is kept in \(directory.relativePath). The same command with --out "
-          + "\(directory.relativePath) runs the rest")
-      throw ExitCode(130)
+        directory.map {
+          "stopped; what is done is kept in \($0.relativePath). The same command with --out "
+            + "\($0.relativePath) runs the rest"
+        } ?? "stopped; nothing is kept")
+      throw Interrupt.exitCode
     }
     display.show(
       key: "\(progress.parametrization) \(progress.width)", share: progress.share

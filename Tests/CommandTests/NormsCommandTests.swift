@@ -159,14 +159,16 @@ import Training
 
   /// A name that would move the cursor or break a line of the table.
   @Test func namesFromOutside_cannotSteerTheTerminal() throws {
-    let name = "a\u{1B}[2J\nb,\"c\""
+    let name = "=a\u{1B}[2J\n\u{9B}b,\"c\""
     try withFile([NamedValues(name: name, shape: [1, 1], values: [1])]) { _, path in
       let table = try CommandRunner.run(["norms", path])
       #expect(table.output.split(separator: "\n").count == 2)
       #expect(!table.output.contains("\u{1B}"))
       #expect(try rows([path]).first?.name == name)
+      let json = try CommandRunner.run(["norms", "--json", path]).output
+      #expect(json.contains("=a\\u001b[2J\\n\\u009bb"), "\(json)")
       let csv = try CommandRunner.run(["norms", "--csv", path])
-      #expect(csv.output.contains("\"a\u{1B}[2J\nb,\"\"c\"\"\",1x1,"))
+      #expect(csv.output.contains("\"'=a [2J\n b,\"\"c\"\"\",1x1,"), "\(csv.output)")
     }
   }
 

@@ -62,6 +62,11 @@ import Testing
     #expect(settings == expected)
     #expect(request.training.execution.memory == nil)
     #expect(request.training.execution.diagnose?.text == "5:norms")
+    for rates in ["[0.25, 0.0625]", "0.25:0.0625:2", "{start: 0.25, stop: 0.0625, count: 2}"] {
+      #expect(try self.request("lr: \(rates)").grid.log2LearningRates == [-2, -4])
+    }
+    // Rates that would be doubted as their log2 are written as they are.
+    #expect(try self.request("lr: [1.25, 1.5]").text.resolved.contains("\nlr: \"1.25,1.5\"\n"))
     let empty = try self.request("")
     #expect(empty.axes == SweepSettings() && empty.training.configuration == SweepCommand.Configured.defaults)
     let own = try self.request("parametrizations: {mine: {}}\nparametrization: mine\n")
@@ -77,12 +82,14 @@ import Testing
 
   /// One declaration gives the option, the key of the file and the help.
   @Test func keys_areTheOptionsOfTheCommand() throws {
-    let keys = Set(SweepCommand.settings.map(\.name)).subtracting(["parametrizations"])
+    let keys = Set(SweepCommand.settings.flatMap { $0.names.prefix(2) })
+      .subtracting(["parametrizations"])
     let options = Set(
       try CommandRunner.options(of: SweepCommand.self).filter { !$0.hasPrefix("no-") })
     #expect(options.subtracting(keys) == ["print-config", "target-width", "help", "quiet", "verbose"])
     #expect(keys.isSubset(of: options))
-    #expect(keys.count == SweepCommand.settings.count - 1)
+    // Of which `lr` is another way to give the rates.
+    #expect(keys.count == SweepCommand.settings.count)
   }
 
   @Test func optionsGivenBesideAFile_overrideIt() throws {
@@ -115,6 +122,9 @@ import Testing
     ("rate-rule: readout=sq", ["1: rate-rule: readout=sq: expected one of"]),
     ("lr-multiplier: {layers.9: 2}", ["1: lr-multiplier: expected all, input"]),
     ("lr-multiplier: {readout: -2}", ["1: lr-multiplier: expected SELECTOR=FACTOR"]),
+    ("lr: [0.001, x]", ["1: lr: expected START:STOP:COUNT or numbers", "got 0.001,x"]),
+    ("log2-lr: [0.001, 0.01]", ["1: log2-lr: expected log2", "give lr 0.001,0.01"]),
+    ("lr: 0.1\nlog2-lr: -7", ["2: log2-lr: give lr or log2-lr, not both"]),
     ("steps: 3\nepochs: 2", ["2: epochs: give epochs or steps, not both"]),
     ("weight-decay: 1\noptimizer: [adam, adamw]", ["1: weight-decay: these optimizers take"]),
     ("memory: lots\nschedule: often", ["1: memory: expected", "2: schedule: expected"]),

@@ -21,8 +21,8 @@ import Testing
       if setting.family != .adam { #expect(scaling.epsilonFactor == 1) }
       switch setting.decay {
       case .coupled: break
-      case .decoupled: #expect(scaling.weightDecayFactor == 1)
-      case .independent:
+      case .decoupled, .independent: #expect(scaling.weightDecayFactor == 1)
+      case .decoupledScaled:
         #expect(abs(scaling.weightDecayFactor * scaling.learningRateFactor - 1) <= 1e-15)
       }
     }

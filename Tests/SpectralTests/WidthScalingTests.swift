@@ -54,7 +54,7 @@ import Testing
       if setting.decay == .coupled {
         gradient += lambda * w
       } else {
-        w *= 1 - learningRate * lambda
+        w *= 1 - (setting.decay == .independent ? lambda : learningRate * lambda)
       }
       switch setting.family {
       case .sgd:

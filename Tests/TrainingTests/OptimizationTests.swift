@@ -138,6 +138,47 @@ import Testing
     #expect(try single.states()[0] == together[2])
   }
 
+  /// One step of each kind, its decay alone: W ← W − share·W with the share that its kind has at a
+  /// learning rate, a factor of the parametrization and a schedule's first step.
+  @Test func decay_takesTheShareOfItsKind() throws {
+    let compute = try compute()
+    let (rate, factor, lambda) = (0.25, 0.125, 0.5)
+    let schedule = Schedule(.constant, warmup: 0.5)
+    let warm = schedule.factor(step: 0, of: 8)
+    let shares: [(WeightDecayKind, Double)] = [
+      (.decoupled, warm * rate * factor * lambda),
+      (.decoupledScaled, warm * rate * lambda),
+      (.independent, warm * lambda),
+      // Added to the gradient of zero, under SGD.
+      (.coupled, warm * rate * factor * lambda),
+    ]
+    #expect(warm > 0 && warm < 1 && shares.count == WeightDecayKind.allCases.count)
+    for (kind, share) in shares {
+      let weight = Parameter(
+        name: "w", shape: .weight(role: .input, fanIn: 3, fanOut: 2),
+        value: try compute.filled(1, replicas: 1, rows: 2, columns: 3))
+      let optimization = Optimization(
+        .sgd, weightDecay: WeightDecay(strength: lambda, kind: kind), schedule: schedule)
+      let graph = MLP(inputs: 3, hidden: [2], outputs: 2).graph
+      let optimizer = try Optimizer(
+        parameters: [weight], settings: [[optimization.settings(for: graph.parameters[0])]],
+        learningRates: [rate],
+        scalings: [
+          [
+            WidthScaling(
+              initialStd: 1, learningRateFactor: factor,
+              weightDecayFactor: kind == .decoupledScaled ? 1 / factor : 1)
+          ]
+        ], totalSteps: 8, compute: compute)
+      try optimizer.beginStep()
+      try optimizer.update(
+        weight, .whole(try compute.filled(0, replicas: 1, rows: 2, columns: 3)))
+      for value in try compute.read(weight.value) {
+        #expect(abs(Double(value) - (1 - share)) <= 1e-6, "\(kind): \(value)")
+      }
+    }
+  }
+
   /// A group without a rate is not updated, keeps no state and does not decay.
   @Test func frozenGroup_staysAsItIs() throws {
     let compute = try compute()

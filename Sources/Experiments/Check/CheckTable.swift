@@ -33,7 +33,12 @@ extension CheckReport {
         ] + legend).joined(separator: "; ") + ".", indent: 0))
     if showsCoordinates { blocks.append(coordinateBlock) }
     blocks += remarks
-    let tone: Tone = passes ? .good : culprit?.isBroken == true ? .bad : .unsure
+    let tone: Tone =
+      switch verdict {
+      case .pass: .good
+      case .fail: .bad
+      case .unclear: .unsure
+      }
     let verdict = ReportText.wrapped(sentence, after: "verdict  ", indent: 9)
     blocks.append(ReportText.emphasized(verdict, tone, by: emphasis))
     return blocks.joined(separator: "\n\n") + "\n"
@@ -43,7 +48,7 @@ extension CheckReport {
   var legend: [String] {
     let seen = Set(exponents.map(\.verdict.mark))
     return [
-      ("✗", "breaks the condition"), ("?", "more seeds are needed to tell"),
+      ("✗", "breaks the condition"), ("?", "more seeds or other widths are needed to tell"),
       ("~", "off at the narrowest widths only"), ("·", "not judged"),
     ].filter { seen.contains($0.0) }.map { "\($0.0) \($0.1)" }
   }
@@ -123,7 +128,7 @@ extension CheckReport {
       return "cannot tell: networks diverge at the rate \(rate); give --log2-lr a lower one"
     }
     guard let culprit else {
-      guard passes else { return "fails: nothing could be fitted" }
+      guard passes else { return "cannot tell: nothing could be fitted" }
       let exception =
         exponents.contains { $0.verdict == .fades } ? ", but for what fades with width" : ""
       return "meets the spectral condition: every exponent is what it should be\(exception)"
@@ -136,8 +141,11 @@ extension CheckReport {
     case .breaksUnpredicted:
       blame = "The rule predicts \(predicted): this is not the rule's doing"
     case .unclear:
+      let reason =
+        CheckReport.doubt(about: widths).map { ". At these widths that may be chance: \($0)" }
+        ?? ", within the spread of \(seeds) seeds; give it more"
       return "cannot tell: \(culprit.layer), \(culprit.quantity.symbol), grows as n^\(exponent) "
-        + "where n^\(needed) is needed, within the spread of \(seeds) seeds; give it more"
+        + "where n^\(needed) is needed\(reason)"
     case .breaksAsPredicted, .meets, .fades, .informative:
       blame =
         "The rule predicts \(predicted): it does what it says, and what it says breaks the "

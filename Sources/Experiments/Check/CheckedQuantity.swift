@@ -36,7 +36,8 @@ public struct CheckedQuantity: Codable, Sendable {
     case breaksAsPredicted = "breaks_as_predicted"
     /// Neither as the condition asks nor as the rule predicts.
     case breaksUnpredicted = "breaks_unpredicted"
-    /// Off by more than it should, and by less than the seeds' spread: more seeds will tell. No pass.
+    /// Off by more than it should, and by less than the seeds' spread, or at widths too narrow or close
+    /// for theory: more seeds or other widths will tell. No pass.
     case unclear
     /// Off where the rule predicts that it is not, and no longer over the wider half of the widths:
     /// an effect of small widths, and no fault of the rule.

@@ -124,6 +124,7 @@ public struct SpectralCheck {
         switch standing {
         case .met: .meets
         case .unclear: .unclear
+        case .broken where isFaultless && CheckReport.doubt(about: runs.widths) != nil: .unclear
         case .broken:
           fitted.differs(from: predicted, in: quantity) ? .breaksUnpredicted : .breaksAsPredicted
         }

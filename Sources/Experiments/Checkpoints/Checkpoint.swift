@@ -66,7 +66,7 @@ public struct Checkpoint: Sendable {
     static let all = [optimizer, training, diagnostics]
   }
 
-  private static let kind = "checkpoint 4"
+  private static let kind = "checkpoint 5"
   private static let losses = Prefix.training + "loss_sums"
   private static let gradientNorms = Prefix.training + "gradient_norms"
   private static let records = Prefix.diagnostics + "records"

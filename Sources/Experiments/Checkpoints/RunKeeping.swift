@@ -47,6 +47,8 @@ final class RunKeeper: TrainingKeeper {
   private let device: String
   /// The newest checkpoint that this run has written.
   private(set) var newest: URL?
+  /// Why the final weights could not be written.
+  private(set) var saveFailure: RunStoreError?
 
   /// - directory: the run's, in its store.
   init(
@@ -112,7 +114,11 @@ final class RunKeeper: TrainingKeeper {
   /// The final weights, where they were asked for.
   func save(_ trainer: Trainer) throws {
     guard let file = keeping.weightsFile else { return }
-    try SavedWeights.write(
-      try trainer.states()[0].parameters, configuration: configuration, to: file)
+    let parameters = try trainer.states()[0].parameters
+    do {
+      try SavedWeights.write(parameters, configuration: configuration, to: file)
+    } catch let error as RunStoreError {
+      saveFailure = error
+    }
   }
 }

@@ -4,6 +4,11 @@ import Training
 
 /// Weights alone: what a run starts from, and what it ends with.
 public enum SavedWeights {
+  /// Refuses a file that `write` could not make: before training, which is long.
+  ///
+  /// - Throws: `RunStoreError.fileFailed`.
+  public static func requirePlace(for url: URL) throws { try AtomicFile.requirePlace(for: url) }
+
   /// Writes `parameters` with the run's configuration as metadata: `layers.0.weight` [out, in].
   ///
   /// - Throws: `RunStoreError.fileFailed`.

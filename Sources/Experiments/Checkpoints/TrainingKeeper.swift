@@ -33,8 +33,9 @@ protocol TrainingKeeper: AnyObject {
     _ trainer: Trainer, diagnosis: DiagnosisPlan?, measured: [[RunRecord]], seconds: [Double])
     throws
 
-  /// Writes what is to stay of the trained network.
+  /// Writes what is to stay of the trained network. A file that cannot be written is noted, and costs no
+  /// result.
   ///
-  /// - Throws: `RunStoreError`, `OpenCLError`.
+  /// - Throws: `OpenCLError`.
   func save(_ trainer: Trainer) throws
 }

@@ -113,7 +113,7 @@ extension Configuration {
       if kinds.count > 1 {
         add(
           "these optimizers take decay in different ways; name one: "
-            + "\(strength):coupled, \(strength):decoupled or \(strength):independent")
+            + WeightDecayKind.allCases.map { "\(strength):\($0.rawValue)" }.joined(separator: ", "))
       } else if kinds == [.coupled],
         let rule = optimizers.first(where: { !$0.supportsCoupledDecay })
       {

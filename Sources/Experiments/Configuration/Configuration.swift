@@ -214,7 +214,8 @@ public struct Configuration: SettingGroup {
   /// Strength and kind of weight decay.
   @Setting(
     "weight-decay",
-    "Weight decay; its kind is coupled, decoupled (AdamW's own) or independent of width.",
+    "Weight decay; its kind is coupled (L2), decoupled (AdamW's own), decoupled-scaled (η·λ the same at "
+      + "every width) or independent (λ alone, whatever the rate).",
     value: "λ[:kind]")
   public var weightDecay = WeightDecayChoice()
 

@@ -21,11 +21,13 @@ public struct Setting<Value: SettingValue>: Hashable, Sendable {
   /// - value: what stands for the value in help texts. bounds: of each number in the value.
   /// - offers: what shells complete; nil for the value's choices.
   /// - instead: the name of the setting that this one takes the place of where it is given.
+  /// - spelling: another way to give it.
   /// - isOption: whether the command line has it.
   public init(
     wrappedValue value: Value, _ name: String, _ help: String, value valueName: String = "",
     in bounds: SettingBounds<Value.Scalar>? = nil, offers: SettingCompletion? = nil,
-    instead alternative: String? = nil, isOption: Bool = true
+    instead alternative: String? = nil, or spelling: SettingSpelling? = nil,
+    isOption: Bool = true
   ) {
     let expected = Value.expected + (bounds.map { " \($0.text)" } ?? "")
     @Sendable func read(_ raw: JSONValue) -> Value? {
@@ -36,12 +38,17 @@ public struct Setting<Value: SettingValue>: Hashable, Sendable {
       name: name, help: help, valueName: valueName, shape: Value.shape,
       choices: Value.choices, completion: offers ?? (Value.choices.isEmpty ? .none : .choices),
       isNumeric: Value.isNumeric, isQuantity: Value.isQuantity, takesPairs: Value.takesPairs,
-      alternative: alternative,
-      isOption: isOption, defaultValue: value.setting,
-      problem: { read($0) == nil ? "expected \(expected), got \($0.quoted)" : nil })
+      alternative: alternative, spelling: spelling,
+      isOption: isOption, defaultValue: value.setting, expected: Value.expected,
+      reads: { read($0) != nil },
+      problem: { raw in
+        guard let value = read(raw) else { return "expected \(expected), got \(raw.quoted)" }
+        return bounds.flatMap { $0.doubt(value.scalars) }
+      })
     wrappedValue = value
     guard let source = SettingSource.current, let raw = source.values[name] else { return }
     if let value = read(raw) {
+      // What it may be in doubt of was settled where it was given.
       wrappedValue = value
     } else if let text = declaration.problem(raw) {
       source.add(SettingProblem(name, text))
@@ -99,14 +106,102 @@ public struct SettingDeclaration: Sendable {
   public let takesPairs: Bool
   /// The setting that this one takes the place of where it is given.
   public let alternative: String?
+  /// Another way to give it.
+  public let spelling: SettingSpelling?
   /// Whether the command line has it.
   public let isOption: Bool
   /// The value where none is given.
   public let defaultValue: JSONValue
+  /// The kind of value, in words.
+  let expected: String
+  /// Whether a value is one within the bounds.
+  let reads: @Sendable (JSONValue) -> Bool
   /// What is wrong with a value, in words; nil where nothing is.
   public let problem: @Sendable (JSONValue) -> String?
   /// The section of help texts that lists it, that of the last marker before it in its group.
   public internal(set) var section: SettingSection?
+
+  /// Every name that it is given by, its own first.
+  public var names: [String] { [name] + (spelling?.names ?? []) }
+
+  /// The setting's value where one was given under `name`, one of its names.
+  ///
+  /// - Throws: what is wrong with it.
+  public func value(
+    _ given: JSONValue, givenAs name: String
+  ) throws(SettingProblems) -> JSONValue {
+    guard let spelling, name != self.name else {
+      if let text = problem(given) {
+        throw SettingProblems(problems: [SettingProblem(name, text)])
+      }
+      return given
+    }
+    guard let value = spelling.value(of: given), reads(value) else {
+      let text = "expected \(expected) \(spelling.bounds), got \(given.quoted)"
+      throw SettingProblems(problems: [SettingProblem(name, text)])
+    }
+    return value
+  }
+}
+
+/// Another way to give a setting: by another name, with its numbers written otherwise.
+public struct SettingSpelling: Sendable {
+  /// The names, the usual one first.
+  public let names: [String]
+  /// Behind the setting's own help.
+  public let help: String
+  /// What its numbers may be, in words.
+  let bounds: String
+  private let read: @Sendable (Double) -> Double
+  private let write: @Sendable (Double) -> Double
+
+  /// Learning rates themselves, `--lr 0.001`, of a setting that is their log2.
+  public static let plainRate = SettingSpelling(
+    names: ["lr", "learning-rate"], help: "The same as plain numbers, such as 0.001.",
+    bounds: "above 0 and at most \(Int(exp2(SettingBounds<Double>.log2RateLimit)))",
+    read: { $0 > 0 ? log2($0) : .nan }, write: { exp2($0) })
+
+  /// The setting's own value; nil where a number does not read.
+  func value(of given: JSONValue) -> JSONValue? { Self.map(given, read) }
+
+  /// How a value of the setting is given so.
+  public func spelled(_ value: JSONValue) -> JSONValue { Self.map(value, write) ?? value }
+
+  /// Every number of a value, of a list or of START:STOP:COUNT, whose values are then evenly spaced as
+  /// the setting counts them.
+  private static func map(
+    _ value: JSONValue, _ change: (Double) -> Double
+  ) -> JSONValue? {
+    switch value {
+    case .array(let values):
+      let changed = values.compactMap { map($0, change) }
+      return changed.count == values.count ? .array(changed) : nil
+    case .object(let members):
+      var changed = members
+      for name in ["start", "stop"] {
+        guard let member = members[name], let value = map(member, change) else { return nil }
+        changed[name] = value
+      }
+      return .object(changed)
+    case .string(let text) where text.contains(","):
+      return map(
+        .array(
+          text.split(separator: ",", omittingEmptySubsequences: false).map { .string("\($0)") }),
+        change
+      ).map { .string($0.optionText) }
+    case .string(let text) where text.contains(":"):
+      let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+      guard let ends = map(.array(parts.prefix(2).map(JSONValue.string)), change) else {
+        return nil
+      }
+      return .string(
+        ([ends.optionText.replacing(",", with: ":")] + parts.dropFirst(2)).joined(separator: ":"))
+    default:
+      let text = value.optionText.trimmingCharacters(in: .whitespaces)
+      guard let number = Double(text).map(change), number.isFinite else { return nil }
+      return .number(number)
+    }
+  }
 }
 
 /// A section of help texts. A property of this type among a group's settings begins one: the
@@ -158,6 +253,16 @@ public struct SettingBounds<Value>: Sendable {
   public let text: String
   /// Whether a number lies within.
   public let contains: @Sendable (Value) -> Bool
+  /// What speaks against numbers that all lie within, in words: that they hardly mean what they say.
+  public let doubt: @Sendable ([Value]) -> String?
+
+  /// Bounds; without a doubt by default.
+  init(
+    text: String, doubt: @escaping @Sendable ([Value]) -> String? = { _ in nil },
+    contains: @escaping @Sendable (Value) -> Bool
+  ) {
+    (self.text, self.contains, self.doubt) = (text, contains, doubt)
+  }
 }
 
 extension SettingBounds where Value: Comparable & SettingValue {
@@ -181,8 +286,23 @@ extension SettingBounds where Value: Comparable & SettingValue {
 extension SettingBounds where Value == Double {
   /// Numbers > 0.
   public static var positive: Self { Self(text: "above 0") { $0 > 0 } }
-  /// log2 of rates that are ordinary numbers in the device's arithmetic, neither 0 nor infinite.
-  public static var log2Rate: Self { .range(-126...127) }
+  /// log2 of the greatest rate: far above any that trains.
+  static var log2RateLimit: Double { 16 }
+
+  /// log2 of rates that are ordinary numbers in the device's arithmetic, and not beyond all that trains.
+  /// Between 0 and 1 are rates from 1 to 2: where all are there, rates themselves were meant.
+  public static var log2Rate: Self {
+    let range = -126...log2RateLimit
+    return Self(
+      text: Self.range(range).text,
+      doubt: { values in
+        guard !values.isEmpty, values.allSatisfy({ $0 > 0 && $0 < 1 }) else { return nil }
+        let given = JSONValue.array(values.map(JSONValue.number)).optionText
+        let rates = values.map { String(format: "%.4g", exp2($0)) }.joined(separator: ",")
+        return "expected log2 of rates, got \(given), which are the rates \(rates); "
+          + "for plain rates give lr \(given)"
+      }, contains: { range.contains($0) })
+  }
 }
 
 /// Bounds that several settings share.

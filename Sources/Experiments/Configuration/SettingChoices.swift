@@ -72,7 +72,7 @@ public struct HiddenPattern: SettingValue, ExpressibleByArrayLiteral {
   public static var expected: String { "integers ≥ 1 such as 1:4:1" }
 }
 
-/// Strength and, where it is not the optimizer's own, kind of weight decay: `0.1:independent`.
+/// Strength and, where it is not the optimizer's own, kind of weight decay: `0.1:decoupled-scaled`.
 public struct WeightDecayChoice: SettingValue {
   /// λ ≥ 0.
   public var strength: Double

@@ -29,7 +29,7 @@ public struct SweepSettings: SettingGroup {
   @Setting(
     "log2-lr",
     "log2 of the learning rates: START:STOP:COUNT, both ends included, or a list.", value: "rates",
-    in: .log2Rate)
+    in: .log2Rate, or: .plainRate)
   public var rates = LearningRateAxis.standard
 
   /// What grows in place of the width.
@@ -113,7 +113,7 @@ public struct CellSettings: SettingGroup {
   public var width = 256
 
   /// log2 of the learning rate.
-  @Setting("log2-lr", "log2 of the learning rate.", value: "rate", in: .log2Rate)
+  @Setting("log2-lr", "log2 of the learning rate.", value: "rate", in: .log2Rate, or: .plainRate)
   public var log2LearningRate = -9.0
 
   /// Decides initial values and the order of the data.

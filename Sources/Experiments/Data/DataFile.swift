@@ -18,6 +18,10 @@ struct DataLocation {
       throw DataError.missing(path: path, expected: "a data file or directory")
     }
     guard isDirectory.boolValue else {
+      // A pipe or a device may never end.
+      if RegularFile.isOther(at: path) {
+        throw DataError.unreadable(path: path, reason: "expected a regular file")
+      }
       self.entries = nil
       return
     }

@@ -132,7 +132,7 @@ public struct FeatureLearning: Codable, Sendable {
     let lines = curves.flatMap { curve in
       zip(widths, curve.values).flatMap { width, values in
         values.enumerated().map {
-          "\(curve.parametrization),\(curve.quantity.rawValue),\(width),\($0.offset + 1),"
+          "\(curve.parametrization.csvCell),\(curve.quantity.rawValue),\(width),\($0.offset + 1),"
             + "\($0.element)"
         }
       }

@@ -37,13 +37,12 @@ struct CheckPage {
   }
 
   private var answer: HTMLNode {
-    let isUnclear =
-      report.diverged || report.exponents.isEmpty
-      || (report.culprit.map { !$0.isBroken } ?? false)
     let (style, word) =
-      report.passes
-      ? ("yes", "✓ It meets the condition")
-      : isUnclear ? ("open", "? Cannot tell") : ("no", "✗ It breaks the condition")
+      switch report.verdict {
+      case .pass: ("yes", "✓ It meets the condition")
+      case .fail: ("no", "✗ It breaks the condition")
+      case .unclear: ("open", "? Cannot tell")
+      }
     return ReportParts.section(
       "answer", "Answer",
       [

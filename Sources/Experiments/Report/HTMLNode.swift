@@ -79,7 +79,8 @@ indirect enum HTMLNode: Sendable {
       case "\"": result += "&quot;"
       case "'": result += "&#39;"
       case "\t", "\n", "\r": result.unicodeScalars.append(scalar)
-      case "\u{0}"..<" ", "\u{7F}"..."\u{9F}", "\u{FFFE}", "\u{FFFF}": result += "\u{FFFD}"
+      case "\u{FFFE}", "\u{FFFF}": result += "\u{FFFD}"
+      case _ where scalar.isObeyed: result += "\u{FFFD}"
       default: result.unicodeScalars.append(scalar)
       }
     }

@@ -42,7 +42,9 @@ public struct Invocation: Codable, Hashable, Sendable {
   public let began: Date
   /// Operating system and processor architecture.
   public let system: String
-  /// When the program was built; nil where that is not known.
+  /// The program's version, with its commit; nil where an earlier program did not say.
+  public let version: String?
+  /// When the program was built, to the second; nil where that is not known.
   public let built: Date?
   /// The device.
   public let hardware: Hardware
@@ -53,14 +55,16 @@ public struct Invocation: Codable, Hashable, Sendable {
 
   /// What was asked for.
   public init(
-    command: [String], directory: String, began: Date, system: String, built: Date?,
-    hardware: Hardware, grid: SweepGrid? = nil, objective: Objective? = nil
+    command: [String], directory: String, began: Date, system: String, version: String? = nil,
+    built: Date?, hardware: Hardware, grid: SweepGrid? = nil, objective: Objective? = nil
   ) {
     self.command = command
     self.directory = directory
     self.began = began
     self.system = system
-    self.built = built
+    self.version = version
+    // As it is written, so that an invocation that was read compares equal.
+    self.built = built.map { Date(timeIntervalSince1970: $0.timeIntervalSince1970.rounded(.down)) }
     self.hardware = hardware
     self.grid = grid
     self.objective = objective
@@ -110,8 +114,8 @@ extension RunStore {
 extension Invocation {
   /// Whether nothing but the time differs.
   fileprivate func isSameRequest(as other: Invocation) -> Bool {
-    (command, directory, system, built, hardware) == (
-      other.command, other.directory, other.system, other.built, other.hardware
+    (command, directory, system, version, built, hardware) == (
+      other.command, other.directory, other.system, other.version, other.built, other.hardware
     ) && grid == other.grid && objective == other.objective
   }
 }

@@ -69,9 +69,10 @@ struct ReportProvenance {
           + (experiment.facts.precision == .fp32 ? "" : ", \(experiment.facts.precision)")
       ))
     facts += history.map(\.system).uniqued().map { ("system", $0) }
-    facts += history.compactMap(\.built).uniqued().map {
-      ("gputrain", "built \(ISO8601DateFormatter().string(from: $0))")
-    }
+    facts += history.map { entry in
+      let built = entry.built.map { "built \(ISO8601DateFormatter().string(from: $0))" }
+      return [entry.version, built].compactMap { $0 }.joined(separator: ", ")
+    }.uniqued().filter { !$0.isEmpty }.map { ("gputrain", $0) }
     if !rows.isEmpty {
       let seconds = rows.reduce(0) { $0 + $1.result.seconds }
       facts.append(

@@ -84,7 +84,7 @@ public struct ReportWriter {
       verdicts = [
         Output.Verdict(
           directory: source.path, parametrization: check.report.parametrization,
-          optimizer: check.report.optimizer, outcome: check.report.passes ? "pass" : "fail",
+          optimizer: check.report.optimizer, outcome: check.report.verdict.rawValue,
           text: check.report.sentence, missing: 0)
       ]
     case .figures:

@@ -25,6 +25,7 @@ enum AtomicFile {
 
   /// Makes `data` the content of `url`, in place of any earlier content.
   static func write(_ data: Data, to url: URL) throws {
+    try requireRegular(url)
     let temporary = try writeTemporary(data, beside: url)
     if rename(temporary.path, url.path) != 0 {
       let error = failure("rename to", url)
@@ -32,6 +33,22 @@ enum AtomicFile {
       throw error
     }
     try sync(directory: url.deletingLastPathComponent())
+  }
+
+  /// Refuses a file that `write` could not make, as it would find out itself.
+  ///
+  /// - Throws: `RunStoreError.fileFailed`.
+  static func requirePlace(for url: URL) throws {
+    try requireRegular(url)
+    unlink(try writeTemporary(Data(), beside: url, isSynced: false).path)
+  }
+
+  /// A device would be gone afterwards, and the file in its place.
+  private static func requireRegular(_ url: URL) throws {
+    if RegularFile.isOther(at: url.path) {
+      throw RunStoreError.fileFailed(
+        operation: "write", path: url.path, reason: "expected a regular file")
+    }
   }
 
   /// Adds `data` at the end of `url`, an existing file, in one call; a killed process leaves it
@@ -124,12 +141,11 @@ enum AtomicFile {
 
   /// The content of `url`, nil where there is no such file.
   static func read(_ url: URL) throws -> Data? {
-    if access(url.path, F_OK) != 0 && errno == ENOENT { return nil }
     do {
-      return try Data(contentsOf: url)
+      return try RegularFile.content(of: url.path)
     } catch {
-      throw RunStoreError.fileFailed(
-        operation: "read", path: url.path, reason: error.localizedDescription)
+      if error.isMissing { return nil }
+      throw RunStoreError.fileFailed(operation: "read", path: url.path, reason: error.reason)
     }
   }
 

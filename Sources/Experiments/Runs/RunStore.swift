@@ -19,18 +19,19 @@ public struct StoredRun: Hashable, Sendable {
 ///
 ///     sweep.json                      the experiment, and the layout's version
 ///     runs/<identifier>/config.json   the run's configuration
-///     runs/<identifier>/metrics.jsonl its records, one JSON object a line
+///     runs/<identifier>/metrics.jsonl its records, one JSON object a line, never empty
 ///     runs/<identifier>/result.json   its result, written last
 ///     runs/<identifier>/stopped.safetensors   where a sweep was stopped in it; gone with its result
 ///     claims/                         reserved for which process does which runs
 ///     summary.csv                     one row a run
 ///
 /// Every file appears whole or not at all, and the result last: a run with a result is complete,
-/// and one without is to be done. Several processes and machines may fill one store; where two do
+/// and one without is to be done. Where its records are gone later, it is to be done again; its
+/// configuration is written again, as the directory's name is its hash. Several processes and machines may fill one store; where two do
 /// the same run the later result stays. Temporaries of a killed process are never read.
 public struct RunStore: Sendable {
   /// The layout that is written and read.
-  public static let version = 2
+  public static let version = 3
 
   /// Where the store lies.
   public let directory: URL
@@ -88,6 +89,7 @@ public struct RunStore: Sendable {
   ///   `.malformed`, `.fileFailed` where the directory cannot be written.
   public func open(_ experiment: Experiment) throws {
     let content = try CanonicalJSON.pretty(ExperimentFile(experiment: experiment))
+    removeTemporaries()
     if try AtomicFile.create(content, at: experimentFile) { return }
     guard let stored = try storedJSON() else {
       throw RunStoreError.malformed(
@@ -97,6 +99,13 @@ public struct RunStore: Sendable {
     if !differences.isEmpty {
       throw RunStoreError.otherExperiment(file: experimentFile.path, differences: differences)
     }
+  }
+
+  /// Removes what killed processes have left of files in the making, hours ago.
+  private func removeTemporaries() {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: runsDirectory.path)) ?? []
+    let places = names.map(runsDirectory.appendingPathComponent)
+    for place in [directory, runsDirectory] + places { AtomicFile.removeTemporaries(in: place) }
   }
 
   /// The experiment that the store was opened with first; nil for a new store.
@@ -132,7 +141,7 @@ public struct RunStore: Sendable {
 
   // MARK: Runs
 
-  /// The result of a run; nil where it has none yet.
+  /// The result of a run; nil where it has none yet, or where its records are gone.
   ///
   /// - Throws: `RunStoreError.malformed` naming the file where a result is there and does not
   ///   read, `.collision` where the identifier belongs to another configuration.
@@ -143,9 +152,29 @@ public struct RunStore: Sendable {
     let place = directory(for: configuration)
     let file = place.appendingPathComponent("result.json")
     guard let result = try load(RunResult.self, file, what: "a run's result") else { return nil }
-    try check(configuration, in: place)
+    if result.outcome != .failed && recordsLost(in: place) != nil { return nil }
+    let content = try CanonicalJSON.pretty(configuration)
+    if try !AtomicFile.create(content, at: place.appendingPathComponent("config.json")) {
+      try check(configuration, in: place)
+    }
     known.add(StoredRun(configuration: configuration, result: result))
     return result
+  }
+
+  /// Whether a run has a result and its records are gone, so that it is to be done again.
+  func hasLostRecords(_ configuration: RunConfiguration) -> Bool {
+    let place = directory(for: configuration)
+    return FileManager.default.fileExists(atPath: place.appendingPathComponent("result.json").path)
+      && recordsLost(in: place) != nil
+  }
+
+  /// What is there in place of a run's records; nil where they are there.
+  private func recordsLost(in place: URL) -> String? {
+    var status = stat()
+    guard stat(place.appendingPathComponent("metrics.jsonl").path, &status) == 0 else {
+      return "no file"
+    }
+    return status.st_size > 0 ? nil : "an empty file"
   }
 
   /// Writes a finished run: configuration, then records, then result.
@@ -175,7 +204,9 @@ public struct RunStore: Sendable {
       } else {
         try files.add(CanonicalJSON.pretty(configuration), at: file)
       }
-      try files.add(RunRecord.lines(records), at: place.appendingPathComponent("metrics.jsonl"))
+      // Not even without records: an empty file is one that was cut.
+      let lines = records.isEmpty ? Data([0x0A]) : try RunRecord.lines(records)
+      try files.add(lines, at: place.appendingPathComponent("metrics.jsonl"))
     }
     for (configuration, result, _) in runs {
       try files.add(
@@ -192,7 +223,9 @@ public struct RunStore: Sendable {
     let file = directory(for: configuration).appendingPathComponent("metrics.jsonl")
     guard let data = try AtomicFile.read(file) else { return [] }
     return try data.split(separator: 0x0A).map {
-      try decode(RunRecord.self, from: Data($0), file: file, what: "a run's records")
+      try decode(
+        RunRecord.self, from: Data($0), file: file, what: "a run's records",
+        remedy: "remove it to have the run made again")
     }
   }
 
@@ -243,6 +276,11 @@ public struct RunStore: Sendable {
           file: place.appendingPathComponent("config.json").path,
           expected: "the configuration of run \(name)",
           got: "that of run \(configuration.identifier)")
+      }
+      if result.outcome != .failed, let found = recordsLost(in: place) {
+        throw RunStoreError.malformed(
+          file: place.appendingPathComponent("metrics.jsonl").path, expected: "a run's records",
+          got: found, remedy: "the sweep's command makes the run again")
       }
       let run = StoredRun(configuration: configuration, result: result)
       known.add(run)
@@ -303,7 +341,8 @@ public struct RunStore: Sendable {
     let file = place.appendingPathComponent("config.json")
     guard let stored = try load(RunConfiguration.self, file, what: "a run's configuration") else {
       throw RunStoreError.malformed(
-        file: file.path, expected: "a run's configuration", got: "no file")
+        file: file.path, expected: "a run's configuration", got: "no file",
+        remedy: "the sweep's command writes it again")
     }
     return stored
   }
@@ -324,12 +363,14 @@ public struct RunStore: Sendable {
   }
 
   private func decode<Value: Decodable>(
-    _ type: Value.Type, from data: Data, file: URL, what: String
+    _ type: Value.Type, from data: Data, file: URL, what: String,
+    remedy: String = "remove it to have it made again"
   ) throws -> Value {
     do {
       return try JSONDecoder().decode(type, from: data)
     } catch let error as DecodingError {
-      throw RunStoreError.malformed(file: file.path, expected: what, got: Self.text(of: error))
+      throw RunStoreError.malformed(
+        file: file.path, expected: what, got: Self.text(of: error), remedy: remedy)
     }
   }
 

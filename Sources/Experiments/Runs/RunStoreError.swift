@@ -22,7 +22,10 @@ public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
   case fileFailed(operation: String, path: String, reason: String)
   /// A file is there and does not read as what it should be. Files appear whole, so this is
   /// damage from outside, not a run cut short.
-  case malformed(file: String, expected: String, got: String)
+  ///
+  /// - remedy: what to do about it.
+  case malformed(
+    file: String, expected: String, got: String, remedy: String = "remove it to have it made again")
   /// Two configurations have one identifier.
   case collision(identifier: String, file: String)
 
@@ -39,8 +42,8 @@ public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
       return "run store \(path): expected a directory, got a file"
     case .fileFailed(let operation, let path, let reason):
       return "\(operation) \(path): \(reason)"
-    case .malformed(let file, let expected, let got):
-      return "\(file): expected \(expected), got \(got); remove it to have it made again"
+    case .malformed(let file, let expected, let got, let remedy):
+      return "\(file): expected \(expected), got \(got); \(remedy)"
     case .collision(let identifier, let file):
       return "\(file): another configuration has the identifier \(identifier)"
     }

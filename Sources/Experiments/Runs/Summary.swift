@@ -82,7 +82,8 @@ public struct SummaryRow: Codable, Hashable, Sendable {
     }
   }
 
-  /// The text of `summary.csv`: header and one line a row, quoted as RFC 4180 says, ended by LF.
+  /// The text of `summary.csv`: header and one line a row, quoted as RFC 4180 says, ended by LF;
+  /// a text that a spreadsheet would compute, such as `=1+1`, has an apostrophe before it.
   ///
   /// Losses are the shortest text that reads back to the same number, rates have at most six
   /// decimals and seconds three, and a missing value is an empty cell. Where rows have overrides, a
@@ -115,14 +116,7 @@ public struct SummaryRow: Codable, Hashable, Sendable {
         DecimalText.trimmed(result.seconds, digits: 3), run, text(result.bestValidationLoss),
         text(result.wholeTrainLoss),
       ] + names.map { overrides?[$0]?.optionText ?? "" }
-    return cells.map(Self.quoted).joined(separator: ",")
-  }
-
-  /// A cell, in quotes where it holds a comma, a quote or a line end (RFC 4180, section 2).
-  private static func quoted(_ cell: String) -> String {
-    let special: [UInt8] = [0x22, 0x2C, 0x0A, 0x0D]
-    guard cell.utf8.contains(where: special.contains) else { return cell }
-    return "\"" + cell.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+    return cells.map(\.csvCell).joined(separator: ",")
   }
 }
 

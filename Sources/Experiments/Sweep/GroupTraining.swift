@@ -79,7 +79,7 @@ struct GroupTraining {
     }
     var feed = RecordFeed(group: group, interval: listenerInterval)
     if let listener { try listener(feed.begin(trainer, measured: try measured())) }
-    var evaluations: [Evaluation]?
+    var (evaluations, whole): ([Evaluation]?, [Evaluation]?)
     let every = group.own.settings.evaluateEvery
     do {
       // A checkpoint may have been written just before an evaluation of its step.
@@ -98,14 +98,14 @@ struct GroupTraining {
         }
       } while trainer.step < group.totalSteps
       evaluations = try validation.map { try trainer.evaluate(on: $0, progress: progress) }
+      if group.own.settings.evaluateTrain {
+        whole = try trainer.evaluate(on: train, progress: progress)
+      }
     } catch let error where !error.isOfTheDevice {
       // A full disk may let neither be written; what went wrong first is what counts.
       if error is CancellationError { try keep() } else { try? keep() }
       throw error
     }
-    let whole =
-      group.own.settings.evaluateTrain
-      ? try trainer.evaluate(on: train, progress: progress) : nil
     try diagnostics?.measure(step: trainer.step)
     let losses = try trainer.allLosses()
     try keeper?.save(trainer)

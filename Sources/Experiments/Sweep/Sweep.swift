@@ -31,6 +31,8 @@ public struct Sweep {
     /// Runs that start over although a sweep was stopped in them: on another device or tuning, or
     /// measured otherwise.
     public let unfit: Int
+    /// Runs that were done and are made again, as their records are gone.
+    public let lost: Int
     /// Runs done in this sweep.
     public internal(set) var finished = 0
     /// Of these, runs that diverged.
@@ -73,6 +75,8 @@ public struct Sweep {
     public var checkpoint: URL?
     /// The step at which the group's runs that a sweep was stopped in are kept, if any are.
     public var keptStep: Int?
+    /// Why the final weights of a kept run could not be written.
+    public var saveFailure: RunStoreError?
   }
 
   /// A sweep of `grid` into the store at `directory`, which is taken for `settings`.
@@ -138,12 +142,14 @@ public struct Sweep {
     var progress = Progress(
       reused: total - missing.count, total: total,
       resumed: groups.reduce(0) { $0 + ($1.step > 0 ? $1.group.cells.count : 0) },
-      unfit: steps.values.count { $0 == nil })
+      unfit: steps.values.count { $0 == nil },
+      lost: missing.count { store.hasLostRecords(RunConfiguration(experiment, $0)) })
     // The lowest train loss among the grid's runs in the store.
     progress.best = results.compactMap { cell, result in result.trainLoss.map { (cell, $0) } }
       .min { $0.1 < $1.1 }
     try writeEvents(of: results)
     var failure: String?
+    var saveFailure: RunStoreError?
     var done = 0.0
     if groups.isEmpty {
       return Outcome(progress: progress, interrupted: false, failure: nil)
@@ -191,6 +197,7 @@ public struct Sweep {
           if !watch(progress) { throw CancellationError() }
         }
         try record(runs, &progress)
+        saveFailure = (keeper as? RunKeeper)?.saveFailure
       } catch is CancellationError {
         return Outcome(
           progress: progress, interrupted: true, failure: failure,
@@ -222,7 +229,8 @@ public struct Sweep {
     }
     progress.group = nil
     _ = watch(progress)
-    return Outcome(progress: progress, interrupted: false, failure: failure)
+    return Outcome(
+      progress: progress, interrupted: false, failure: failure, saveFailure: saveFailure)
   }
 
   /// In [0, 1]: runs that were stopped after their last step have no work left, and those whose

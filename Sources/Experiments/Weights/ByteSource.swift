@@ -39,9 +39,9 @@ final class RandomAccessFile: ByteSource {
       throw DataError.unreadable(path: path, reason: String(cString: strerror(errno)))
     }
     var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+    guard RegularFile.isRegular(descriptor), fstat(descriptor, &status) == 0 else {
       close(descriptor)
-      throw DataError.unreadable(path: path, reason: "not a regular file")
+      throw DataError.unreadable(path: path, reason: "expected a regular file")
     }
     guard status.st_size > 0 else {
       close(descriptor)

@@ -114,11 +114,15 @@ public struct TuningStore: Sendable {
   }
 
   private static func read(_ file: URL) throws -> DeviceTuning {
-    try JSONDecoder().decode(DeviceTuning.self, from: Data(contentsOf: file))
+    // A pipe or a device may never end.
+    let kind = try file.resolvingSymlinksInPath().resourceValues(forKeys: [.isRegularFileKey])
+    guard kind.isRegularFile == true else { throw Failure(description: "expected a regular file") }
+    return try JSONDecoder().decode(DeviceTuning.self, from: Data(contentsOf: file))
   }
 
   private static func reason(of error: any Error) -> String {
     switch error {
+    case let failure as Failure: failure.description
     case DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty:
       "it is not JSON"
     case DecodingError.dataCorrupted(let context): context.debugDescription

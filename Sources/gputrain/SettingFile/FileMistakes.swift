@@ -60,14 +60,13 @@ enum YAMLFile {
   ///
   /// - Throws: `InvalidOption` where it cannot be read, `FileMistakes` where it is no YAML mapping.
   static func mapping(path: String) throws -> Node.Mapping {
-    guard FileManager.default.fileExists(atPath: path) else {
-      throw InvalidOption("\(path): missing; expected a YAML file")
-    }
     let data: Data
     do {
-      data = try Data(contentsOf: URL(fileURLWithPath: path))
+      data = try RegularFile.content(of: path)
     } catch {
-      throw InvalidOption("\(path): unreadable: \(error.localizedDescription)")
+      throw InvalidOption(
+        "\(path): "
+          + (error.isMissing ? "missing; expected a YAML file" : "unreadable: \(error.reason)"))
     }
     var mistakes = FileMistakes(path: path)
     guard data.count <= limit, let text = String(data: data, encoding: .utf8) else {

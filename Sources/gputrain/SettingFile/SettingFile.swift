@@ -12,8 +12,9 @@ import Yams
 ///
 /// Everything is looked at before anything runs, and every mistake reported with its line.
 struct SettingFile {
-  /// The settings that the file gives, with their lines.
-  private(set) var values: [(declaration: SettingDeclaration, value: JSONValue, line: Int)] = []
+  /// The settings that the file gives, by which of their names and with their lines.
+  private(set) var values:
+    [(declaration: SettingDeclaration, name: String, value: JSONValue, line: Int)] = []
   /// What does not read.
   private(set) var mistakes: FileMistakes
   /// Keys whose values do not read.
@@ -24,23 +25,27 @@ struct SettingFile {
   /// - Throws: `InvalidOption` where it cannot be read, `FileMistakes` where it is no YAML mapping.
   init(path: String, settings declarations: [SettingDeclaration]) throws {
     mistakes = FileMistakes(path: path)
-    let known = Dictionary(uniqueKeysWithValues: declarations.map { ($0.name, $0) })
+    let known = Dictionary(
+      uniqueKeysWithValues: declarations.flatMap { own in own.names.map { ($0, own) } })
     var definitions: ParametrizationFile?
     for (key, node) in try YAMLFile.mapping(path: path) {
       guard let name = key.string, let declaration = known[name] else {
-        mistakes.add(key, Self.unknown(key, among: declarations.map(\.name)))
+        mistakes.add(key, Self.unknown(key, among: declarations.flatMap(\.names)))
         continue
       }
       // An empty value leaves the default.
       if node.scalar?.string == "" || node.null != nil { continue }
+      if let other = values.first(where: { $0.declaration.name == declaration.name }) {
+        mistakes.add(key, "\(name): give \(other.name) or \(name), not both")
+      }
       if name == ParametrizationFile.section {
         let section = ParametrizationFile(node, path: path)
         mistakes.add(section.mistakes)
         if !section.mistakes.isEmpty { wrong.insert(name) }
-        add(declaration, .array(section.parametrizations.map(\.setting)), node)
+        add(declaration, name, .array(section.parametrizations.map(\.setting)), node)
         definitions = section
       } else if let value = Self.value(of: node, takesPairs: declaration.takesPairs) {
-        add(declaration, value, node)
+        add(declaration, name, value, node)
       } else {
         mistakes.add(node, "\(name): expected a value or a list")
         wrong.insert(name)
@@ -51,14 +56,16 @@ struct SettingFile {
     }
   }
 
-  private mutating func add(_ declaration: SettingDeclaration, _ value: JSONValue, _ node: Node) {
-    values.append((declaration, value, node.mark?.line ?? 1))
+  private mutating func add(
+    _ declaration: SettingDeclaration, _ name: String, _ value: JSONValue, _ node: Node
+  ) {
+    values.append((declaration, name, value, node.mark?.line ?? 1))
   }
 
   /// Where definitions are wrong, their names are known all the same.
   private mutating func checkNames(with definitions: ParametrizationFile) {
     let names = Parametrizations.all.map(\.name) + definitions.names
-    for (declaration, value, line) in values where declaration.name == "parametrization" {
+    for (declaration, _, value, line) in values where declaration.name == "parametrization" {
       for name in [String](setting: value) ?? [] where !names.contains(name) {
         mistakes.add(line: line, Self.unknown(name, among: names, what: "parametrization"))
       }
@@ -113,8 +120,11 @@ struct SettingFileText {
     let values = group.values
     return Selection.offered.filter { !omitted.contains($0.name) }.map { declaration in
       let choices = declaration.choices.joined(separator: ", ")
+      let value = values[declaration.name, default: .null]
+      // A value that would be doubted is given in the other way.
+      let spelling = declaration.problem(value) == nil ? nil : declaration.spelling
       return Entry(
-        name: declaration.name, value: values[declaration.name, default: .null],
+        name: spelling?.names[0] ?? declaration.name, value: spelling?.spelled(value) ?? value,
         help: Selection.help(declaration) + (choices.isEmpty ? "" : " One of \(choices)."),
         section: declaration.section)
     }

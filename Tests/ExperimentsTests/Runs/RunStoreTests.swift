@@ -41,7 +41,7 @@ import Training
   }
 
   /// What the layout before had, and what one to come might have.
-  @Test(arguments: [("{\"depth\": 3}", "1"), ("{\"version\": 3}", "3")])
+  @Test(arguments: [("{\"depth\": 3}", "1"), ("{\"version\": 2}", "2")])
   func storeOfAnotherVersion_isRefused(content: String, version: String) throws {
     try Fixture.inDirectory { directory in
       let store = try RunStore(directory: directory)
@@ -144,6 +144,60 @@ import Training
       try store.save(Fixture.result, for: configuration)
       #expect(try store.result(for: configuration) == Fixture.result)
       #expect(try store.runs(of: Fixture.experiment).count == 1)
+    }
+  }
+
+  /// What an error advises: each file that is removed is made again, with its run where it has to be.
+  @Test func filesOfARun_areMadeAgain() throws {
+    try Fixture.inDirectory { directory in
+      let configuration = Fixture.configuration()
+      try RunStore(directory: directory).save(Fixture.result, for: configuration)
+      func file(_ name: String) -> URL {
+        RunStore(existing: directory).directory(for: configuration).appendingPathComponent(name)
+      }
+      let config = try Data(contentsOf: file("config.json"))
+      try FileManager.default.removeItem(at: file("config.json"))
+      let error = #expect(throws: RunStoreError.self) {
+        try RunStore(existing: directory).runs(of: Fixture.experiment)
+      }
+      #expect(error?.description.contains("no file; the sweep's command writes it again") == true)
+      #expect(try RunStore(directory: directory).result(for: configuration) == Fixture.result)
+      #expect(try Data(contentsOf: file("config.json")) == config)
+      for damage in [{ try FileManager.default.removeItem(at: $0) }, { try Data().write(to: $0) }] {
+        try damage(file("metrics.jsonl"))
+        let store = try RunStore(directory: directory)
+        #expect(store.hasLostRecords(configuration))
+        #expect(try store.result(for: configuration) == nil)
+        let error = #expect(throws: RunStoreError.self) { try store.runs(of: Fixture.experiment) }
+        #expect(error?.description.contains("the sweep's command makes the run again") == true)
+        try store.save(Fixture.result, for: configuration)
+        #expect(try store.runs(of: Fixture.experiment).count == 1)
+      }
+    }
+  }
+
+  /// Files in the making that were left hours ago; those of minutes ago may be another process's.
+  @Test func oldTemporaries_areRemoved() throws {
+    try Fixture.inDirectory { directory in
+      let store = try RunStore(directory: directory)
+      let configuration = Fixture.configuration()
+      try store.save(Fixture.result, for: configuration)
+      let places = [
+        directory, directory.appendingPathComponent("runs"), store.directory(for: configuration),
+      ]
+      for place in places {
+        for (name, age) in [(".tmp-old", 7200.0), (".tmp-new", 60)] {
+          let file = place.appendingPathComponent(name)
+          try Data().write(to: file)
+          try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: -age)], ofItemAtPath: file.path)
+        }
+      }
+      try store.open(Fixture.experiment)
+      for place in places {
+        let names = try FileManager.default.contentsOfDirectory(atPath: place.path)
+        #expect(names.filter { $0.hasPrefix(".tmp-") } == [".tmp-new"], "\(place.path)")
+      }
     }
   }
 

@@ -51,7 +51,10 @@ import Training
       ("input-multiplier", "inf", "a number above 0"),
       ("activation", "lrelu", "one of identity, relu, tanh, gelu"),
       ("hidden-pattern", "1:0", "integers ≥ 1 such as 1:4:1"),
-      ("weight-decay", "0.1:odd", "λ ≥ 0, or λ:KIND of coupled, decoupled, independent"),
+      (
+        "weight-decay", "0.1:odd",
+        "λ ≥ 0, or λ:KIND of coupled, decoupled, decoupled-scaled, independent"
+      ),
       ("rate-rule", "readout", "SELECTOR=RULE or SELECTOR=RULE:FAMILY"),
       ("lr-multiplier", "readout=-1", "SELECTOR=FACTOR, the factor 0 or above"),
       ("data", "", "a text that is not empty"),

@@ -83,6 +83,6 @@ import Testing
     let pipe = "\(folder.path)/pipe"
     #expect(mkfifo(pipe, 0o600) == 0)
     let pipeError = #expect(throws: DataError.self) { try WeightFile(path: pipe) }
-    #expect(pipeError?.description.contains("not a regular file") == true)
+    #expect(pipeError?.description.contains("expected a regular file") == true)
   }
 }
