@@ -2,7 +2,7 @@ import Testing
 
 @testable import Experiments
 
-@Suite struct CIFAR10FormatTests {
+@Suite struct CIFARFormatTests {
   /// A record whose image bytes all are `fill`.
   private func record(_ label: UInt8, fill: UInt8) -> [UInt8] {
     [label] + [UInt8](repeating: fill, count: 3072)
