@@ -3,8 +3,8 @@
 ///
 /// The first row is a header where one of its fields names the label column (label, class, target
 /// or y in any case, the first of these that is there; or what is asked for), or where no field but
-/// the label is a number. Without such a name the label is the last column, or the first where only that
-/// looks like classes. Labels are integers from 0, or text, whose distinct values in sorted order are
+/// the label is a number. Without such a name the label is the last column; the first where it alone is
+/// text, the last is constant, or, without a header, too many classes. Labels are integers from 0, or text, whose distinct values in sorted order are
 /// the classes. `CSVText` says which texts are read, `CSVLayout` which columns.
 enum CSVFormat: DataFormat {
   static let expected = "CSV (a file named .csv, .tsv or .csv.gz)"
@@ -62,7 +62,8 @@ enum CSVFormat: DataFormat {
     if reading.task == .regression {
       found = .values(targets, names: names)
     } else {
-      let classes = try classes(of: labels, firstRow: firstRow, path: path)
+      let classes = try classes(
+        of: labels, firstRow: firstRow, other: layout.candidate, path: path)
       found = .labels(classes.labels)
       read.classNames = classes.names
     }
@@ -72,7 +73,7 @@ enum CSVFormat: DataFormat {
         path: path, features: .floats(features), targets: found, inputs: layout.features.count,
         labelSource: "column \(layout.targets[0] + 1)"
           + (layout.header.map { " " + DataError.quoted($0[layout.targets[0]]) } ?? "")
-          + " as the label"),
+          + " as the label", otherLabels: layout.candidate),
       layout: read)
   }
 
@@ -95,26 +96,27 @@ enum CSVFormat: DataFormat {
 
   /// Class of each label. All numbers: each must be a whole number from 0. Else text, sorted.
   private static func classes(
-    of labels: [String], firstRow: Int, path: String
+    of labels: [String], firstRow: Int, other: String?, path: String
   ) throws -> (labels: [UInt32], names: [String]?) {
     if let blank = labels.firstIndex(of: "") {
       throw DataError.labelOutOfRange(
         path: path, row: firstRow + blank, expected: "a label", found: "a blank field")
     }
+    let hint =
+      "--label names another column" + (other.map { " such as \($0)" } ?? "")
+      + ", --task regression learns"
     let numbers = labels.map { Double($0) ?? CSVReader.decimalComma($0).map(Double.init) }
     if numbers.allSatisfy({ $0 != nil }) {
       let classes = try numbers.enumerated().map { row, number in
         guard let number, let value = Int(exactly: number) else {
           throw DataError.labelOutOfRange(
             path: path, row: firstRow + row,
-            expected: "a whole number from 0, or text (--label names another column, --task "
-              + "regression learns real numbers)", found: labels[row])
+            expected: "a whole number from 0, or text (\(hint) real numbers)", found: labels[row])
         }
         guard value < LabelledRows.maximumClasses else {
           throw DataError.labelOutOfRange(
             path: path, row: firstRow + row,
-            expected: "0…\(LabelledRows.maximumClasses - 1) (--label names another column, --task "
-              + "regression learns numbers)", found: labels[row])
+            expected: "0…\(LabelledRows.maximumClasses - 1) (\(hint) numbers)", found: labels[row])
         }
         return try LabelledRows.label(value, path: path, row: firstRow + row)
       }

@@ -7,6 +7,8 @@ struct CSVLayout {
   let header: [String]?
   /// Whether the header is the first row.
   let skipsFirstRow: Bool
+  /// The first column in words, where it looks like classes and is not taken for them.
+  let candidate: String?
   /// What was decided, in words.
   let notes: [String]
 
@@ -76,10 +78,11 @@ struct CSVLayout {
       targets = [known]
       notes.append("\(role): \(name(known))")
     } else {
-      let (column, why) = try scan.guess(reading.task, name: name, path: path)
+      let (column, why) = scan.guess(reading.task, hasHeader: header != nil)
       targets = [column]
       notes.append("\(role): \(name(column)), \(why); --label names another")
     }
+    candidate = !targets.contains(0) && index == nil && scan.firstFits ? name(0) : nil
     let others = Set(targets + (index.map { [$0] } ?? []))
     features = (0..<columns).filter { !others.contains($0) }
     guard !features.isEmpty else {
@@ -209,14 +212,13 @@ private struct ColumnScan {
     first.counts.count == rows && (!first.isNumeric || first.labels != nil)
   }
 
-  /// The column of what is learned, and why.
-  ///
-  /// - Throws: `DataError` where neither can be it.
-  func guess(
-    _ task: LearningTask, name: (Int) -> String, path: String
-  ) throws -> (column: Int, why: String) {
+  /// Whether the first column looks like classes.
+  var firstFits: Bool { first.looksLikeClasses(rows: rows) }
+
+  /// The column of what is learned, and why. It may be one that cannot be it, which is then refused:
+  /// real numbers at the end, or too many classes under a header, may be there to be learned.
+  func guess(_ task: LearningTask, hasHeader: Bool) -> (column: Int, why: String) {
     guard task == .classification else { return (lastIndex, "the last") }
-    let firstFits = first.looksLikeClasses(rows: rows)
     // Features are numbers: a first column of texts can be nothing else.
     if !first.isNumeric && last.isNumeric && firstFits { return (0, "the only one of texts") }
     guard let problem = last.problem(rows: rows) else {
@@ -225,7 +227,10 @@ private struct ColumnScan {
         firstFits && last.isNumeric ? "the last (column 1 may be it too)" : "the last"
       )
     }
-    if firstFits { return (0, "as the last \(problem)") }
+    let isConstant = last.counts.count == 1
+    if firstFits && (isConstant || !hasHeader && last.labels != nil) {
+      return (0, "as the last \(problem)")
+    }
     return (lastIndex, "the last")
   }
 }

@@ -15,13 +15,15 @@ struct LabelledRows {
   let inputs: Int
   /// Where the labels came from, for errors: "labels.npy", "column 3".
   let labelSource: String
+  /// What of the file may be the labels instead.
+  let otherLabels: String?
 
   init(
     path: String, features: DataSet.Features, targets: Targets, inputs: Int,
-    labelSource: String = "the labels"
+    labelSource: String = "the labels", otherLabels: String? = nil
   ) {
     (self.path, self.features, self.targets, self.inputs) = (path, features, targets, inputs)
-    self.labelSource = labelSource
+    (self.labelSource, self.otherLabels) = (labelSource, otherLabels)
   }
 
   var labels: [UInt32] { if case .labels(let labels) = targets { labels } else { [] } }

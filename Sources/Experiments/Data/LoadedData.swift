@@ -116,7 +116,7 @@ extension LoadedData {
     if LabelledRows.isImplausible(classes: classes, used: used, rows: labels.count) {
       throw DataError.implausibleClasses(
         path: train.path, labels: train.labelSource, classes: classes, used: used,
-        rows: labels.count)
+        rows: labels.count, other: train.otherLabels)
     }
     return classes
   }

@@ -123,15 +123,14 @@ import Testing
   }
 
   @Test func csv_labelInFrontIsFoundWhereTheLastColumnIsNone() throws {
-    for header in ["Wine,Alcohol,Proline\n", ""] {
-      let data = try loaded(header + wine.joined(separator: "\n"))
-      #expect(data.train.labels.prefix(4) == [1, 2, 3, 1] && data.train.inputs == 2)
-      #expect(data.train[0, 1] == 278)
-      let note = try #require(data.layout.notes.first)
-      #expect(note.hasPrefix("label: column 1" + (header.isEmpty ? "," : " \"Wine\",")), "\(note)")
-      #expect(note.contains("1672 classes of 180 rows"))
-      #expect(data.layout.notes.contains("1 of the 4 classes have no training row"))
-    }
+    let data = try loaded(wine.joined(separator: "\n"))
+    #expect(data.train.labels.prefix(4) == [1, 2, 3, 1] && data.train.inputs == 2)
+    #expect(data.train[0, 1] == 278)
+    #expect(
+      data.layout.notes == [
+        "label: column 1, as the last would be 1672 classes of 180 rows; --label names another",
+        "1 of the 4 classes have no training row",
+      ])
     // A border's pixels are 0; abalone's sex is the only text.
     let digits = (0..<40).map { "\($0 % 4),\($0 * 7 % 256),0" }.joined(separator: "\n")
     #expect(try loaded(digits).layout.targetColumns == [0])
@@ -181,16 +180,26 @@ import Testing
     let got = try error(proline)
     guard
       case .implausibleClasses(
-        _, "column 2 \"Proline\" as the label", classes: 1672, used: 180, rows: 180) = got
+        _, "column 2 \"Proline\" as the label", classes: 1672, used: 180, rows: 180, other: nil) =
+        got
     else {
       Issue.record("\(String(describing: got))")
       return
     }
     let text = try #require(got?.description)
     #expect(text.contains("--label") && text.contains("--task regression"))
+    // Under a header, numbers at the end may be there to be learned; a real number in any case.
+    let header = "Wine,Alcohol,Proline\n" + wine.joined(separator: "\n")
+    #expect(
+      try error(header)?.description.contains("--label (column 1 \"Wine\" looks like one)") == true)
+    let real = wine.map { $0 + ".5" }.joined(separator: "\n")
+    #expect(
+      try error(real)?.description.contains(
+        "(--label names another column such as column 1, --task regression learns real numbers)")
+        == true)
     // A year is 2021 numbers, of which 21 are there.
     let years = (0..<3000).map { "0.5,\(2000 + $0 % 21)" }.joined(separator: "\n")
-    guard case .implausibleClasses(_, _, classes: 2021, used: 21, rows: 3000) = try error(years)
+    guard case .implausibleClasses(_, _, classes: 2021, used: 21, rows: 3000, _) = try error(years)
     else {
       Issue.record("years are classes")
       return
