@@ -2,8 +2,10 @@
 // sum.
 //   cross-entropy  −log softmax(y)[label],              δ = (softmax(y) − onehot)/rows
 //   squared error  Σ (y − t)²/classes, t = onehot − 1/classes,  δ = 2(y − t)/(rows·classes)
+//   to targets     the same with t = targets[label], the label a row of targets [count, classes]
 //   history[slot, replica] = Σ_rows loss[replica, row]
-// logits, gradient [replica, rows, classes]; labels, losses, correct [replica, rows].
+// logits, gradient [replica, rows, classes]; labels, losses, correct [replica, rows]. targets is read
+// by squared_error_to_targets alone, whose `correct` means nothing.
 // A row whose label repeats over replicas has label stride 0.
 // A work-group takes `share` rows of one replica, `lanes` ≤ classes work-items a row. The sum is
 // recorded where `records` is set and one group has all rows; record.cl says what else that does.
@@ -54,9 +56,9 @@
 
 #define PARAMETERS                                                                            \
   __global const float *restrict logits, __global const uint *restrict labels,                \
-      __global float *gradient, __global float *losses, __global float *correct,              \
-      __global float *history, __global float *active, uint rows, uint classes,               \
-      uint label_stride, uint share, uint lanes, uint records, uint slot
+      __global const float *targets, __global float *gradient, __global float *losses,        \
+      __global float *correct, __global float *history, __global float *active, uint rows,    \
+      uint classes, uint label_stride, uint share, uint lanes, uint records, uint slot
 
 #define CROSS_ENTROPY                                                                         \
   float sum = 0.0f;                                                                           \
@@ -83,6 +85,21 @@ __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void cross_ent
 
 __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void squared_error(PARAMETERS) {
   FOR_EACH_ROW(SQUARED_ERROR)
+}
+
+#define SQUARED_ERROR_TO_TARGETS                                                              \
+  __global const float* t = targets + (size_t)label * classes;                                \
+  float sum = 0.0f;                                                                           \
+  for (uint c = lane; c < classes; c += lanes) {                                              \
+    float difference = y[c] - t[c];                                                           \
+    sum += difference * difference;                                                           \
+    if (inside) d[c] = 2.0f * difference / ((float)rows * classes);                           \
+  }                                                                                           \
+  loss = lanes_add(sum, lanes, shared) / classes;
+
+__kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void
+squared_error_to_targets(PARAMETERS) {
+  FOR_EACH_ROW(SQUARED_ERROR_TO_TARGETS)
 }
 
 #if GROUP_ITEMS == 1

@@ -19,6 +19,6 @@ for width in [64, 256] {
       "width \(width), epoch \(epoch): loss \(try trainer.trainEpoch(on: train).mean(replica: 0))")
   }
   if let validation {
-    print("validation accuracy \(try trainer.evaluate(on: validation)[0].accuracy)")
+    print("validation loss \(try trainer.evaluate(on: validation)[0].loss)")
   }
 }

@@ -1,12 +1,13 @@
 import OpenCL
 
-/// A classifier's loss over a batch, before any averaging of its rows.
+/// A loss over a batch, before any averaging of its rows.
 public struct BatchLoss {
   /// Gradient of the batch's mean loss, [replica, rows, classes].
   public let gradient: Tensor
   /// Loss of each row, [replica, 1, rows].
   public let losses: Tensor
-  /// 1 where the greatest logit is the label's, else 0; [replica, 1, rows].
+  /// Of classes: 1 where the greatest logit is the label's, else 0; [replica, 1, rows]. Nothing where
+  /// the loss is to targets.
   public let correct: Tensor
 }
 
@@ -27,7 +28,7 @@ public struct LossRecord {
   }
 }
 
-/// Losses of classifiers.
+/// Losses of classifiers, and of networks that give numbers.
 extension Compute {
   /// −log softmax(logits)[label] of each row, with the gradient of the batch's mean.
   ///
@@ -37,7 +38,7 @@ extension Compute {
   public func crossEntropy(
     _ logits: Tensor, labels: Buffer<UInt32>, record: LossRecord? = nil
   ) throws -> BatchLoss {
-    try loss("cross_entropy", logits, labels, record)
+    try loss("cross_entropy", logits, labels, nil, record)
   }
 
   /// Mean over classes of (logit − target)² of each row, target the one-hot label less 1/classes,
@@ -49,11 +50,30 @@ extension Compute {
   public func meanSquaredError(
     _ logits: Tensor, labels: Buffer<UInt32>, record: LossRecord? = nil
   ) throws -> BatchLoss {
-    try loss("squared_error", logits, labels, record)
+    try loss("squared_error", logits, labels, nil, record)
+  }
+
+  /// Mean over outputs of (output − target)² of each row, with the gradient of the batch's mean.
+  ///
+  ///     loss[r] = Σ_c (output[r, c] − targets[rowNumbers[r], c])²/columns
+  ///
+  /// - outputs: [replica, rows, columns]. targets: [count, columns]. rowNumbers: rows for each replica,
+  ///   each a row of `targets`.
+  /// - record: takes each replica's sum over its rows, where given.
+  /// - Throws: `OpenCLError`.
+  public func meanSquaredError(
+    _ outputs: Tensor, to targets: Buffer<Float>, rowNumbers: Buffer<UInt32>,
+    record: LossRecord? = nil
+  ) throws -> BatchLoss {
+    precondition(
+      targets.count.isMultiple(of: outputs.columns),
+      "\(targets.count) targets for outputs \(outputs.shape)")
+    return try loss("squared_error_to_targets", outputs, rowNumbers, targets, record)
   }
 
   private func loss(
-    _ name: String, _ logits: Tensor, _ labels: Buffer<UInt32>, _ record: LossRecord?
+    _ name: String, _ logits: Tensor, _ labels: Buffer<UInt32>, _ targets: Buffer<Float>?,
+    _ record: LossRecord?
   ) throws -> BatchLoss {
     let (replicas, rows) = (logits.replicas, logits.rows)
     precondition(
@@ -67,15 +87,18 @@ extension Compute {
     let plan = LossPlan(
       rows: rows, classes: logits.columns, groupItems: kernelVariant.groupItems)
     let recordsWithin = record != nil && plan.groups == 1
-    let isWide = kernelVariant == .item && logits.columns >= LossPlan.leastWide
+    let isWide =
+      targets == nil && kernelVariant == .item && logits.columns >= LossPlan.leastWide
     let kernel = try kernel(
       .loss, isWide ? name + "_wide" : name, Buffer<Float>.self, Buffer<UInt32>.self,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self,
+      Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self,
+      UInt32.self,
       UInt32.self, Varying<UInt32>.self)
     try kernel(
       queue, global: [plan.groups * kernelVariant.groupItems, replicas],
-      local: [kernelVariant.groupItems, 1], logits.buffer, labels, result.gradient.buffer,
+      local: [kernelVariant.groupItems, 1], logits.buffer, labels, targets ?? logits.buffer,
+      result.gradient.buffer,
       result.losses.buffer, result.correct.buffer,
       record?.history.buffer ?? result.losses.buffer,
       record?.active.buffer ?? result.losses.buffer, UInt32(rows), UInt32(logits.columns),

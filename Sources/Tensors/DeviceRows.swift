@@ -1,6 +1,6 @@
 import OpenCL
 
-/// Labelled rows resident on the device, gathered into batches with normalisation.
+/// Rows with their labels or targets resident on the device, gathered into batches with normalisation.
 ///
 ///     x = source·scale + shift
 public final class DeviceRows {
@@ -24,7 +24,10 @@ public final class DeviceRows {
   /// Values a row.
   public let inputs: Int
   let storage: Storage
+  /// Class of each row; where there are targets, its number.
   let labels: Buffer<UInt32>
+  /// What a network is to give for each row, [count, outputs]; nil: its label's class.
+  package let targets: Buffer<Float>?
   let scale: Buffer<Float>
   let shift: Buffer<Float>
 
@@ -32,8 +35,32 @@ public final class DeviceRows {
   ///
   /// - scale, shift: [inputs].
   /// - Throws: `OpenCLError.callFailed` where memory is short.
-  public init(
+  public convenience init(
     _ source: Source, labels: [UInt32], scale: [Float], shift: [Float], compute: Compute
+  ) throws {
+    try self.init(
+      source, labels: labels, targets: nil, scale: scale, shift: shift, compute: compute)
+  }
+
+  /// Uploads rows with the numbers that a network is to give for them, and their normalisation.
+  ///
+  /// - targets: [count, outputs]. scale, shift: [inputs].
+  /// - Throws: `OpenCLError.callFailed` where memory is short.
+  public convenience init(
+    _ source: Source, targets: [Float], outputs: Int, scale: [Float], shift: [Float],
+    compute: Compute
+  ) throws {
+    precondition(
+      outputs >= 1 && targets.count.isMultiple(of: outputs),
+      "\(targets.count) targets of \(outputs) outputs")
+    try self.init(
+      source, labels: (0..<UInt32(targets.count / outputs)).map { $0 }, targets: targets,
+      scale: scale, shift: shift, compute: compute)
+  }
+
+  private init(
+    _ source: Source, labels: [UInt32], targets: [Float]?, scale: [Float], shift: [Float],
+    compute: Compute
   ) throws {
     count = labels.count
     inputs = scale.count
@@ -51,6 +78,7 @@ public final class DeviceRows {
       case .floats(let values): .floats(try Buffer(queue: compute.queue, values))
       }
     self.labels = try Buffer(queue: compute.queue, labels)
+    self.targets = try targets.map { try Buffer(queue: compute.queue, $0) }
     self.scale = try Buffer(queue: compute.queue, scale)
     self.shift = try Buffer(queue: compute.queue, shift)
   }
@@ -83,7 +111,7 @@ public final class DeviceRows {
 
   /// The batch of rows `offset ..< offset + rows` of the order, normalised: [replica, rows, inputs].
   ///
-  /// - labels: takes the rows' labels, [replica, rows].
+  /// - labels: takes the rows' labels, [replica, rows]; their numbers where they have targets.
   /// - Throws: `OpenCLError`.
   public func gather(
     _ order: Order, offset: Int, rows: Int, labels batchLabels: Buffer<UInt32>, compute: Compute

@@ -2,6 +2,6 @@
 public enum LossFunction: String, Codable, Hashable, Sendable, CaseIterable {
   /// −log softmax(logits)[label].
   case crossEntropy = "cross-entropy"
-  /// Mean over outputs of (logit − target)², target the one-hot label less 1/outputs.
+  /// Mean over outputs of (output − target)²; of classes the target is the one-hot label less 1/outputs.
   case meanSquaredError = "mse"
 }

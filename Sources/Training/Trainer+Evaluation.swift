@@ -5,8 +5,8 @@ import Tensors
 public struct Evaluation: Sendable {
   /// Mean loss a row.
   public let loss: Double
-  /// Share of rows whose greatest logit is the label's, in [0, 1].
-  public let accuracy: Double
+  /// Share of rows whose greatest logit is the label's, in [0, 1]; nil where rows have targets.
+  public let accuracy: Double?
 }
 
 extension Trainer {
@@ -29,7 +29,7 @@ extension Trainer {
       let labels = try batchLabels(size)
       let input = try rows.gather(
         order, offset: offset, rows: size, labels: labels, compute: compute)
-      let batch = try loss(network(input).output, labels)
+      let batch = try loss(network(input).output, labels, rows.targets)
       try losses.record(batch.losses, slot: slot)
       try correct.record(batch.correct, slot: slot)
       try compute.queue.finish()
@@ -41,7 +41,8 @@ extension Trainer {
       func mean(_ sums: [[Float]]) -> Double {
         sums.reduce(0) { $0 + Double($1[replica]) } / Double(rows.count)
       }
-      return Evaluation(loss: mean(lossSums), accuracy: mean(correctSums))
+      return Evaluation(
+        loss: mean(lossSums), accuracy: rows.targets == nil ? mean(correctSums) : nil)
     }
   }
 }

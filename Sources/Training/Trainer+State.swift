@@ -24,24 +24,37 @@ extension Trainer {
     let active = try compute.read(optimizer.active)
     let diagnosed = try diagnostics?.states()
     for replica in seeds.indices {
-      func values(_ tensor: Tensor, _ name: String, _ parameter: Parameter) throws -> NamedValues {
-        let range = replica * tensor.stride..<(replica + 1) * tensor.stride
-        return NamedValues(
-          name: name, shape: parameter.storedShape,
-          values: try tensor.buffer.read(range, queue: compute.queue))
-      }
       try body(
         replica,
         TrainingState(
           step: step, epoch: epoch, epochStep: epochStep, isActive: active[replica] != 0,
           batchSizes: losses.batchSizes, lossSums: losses.sums.map { $0[replica] },
           gradientNorms: clips(replica) ? losses.gradientNorms.map { $0[replica] } : [],
-          parameters: network.parameters.map { try values($0.value, $0.name, $0) },
+          parameters: try parameters(of: replica),
           optimizer: network.parameters.flatMap { parameter in
             try isFrozen(parameter, in: replica)
-              ? [] : namedState(of: parameter).map { try values($0.tensor, $0.name, parameter) }
+              ? []
+              : namedState(of: parameter).map {
+                try values($0.tensor, $0.name, parameter, of: replica)
+              }
           }, diagnostics: diagnosed?[replica]))
     }
+  }
+
+  /// One replica's weights and biases, as files have them; waits for the device.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func parameters(of replica: Int) throws -> [NamedValues] {
+    try network.parameters.map { try values($0.value, $0.name, $0, of: replica) }
+  }
+
+  private func values(
+    _ tensor: Tensor, _ name: String, _ parameter: Parameter, of replica: Int
+  ) throws -> NamedValues {
+    let range = replica * tensor.stride..<(replica + 1) * tensor.stride
+    return NamedValues(
+      name: name, shape: parameter.storedShape,
+      values: try tensor.buffer.read(range, queue: compute.queue))
   }
 
   /// Goes on from `states`, one for each replica, all after the same steps.

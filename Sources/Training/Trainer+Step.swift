@@ -12,17 +12,19 @@ extension Trainer {
     _ input: Tensor, labels: Buffer<UInt32>, recordingTo history: SumHistory, slot: Int
   ) throws {
     try step(parts: [input.rows], recordingTo: history, slot: Varying(UInt32(slot))) { _ in
-      (input, labels)
+      (input, labels, nil)
     }
   }
 
   /// One step on a batch that is computed in parts, of these rows.
   ///
   /// - slot: of the first part's loss; the others' follow.
-  /// - part: the input and the labels of some of the batch's rows.
+  /// - part: the input and the labels of some of the batch's rows, with all targets where there are any.
   func step(
     parts: [Int], recordingTo history: SumHistory, slot: Varying<UInt32>,
-    part: (Range<Int>) throws -> (input: Tensor, labels: Buffer<UInt32>)
+    part: (Range<Int>) throws -> (
+      input: Tensor, labels: Buffer<UInt32>, targets: Buffer<Float>?
+    )
   ) throws {
     let diagnostics = diagnostics.flatMap { $0.isDue(step: step) ? $0 : nil }
     try diagnostics?.measure(step: step)
@@ -30,11 +32,11 @@ extension Trainer {
     let collected = parts.count == 1 && clipping == nil ? nil : CollectedGradients(compute: compute)
     var first = 0
     for (index, rows) in parts.enumerated() {
-      let (input, labels) = try part(first..<first + rows)
+      let (input, labels, targets) = try part(first..<first + rows)
       first += rows
       let pass = try network(input)
       let batch = try loss(
-        pass.output, labels,
+        pass.output, labels, targets,
         record: LossRecord(
           history, slot: index == 0 ? slot : Varying(slot.value + UInt32(index)),
           active: optimizer.active))
@@ -77,7 +79,7 @@ extension Trainer {
           ? recordedSteps.offset : Varying(recordedSteps.offset.value + UInt32(part.lowerBound))
         let input = try rows.gather(
           order, offset: first, rows: part.count, labels: labels, compute: compute)
-        return (input, labels)
+        return (input, labels, rows.targets)
       }
     }
     // Places of parts behind the first are not among what may vary.

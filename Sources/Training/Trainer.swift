@@ -289,7 +289,7 @@ public final class Trainer {
       order, offset: 0, rows: count, labels: labels, compute: compute)
     let pass = try network(input)
     var result: Tensor?
-    try pass.backward(loss(pass.output, labels).gradient) { candidate, gradient in
+    try pass.backward(loss(pass.output, labels, rows.targets).gradient) { candidate, gradient in
       if candidate === parameter { result = try gradient.materialized(compute) }
     }
     guard let result else { preconditionFailure("\(parameter.name) is not of this network") }
@@ -303,12 +303,21 @@ public final class Trainer {
     try compute.read(parameter.value)
   }
 
+  /// - targets: of all the rows, where the network is to give numbers; labels are then row numbers.
   func loss(
-    _ logits: Tensor, _ labels: Buffer<UInt32>, record: LossRecord? = nil
+    _ logits: Tensor, _ labels: Buffer<UInt32>, _ targets: Buffer<Float>?,
+    record: LossRecord? = nil
   ) throws -> BatchLoss {
+    if let targets {
+      precondition(
+        configuration.loss == .meanSquaredError, "targets under \(configuration.loss.rawValue)")
+      return try compute.meanSquaredError(
+        logits, to: targets, rowNumbers: labels, record: record)
+    }
     switch configuration.loss {
-    case .crossEntropy: try compute.crossEntropy(logits, labels: labels, record: record)
-    case .meanSquaredError: try compute.meanSquaredError(logits, labels: labels, record: record)
+    case .crossEntropy: return try compute.crossEntropy(logits, labels: labels, record: record)
+    case .meanSquaredError:
+      return try compute.meanSquaredError(logits, labels: labels, record: record)
     }
   }
 

@@ -96,6 +96,9 @@ struct TrainingRequest {
     configuration = given.settings(over: defaults)
     execution = given.settings(over: ExecutionSettings())
     computing = given.settings(over: ComputeSettings())
+    if configuration.task == .regression && given.values["loss"] == nil {
+      configuration.loss = .meanSquaredError
+    }
     let files = execution.parametrizationFiles.map(\.path)
     configuration.parametrizations = try ParametrizationFile.read(
       files, after: configuration.parametrizations)
@@ -126,6 +129,16 @@ struct TrainingRequest {
     parametrizations: [String], optimizers: [OptimizerKind], widths: [Int],
     overrides: [[String: JSONValue]] = [[:]], _ given: inout GivenSettings
   ) throws {
+    if configuration.data == nil {
+      let names = [
+        configuration.task == .regression ? "task" : nil,
+        configuration.label.isEmpty ? nil : "label",
+      ].compactMap { $0 }
+      given.note(
+        names.map {
+          SettingProblem($0, "is for --data; the built-in glyphs are classes", involved: ["data"])
+        })
+    }
     var known: Set<SettingProblem> = []
     for overrides in overrides {
       guard let own = try? configuration.replacing(overrides) else { continue }
@@ -150,7 +163,10 @@ struct TrainingRequest {
   func prepare() throws -> (compute: Compute, data: TrainingData) {
     let compute = try computing.compute()
     let device = compute.queue.device
-    let source = try configuration.data.map(DataSet.load) ?? LoadedData(train: .glyphs())
+    let reading = DataReading(task: configuration.task, label: configuration.label)
+    let source =
+      try configuration.data.map { try DataSet.load(path: $0, reading) }
+      ?? LoadedData(train: .glyphs())
     let prepared = try TrainingData(
       source, validationFraction: configuration.validationFraction,
       normalization: configuration.normalization.normalization)
@@ -162,7 +178,8 @@ struct TrainingRequest {
     Terminal.note(
       "data: \(prepared.description.name), \(prepared.description.trainCount) training and "
         + "\(prepared.description.validationCount) validation rows of "
-        + "\(prepared.description.inputs) inputs, \(prepared.description.classes) classes")
+        + "\(prepared.description.inputs) inputs, \(prepared.description.outputsInWords)")
+    for note in prepared.notes { Terminal.note("data: \(note)") }
     return (compute, prepared)
   }
 
@@ -242,6 +259,7 @@ struct TrainingRequest {
       experiment: experiment, grid: grid, data: data, directory: directory, compute: compute,
       memory: memoryPlan(compute), diagnosis: execution.diagnose, keeping: keeping,
       checkpointEvery: keeping == nil ? execution.checkpointEvery : nil,
+      keepsBest: execution.keepBest ? objective ?? .trainLoss : nil,
       events: execution.tensorboard
         ? EventFolder(directory: directory.appendingPathComponent("tensorboard")) { Date() } : nil)
   }

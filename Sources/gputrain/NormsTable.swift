@@ -62,7 +62,7 @@ struct NormsTable {
   var problems: [String] {
     matrices.compactMap { matrix in
       matrix.problem.map {
-        "\(matrix.isReadable ? "not finite" : "unreadable"): \(name(matrix)): \(printable($0))"
+        "\(matrix.isReadable ? "not finite" : "unreadable"): \(name(matrix)): \($0.printable())"
       }
     }
   }

@@ -311,6 +311,12 @@ struct ExecutionSettings: SettingGroup {
   var checkpointEvery: Int? = nil
 
   @Setting(
+    "keep-best",
+    "Keep the weights of the best run of each parametrization, optimizer and width, as safetensors in "
+      + "OUT/best.")
+  var keepBest = false
+
+  @Setting(
     "keep", "How many checkpoints of a run are kept, the newest.", value: "count",
     in: .range(1...Limits.size))
   var keep = RunKeeping.defaultKeep

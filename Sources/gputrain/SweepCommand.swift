@@ -183,6 +183,12 @@ struct SweepCommand: PrintingCommand {
     }
     // After the table: whatever keeps the page from being written has not kept the answer.
     try ReportLeaving.leave(in: sweep.store.directory)
+    let lacking = try sweep.missingBestWeights()
+    if !lacking.isEmpty && !outcome.interrupted {
+      Terminal.note(
+        "trained before without --keep-best, so no weights of the best run of "
+          + lacking.joined(separator: ", ") + "; another --out keeps them")
+    }
     if training.execution.diagnose != nil && outcome.progress.reused > 0 {
       Terminal.note(
         "\(outcome.progress.reused) runs were there before and are not measured now; another --out "

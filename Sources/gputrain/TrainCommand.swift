@@ -46,6 +46,7 @@ struct TrainCommand: PrintingCommand {
   enum Cell: SettingSelection { typealias Group = CellSettings }
   enum Execution: SettingSelection {
     typealias Group = ExecutionSettings
+    static let omitted: Set = ["keep-best"]
     static let helps = [
       "checkpoint-every":
         "Write a checkpoint each so many steps and at the end, into the run's checkpoints/. Ctrl-C "
@@ -163,9 +164,8 @@ struct TrainCommand: PrintingCommand {
     switch result.outcome {
     case .completed:
       let validation = result.validationLoss.map {
-        String(
-          format: "validation loss %.4f, accuracy %.2f %%, ", $0,
-          100 * (result.validationAccuracy ?? .nan))
+        String(format: "validation loss %.4f, ", $0)
+          + (result.validationAccuracy.map { String(format: "accuracy %.2f %%, ", 100 * $0) } ?? "")
       }
       let whole = result.wholeTrainLoss.map { String(format: "whole training loss %.4f, ", $0) }
       Terminal.print((validation ?? "") + (whole ?? "") + String(format: "%.1f s", result.seconds))

@@ -41,6 +41,11 @@ import Testing
     (["--memory", "10K"], ["not enough memory", "--memory"]),
     (["--memory", "lots"], ["--memory"]),
     (["--data", "/no/such/file.csv"], ["/no/such/file.csv"]),
+    (["--task", "regression"], ["--task", "--data"]), (["--label", "y"], ["--label", "--data"]),
+    (
+      ["--data", "a.csv", "--task", "regression", "--loss", "cross-entropy"],
+      ["--loss", "mse for task regression"]
+    ),
     (["--weight-decay", "0.1", "--optimizer", "adam,adamw"], ["--weight-decay", "decoupled"]),
     (["--schedule", "sometimes"], ["--schedule", "sometimes"]),
     (["--input-multiplier", "0"], ["--input-multiplier", "0"]),

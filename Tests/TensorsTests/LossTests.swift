@@ -56,6 +56,41 @@ import Testing
     }
   }
 
+  /// Rows of targets by number, the same of both replicas or others.
+  @Test(arguments: [(1, 1), (3, 2), (70, 31), (5, 300)], KernelVariant.allCases)
+  func lossToTargets_matchesDouble(shape: (rows: Int, columns: Int), variant: KernelVariant) throws
+  {
+    let compute = try Compute(
+      device: .find(.best), multiplier: .automatic, vectorWidth: 4, kernelVariant: variant)
+    let (rows, columns) = shape
+    var random = Philox(seed: 4, stream: 0)
+    let values = (0..<2 * rows * columns).map { _ in random.uniform(-3, 3) }
+    let targets = (0..<(rows + 2) * columns).map { _ in random.uniform(-3, 3) }
+    let outputs = try compute.tensor(values, replicas: 2, rows: rows, columns: columns)
+    for isShared in [true, false] {
+      let numbers = (0..<(isShared ? 1 : 2) * rows).map { UInt32(($0 * 7 + 1) % (rows + 2)) }
+      let batch = try compute.meanSquaredError(
+        outputs, to: Buffer(queue: compute.queue, targets),
+        rowNumbers: Buffer(queue: compute.queue, numbers))
+      let (losses, gradient) = (
+        try compute.read(batch.losses), try compute.read(batch.gradient)
+      )
+      for index in 0..<2 * rows {
+        let target = Int(numbers[isShared ? index % rows : index]) * columns
+        var sum = 0.0
+        for column in 0..<columns {
+          let difference =
+            Double(values[index * columns + column]) - Double(targets[target + column])
+          sum += difference * difference
+          let slope = 2 * difference / Double(rows * columns)
+          #expect(abs(Double(gradient[index * columns + column]) - slope) <= 1e-6)
+        }
+        let expected = sum / Double(columns)
+        #expect(abs(Double(losses[index]) - expected) <= 1e-5 * (1 + expected))
+      }
+    }
+  }
+
   /// Every way of sharing out rows and classes: one group that records the sum itself, groups of
   /// several rows and of one, work-items a row from one to all.
   @Test(

@@ -55,7 +55,7 @@ import Testing
     let (trainer, losses) = try train(configuration(), [replica(1, 0.05, "sp")], epochs: 10)
     #expect(losses[0][0] > 0.8)
     let result = try trainer.evaluate(on: rows)[0]
-    #expect(result.accuracy > 0.9 && result.loss < 0.4)
+    #expect(result.accuracy! > 0.9 && result.loss < 0.4)
   }
 
   /// ‖W‖_* = σ(√fanIn + √fanOut), to the accuracy of the norm, whatever was drawn.

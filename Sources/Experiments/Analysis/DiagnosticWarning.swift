@@ -137,13 +137,13 @@ struct DiagnosticWarnings {
     guard !experiment.settings.absolute else { return [] }
     let base = experiment.settings.baseWidth
     let widths = experiment.settings.hiddenWidths(width: base)
-    let share = (Double(experiment.facts.data.classes) / Double(widths.last ?? base)).squareRoot()
+    let share = (Double(experiment.facts.data.outputs) / Double(widths.last ?? base)).squareRoot()
     guard share > 0.5 else { return [] }
     return [
       DiagnosticWarning(
         story: .smallBaseWidth,
         text:
-          "base width \(base) is small for \(experiment.facts.data.classes) outputs: the readout's "
+          "base width \(base) is small for \(experiment.facts.data.outputs) outputs: the readout's "
           + "norm there is \(ReportText.number(100 * share, digits: 0)) % above its limit, so "
           + "rates tuned at it need not carry over")
     ]

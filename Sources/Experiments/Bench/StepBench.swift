@@ -80,7 +80,7 @@ public struct StepBench: Sendable {
         configuration,
         Facts(
           data: DataDescription(
-            name: "noise", fingerprint: "", inputs: inputs, classes: Self.outputs,
+            name: "noise", fingerprint: "", inputs: inputs, outputs: .classes(Self.outputs),
             trainCount: batchSize * Self.batches, validationCount: 0, normalization: "none"),
           gemm: gemm)),
       cells: (0..<replicas).map {

@@ -104,6 +104,11 @@ extension Configuration {
 
   private func trainingProblems(_ optimizers: [OptimizerKind]) -> [SettingProblem] {
     var problems: [SettingProblem] = []
+    if task == .regression && loss != .meanSquaredError {
+      problems.append(
+        SettingProblem(
+          "loss", "expected mse for task regression, got \(loss.rawValue)", involved: ["task"]))
+    }
     func add(_ text: String) {
       problems.append(SettingProblem("weight-decay", text, involved: ["optimizer"]))
     }

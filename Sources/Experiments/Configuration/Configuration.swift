@@ -16,9 +16,24 @@ public struct Configuration: SettingGroup {
   /// Where the data lies; nil: the built-in glyphs. No part of a store's record, as every machine
   /// may have it elsewhere: `Facts.data` says which data it is.
   @Setting(
-    "data", "CIFAR-10 binary, IDX (.gz too), NPY pair or CSV; built-in glyphs where left out.",
+    "data", "CIFAR binary, IDX (.gz too), NPY pair, NPZ or CSV; built-in glyphs where left out.",
     value: "path", offers: .file([]))
   public var data: String? = nil
+
+  /// Columns of a table that hold what is learned; none: found by the header's names, else by place. No
+  /// part of a store's record, as little as the data's place.
+  @Setting(
+    "label",
+    "Column of a CSV that holds the class, or with commas the numbers to learn: names in its header, or "
+      + "numbers from 1. (default: label, class, target or y, else the last)", value: "column")
+  public var label: [String] = []
+
+  /// What is learned of the data.
+  @Setting(
+    "task",
+    "What is learned: classes, or with regression numbers, normalised to mean 0 and standard deviation 1, "
+      + "under --loss mse.", value: "name")
+  public var task = LearningTask.classification
 
   /// How stored values become inputs.
   @Setting(
@@ -153,7 +168,9 @@ public struct Configuration: SettingGroup {
 
   /// What training minimises.
   @Setting(
-    "loss", "What is minimised; mse is to the one-hot label less 1/classes.", value: "name")
+    "loss",
+    "What is minimised; mse is to the one-hot label less 1/classes, or to the numbers of --task "
+      + "regression.", value: "name")
   public var loss = LossFunction.crossEntropy
 
   /// Passes over the training examples; nil: the length is in steps.

@@ -9,8 +9,10 @@ public struct DataDescription: Codable, Hashable, Sendable {
   public var fingerprint: String
   /// Numbers per example (≥ 1).
   public var inputs: Int
-  /// Number of classes, which is the number of the network's outputs (≥ 1).
-  public var classes: Int
+  /// Number of classes, each an output of the network (≥ 1); nil where numbers are learned.
+  public var classes: Int?
+  /// Names of the numbers that are learned, each an output; nil where classes are.
+  public var targets: [String]?
   /// Training examples.
   public var trainCount: Int
   /// Validation examples; 0 where there is no validation set.
@@ -18,19 +20,46 @@ public struct DataDescription: Codable, Hashable, Sendable {
   /// How raw values became inputs, in words.
   public var normalization: String
 
+  /// What a network's outputs are.
+  public enum Outputs: Hashable, Sendable {
+    /// One for each of so many classes.
+    case classes(Int)
+    /// One for each number that is learned.
+    case targets([String])
+
+    init(_ data: DataSet) {
+      switch data.targets {
+      case .classes(_, let classes): self = .classes(classes)
+      case .values(_, let names): self = .targets(names)
+      }
+    }
+  }
+
   /// Describes a data set by all that a run's numbers depend on.
   public init(
-    name: String, fingerprint: String, inputs: Int, classes: Int, trainCount: Int,
+    name: String, fingerprint: String, inputs: Int, outputs: Outputs, trainCount: Int,
     validationCount: Int, normalization: String
   ) {
-    precondition(inputs >= 1 && classes >= 1, "data needs ≥ 1 input and class")
     self.name = name
     self.fingerprint = fingerprint
     self.inputs = inputs
-    self.classes = classes
+    switch outputs {
+    case .classes(let count): classes = count
+    case .targets(let names): targets = names
+    }
     self.trainCount = trainCount
     self.validationCount = validationCount
     self.normalization = normalization
+    precondition(inputs >= 1 && self.outputs >= 1, "data needs ≥ 1 input and output")
+  }
+
+  /// Outputs of the network.
+  public var outputs: Int { max(1, classes ?? targets?.count ?? 1) }
+
+  /// "10 classes", "target price", "3 targets".
+  public var outputsInWords: String {
+    guard let targets else { return "\(outputs) classes" }
+    return targets.count == 1 ? "target \(targets[0])" : "\(targets.count) targets"
   }
 }
 
@@ -75,7 +104,7 @@ public struct Facts: Codable, Hashable, Sendable {
 ///
 /// A store holds runs of one such value.
 public struct Experiment: Codable, Hashable, Sendable {
-  /// What users set; without the place of the data, which says nothing of it.
+  /// What users set; without the place of the data and the label's column, of which the facts say all.
   public var settings: Configuration
   /// What was found.
   public var facts: Facts
@@ -83,7 +112,7 @@ public struct Experiment: Codable, Hashable, Sendable {
   /// An experiment of these settings and facts.
   public init(_ settings: Configuration, _ facts: Facts) {
     (self.settings, self.facts) = (settings, facts)
-    self.settings.data = nil
+    (self.settings.data, self.settings.label) = (nil, [])
   }
 
   /// The experiment of runs that have other values of some settings, as `RunCell.overrides` says.
@@ -104,7 +133,7 @@ public struct Experiment: Codable, Hashable, Sendable {
 
   /// The network called `width`.
   public func network(width: Int) -> any Architecture {
-    settings.network(width: width, inputs: facts.data.inputs, outputs: facts.data.classes)
+    settings.network(width: width, inputs: facts.data.inputs, outputs: facts.data.outputs)
   }
 
   /// Steps of one pass over the training rows; the last may be short.

@@ -1,81 +1,86 @@
-/// CSV, plain or gzip: one row per line, numbers as features and one label column.
+/// CSV, plain or gzip: one row per line, numbers as features and one label column, or columns of
+/// numbers to learn.
 ///
 /// The first row is a header where one of its fields names the label column (label, class, target
-/// or y in any case, the first of these that is there), or where no field but the last is a number.
-/// Without such a name the label is the last column. Labels are integers
-/// from 0, or text, whose distinct values in sorted order are the classes.
+/// or y in any case, the first of these that is there; or what is asked for), or where no field but
+/// the label is a number. Without such a name the label is the last column; the first where it alone is
+/// text, the last is constant, or, without a header, too many classes. Labels are integers from 0, or text, whose distinct values in sorted order are
+/// the classes. `CSVText` says which texts are read, `CSVLayout` which columns.
 enum CSVFormat: DataFormat {
-  static let expected = "CSV (a file named .csv or .csv.gz)"
-
-  private static let labelNames = ["label", "class", "target", "y"]
+  static let expected = "CSV (a file named .csv, .tsv or .csv.gz)"
 
   static func recognizes(_ location: DataLocation) -> Bool {
     guard location.entries == nil else { return false }
     let name = location.name.lowercased()
-    return name.hasSuffix(".csv") || name.hasSuffix(".csv.gz")
+    return [".csv", ".tsv", ".csv.gz", ".tsv.gz"].contains(where: name.hasSuffix)
   }
 
-  static func load(_ location: DataLocation) throws -> LoadedData {
+  static func load(_ location: DataLocation, _ reading: DataReading) throws -> LoadedData {
     let path = location.path
-    let bytes = try DataFile.readInflating(path, expected: "rows of numbers and a label")
-    var reader = CSVReader(bytes, path: path)
+    let text = try CSVText(
+      DataFile.readInflating(path, expected: "rows of numbers and a label"), path: path)
+    var reader = CSVReader(text, path: path)
     guard try reader.advance() else {
       throw DataError.empty(path: path, expected: "rows of numbers and a label")
     }
     let columns = reader.count
     guard columns >= 2 else {
       throw DataError.malformed(
-        path: path, expected: "at least one feature column and a label column",
+        path: path,
+        expected: "at least one feature column and a label column, separated by commas, semicolons "
+          + "or tabs",
         found: "\(columns) column")
     }
-    let (labelColumn, isHeader) = try layout(first: reader)
-    guard try !isHeader || reader.advance() else {
+    let layout = try CSVLayout(text, first: reader, path: path, reading: reading)
+    guard try !layout.skipsFirstRow || reader.advance() else {
       throw DataError.empty(path: path, expected: "rows after the header")
     }
     let firstRow = reader.row
     var features: [Float] = []
     var labels: [String] = []
+    var targets: [Float] = []
     repeat {
-      try appendFeatures(
-        of: reader, to: &features, columns: columns, labelColumn: labelColumn, path: path)
-      labels.append(reader.field(labelColumn))
+      guard reader.count == columns else {
+        throw DataError.malformed(
+          path: path, expected: "row \(reader.row): \(columns) fields as in the first row",
+          found: "\(reader.count)")
+      }
+      try append(layout.features, of: &reader, to: &features, path: path)
+      if reading.task == .regression {
+        try append(layout.targets, of: &reader, to: &targets, path: path)
+      } else {
+        labels.append(reader.field(layout.targets[0]))
+      }
     } while try reader.advance()
-    let rows = LabelledRows(
-      path: path, features: .floats(features),
-      labels: try classes(of: labels, firstRow: firstRow, path: path), inputs: columns - 1)
-    return try LoadedData(name: location.name, train: rows)
-  }
-
-  /// Which column is the label, and whether the first row is a header.
-  private static func layout(first: CSVReader) throws -> (
-    labelColumn: Int, isHeader: Bool
-  ) {
-    let last = first.count - 1
-    let fields = (0...last).map { first.field($0) }
-    let filled = fields.dropLast().filter { !$0.isEmpty }
-    let isText = !filled.isEmpty && filled.allSatisfy { Float($0) == nil }
-    let names = fields.map { $0.lowercased() }
-    let named = labelNames.lazy.compactMap { names.firstIndex(of: $0) }.first
-    guard let named else { return (last, isText) }
-    guard named == last, !isText else { return (named, true) }
-    // Numbers and then "y": a header of numbers, or a row of class "y". It is a class if it
-    // comes again.
-    var reader = first
-    while try reader.advance() {
-      if reader.count == first.count, reader.field(last) == fields[last] { return (last, false) }
+    try reader.checkDecimals()
+    let decimals = reader.decimals.comma == nil ? [] : ["numbers have decimal commas"]
+    var read = DataLayout(
+      featureColumns: layout.features, targetColumns: layout.targets,
+      notes: layout.notes + text.notes + decimals)
+    let names = layout.targets.map { layout.header?[$0] ?? "column \($0 + 1)" }
+    let found: LabelledRows.Targets
+    if reading.task == .regression {
+      found = .values(targets, names: names)
+    } else {
+      let classes = try classes(
+        of: labels, firstRow: firstRow, other: layout.candidate, path: path)
+      found = .labels(classes.labels)
+      read.classNames = classes.names
     }
-    return (last, true)
+    return try LoadedData(
+      name: location.name,
+      train: LabelledRows(
+        path: path, features: .floats(features), targets: found, inputs: layout.features.count,
+        labelSource: "column \(layout.targets[0] + 1)"
+          + (layout.header.map { " " + DataError.quoted($0[layout.targets[0]]) } ?? "")
+          + " as the label", otherLabels: layout.candidate),
+      layout: read)
   }
 
-  private static func appendFeatures(
-    of reader: CSVReader, to features: inout [Float], columns: Int, labelColumn: Int, path: String
+  private static func append(
+    _ columns: [Int], of reader: inout CSVReader, to values: inout [Float], path: String
   ) throws {
-    guard reader.count == columns else {
-      throw DataError.malformed(
-        path: path, expected: "row \(reader.row): \(columns) fields as in the first row",
-        found: "\(reader.count)")
-    }
-    for column in 0..<columns where column != labelColumn {
+    for column in columns {
       guard let value = reader.number(column) else {
         throw DataError.notANumber(
           path: path, row: reader.row, column: column + 1, found: reader.field(column))
@@ -85,31 +90,43 @@ enum CSVFormat: DataFormat {
           path: path, row: reader.row, column: column + 1,
           found: DataError.quoted(reader.field(column)))
       }
-      features.append(value)
+      values.append(value)
     }
   }
 
   /// Class of each label. All numbers: each must be a whole number from 0. Else text, sorted.
-  private static func classes(of labels: [String], firstRow: Int, path: String) throws -> [UInt32] {
+  private static func classes(
+    of labels: [String], firstRow: Int, other: String?, path: String
+  ) throws -> (labels: [UInt32], names: [String]?) {
     if let blank = labels.firstIndex(of: "") {
       throw DataError.labelOutOfRange(
         path: path, row: firstRow + blank, expected: "a label", found: "a blank field")
     }
-    let numbers = labels.map { Double($0) }
+    let hint =
+      "--label names another column" + (other.map { " such as \($0)" } ?? "")
+      + ", --task regression learns"
+    let numbers = labels.map { Double($0) ?? CSVReader.decimalComma($0).map(Double.init) }
     if numbers.allSatisfy({ $0 != nil }) {
-      return try numbers.enumerated().map { row, number in
+      let classes = try numbers.enumerated().map { row, number in
         guard let number, let value = Int(exactly: number) else {
           throw DataError.labelOutOfRange(
-            path: path, row: firstRow + row, expected: "a whole number from 0, or text",
-            found: labels[row])
+            path: path, row: firstRow + row,
+            expected: "a whole number from 0, or text (\(hint) real numbers)", found: labels[row])
+        }
+        guard value < LabelledRows.maximumClasses else {
+          throw DataError.labelOutOfRange(
+            path: path, row: firstRow + row,
+            expected: "0…\(LabelledRows.maximumClasses - 1) (\(hint) numbers)", found: labels[row])
         }
         return try LabelledRows.label(value, path: path, row: firstRow + row)
       }
+      return (classes, nil)
     }
     let distinct = Set(labels).sorted()
     let index = Dictionary(uniqueKeysWithValues: zip(distinct, 0...))
-    return try labels.enumerated().map { row, label in
+    let classes = try labels.enumerated().map { row, label in
       try LabelledRows.label(index[label] ?? -1, path: path, row: firstRow + row)
     }
+    return (classes, distinct)
   }
 }

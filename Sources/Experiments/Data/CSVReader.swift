@@ -1,21 +1,28 @@
-/// Records of a CSV file, one at a time: comma-separated, quoted fields may hold commas, quotes
-/// (doubled) and line ends. Blank lines are skipped, as is a byte order mark at the start.
+/// Records of a CSV text, one at a time: separated by commas or another byte, quoted fields may hold
+/// separators, quotes (doubled) and line ends. Blank lines, of spaces too, and lines that begin with
+/// # are skipped.
 /// Source: RFC 4180; line ends may be CR LF, LF or CR.
 struct CSVReader {
   private let bytes: [UInt8]
   private let path: String
-  private var position: Int
+  private let separator: UInt8
+  private(set) var position: Int
   /// Records read so far, so the number of the current one, from 1.
   private(set) var row = 0
   /// The current record's fields without their quotes, one after another.
   private var text: [UInt8] = []
   /// Where each field ends in `text`.
   private var ends: [Int] = []
+  /// The first rows in which a number had a decimal point, and a decimal comma.
+  private(set) var decimals: (point: Int?, comma: Int?) = (nil, nil)
 
-  init(_ bytes: [UInt8], path: String) {
-    self.bytes = bytes
-    self.path = path
-    position = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+  init(_ bytes: [UInt8], path: String, from start: Int = 0, separator: UInt8 = 0x2C) {
+    (self.bytes, self.path, self.separator) = (bytes, path, separator)
+    position = start
+  }
+
+  init(_ text: CSVText, path: String) {
+    self.init(text.bytes, path: path, from: text.start, separator: text.separator)
   }
 
   /// Number of fields of the current record.
@@ -26,17 +33,37 @@ struct CSVReader {
   mutating func advance() throws -> Bool {
     text.removeAll(keepingCapacity: true)
     ends.removeAll(keepingCapacity: true)
-    while position < bytes.count, isLineEnd(bytes[position]) { position += 1 }
+    skipComments()
     guard position < bytes.count else { return false }
     row += 1
     while true {
       try field()
       ends.append(text.count)
       guard position < bytes.count else { return true }
-      let separator = bytes[position]
+      let byte = bytes[position]
       position += 1
-      if separator != comma { return true }
+      if byte != separator { return true }
     }
+  }
+
+  /// Moves past blank lines and comments to the next record; where the last comment's text is.
+  @discardableResult
+  mutating func skipComments() -> Range<Int>? {
+    var comment: Range<Int>?
+    while position < bytes.count {
+      var start = position
+      while start < bytes.count, isSpace(bytes[start]) { start += 1 }
+      if start < bytes.count, bytes[start] == 0x23 {
+        let end = bytes[start...].firstIndex(where: isLineEnd) ?? bytes.count
+        comment = start + 1..<end
+        position = end
+      } else if start == bytes.count || isLineEnd(bytes[start]) {
+        position = min(start + 1, bytes.count)
+      } else {
+        break
+      }
+    }
+    return comment
   }
 
   /// A field of the current record, spaces around it dropped.
@@ -44,8 +71,9 @@ struct CSVReader {
     String(decoding: text[range(column)], as: UTF8.self)
   }
 
-  /// A field as a number; nil where it is none. NaN and infinities are numbers here.
-  func number(_ column: Int) -> Float? {
+  /// A field as a number; nil where it is none. NaN and infinities are numbers here. Where fields are
+  /// not separated by commas, a comma may stand for the decimal point.
+  mutating func number(_ column: Int) -> Float? {
     let range = range(column)
     // Plain integers of few digits, so most image files, need no String.
     if !range.isEmpty, range.count <= 7 {
@@ -57,7 +85,31 @@ struct CSVReader {
       }
       if index == range.upperBound { return Float(value) }
     }
-    return Float(field(column))
+    let field = field(column)
+    if let value = Float(field) {
+      if decimals.point == nil, field.utf8.contains(0x2E) { decimals.point = row }
+      return value
+    }
+    guard let value = Self.decimalComma(field) else { return nil }
+    decimals.comma = decimals.comma ?? row
+    return value
+  }
+
+  /// `1,5` as a number; nil where it is none.
+  static func decimalComma(_ field: String) -> Float? {
+    guard field.utf8.contains(0x2C), !field.utf8.contains(0x2E) else { return nil }
+    return Float(field.replacing(",", with: ".", maxReplacements: 1))
+  }
+
+  /// Refuses a file with decimal points and decimal commas: one of them separates thousands.
+  ///
+  /// - Throws: `DataError.malformed`.
+  func checkDecimals() throws {
+    if let point = decimals.point, let comma = decimals.comma {
+      throw DataError.malformed(
+        path: path, expected: "decimal points or decimal commas",
+        found: "a point in row \(point) and a comma in row \(comma)")
+    }
   }
 
   private func range(_ column: Int) -> Range<Int> {
@@ -68,12 +120,12 @@ struct CSVReader {
     return start..<end
   }
 
-  /// Reads one field up to its comma, line end or the file's end.
+  /// Reads one field up to its separator, line end or the file's end.
   private mutating func field() throws {
     var start = position
-    while start < bytes.count, isSpace(bytes[start]) { start += 1 }
+    while start < bytes.count, isSpace(bytes[start]), bytes[start] != separator { start += 1 }
     guard start < bytes.count, bytes[start] == quote else {
-      while position < bytes.count, bytes[position] != comma, !isLineEnd(bytes[position]) {
+      while position < bytes.count, bytes[position] != separator, !isLineEnd(bytes[position]) {
         text.append(bytes[position])
         position += 1
       }
@@ -96,15 +148,18 @@ struct CSVReader {
         break
       }
     }
-    while position < bytes.count, isSpace(bytes[position]) { position += 1 }
-    guard position == bytes.count || bytes[position] == comma || isLineEnd(bytes[position]) else {
+    while position < bytes.count, isSpace(bytes[position]), bytes[position] != separator {
+      position += 1
+    }
+    guard
+      position == bytes.count || bytes[position] == separator || isLineEnd(bytes[position])
+    else {
       throw DataError.malformed(
-        path: path, expected: "row \(row): a comma or line end after a closing quote",
+        path: path, expected: "row \(row): a separator or line end after a closing quote",
         found: DataError.hex([bytes[position]]))
     }
   }
 
-  private var comma: UInt8 { 0x2C }
   private var quote: UInt8 { 0x22 }
   private func isLineEnd(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
   private func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }

@@ -31,6 +31,13 @@ public enum DataError: Error, Hashable, CustomStringConvertible {
   case inputMismatch(path: String, expected: Int, found: Int)
   /// Only one class, so there is nothing to learn.
   case tooFewClasses(path: String)
+  /// Labels that look like numbers, with hardly a row of each class.
+  case implausibleClasses(
+    path: String, labels: String, classes: Int, used: Int, rows: Int, other: String? = nil)
+  /// A number to learn that is the same in every row.
+  case constantTarget(path: String, name: String, value: String)
+  /// No such column, or several.
+  case noSuchColumn(path: String, label: String, expected: String, found: String)
   /// Not enough rows to train on some and validate on others.
   case tooFewRows(found: Int)
 
@@ -71,6 +78,14 @@ public enum DataError: Error, Hashable, CustomStringConvertible {
       "\(path): expected \(expected) features per row as in the training data, found \(found)"
     case .tooFewClasses(let path):
       "\(path): expected at least 2 classes, found 1"
+    case .implausibleClasses(let path, let labels, let classes, let used, let rows, let other):
+      "\(path): \(labels): \(classes) classes, \(used) of them used in \(rows) rows; expected classes "
+        + "of several rows each: name the label's column with --label\(other.map { " (\($0) looks like one)" } ?? ""), or learn numbers with --task "
+        + "regression"
+    case .constantTarget(let path, let name, let value):
+      "\(path): target \(name) is \(value) in every training row; expected numbers to learn"
+    case .noSuchColumn(let path, let label, let expected, let found):
+      "\(path): --label \(label): expected \(expected), found \(found)"
     case .tooFewRows(let found):
       "split: expected at least 2 rows to share between training and validation, found \(found)"
     }

@@ -39,6 +39,12 @@ struct DataLocation {
       .appendingPathComponent(other).path
   }
 
+  /// Names in the directory of the file, sorted; none where it cannot be listed.
+  var neighbours: [String] {
+    let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    return (try? FileManager.default.contentsOfDirectory(atPath: directory).sorted()) ?? []
+  }
+
   /// The first of these names that exists in the directory, or beside the file.
   func firstFile(named names: [String]) -> String? {
     names.map(file(named:)).first { FileManager.default.fileExists(atPath: $0) }

@@ -1,8 +1,8 @@
 import OpenCL
 
-/// Labelled rows for a classifier, held on the host.
+/// Rows of features with what is to be learned of them, held on the host.
 /// - features: [count, inputs], row-major; finite.
-/// - labels: [count], each in 0..<classes.
+/// - targets: a class of each row, or numbers, [count, outputs]; finite.
 public struct DataSet: Sendable {
   /// Feature values as stored: bytes stay bytes, so an image set takes a quarter of the memory.
   public enum Features: Sendable {
@@ -20,59 +20,106 @@ public struct DataSet: Sendable {
     }
   }
 
+  /// What a network is to give for each row.
+  public enum Targets: Sendable {
+    /// The class of each row, [count], each in 0..<classes; labels need not use all of them.
+    case classes([UInt32], classes: Int)
+    /// Numbers, [count, names.count], row-major, finite; the names are those of their columns.
+    case values([Float], names: [String])
+  }
+
   /// What the data is called in reports; not part of the fingerprint.
   public let name: String
   /// Feature values, [count, inputs], row-major.
   public let features: Features
-  /// Class of each row, [count], each in 0..<classes.
-  public let labels: [UInt32]
+  /// What is to be learned.
+  public let targets: Targets
   /// Features per row, ≥ 1.
   public let inputs: Int
-  /// Number of classes, ≥ 1; labels need not use all of them.
-  public let classes: Int
-
   /// Number of rows.
-  public var count: Int { labels.count }
+  public let count: Int
 
-  /// Makes a data set from values already checked.
+  /// Class of each row, [count]; none where targets are numbers.
+  public var labels: [UInt32] { if case .classes(let labels, _) = targets { labels } else { [] } }
+
+  /// Number of classes; 0 where targets are numbers.
+  public var classes: Int { if case .classes(_, let classes) = targets { classes } else { 0 } }
+
+  /// Outputs of a network that learns this, ≥ 1: classes, or numbers a row.
+  public var outputs: Int {
+    switch targets {
+    case .classes(_, let classes): classes
+    case .values(_, let names): names.count
+    }
+  }
+
+  /// Makes a data set of classes from values already checked.
   /// - features: [count, inputs]; labels: [count]. Traps where sizes or labels do not fit; finite
   ///   values are the caller's promise (every loader checks them).
   public init(name: String, features: Features, labels: [UInt32], inputs: Int, classes: Int) {
+    self.init(
+      name: name, features: features, targets: .classes(labels, classes: classes), inputs: inputs)
+  }
+
+  /// Makes a data set from values already checked.
+  ///
+  ///     let line = DataSet(
+  ///       name: "line", features: .floats([0, 1, 2]), targets: .values([1, 3, 5], names: ["y"]),
+  ///       inputs: 1)
+  ///
+  /// - features: [count, inputs]. Traps where sizes or labels do not fit; finite values are the
+  ///   caller's promise (every loader checks them).
+  public init(name: String, features: Features, targets: Targets, inputs: Int) {
+    precondition(inputs >= 1, "DataSet: inputs \(inputs), expected ≥ 1")
+    switch targets {
+    case .classes(let labels, let classes):
+      count = labels.count
+      let largest = labels.max() ?? 0
+      precondition(
+        classes >= 1 && Int(largest) < classes, "DataSet: label \(largest), expected 0..<\(classes)"
+      )
+    case .values(let values, let names):
+      precondition(
+        !names.isEmpty && values.count.isMultiple(of: names.count),
+        "DataSet: \(values.count) targets for the names \(names)")
+      count = values.count / names.count
+    }
     precondition(
-      inputs >= 1 && classes >= 1, "DataSet: inputs \(inputs), classes \(classes), expected ≥ 1")
-    precondition(
-      features.count == labels.count * inputs,
-      "DataSet: \(features.count) features, expected [\(labels.count), \(inputs)]")
-    let largest = labels.max() ?? 0
-    precondition(Int(largest) < classes, "DataSet: label \(largest), expected 0..<\(classes)")
+      features.count == count * inputs,
+      "DataSet: \(features.count) features, expected [\(count), \(inputs)]")
     self.name = name
     self.features = features
-    self.labels = labels
+    self.targets = targets
     self.inputs = inputs
-    self.classes = classes
   }
 
   /// FNV-1a 64 over the contents, 16 hex digits. Reads every value, so keep the result.
   ///     h ← (h ⊕ byte) · 0x100000001B3,  from 0xCBF29CE484222325
-  /// Order: kind (0 bytes, 1 floats), count, inputs, classes (64 bits each), features, labels
-  /// (32 bits each), all little-endian. The name is left out.
+  /// Order: kind (0 bytes, 1 floats; 2 more where targets are numbers), count, inputs, outputs
+  /// (64 bits each), features, labels or targets (32 bits each), all little-endian. Names are left out.
   /// Source: Fowler, Noll, Vo, the FNV hash, draft-eastlake-fnv.
   public var fingerprint: String {
     var hash = FNV1a()
     switch features {
     case .bytes(let values):
-      hash.combine(header(kind: 0))
+      hash.combine(header(features: 0))
       hash.combine(values)
     case .floats(let values):
-      hash.combine(header(kind: 1))
+      hash.combine(header(features: 1))
       hash.combine(values.map { $0.bitPattern.littleEndian })
     }
-    hash.combine(labels.map { $0.littleEndian })
+    switch targets {
+    case .classes(let labels, _): hash.combine(labels.map { $0.littleEndian })
+    case .values(let values, _): hash.combine(values.map { $0.bitPattern.littleEndian })
+    }
     return hash.hexadecimal
   }
 
-  private func header(kind: UInt64) -> [UInt64] {
-    [kind.littleEndian] + [count, inputs, classes].map { UInt64($0).littleEndian }
+  private func header(features: Int) -> [UInt64] {
+    let isClasses = if case .classes = targets { true } else { false }
+    return [features + (isClasses ? 0 : 2), count, inputs, outputs].map {
+      UInt64($0).littleEndian
+    }
   }
 
   /// Rows of normalised features, `x·scale + shift`, the host reference of the upload.

@@ -1,13 +1,13 @@
 import Foundation
 
 /// IDX, the format of MNIST and its kin, plain or gzip: images of unsigned bytes, [count, …], and
-/// labels of unsigned bytes, [count].
+/// labels of unsigned bytes, [count]. A folder that is named like a file stands for the file in it.
 /// Source: http://yann.lecun.com/exdb/mnist, "the IDX file format".
 enum IDXFormat: DataFormat {
   static let expected = "IDX (train-images-idx3-ubyte[.gz] and its labels, a file or a directory)"
 
   static func recognizes(_ location: DataLocation) -> Bool {
-    if let entries = location.entries { return trainingImages(among: entries) != nil }
+    if let entries = location.entries { return !trainingImages(among: entries).isEmpty }
     if labelsName(for: location.name) != nil { return true }
     if location.name.contains("idx1") { return true }  // labels alone: refused with a reason
     guard let file = FileHandle(forReadingAtPath: location.path),
@@ -16,8 +16,15 @@ enum IDXFormat: DataFormat {
     return head.count == 4 && head[0] == 0 && head[1] == 0 && elementNames[head[2]] != nil
   }
 
-  static func load(_ location: DataLocation) throws -> LoadedData {
-    let images = location.entries.flatMap(trainingImages) ?? location.name
+  static func load(_ location: DataLocation, _ reading: DataReading) throws -> LoadedData {
+    try reading.requireClasses(location)
+    let splits = location.entries.map(trainingImages)
+    if let splits, splits.count > 1 {
+      throw DataError.unsupported(
+        path: location.path, expected: "the images file of one of its \(splits.count) splits",
+        found: "a directory of " + splits.joined(separator: ", "))
+    }
+    let images = splits?.first ?? location.name
     let train = try rows(images: images, in: location)
     guard let test = testImages(beside: images, in: location) else {
       return try LoadedData(name: location.name, train: train)
@@ -30,9 +37,15 @@ enum IDXFormat: DataFormat {
 
   private static let imagesMarks = ["images-idx", "images.idx"]
 
-  /// The plain file where both it and its gzip are there: "…ubyte" sorts before "…ubyte.gz".
-  private static func trainingImages(among names: [String]) -> String? {
-    names.first { $0.contains("train-images") && labelsName(for: $0) != nil }
+  /// The training images of every split; the plain file where both it and its gzip, or both
+  /// "images-idx3" and "images.idx3", are there: what sorts first.
+  private static func trainingImages(among names: [String]) -> [String] {
+    var known: Set<String> = []
+    return names.filter { name in
+      guard name.contains("train-images"), labelsName(for: name) != nil else { return false }
+      let plain = name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
+      return known.insert(plain.replacingOccurrences(of: "images.idx", with: "images-idx")).inserted
+    }
   }
 
   /// "train-images-idx3-ubyte" → "train-labels-idx1-ubyte"; nil where the name has no such part.
@@ -43,6 +56,13 @@ enum IDXFormat: DataFormat {
       return images[..<range.lowerBound] + "labels" + mark.dropFirst("images".count) + "1" + rest
     }
     return nil
+  }
+
+  /// The file of the same name in a folder that is named like a file, as Kaggle has them.
+  private static func innerFile(of path: String) -> String {
+    let url = URL(fileURLWithPath: path)
+    let inner = url.appendingPathComponent(url.lastPathComponent).path
+    return FileManager.default.fileExists(atPath: inner) ? inner : path
   }
 
   /// A name as it is, then with its gzip ending added or dropped.
@@ -61,14 +81,14 @@ enum IDXFormat: DataFormat {
   // MARK: Contents
 
   private static func rows(images: String, in location: DataLocation) throws -> LabelledRows {
-    let path = location.file(named: images)
+    let path = innerFile(of: location.file(named: images))
     guard let labelsName = labelsName(for: images) else {
       throw DataError.malformed(
         path: path, expected: "an images file named …images-idx3…, to find its labels by",
         found: "the name \(DataError.quoted(images))")
     }
-    let labelsPath =
-      location.firstFile(named: spellings(of: labelsName)) ?? location.file(named: labelsName)
+    let labelsPath = innerFile(
+      of: location.firstFile(named: spellings(of: labelsName)) ?? location.file(named: labelsName))
     let (sizes, features) = try array(path, expected: "IDX images")
     guard sizes.count >= 2 else {
       throw DataError.unsupported(
@@ -84,8 +104,8 @@ enum IDXFormat: DataFormat {
         path: path, features: sizes[0], labelsPath: labelsPath, labels: labels.count)
     }
     return LabelledRows(
-      path: path, features: .bytes(features), labels: labels.map { UInt32($0) },
-      inputs: features.count / sizes[0])
+      path: path, features: .bytes(features), targets: .labels(labels.map { UInt32($0) }),
+      inputs: features.count / sizes[0], labelSource: labelsPath)
   }
 
   /// Element types by their code, the third byte; only 0x08 is read.

@@ -1,10 +1,32 @@
 /// Rows as a loader found them, before training and validation agree on their classes.
 struct LabelledRows {
+  /// What was found beside the features.
+  enum Targets {
+    /// The class of each row.
+    case labels([UInt32])
+    /// Numbers, [count, names.count].
+    case values([Float], names: [String])
+  }
+
   /// File of the features, for errors.
   let path: String
   let features: DataSet.Features
-  let labels: [UInt32]
+  let targets: Targets
   let inputs: Int
+  /// Where the labels came from, for errors: "labels.npy", "column 3".
+  let labelSource: String
+  /// What of the file may be the labels instead.
+  let otherLabels: String?
+
+  init(
+    path: String, features: DataSet.Features, targets: Targets, inputs: Int,
+    labelSource: String = "the labels", otherLabels: String? = nil
+  ) {
+    (self.path, self.features, self.targets, self.inputs) = (path, features, targets, inputs)
+    (self.labelSource, self.otherLabels) = (labelSource, otherLabels)
+  }
+
+  var labels: [UInt32] { if case .labels(let labels) = targets { labels } else { [] } }
 }
 
 extension LabelledRows {
@@ -21,6 +43,13 @@ extension LabelledRows {
         path: path, row: row, expected: "0…\(classes - 1)", found: "\(value)")
     }
     return UInt32(value)
+  }
+
+  /// Whether these are classes that nobody means: numbers that were taken for labels.
+  ///
+  /// - classes: the largest label and one. used: labels that are there. rows: that have them.
+  static func isImplausible(classes: Int, used: Int, rows: Int) -> Bool {
+    classes > 10 && (classes > rows || 2 * used > rows || (classes > 100 && classes > 10 * used))
   }
 
   /// Checks that no size of an array is 0 and that they multiply to exactly the bytes there are.

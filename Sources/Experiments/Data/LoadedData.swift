@@ -1,21 +1,45 @@
+/// How a loader read its files, for whoever is to read them the same way.
+public struct DataLayout: Hashable, Sendable {
+  /// Columns of a table that are features, in order, from 0; nil where the data is no table.
+  public var featureColumns: [Int]?
+  /// Columns of a table that hold what is learned, from 0.
+  public var targetColumns: [Int]?
+  /// The texts that labels were, by class; nil where they were numbers.
+  public var classNames: [String]?
+  /// What is worth saying of how the files were read, a line each.
+  public var notes: [String]
+
+  /// A layout of these parts.
+  public init(
+    featureColumns: [Int]? = nil, targetColumns: [Int]? = nil, classNames: [String]? = nil,
+    notes: [String] = []
+  ) {
+    (self.featureColumns, self.targetColumns) = (featureColumns, targetColumns)
+    (self.classNames, self.notes) = (classNames, notes)
+  }
+}
+
 /// A training set, with the validation set that came beside it where one did.
 public struct LoadedData: Sendable {
   /// The rows to train on, or to split.
   public let train: DataSet
-  /// The test part found beside the training part, of the same inputs and classes; nil where
+  /// The test part found beside the training part, of the same inputs and outputs; nil where
   /// validation rows are to be split off `train`.
   public let validation: DataSet?
+  /// How the files were read.
+  public let layout: DataLayout
 
-  /// Pairs the two; traps where inputs or classes differ.
-  public init(train: DataSet, validation: DataSet? = nil) {
+  /// Pairs the two; traps where inputs or outputs differ.
+  public init(train: DataSet, validation: DataSet? = nil, layout: DataLayout = DataLayout()) {
     if let validation {
       precondition(
-        validation.inputs == train.inputs && validation.classes == train.classes,
-        "LoadedData: validation [\(validation.inputs) inputs, \(validation.classes) classes], "
-          + "expected [\(train.inputs), \(train.classes)]")
+        validation.inputs == train.inputs && validation.outputs == train.outputs,
+        "LoadedData: validation [\(validation.inputs) inputs, \(validation.outputs) outputs], "
+          + "expected [\(train.inputs), \(train.outputs)]")
     }
     self.train = train
     self.validation = validation
+    self.layout = layout
   }
 
   /// The data set that a split's validation rows index: `validation`, else `train`.
@@ -36,24 +60,64 @@ public struct LoadedData: Sendable {
 
 extension LoadedData {
   /// Makes data sets of rows. Classes: as given, else the largest label of either part, plus one.
-  /// - Throws: `DataError.inputMismatch`, `.tooFewClasses`.
-  init(name: String, train: LabelledRows, validation: LabelledRows? = nil, classes: Int? = nil)
-    throws
-  {
+  ///
+  /// - Throws: `DataError.inputMismatch`, `.tooFewClasses`; `.implausibleClasses` where so many are not
+  ///   given, and few rows are there of each; `.constantTarget`.
+  init(
+    name: String, train: LabelledRows, validation: LabelledRows? = nil, classes: Int? = nil,
+    layout: DataLayout = DataLayout()
+  ) throws {
     if let validation, validation.inputs != train.inputs {
       throw DataError.inputMismatch(
         path: validation.path, expected: train.inputs, found: validation.inputs)
     }
-    let largest = max(train.labels.max() ?? 0, validation?.labels.max() ?? 0)
-    let classes = classes ?? Int(largest) + 1
-    guard classes >= 2 else { throw DataError.tooFewClasses(path: train.path) }
+    var layout = layout
+    let known: Int
+    switch train.targets {
+    case .labels(let labels):
+      known = try classes ?? Self.classes(of: train, validation)
+      let unused = known - Set(labels).count
+      if unused > 0 && classes == nil {
+        layout.notes.append("\(unused) of the \(known) classes have no training row")
+      }
+    case .values(let values, let names):
+      known = names.count
+      for (column, name) in names.enumerated() {
+        let first = values[column]
+        guard
+          stride(from: column, to: values.count, by: names.count).contains(where: {
+            values[$0] != first
+          })
+        else { throw DataError.constantTarget(path: train.path, name: name, value: "\(first)") }
+      }
+      if let validation, case .values(_, let others) = validation.targets, others.count != known {
+        throw DataError.countMismatch(
+          path: train.path, features: known, labelsPath: validation.path, labels: others.count)
+      }
+    }
     func dataSet(_ rows: LabelledRows, _ name: String) -> DataSet {
-      DataSet(
-        name: name, features: rows.features, labels: rows.labels, inputs: rows.inputs,
-        classes: classes)
+      let targets: DataSet.Targets =
+        switch rows.targets {
+        case .labels(let labels): .classes(labels, classes: known)
+        case .values(let values, let names): .values(values, names: names)
+        }
+      return DataSet(name: name, features: rows.features, targets: targets, inputs: rows.inputs)
     }
     self.init(
-      train: dataSet(train, name),
-      validation: validation.map { dataSet($0, "\(name) validation") })
+      train: dataSet(train, name), validation: validation.map { dataSet($0, "\(name) validation") },
+      layout: layout)
+  }
+
+  private static func classes(of train: LabelledRows, _ validation: LabelledRows?) throws -> Int {
+    let labels = train.labels
+    let classes = Int(max(labels.max() ?? 0, validation?.labels.max() ?? 0)) + 1
+    let used = Set(labels).count
+    guard classes >= 2, used >= 2 else { throw DataError.tooFewClasses(path: train.path) }
+    if LabelledRows.isImplausible(classes: classes, used: used, rows: labels.count) {
+      throw DataError.implausibleClasses(
+        path: train.path, labels: train.labelSource, classes: classes, used: used,
+        rows: labels.count, other: train.otherLabels)
+    }
+    return classes
   }
 }

@@ -1,128 +1,182 @@
-/// A pair of NumPy arrays: features of float32, float64 or unsigned bytes, [count, …], and integer
-/// labels, [count] or [count, 1]; little-endian, C order.
+/// NumPy arrays: features of rank 2 or more, [count, …], and labels or targets beside them, in files
+/// of their own or in one NPZ archive.
+///
+/// Arrays are of any real type, byte order and axis order; unsigned bytes stay bytes. Labels are whole
+/// numbers, [count] or [count, 1], or one-hot rows. Of arrays named for training and testing the
+/// latter validate.
 enum NPYFormat: DataFormat {
-  static let expected = "NPY (x.npy and labels.npy, a directory or the file of x)"
-
-  private static let featureNames = ["x.npy", "X.npy"]
-  private static let labelNames = ["labels.npy", "y.npy"]
+  static let expected =
+    "NPY (x.npy and labels.npy, a directory or the file of x) or NPZ (x and labels, or x_train, "
+    + "y_train, x_test, y_test)"
 
   static func recognizes(_ location: DataLocation) -> Bool {
-    guard let entries = location.entries else { return location.name.hasSuffix(".npy") }
-    return entries.contains(where: featureNames.contains)
+    guard let entries = location.entries else {
+      return location.name.hasSuffix(".npy") || location.name.hasSuffix(".npz")
+    }
+    return pair(among: entries.compactMap(arrayName)) != nil
+      || entries.contains { arrayName($0).map { Pair.features.contains($0.lowercased()) } ?? false }
   }
 
-  static func load(_ location: DataLocation) throws -> LoadedData {
-    let path =
-      location.entries == nil ? location.path : location.firstFile(named: featureNames)
-    guard let path else {
-      throw DataError.missing(path: location.file(named: featureNames[0]), expected: "features")
+  static func load(_ location: DataLocation, _ reading: DataReading) throws -> LoadedData {
+    try reading.requireNoLabel(location)
+    let source: any NPYSource =
+      location.name.hasSuffix(".npz") && location.entries == nil
+      ? try ArchivedArrays(location) : ArrayFiles(location)
+    let train = try source.trainingPair()
+    let heldOut = train.heldOut(among: source.names)
+    var notes: [String] = []
+    if let heldOut { notes.append("held-out rows: \(heldOut.x), \(heldOut.y)") }
+    let names = train.x == "x" || train.x == "X" ? [] : ["arrays \(train.x) and \(train.y)"]
+    return try LoadedData(
+      name: location.name, train: rows(train, of: source, reading),
+      validation: heldOut.map { try rows($0, of: source, reading) },
+      layout: DataLayout(notes: names + notes))
+  }
+
+  private static func rows(
+    _ pair: Pair, of source: any NPYSource, _ reading: DataReading
+  ) throws -> LabelledRows {
+    let x = try source.array(pair.x, expected: "an NPY array of features")
+    let isRegression = reading.task == .regression
+    let y = try source.array(
+      pair.y, expected: isRegression ? "an NPY array of targets" : "an NPY array of integer labels")
+    guard x.shape.count >= 2 else {
+      throw DataError.unsupported(
+        path: x.path, expected: "features of rank 2 or more, [count, …]", found: "shape \(x.shape)")
     }
-    let labelsPath =
-      location.firstFile(named: labelNames) ?? location.file(named: labelNames[0])
-    let (features, shape) = try features(path)
-    let labels = try labels(labelsPath)
-    guard labels.count == shape[0] else {
+    guard y.shape[0] == x.shape[0] else {
       throw DataError.countMismatch(
-        path: path, features: shape[0], labelsPath: labelsPath, labels: labels.count)
+        path: x.path, features: x.shape[0], labelsPath: y.path, labels: y.shape[0])
     }
-    let rows = LabelledRows(
-      path: path, features: features, labels: labels, inputs: features.count / shape[0])
-    return try LoadedData(name: location.name, train: rows)
+    let targets: LabelledRows.Targets
+    if isRegression {
+      let (values, count) = try y.targets()
+      targets = .values(
+        values, names: count == 1 ? [pair.y] : (0..<count).map { "\(pair.y)[\($0)]" })
+    } else {
+      targets = .labels(try y.labels())
+    }
+    return LabelledRows(
+      path: x.path,
+      features: try x.unsignedBytes.map(DataSet.Features.bytes) ?? .floats(x.floats()),
+      targets: targets, inputs: x.count / x.shape[0], labelSource: y.path)
   }
 
-  private static func features(_ path: String) throws -> (DataSet.Features, shape: [Int]) {
-    let bytes = try DataFile.read(path, expected: "an NPY array of features")
-    let header = try NPYHeader(bytes, path: path)
-    guard let elementBytes = ["<f4": 4, "<f8": 8, "|u1": 1][header.type] else {
-      throw DataError.unsupported(
-        path: path, expected: "features of type <f4, <f8 or |u1",
-        found: DataError.quoted(header.type))
-    }
-    guard header.shape.count >= 2 else {
-      throw DataError.unsupported(
-        path: path, expected: "features of rank 2 or more, [count, …]",
-        found: "shape \(header.shape)")
-    }
-    try check(header, elementBytes: elementBytes, fileBytes: bytes.count, path: path)
-    let offset = header.dataOffset
-    let count = (bytes.count - offset) / elementBytes
-    guard elementBytes > 1 else { return (.bytes(Array(bytes[offset...])), header.shape) }
-    let values = bytes.withUnsafeBytes { raw in
-      (0..<count).map { index in
-        elementBytes == 4
-          ? Float(bitPattern: UInt32(littleEndian: load(raw, offset + 4 * index)))
-          : Float(Double(bitPattern: UInt64(littleEndian: load(raw, offset + 8 * index))))
-      }
-    }
-    // After the conversion: a float64 beyond float32's range is infinite here.
-    if let bad = values.firstIndex(where: { !$0.isFinite }) {
-      let inputs = count / header.shape[0]
-      throw DataError.notFinite(
-        path: path, row: bad / inputs + 1, column: bad % inputs + 1,
-        found: elementBytes == 8 && !values[bad].isNaN
-          ? "\(values[bad]) as float32" : "\(values[bad])")
-    }
-    return (.floats(values), header.shape)
+  fileprivate static func arrayName(_ file: String) -> String? {
+    file.hasSuffix(".npy") ? String(file.dropLast(4)) : nil
   }
 
-  private static func labels(_ path: String) throws -> [UInt32] {
-    let bytes = try DataFile.read(path, expected: "an NPY array of integer labels")
-    let header = try NPYHeader(bytes, path: path)
-    let widths = [
-      "|i1": 1, "<i2": 2, "<i4": 4, "<i8": 8, "|u1": 1, "<u2": 2, "<u4": 4, "<u8": 8,
+  /// Names of features and of what belongs to them.
+  fileprivate struct Pair {
+    let x, y: String
+
+    /// Features' names in lower case, each with the names of labels, first ones first.
+    private static let known: [(x: String, y: [String])] = [
+      ("x_train", ["y_train", "labels_train", "train_labels"]),
+      ("train_images", ["train_labels"]), ("train_x", ["train_y", "train_labels"]),
+      ("train_data", ["train_labels"]), ("x", ["labels", "y"]), ("images", ["labels", "y"]),
+      ("data", ["labels", "target", "y"]), ("features", ["labels", "targets", "y"]),
+      ("arr_0", ["arr_1"]),
     ]
-    guard let width = widths[header.type] else {
-      throw DataError.unsupported(
-        path: path, expected: "labels of type |i1, <i2, <i4, <i8, |u1, <u2, <u4 or <u8",
-        found: DataError.quoted(header.type))
+
+    static let features = known.map(\.x)
+
+    static func labels(of x: String) -> [String] {
+      known.first { $0.x == x.lowercased() }?.y ?? ["labels", "y"]
     }
-    guard header.shape.count == 1 || (header.shape.count == 2 && header.shape[1] == 1) else {
-      throw DataError.unsupported(
-        path: path, expected: "labels of shape [count] or [count, 1]",
-        found: "shape \(header.shape)")
-    }
-    try check(header, elementBytes: width, fileBytes: bytes.count, path: path)
-    let signed = header.type.contains("i")
-    return try bytes.withUnsafeBytes { raw in
-      try (0..<header.shape[0]).map { row in
-        let value = integer(raw, at: header.dataOffset + row * width, width: width, signed: signed)
-        guard let value else {
-          throw DataError.labelOutOfRange(
-            path: path, row: row + 1, expected: "0…\(LabelledRows.maximumClasses - 1)",
-            found: "more than \(Int.max)")
+
+    /// The held-out arrays, those of a validation part before those of a test.
+    func heldOut(among names: [String]) -> Pair? {
+      for part in ["val", "valid", "test"] {
+        func renamed(_ name: String) -> String? {
+          guard name.lowercased().contains("train") else { return nil }
+          let wanted = name.lowercased().replacing("train", with: part)
+          return names.first { $0.lowercased() == wanted }
         }
-        return try LabelledRows.label(value, path: path, row: row + 1)
+        if let x = renamed(x), let y = renamed(y) { return Pair(x: x, y: y) }
       }
+      return nil
     }
   }
 
-  private static func check(
-    _ header: NPYHeader, elementBytes: Int, fileBytes: Int, path: String
-  ) throws {
-    guard !header.fortranOrder else {
-      throw DataError.unsupported(
-        path: path, expected: "C order, fortran_order False (numpy.ascontiguousarray makes it)",
-        found: "fortran_order True")
+  /// The first known pair; lower-case names before others.
+  fileprivate static func pair(among names: [String]) -> Pair? {
+    func find(_ wanted: String) -> String? {
+      names.first { $0 == wanted } ?? names.first { $0.lowercased() == wanted }
     }
-    try LabelledRows.checkSize(
-      of: header.shape, elementBytes: elementBytes, available: fileBytes - header.dataOffset,
-      path: path)
+    for wanted in Pair.features {
+      guard let x = find(wanted) else { continue }
+      if let y = Pair.labels(of: wanted).lazy.compactMap(find).first { return Pair(x: x, y: y) }
+    }
+    return nil
+  }
+}
+
+/// Arrays by name.
+private protocol NPYSource {
+  var names: [String] { get }
+
+  /// - Throws: `DataError.missing`, `.unsupported` where there is none.
+  func trainingPair() throws -> NPYFormat.Pair
+
+  /// - Throws: `DataError`.
+  func array(_ name: String, expected: String) throws -> NPYArray
+}
+
+/// The NPY files of a directory, or one with those beside it.
+private struct ArrayFiles: NPYSource {
+  let location: DataLocation
+  let names: [String]
+
+  init(_ location: DataLocation) {
+    self.location = location
+    names = (location.entries ?? location.neighbours).compactMap(NPYFormat.arrayName)
   }
 
-  /// A little-endian integer of 1, 2, 4 or 8 bytes; nil where it does not fit Int.
-  private static func integer(
-    _ raw: UnsafeRawBufferPointer, at offset: Int, width: Int, signed: Bool
-  ) -> Int? {
-    var bits: UInt64 = 0
-    for byte in (0..<width).reversed() { bits = bits << 8 | UInt64(raw[offset + byte]) }
-    guard signed else { return Int(exactly: bits) }
-    let unused = 64 - 8 * width
-    return Int(Int64(bitPattern: bits << unused) >> unused)
+  func trainingPair() throws -> NPYFormat.Pair {
+    guard location.entries == nil else {
+      if let pair = NPYFormat.pair(among: names) { return pair }
+      throw DataError.missing(
+        path: location.file(named: "labels.npy"), expected: "labels or targets")
+    }
+    let x = NPYFormat.arrayName(location.name) ?? location.name
+    let labels = NPYFormat.Pair.labels(of: x)
+    let y = labels.first { wanted in names.contains { $0.lowercased() == wanted } }
+    return NPYFormat.Pair(
+      x: x, y: y.flatMap { y in names.first { $0.lowercased() == y } } ?? labels[0])
   }
 
-  private static func load<Value: BitwiseCopyable>(
-    _ raw: UnsafeRawBufferPointer, _ offset: Int
-  ) -> Value {
-    raw.loadUnaligned(fromByteOffset: offset, as: Value.self)
+  func array(_ name: String, expected: String) throws -> NPYArray {
+    let path = location.file(named: name + ".npy")
+    return try NPYArray(try DataFile.read(path, expected: expected), path: path)
+  }
+}
+
+/// The members of an NPZ archive; those that are not asked for are not looked at.
+private struct ArchivedArrays: NPYSource {
+  private let archive: ZipArchive
+  let names: [String]
+
+  init(_ location: DataLocation) throws {
+    archive = try ZipArchive(
+      RandomAccessFile(path: location.path, expected: "an NPZ archive of features and labels"))
+    names = archive.entries.map(\.name).compactMap(NPYFormat.arrayName)
+  }
+
+  func trainingPair() throws -> NPYFormat.Pair {
+    if let pair = NPYFormat.pair(among: names) { return pair }
+    throw DataError.unsupported(
+      path: archive.file.path,
+      expected: "arrays x and labels, x_train and y_train, or train_images and train_labels",
+      found: names.isEmpty ? "none" : names.prefix(8).joined(separator: ", "))
+  }
+
+  func array(_ name: String, expected: String) throws -> NPYArray {
+    let entry = archive.entries.first { $0.name == name + ".npy" }!
+    guard entry.bytes <= DataFile.maximumBytes else {
+      throw DataError.tooLarge(path: archive.file.path, limit: DataFile.maximumBytes)
+    }
+    let member = try archive.member(entry)
+    return try NPYArray(member.read(0..<member.byteCount), path: member.path)
   }
 }

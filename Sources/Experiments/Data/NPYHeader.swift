@@ -67,7 +67,7 @@ struct NPYHeader: Equatable {
 }
 
 /// The Python dictionary of the header; just what NumPy writes: quoted strings, True or False, and
-/// a tuple of integers.
+/// a tuple of integers, of Python 2's long ones too.
 private struct Parser {
   var bytes: ArraySlice<UInt8>
   let path: String
@@ -135,6 +135,8 @@ private struct Parser {
         throw malformed("a size that fits 64 bits", rest)
       }
       bytes = bytes[digits.endIndex...]
+      // Python 2 wrote its long integers as 10L.
+      _ = takeWord("L")
       sizes.append(size)
       if !take(",") {
         try expect(")")

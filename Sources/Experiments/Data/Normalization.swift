@@ -97,6 +97,11 @@ struct FeatureMoments {
     }
   }
 
+  /// Of the columns of `values`, [count, columns].
+  init(of values: [Float], columns: Int, rows: [Int]) {
+    self.init(inputs: columns, rows: rows) { Double(values[$0]) }
+  }
+
   /// Two passes, so that a large mean does not swallow a small spread.
   private init(inputs: Int, rows: [Int], value: (Int) -> Double) {
     var sum = [Double](repeating: 0, count: inputs)

@@ -9,11 +9,14 @@ public struct TrainingData: Sendable {
   private let source: LoadedData
   private let split: DataSplit
   private let normalization: ResolvedNormalization
+  /// Of numbers that are learned; nil of classes.
+  private let targetScaling: ResolvedNormalization?
 
   /// Seed of the split: every run of a sweep, whatever its seed, has the same validation rows.
   private static let splitSeed: UInt64 = 0
 
-  /// Splits and normalises `source`.
+  /// Splits and normalises `source`. Numbers that are learned get mean 0 and standard deviation 1 over
+  /// the training rows, each target for itself.
   ///
   /// - validationFraction: share of the rows held out where the data brings no validation part; 0: none.
   /// - normalization: from the training rows; nil for the data's own default.
@@ -25,11 +28,27 @@ public struct TrainingData: Sendable {
     split = try source.split(validationFraction: validationFraction, seed: Self.splitSeed)
     let kind = normalization ?? source.train.defaultNormalization
     self.normalization = kind.resolved(for: source.train, trainIndices: split.train)
+    targetScaling = source.train.targetScaling(rows: split.train)
     let contents = [source.train.fingerprint] + (source.validation.map { [$0.fingerprint] } ?? [])
     description = DataDescription(
       name: source.train.name, fingerprint: contents.joined(separator: "+"),
-      inputs: source.train.inputs, classes: source.train.classes, trainCount: split.train.count,
+      inputs: source.train.inputs,
+      outputs: DataDescription.Outputs(source.train), trainCount: split.train.count,
       validationCount: split.validation.count, normalization: kind.name)
+  }
+
+  /// What is worth saying of how the data's files were read, a line each.
+  public var notes: [String] { source.layout.notes }
+
+  /// All that it takes to make the same inputs and targets of the data's rows elsewhere, as JSON.
+  ///
+  /// - Throws: what encoding throws.
+  func record() throws -> String {
+    try String(
+      decoding: CanonicalJSON.pretty(
+        DataRecord(
+          source, split, inputs: normalization, targets: targetScaling, of: description)),
+      as: UTF8.self)
   }
 
   /// Training and validation rows in device memory; no validation rows where there are none.
@@ -55,13 +74,19 @@ public struct TrainingData: Sendable {
       case .bytes: 1
       case .floats: 4
       }
-    return (split.train.count + split.validation.count) * (description.inputs * element + 4)
+    return (split.train.count + split.validation.count)
+      * (description.inputs * element + 4 + 4 * source.train.targetsPerRow)
   }
 
   private func upload(
     _ data: DataSet, _ rows: [Int], _ compute: Compute
   ) throws -> DeviceRows {
-    try DeviceRows(
+    if let targetScaling {
+      return try DeviceRows(
+        data.rows(rows), targets: data.targets(rows, by: targetScaling), outputs: data.outputs,
+        scale: normalization.scale, shift: normalization.shift, compute: compute)
+    }
+    return try DeviceRows(
       data.rows(rows), labels: rows.map { data.labels[$0] }, scale: normalization.scale,
       shift: normalization.shift, compute: compute)
   }
@@ -92,6 +117,29 @@ extension Normalization {
     case .identity: "none"
     case .fixed(let scale, let offset): "fixed x*\(scale)+\(offset)"
     case .perFeature: "per-feature"
+    }
+  }
+}
+
+extension DataSet {
+  /// Numbers that are learned a row; 0 of classes.
+  fileprivate var targetsPerRow: Int {
+    if case .values(_, let names) = targets { names.count } else { 0 }
+  }
+
+  /// What gives each target mean 0 and standard deviation 1 over `rows`; nil of classes.
+  fileprivate func targetScaling(rows: [Int]) -> ResolvedNormalization? {
+    guard case .values(let values, let names) = targets else { return nil }
+    return ResolvedNormalization(FeatureMoments(of: values, columns: names.count, rows: rows))
+  }
+
+  /// The scaled targets of `rows`, [rows.count, outputs].
+  fileprivate func targets(_ rows: [Int], by scaling: ResolvedNormalization) -> [Float] {
+    guard case .values(let values, let names) = targets else { return [] }
+    return rows.flatMap { row in
+      names.indices.map {
+        values[row * names.count + $0] * scaling.scale[$0] + scaling.shift[$0]
+      }
     }
   }
 }

@@ -96,7 +96,7 @@ struct ReportProvenance {
       (
         "data",
         "\(data.name): \(data.trainCount) training and \(data.validationCount) validation rows of "
-          + "\(data.inputs) inputs, \(data.classes) classes; \(data.normalization)"
+          + "\(data.inputs) inputs, \(data.outputsInWords); \(data.normalization)"
       ),
       (
         "network",

@@ -18,6 +18,8 @@ public struct StoredRun: Hashable, Sendable {
 /// A directory of runs of one experiment.
 ///
 ///     sweep.json                      the experiment, and the layout's version
+///     data.json                       how the data were read, split and normalised
+///     best/                           weights of the best runs, where they are kept
 ///     runs/<identifier>/config.json   the run's configuration
 ///     runs/<identifier>/metrics.jsonl its records, one JSON object a line, never empty
 ///     runs/<identifier>/result.json   its result, written last

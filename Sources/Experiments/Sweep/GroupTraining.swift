@@ -37,6 +37,8 @@ struct GroupTraining {
   var diagnosis: DiagnosisPlan?
   /// What the runs start from and leave behind.
   var keeper: (any TrainingKeeper)?
+  /// What keeps the weights of runs that are better than all before.
+  var best: BestWeights?
   /// Called with the new records of each run while they train, and first with those of before, where
   /// they resume from checkpoints; those of the end are in the result only.
   var listener: (([[RunRecord]]) throws -> Void)?
@@ -110,11 +112,13 @@ struct GroupTraining {
     let losses = try trainer.allLosses()
     try keeper?.save(trainer)
     let (records, times) = (try measured(), seconds())
-    return group.cells.indices.map {
+    let runs = group.cells.indices.map {
       finish(
         replica: $0, losses: losses, measured: records[$0], evaluation: evaluations?[$0],
         whole: whole?[$0], seconds: times[$0])
     }
+    try best?.take(trainer, runs)
+    return runs
   }
 
   /// Whether the validation rows are to be evaluated before the next step, and were not yet.
@@ -142,7 +146,9 @@ struct GroupTraining {
       return [
         RunRecord(
           epoch: (step - 1) / group.stepsPerEpoch + 1, step: step,
-          values: ["validation_loss": evaluation.loss, "validation_accuracy": evaluation.accuracy])
+          values: [
+            "validation_loss": evaluation.loss, "validation_accuracy": evaluation.accuracy,
+          ].compactMapValues { $0 })
       ]
     }
   }

@@ -19,6 +19,7 @@ public struct Sweep {
   private let keeping: RunKeeping?
   private let checkpointEvery: Int?
   private let events: EventFolder?
+  private let keepsBest: Objective?
 
   /// What has happened so far, for whoever watches.
   public struct Progress: Sendable {
@@ -86,13 +87,15 @@ public struct Sweep {
   /// - keeping: what is kept of the run; for grids of one cell. Without it the runs of the group
   ///   under way are kept when the sweep is stopped, and resume when it is run again.
   /// - checkpointEvery: they are kept each so many steps too, against what no program sees coming.
+  /// - keepsBest: the loss by which the best runs' weights are kept, as `BestWeights` has them; nil: they
+  ///   are not.
   /// - events: where TensorBoard finds the grid's runs, those done before among them.
   /// - Throws: `SweepError.notEnoughMemory`, `CheckpointError.unfit`, and then nothing is written;
   ///   `RunStoreError`.
   public init(
     experiment: Experiment, grid: SweepGrid, data: TrainingData, directory: URL, compute: Compute,
     memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil, keeping: RunKeeping? = nil,
-    checkpointEvery: Int? = nil, events: EventFolder? = nil
+    checkpointEvery: Int? = nil, keepsBest: Objective? = nil, events: EventFolder? = nil
   ) throws {
     precondition(keeping == nil || grid.cells.count == 1, "keeping of \(grid.cells.count) runs")
     self.experiment = experiment
@@ -104,6 +107,7 @@ public struct Sweep {
     self.keeping = keeping
     self.checkpointEvery = checkpointEvery
     self.events = events
+    self.keepsBest = keepsBest
     for width in grid.widths {
       for optimizer in grid.optimizers {
         for overrides in grid.shapes {
@@ -123,6 +127,7 @@ public struct Sweep {
     }
     store = try RunStore(directory: directory)
     try store.open(experiment)
+    try store.write(data.record(), as: "data.json")
   }
 
   /// Trains what is missing; every group's results are in the store before the next begins.
@@ -148,6 +153,9 @@ public struct Sweep {
     progress.best = results.compactMap { cell, result in result.trainLoss.map { (cell, $0) } }
       .min { $0.1 < $1.1 }
     try writeEvents(of: results)
+    let best = keepsBest.map {
+      BestWeights(by: $0, of: grid, in: experiment, store: store, results: results)
+    }
     var failure: String?
     var saveFailure: RunStoreError?
     var done = 0.0
@@ -179,6 +187,7 @@ public struct Sweep {
       var training = GroupTraining(
         group: group, compute: compute, train: train, validation: validation,
         diagnosis: diagnosis, keeper: keeper)
+      training.best = best
       var loss: Double?
       let live = events.map { LiveEvents($0, group: group) }
       training.listenerInterval = events?.interval ?? EventFolder.interval
@@ -292,6 +301,18 @@ public struct Sweep {
       grid.cells.map { RunConfiguration(experiment, $0).identifier })
     return try store.writeSummary(of: experiment, parametrizations: grid.parametrizations)
       .filter { wanted.contains($0.run) }
+  }
+
+  /// Parametrizations, optimizers and widths whose best run has left no weights, as it was trained when
+  /// they were not kept; none where they are not asked for.
+  ///
+  /// - Throws: `RunStoreError`.
+  public func missingBestWeights() throws -> [String] {
+    guard let keepsBest else { return [] }
+    return BestWeights(
+      by: keepsBest, of: grid, in: experiment, store: store,
+      results: try store.results(of: grid.cells, in: experiment)
+    ).lacking
   }
 
   /// The failure stories that the diagnostics of the grid's runs tell; none where nothing was

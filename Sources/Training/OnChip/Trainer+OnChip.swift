@@ -8,6 +8,8 @@ extension Trainer {
 
   /// What makes many steps a launch; nil where ordinary steps are taken. Tried when first asked for.
   func onChip(_ rows: DeviceRows) -> OnChipTraining? {
+    // The kernel takes classes alone.
+    if rows.targets != nil { return nil }
     if let onChip, onChip.bytes == rows.isBytes { return onChip.training }
     var tried = configuration
     tried.optimization = optimization

@@ -4,9 +4,13 @@ import Testing
 @testable import Experiments
 
 @Suite struct CSVFormatTests {
-  private func load(_ text: String) throws -> DataSet {
+  private func load(_ text: String) throws -> DataSet { try loaded(text).train }
+
+  private func loaded(
+    _ text: String, _ reading: DataReading = DataReading()
+  ) throws -> LoadedData {
     let folder = try TemporaryFolder()
-    return try DataSet.load(path: folder.write("data.csv", text: text)).train
+    return try DataSet.load(path: folder.write("data.csv", text: text), reading)
   }
 
   private func error(_ text: String) throws -> DataError? {
@@ -86,7 +90,10 @@ import Testing
     #expect(
       try error("a,label\n1,0\n2,1.5\n")
         == .labelOutOfRange(
-          path: path, row: 3, expected: "a whole number from 0, or text", found: "1.5"))
+          path: path, row: 3,
+          expected:
+            "a whole number from 0, or text (--label names another column, --task regression "
+            + "learns real numbers)", found: "1.5"))
     #expect(
       try error("1,0\n2,\n")
         == .labelOutOfRange(path: path, row: 2, expected: "a label", found: "a blank field"))
@@ -108,10 +115,214 @@ import Testing
     }
   }
 
+  // MARK: Which column is the label
+
+  /// 180 rows: a class of 1 to 3 in front, a real number, and a whole number that is no class.
+  private let wine = (0..<180).map {
+    "\(1 + $0 % 3),\(12 + Double($0 % 7) / 8),\(278 + $0 * 97 % 1403)"
+  }
+
+  @Test func csv_labelInFrontIsFoundWhereTheLastColumnIsNone() throws {
+    let data = try loaded(wine.joined(separator: "\n"))
+    #expect(data.train.labels.prefix(4) == [1, 2, 3, 1] && data.train.inputs == 2)
+    #expect(data.train[0, 1] == 278)
+    #expect(
+      data.layout.notes == [
+        "label: column 1, as the last would be 1672 classes of 180 rows; --label names another",
+        "1 of the 4 classes have no training row",
+      ])
+    // A border's pixels are 0; abalone's sex is the only text.
+    let digits = (0..<40).map { "\($0 % 4),\($0 * 7 % 256),0" }.joined(separator: "\n")
+    #expect(try loaded(digits).layout.targetColumns == [0])
+    let texts = (0..<40).map { "\(["M", "F"][$0 % 2]),0.5,\($0 % 5)" }.joined(separator: "\n")
+    #expect(try loaded(texts).layout.targetColumns == [0])
+    #expect(try loaded(texts).layout.classNames == ["F", "M"])
+  }
+
+  @Test func csv_lastColumnIsSaidWhereTheFirstMayBeTheLabelToo() throws {
+    let both = (0..<40).map { "\($0 % 3),0.5,\($0 % 5)" }.joined(separator: "\n")
+    #expect(
+      try loaded(both).layout.notes
+        == ["label: column 3, the last (column 1 may be it too); --label names another"])
+    #expect(
+      try loaded("a,b,label\n1,2,0\n2,1,1\n3,1,0\n \n").layout.notes
+        == ["label: column 3 \"label\""])
+  }
+
+  @Test func csv_labelIsChosenByNameOrNumber() throws {
+    let text = "Wine,Alcohol,Proline\n" + wine.joined(separator: "\n")
+    for label in ["Wine", "wine", "1"] {
+      let data = try loaded(text, DataReading(label: [label]))
+      #expect(data.train.labels.prefix(3) == [1, 2, 3] && data.layout.featureColumns == [1, 2])
+      #expect(data.layout.notes[0] == "label: column 1 \"Wine\"")
+    }
+    // Numbers are places, not names: the first row may be data.
+    #expect(try loaded("3,5,1\n2,6,0\n", DataReading(label: ["3"])).layout.targetColumns == [2])
+    func problem(_ text: String, _ reading: DataReading) throws -> String {
+      do {
+        _ = try loaded(text, reading)
+        return ""
+      } catch let error as DataError { return error.description }
+    }
+    #expect(
+      try problem(text, DataReading(label: ["Hue"])).hasSuffix(
+        "--label Hue: expected a column's name in the first row or number 1…3, found no such column "
+          + "among Wine, Alcohol, Proline"))
+    #expect(
+      try problem("a,a,b\n1,2,0\n1,2,1\n", DataReading(label: ["a"])).contains("columns 1, 2"))
+    #expect(try problem(text, DataReading(label: ["4"])).contains("number 1…3"))
+    #expect(try problem(text, DataReading(label: ["1", "2"])).contains("one column of classes"))
+    #expect(try problem(text, DataReading(label: ["1", "wine"])).contains("twice"))
+  }
+
+  @Test func csv_absurdClassesAreRefused() throws {
+    let proline = "Alcohol,Proline\n" + wine.map { String($0.dropFirst(2)) }.joined(separator: "\n")
+    let got = try error(proline)
+    guard
+      case .implausibleClasses(
+        _, "column 2 \"Proline\" as the label", classes: 1672, used: 180, rows: 180, other: nil) =
+        got
+    else {
+      Issue.record("\(String(describing: got))")
+      return
+    }
+    let text = try #require(got?.description)
+    #expect(text.contains("--label") && text.contains("--task regression"))
+    // Under a header, numbers at the end may be there to be learned; a real number in any case.
+    let header = "Wine,Alcohol,Proline\n" + wine.joined(separator: "\n")
+    #expect(
+      try error(header)?.description.contains("--label (column 1 \"Wine\" looks like one)") == true)
+    let real = wine.map { $0 + ".5" }.joined(separator: "\n")
+    #expect(
+      try error(real)?.description.contains(
+        "(--label names another column such as column 1, --task regression learns real numbers)")
+        == true)
+    // A year is 2021 numbers, of which 21 are there.
+    let years = (0..<3000).map { "0.5,\(2000 + $0 % 21)" }.joined(separator: "\n")
+    guard case .implausibleClasses(_, _, classes: 2021, used: 21, rows: 3000, _) = try error(years)
+    else {
+      Issue.record("years are classes")
+      return
+    }
+    // A name a row, whatever says that it is the label.
+    let names = "x,label\n" + (0..<30).map { "\($0),name\($0)" }.joined(separator: "\n")
+    guard case .implausibleClasses = try error(names) else {
+      Issue.record("names are classes")
+      return
+    }
+  }
+
+  @Test func csv_columnThatNumbersRowsIsLeftOut() throws {
+    func rows(_ index: (Int) -> Int) -> String {
+      (0..<30).map { "\(index($0)),\($0 * 5 % 9),\($0 / 15)" }.joined(separator: "\n")
+    }
+    // pandas to_csv, of a sample of rows too; R's write.csv; an id.
+    for (name, index) in [
+      ("", { $0 }), ("", { $0 * 7 % 30 }), ("Unnamed: 0", { $0 * 7 % 30 }), ("\"\"", { $0 + 1 }),
+      ("Id", { $0 + 1 }),
+    ] as [(String, (Int) -> Int)] {
+      let data = try loaded("\(name),a,label\n" + rows(index))
+      #expect(data.train.inputs == 1 && data.layout.featureColumns == [1], "\(name)")
+      #expect(data.layout.notes[0].contains("numbers the rows and is left out"))
+    }
+    // Of that name, but no number of the row; and a column that somebody asks for.
+    #expect(try loaded("id,a,label\n" + rows { $0 * 7 % 30 }).train.inputs == 2)
+    #expect(try loaded(",a,label\n" + rows { $0 % 4 }).train.inputs == 2)
+    #expect(
+      try loaded("id,a,label\n" + rows { $0 }, DataReading(task: .regression, label: ["id"]))
+        .layout.targetColumns == [0])
+    #expect(try loaded(rows { $0 }).layout.notes[0] == "column 1 counts the rows and is a feature")
+  }
+
+  // MARK: How the text is written
+
+  @Test func csv_separatorsAndDecimalCommasAreRead() throws {
+    for (separator, note) in [(";", "semicolons"), ("\t", "tabs")] {
+      let data = try loaded(
+        [
+          "a\(separator)b\(separator)label", "1,5\(separator)2\(separator)0",
+          "-3,25\(separator) 4 \(separator)1",
+        ]
+        .joined(separator: "\r\n") + "\r\n\r\n")
+      #expect(data.train.values == [1.5, 2, -3.25, 4] && data.train.labels == [0, 1])
+      #expect(data.layout.notes.contains("fields are separated by \(note)"))
+      #expect(data.layout.notes.contains("numbers have decimal commas"))
+    }
+    let points = try loaded("1.5;2;0\n3;4;1\n")
+    #expect(points.train.values == [1.5, 2, 3, 4])
+    #expect(!points.layout.notes.contains("numbers have decimal commas"))
+    // A comma that separates thousands where others are decimal, or both in one number.
+    guard case .malformed = try error("1,5;2;0\n3.5;4;1\n"),
+      case .notANumber = try error("1,234.5;2;0\n3.5;4;1\n")
+    else {
+      Issue.record("mixed decimals are read")
+      return
+    }
+    #expect(try error("1 2 0\n3 4 1\n")?.description.contains("commas, semicolons or tabs") == true)
+  }
+
+  @Test func csv_encodingsAreRead() throws {
+    let text = "größe,label\n1,ä\n2,b\n"
+    let folder = try TemporaryFolder()
+    for isLittle in [true, false] {
+      let units = Array(("\u{FEFF}" + text).utf16)
+      let bytes = units.flatMap { unit in
+        let pair = [UInt8(unit & 255), UInt8(unit >> 8)]
+        return isLittle ? pair : pair.reversed()
+      }
+      let path = try folder.write("data.csv", bytes)
+      let data = try DataSet.load(path: path)
+      #expect(data.train.values == [1, 2] && data.layout.classNames == ["b", "ä"])
+      #expect(data.layout.notes.contains("UTF-16"))
+      try folder.write("data.csv", Array(bytes.dropLast()))
+      #expect(try loadError(path)?.description.contains("UTF-16") == true)
+      // Without its mark it is bytes with NUL among them.
+      try folder.write("data.csv", Array(bytes.dropFirst(2)))
+      #expect(try loadError(path)?.description.contains("NUL byte in line 1") == true)
+    }
+  }
+
+  @Test func csv_nulBytesAreRefused() throws {
+    for text in ["a,b,label\n1\0junk,2,0\n2,1,1\n", "a,b,label\n1,2,0\n3,1,0\0x\n"] {
+      let got = try error(text)?.description
+      #expect(got?.contains("expected text, found a NUL byte in line") == true, "\(got ?? "read")")
+    }
+  }
+
+  @Test func csv_commentsAreSkippedAndMayHoldTheHeader() throws {
+    let data = try loaded("# by numpy\n#a,label,b\n1,0,2\n # between\n3,1,4\n\t\n")
+    #expect(data.train.values == [1, 2, 3, 4] && data.train.labels == [0, 1])
+    #expect(data.layout.notes == ["label: column 2 \"label\""])
+    #expect(try loaded("# 1,2\na,label\n1,0\n2,1\n").train.values == [1, 2])
+  }
+
+  // MARK: Numbers to learn
+
+  @Test func csv_targetsAreRead() throws {
+    let text = "price,rooms,area\n1.5,3,20\n2.5,4,30\n0.5,2,10\n"
+    let two = try loaded(text, DataReading(task: .regression, label: ["price", "3"]))
+    guard case .values([1.5, 20, 2.5, 30, 0.5, 10], names: ["price", "area"]) = two.train.targets
+    else {
+      Issue.record("\(two.train.targets)")
+      return
+    }
+    #expect(two.train.values == [3, 4, 2] && two.train.outputs == 2 && two.train.classes == 0)
+    #expect(two.layout.notes == ["target: column 1 \"price\", column 3 \"area\""])
+    let last = try loaded(text, DataReading(task: .regression))
+    #expect(last.layout.targetColumns == [2])
+    #expect(last.train.fingerprint != two.train.fingerprint)
+    #expect(throws: DataError.self) {
+      try loaded("a,y\n1,2.5\n2,2.5\n", DataReading(task: .regression))
+    }
+    #expect(throws: DataError.self) {
+      try loaded("a,y\n1,2.5\n2,x\n", DataReading(task: .regression))
+    }
+  }
+
   @Test func csv_randomBytesNeverTrap() throws {
     let seed: UInt64 = 9
     var random = Philox(seed: seed, stream: 0)
-    let alphabet = Array("01.,\"\n\r -eyn\u{FF}".utf8) + [0xFF, 0x00]
+    let alphabet = Array("01.,;\t#\"\n\r -eyn\u{FF}".utf8) + [0xFF, 0x00]
     let folder = try TemporaryFolder()
     for _ in 0..<300 {
       let bytes = (0..<random.index(below: 40)).map { _ in
@@ -156,6 +367,8 @@ import Testing
       .notANumber(path: "f", row: 1, column: 2, found: String(repeating: "x\n", count: 99)),
       .countMismatch(path: "f", features: 1, labelsPath: "g", labels: 2),
       .inputMismatch(path: "f", expected: 1, found: 2), .tooFewClasses(path: "f"),
+      .constantTarget(path: "f", name: "y\n", value: "1"),
+      .noSuchColumn(path: "f", label: "\n", expected: "e", found: "g"),
       .tooFewRows(found: 1),
     ]
     for error in errors {

@@ -39,6 +39,43 @@ let goldenGzipLabels: [UInt8] = [
     #expect(try DataSet.load(path: dotted).train.inputs == 2)
   }
 
+  /// Kaggle's copy: a folder for each file, beside files of other names.
+  @Test func idx_foldersNamedLikeFilesLoad() throws {
+    let folder = try TemporaryFolder()
+    for (name, contents) in [
+      ("train-images-idx3-ubyte", images), ("train-labels-idx1-ubyte", labels),
+      ("t10k-images-idx3-ubyte", images), ("t10k-labels-idx1-ubyte", labels),
+    ] {
+      _ = try folder.makeFolder(name)
+      try folder.write("\(name)/\(name)", contents)
+      try folder.write(name.replacing("-idx", with: ".idx"), contents)
+    }
+    let loaded = try DataSet.load(path: folder.path)
+    #expect(loaded.train.labels == [1, 0] && loaded.validation?.count == 2)
+  }
+
+  @Test func idx_severalSplitsAreRefusedByName() throws {
+    let folder = try TemporaryFolder()
+    for split in ["balanced", "letters"] {
+      try folder.write("emnist-\(split)-train-images-idx3-ubyte", images)
+      try folder.write("emnist-\(split)-train-labels-idx1-ubyte", labels)
+    }
+    let names = ["balanced", "letters"].map { "emnist-\($0)-train-images-idx3-ubyte" }
+    #expect(
+      try loadError(folder.path)
+        == .unsupported(
+          path: folder.path, expected: "the images file of one of its 2 splits",
+          found: "a directory of \(names.joined(separator: ", "))"))
+    #expect(try DataSet.load(path: "\(folder.path)/\(names[1])").train.count == 2)
+    // A file and its gzip are one.
+    let twice = try TemporaryFolder()
+    for (name, contents) in [("images-idx3", images), ("labels-idx1", labels)] {
+      try twice.write("train-\(name)-ubyte", contents)
+    }
+    try twice.write("train-images-idx3-ubyte.gz", goldenGzipLabels)
+    #expect(try DataSet.load(path: twice.path).train.labels == [1, 0])
+  }
+
   @Test func idx_gzipIsInflated() throws {
     let folder = try TemporaryFolder()
     try folder.write("train-images-idx3-ubyte", images)

@@ -12,7 +12,7 @@ enum Fixture {
     },
     Facts(
       data: DataDescription(
-        name: "digits", fingerprint: "00ff", inputs: 64, classes: 10, trainCount: 1500,
+        name: "digits", fingerprint: "00ff", inputs: 64, outputs: .classes(10), trainCount: 1500,
         validationCount: 297, normalization: "x/8 - 1"), gemm: "openblas"))
 
   static func configuration(

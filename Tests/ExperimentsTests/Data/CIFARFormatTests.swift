@@ -2,7 +2,7 @@ import Testing
 
 @testable import Experiments
 
-@Suite struct CIFAR10FormatTests {
+@Suite struct CIFARFormatTests {
   /// A record whose image bytes all are `fill`.
   private func record(_ label: UInt8, fill: UInt8) -> [UInt8] {
     [label] + [UInt8](repeating: fill, count: 3072)
@@ -42,6 +42,31 @@ import Testing
     #expect(try DataSet.load(path: folder.path).train.labels == [1, 2, 3])
     try folder.write("test_batch.bin", record(0, fill: 0))
     #expect(try DataSet.load(path: folder.path).validation?.count == 1)
+  }
+
+  @Test func cifar100_isToldFromCifar10() throws {
+    let folder = try TemporaryFolder()
+    func fine(_ coarse: UInt8, _ label: UInt8, fill: UInt8) -> [UInt8] {
+      [coarse] + record(label, fill: fill)
+    }
+    let contents = fine(4, 99, fill: 1) + fine(19, 11, fill: 2)
+    let train = try folder.write("train.bin", contents)
+    try folder.write("test.bin", fine(0, 5, fill: 3))
+    try folder.write("fine_label_names.txt", text: "apple\n")
+    for path in [folder.path, train] {
+      let loaded = try DataSet.load(path: path)
+      #expect(loaded.train.labels == [99, 11] && loaded.train.classes == 100)
+      #expect(loaded.train[0, 0] == 1 && loaded.train[1, 3071] == 2)
+      #expect(loaded.validation?.labels == [5])
+      #expect(loaded.layout.notes == ["CIFAR-100, by its fine labels"])
+    }
+    let other = try folder.write("some.bin", contents)
+    #expect(try DataSet.load(path: other).train.classes == 100)
+    #expect(throws: DataError.self) {
+      try DataSet.load(path: other, DataReading(task: .regression))
+    }
+    try folder.write("data_batch_1.bin", record(0, fill: 0))
+    #expect(try loadError(folder.path)?.description.contains("give the file of one") == true)
   }
 
   @Test func cifar_testBatchAloneIsSplit() throws {
