@@ -11,6 +11,7 @@ import Testing
     ("check", CheckCommand.self), ("figures", FiguresCommand.self),
     ("report", ReportCommand.self),
     ("scaling", ScalingCommand.self), ("norms", NormsCommand.self),
+    ("transfer", TransferCommand.self),
     ("devices", DevicesCommand.self), ("selftest", SelfTestCommand.self),
     ("tune", TuneCommand.self), ("bench", BenchCommand.self),
     ("bench-step", BenchCommand.Step.self), ("bench-sweep", BenchCommand.Sweep.self),
