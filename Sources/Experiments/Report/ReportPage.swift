@@ -130,8 +130,9 @@ enum ReportParts {
   /// Values by name, each with as many lines as it needs.
   ///
   /// - header: of the columns; nil: none is shown.
+  /// - words: what each name means, below it; by name.
   static func facts(
-    _ facts: [[String]], header: [String]? = nil, label: String
+    _ facts: [[String]], header: [String]? = nil, words: [String: String] = [:], label: String
   ) -> HTMLNode {
     let head = header.map { names in
       HTMLNode.tag(
@@ -141,8 +142,10 @@ enum ReportParts {
       HTMLNode.tag(
         "tr",
         fact.enumerated().map { index, text in
-          index == 0
-            ? HTMLNode.tag("th", rich(text)).with("scope", "row") : .tag("td", rich(text))
+          guard index == 0 else { return .tag("td", rich(text)) }
+          let meaning = words[text].map { HTMLNode.tag("span", class: "ends", $0) }
+          return HTMLNode.tag("th", rich(text) + [meaning].compactMap { $0 })
+            .with("scope", "row")
         })
     }
     return .element(

@@ -51,7 +51,8 @@ enum ReportStyle {
     thead th { border-bottom: 2px solid var(--line); white-space: normal; vertical-align: bottom; }
     th.long { min-width: 5.5rem; }
     .facts th, .facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
-    .facts th { font-weight: 600; min-width: 6rem; } .facts { max-width: 100%; }
+    .facts th { font-weight: 600; } .facts tbody th { min-width: 6rem; max-width: 24rem; }
+    .facts .ends { font-weight: 400; }
     \(stacked)
     pre { background: var(--box); border: 1px solid var(--line); border-radius: .3rem;
       padding: .5rem .75rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .9rem; }

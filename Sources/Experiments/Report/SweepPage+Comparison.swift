@@ -39,11 +39,9 @@ extension SweepPage {
     return [
       .tag("h3", "Settings that differ"),
       ReportParts.facts(
-        keys.map { key in
-          [key] + settings.map { $0[key]?.optionText ?? "–" } + [declared[key] ?? ""]
-        },
-        header: ["setting"] + records.indices.map { "\(letter($0)): \(records[$0].name)" }
-          + ["what it is"], label: "Settings that differ"),
+        keys.map { key in [key] + settings.map { $0[key]?.optionText ?? "–" } },
+        header: ["setting"] + records.indices.map { "\(letter($0)): \(records[$0].name)" },
+        words: declared, label: "Settings that differ"),
     ]
   }
 }

@@ -241,10 +241,9 @@ import Training
       let page = try checkPage(ReportFixture.page([first, second]))
       #expect(page.text.contains("A: sp, adam") && page.text.contains("B: spectral, adam"))
       #expect(page.text.contains("Settings that differ"))
-      #expect(page.texts["th"]?.contains("batch-size") == true)
       #expect(page.texts["td"]?.contains("32") == true)
       let words = Configuration.declarations.first { $0.name == "batch-size" }?.help
-      #expect(page.texts["td"]?.contains(try #require(words)) == true)
+      #expect(page.texts["th"]?.contains(try "batch-size" + #require(words)) == true)
       #expect(page.texts["th"]?.contains("depth") == true)  // in every setting
       let output = try ReportWriter().write(
         [first, second], to: directory.appendingPathComponent("c.html"))
