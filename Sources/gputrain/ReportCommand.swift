@@ -12,10 +12,6 @@ struct ReportCommand: PrintingCommand {
       nothing: the question, the answer, the evidence, and how it was found. \
       Several sweeps are set beside one another on one scale. --pictures writes every picture as a \
       file too, for papers and slides.
-
-      Examples:
-          gputrain report runs/mine
-          gputrain report runs/mine --pictures svg --size 85mm --font-size 7
       """)
 
   @Argument(
