@@ -103,7 +103,8 @@ struct SweepPlots {
       let diverged = found.filter { $0.value.contains(.infinity) }.map(\.key)
       if !diverged.isEmpty, let range = losses.range {
         // Side by side, so that widths do not hide one another.
-        let shift = 0.11 * (Double(place) - Double(present.count - 1) / 2)
+        let room = rates.range.map { $0.upperBound - $0.lowerBound } ?? 1
+        let shift = 0.018 * room * (Double(place) - Double(present.count - 1) / 2)
         let height = range.upperBound / pow(range.upperBound / range.lowerBound, 0.045)
         crosses.append(
           Plot.Series(
