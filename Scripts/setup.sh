@@ -24,7 +24,6 @@ packages=(
   pocl-opencl-icd     # OpenCL on the CPU, where there is no GPU
   zlib1g-dev          # compressed data files
   pkg-config          # where the libraries lie
-  gnuplot-nox         # pictures; without it their data is written
 )
 
 if [ "${1:-}" = dist ]; then

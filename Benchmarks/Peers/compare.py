@@ -7,8 +7,7 @@
 Both sides compute in the same precision; `graph` is PyTorch with fused rules, batched replicas and, on
 a GPU, one CUDA graph an epoch. Every case is timed in rounds: gputrain, then each peer, then gputrain
 again, and so on; a ratio is of two blocks that follow each other. Prints theirs/ours as median
-(least–most) over the rounds, writes results.json with the machine and the versions, and pictures where
-gnuplot is installed.
+(least–most) over the rounds, and writes results.json with the machine and the versions.
 """
 
 import argparse
@@ -16,7 +15,6 @@ import json
 import os
 import pathlib
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -135,54 +133,6 @@ def memory(arguments, peers):
     return rows
 
 
-def draw(rows, peak, directory):
-    """Step time and share of the peak against width."""
-    if not shutil.which("gnuplot"):
-        print("no gnuplot found: the data is there, for pictures install gnuplot-nox")
-        return
-    steps = [row for row in rows if row["what"] == "step" and row["batch"] == 64 and not row.get("fused")]
-    if not steps:
-        return
-    blocks, plots = [], {"time": [], "share": []}
-    sides = ["gputrain", "torch", "graph", "jax", "tinygrad"]
-    for optimizer in ["sgd", "adam"]:
-        for side in sides:
-            points = []
-            for row in steps:
-                time_of = row["ours"] if side == "gputrain" else row["theirs"].get(side)
-                if row["optimizer"] == optimizer and time_of:
-                    flops = row["gflops"] * statistics.median(row["ours"])
-                    median = statistics.median(time_of)
-                    points.append((row["width"], median, flops / median / peak))
-            if points:
-                label = f"{side}, {optimizer}"
-                blocks.append("\n".join(f"{w} {t} {s}" for w, t, s in points))
-                index = len(blocks) - 1
-                style = f"dt {1 if optimizer == 'sgd' else 2} lc {sides.index(side) + 1} pt {sides.index(side) + 5}"
-                for plot, column in [("time", 2), ("share", 3)]:
-                    plots[plot].append(f"$data index {index} using 1:{column} with linespoints {style} title '{label}'")
-    script = f"""
-set terminal svg size 1000,420 font "sans,12" background rgb "white"
-set output "{directory / 'steps.svg'}"
-$data << END
-{chr(10).join(block + chr(10) + chr(10) for block in blocks)}
-END
-set multiplot layout 1,2
-set logscale x 2
-set xlabel "width"
-set key left top
-set title "milliseconds a step"
-set logscale y
-plot {', '.join(plots['time'])}
-unset logscale y
-set yrange [0:1]
-set key off
-set title "products, as a share of the fastest in this run ({peak:.0f} GFLOP/s)"
-plot {', '.join(plots['share'])}
-"""
-    subprocess.run(["gnuplot"], input=script, text=True, check=True)
-
-
 def machine():
     names = [
         line.split(":", 1)[1].strip()
@@ -258,8 +208,6 @@ def main():
             text = "  ".join(f"{side} {row[side] / 2**20:.0f} MiB" for side in row if side != "width")
             print(f"{label:58} {text}")
     (directory / "results.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    peak = max((row["gflops"] for row in rows), default=1)
-    draw(rows, peak, directory)
 
 
 main()

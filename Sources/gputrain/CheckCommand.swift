@@ -33,6 +33,8 @@ struct CheckCommand: PrintingCommand {
 
   @OptionGroup var execution: SettingOptions<MeasuringExecution>
 
+  @OptionGroup(title: "Pictures") var pictures: PictureOptions
+
   @OptionGroup var output: OutputOptions
 
   /// What is compared.
@@ -124,10 +126,12 @@ struct CheckCommand: PrintingCommand {
       do {
         try CheckFile(report: report, experiment: experiment, invocation: invocation)
           .write(in: directory)
-        try ReportLeaving.leave(in: directory)
+        try ReportLeaving.leave(in: directory, pictures: pictures.files())
       } catch let error as RunStoreError {
         // The answer is there, and the status is its.
         Terminal.problem("the report is not kept: \(error)")
+      } catch let failure as PictureFiles.Failure {
+        Terminal.problem("\(failure)")
       }
     } else {
       Terminal.note("nothing is kept")

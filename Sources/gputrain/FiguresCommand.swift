@@ -4,8 +4,6 @@ import Foundation
 import Spectral
 import Training
 
-extension Gnuplot.Format: ExpressibleByArgument {}
-
 /// `gputrain figures`: the two figures of the paper, with our settings.
 struct FiguresCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
@@ -16,7 +14,7 @@ struct FiguresCommand: PrintingCommand {
       and its stable rank. Second, networks trained at growing widths: how far the second layer \
       and its features have moved, relative to their start, with fitted exponents beside the \
       predicted ones. The paper's own settings are not known to us; the defaults are ours. \
-      Pictures need gnuplot; the data is written without it too.
+      The data is written as CSV, the figures into report.html, and with --pictures as files.
 
       Examples:
           gputrain figures                            # built-in data, into figures/
@@ -32,6 +30,8 @@ struct FiguresCommand: PrintingCommand {
   @OptionGroup var computing: ComputeOptions
 
   @OptionGroup var execution: SettingOptions<MeasuringExecution>
+
+  @OptionGroup(title: "Pictures") var pictures: PictureOptions
 
   @OptionGroup var output: OutputOptions
 
@@ -65,11 +65,8 @@ struct FiguresCommand: PrintingCommand {
     @Option(help: ArgumentHelp("Batch sizes of the first figure.", valueName: "list"))
     var batchSizes = "1,4,16,64,256,1024,4096"
 
-    @Option(help: ArgumentHelp("Of the pictures: svg or png.", valueName: "format"))
-    var format: Gnuplot.Format = .svg
-
     @Option(
-      help: ArgumentHelp("Where data and pictures go.", valueName: "directory"),
+      help: ArgumentHelp("Where data and report.html go.", valueName: "directory"),
       completion: .directory)
     var out = "figures"
   }
@@ -147,28 +144,16 @@ struct FiguresCommand: PrintingCommand {
       Terminal.problem(
         "networks diverge at the rate 2^\(log2LearningRate); give --log2-lr a lower one")
     }
-    let pictures = try draw(figures, spectrum, learning)
     try FiguresFile(
       spectrum: spectrum, learning: learning, experiment: experiment, invocation: invocation
     ).write(in: figures.directory)
-    try ReportLeaving.leave(in: figures.directory, format: axes.format)
+    let files = try ReportLeaving.leave(in: figures.directory, pictures: pictures.files())
     if output.json {
       Terminal.print(
-        try jsonText(
-          Output(spectrum: spectrum, learning: learning, pictures: pictures.map(\.path))))
+        try jsonText(Output(spectrum: spectrum, learning: learning, pictures: files)))
     }
     compute.tellBuildTime()
-    Terminal.note("data and \(pictures.count) pictures in \(figures.directory.relativePath)")
-  }
-
-  private func draw(
-    _ figures: PaperFigures, _ spectrum: GradientSpectrum, _ learning: FeatureLearning
-  ) throws -> [URL] {
-    guard let gnuplot = Gnuplot(path: ProcessInfo.processInfo.environment["PATH"] ?? "") else {
-      Terminal.note("no gnuplot found: the data is there, for pictures install gnuplot-nox")
-      return []
-    }
-    return try figures.draw(spectrum, learning, with: gnuplot, format: axes.format)
+    Terminal.note("data in \(figures.directory.relativePath)")
   }
 
   private func show(_ spectrum: GradientSpectrum, _ learning: FeatureLearning) throws {

@@ -10,8 +10,8 @@ struct ReportCommand: PrintingCommand {
     discussion: """
       sweep, check and figures write such a page at their end. It opens from disk and loads \
       nothing: the question, the answer, the evidence, and how it was found. \
-      Several sweeps are set beside one another on one scale. Pictures need gnuplot; without it the \
-      page has the data.
+      Several sweeps are set beside one another on one scale. --pictures writes every picture as a \
+      file too, for papers and slides.
       """)
 
   @Argument(
@@ -26,8 +26,7 @@ struct ReportCommand: PrintingCommand {
       valueName: "file"), completion: .file(extensions: ["html"]))
   var out: String?
 
-  @Option(help: ArgumentHelp("Of the pictures: svg or png.", valueName: "format"))
-  var format: Gnuplot.Format = .svg
+  @OptionGroup(title: "Pictures") var pictures: PictureOptions
 
   @OptionGroup var output: OutputOptions
 
@@ -53,9 +52,7 @@ struct ReportCommand: PrintingCommand {
       ?? (places.count == 1
         ? places[0].appendingPathComponent(ReportWriter.fileName)
         : URL(fileURLWithPath: ReportWriter.fileName))
-    let written = try ReportLeaving.with(format: format, again: "the same command") {
-      try $0.write(places, to: page)
-    }
+    let written = try ReportWriter(pictures: try pictures.files()).write(places, to: page)
     if output.json {
       Terminal.print(try jsonText(written))
     } else {
@@ -64,6 +61,6 @@ struct ReportCommand: PrintingCommand {
         if verdict.missing > 0 { Terminal.print("  \(verdict.missing) runs missing") }
       }
     }
-    Terminal.note("report in \(page.relativePath)")
+    ReportLeaving.tell(written, page)
   }
 }

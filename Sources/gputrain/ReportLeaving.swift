@@ -4,42 +4,31 @@ import OpenCL
 
 /// Leaves `report.html` where results are.
 enum ReportLeaving {
-  /// Writes pages with the gnuplot that is installed. Where it is missing or fails, pages hold the
-  /// data alone and a line on standard error says so.
-  ///
-  /// - again: what the user can type to have pictures later.
-  /// - Throws: what `write` throws but `Gnuplot.Failure`.
-  static func with<Result>(
-    format: Gnuplot.Format = .svg, again: String, write: (ReportWriter) throws -> Result
-  ) throws -> Result {
-    guard let gnuplot = Gnuplot(path: ProcessInfo.processInfo.environment["PATH"] ?? "") else {
-      let result = try write(ReportWriter(gnuplot: nil))
-      Terminal.note(
-        "no gnuplot found: the report has the data; for pictures install gnuplot-nox, then: \(again)"
-      )
-      return result
-    }
-    do {
-      return try write(ReportWriter(gnuplot: gnuplot, format: format))
-    } catch let failure as Gnuplot.Failure {
-      let result = try write(ReportWriter(gnuplot: nil))
-      Terminal.note("\(failure); the report has the data without pictures")
-      return result
-    }
-  }
-
   /// The page of what lies in `directory`.
   static func page(in directory: URL) -> URL {
     directory.appendingPathComponent(ReportWriter.fileName)
   }
 
-  /// Writes the page of what lies in `directory`, into it, and says where it is.
-  static func leave(in directory: URL, format: Gnuplot.Format = .svg) throws {
+  /// Writes the page of what lies in `directory`, into it, with its pictures as files where these are
+  /// asked for, and says where they are.
+  ///
+  /// - Returns: the files of the pictures.
+  @discardableResult
+  static func leave(in directory: URL, pictures: PictureFiles?) throws -> [String] {
     let page = page(in: directory)
-    _ = try with(format: format, again: "gputrain report \(directory.relativePath)") {
-      try $0.write([directory], to: page, mayBeEmpty: true)
-    }
+    let written = try ReportWriter(pictures: pictures).write(
+      [directory], to: page, mayBeEmpty: true)
+    tell(written, page)
+    return written.pictures
+  }
+
+  /// Says where a page and its pictures are.
+  static func tell(_ written: ReportWriter.Output, _ page: URL) {
     Terminal.note("report in \(page.relativePath)")
+    if !written.pictures.isEmpty {
+      Terminal.note(
+        "\(written.pictures.count) pictures in \(ReportWriter.pictures(of: page).relativePath)")
+    }
   }
 }
 

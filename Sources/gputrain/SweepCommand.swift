@@ -56,6 +56,8 @@ struct SweepCommand: PrintingCommand {
 
   @OptionGroup var execution: SettingOptions<Execution>
 
+  @OptionGroup(title: "Pictures") var pictures: PictureOptions
+
   @OptionGroup var output: OutputOptions
 
   private struct Output: Encodable {
@@ -182,7 +184,7 @@ struct SweepCommand: PrintingCommand {
       if targetWidth != nil { try printTensors(report, sweep.experiment) }
     }
     // After the table: whatever keeps the page from being written has not kept the answer.
-    try ReportLeaving.leave(in: sweep.store.directory)
+    try ReportLeaving.leave(in: sweep.store.directory, pictures: pictures.files())
     let lacking = try sweep.missingBestWeights()
     if !lacking.isEmpty && !outcome.interrupted {
       Terminal.note(

@@ -54,16 +54,39 @@ import Testing
     }
   }
 
-  @Test func withoutGnuplot_theDataIsThere_andOneLineSaysHow() throws {
+  @Test func pictures_areWrittenWhereAskedFor() throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let result = try CommandRunner.run(
-        SweepCommandTests.small + ["--out", "out"], in: directory,
-        environment: ["PATH": directory.path])
+        SweepCommandTests.small + ["--out", "out", "--pictures", "svg", "--size", "100x70mm"],
+        in: directory)
       #expect(result.status == 0, "\(result.errors)")
-      let lines = result.errors.split(separator: "\n").filter { $0.contains("gnuplot") }
-      #expect(lines.count == 1 && lines[0].contains("gputrain report out"), "\(lines)")
-      let html = try page(directory.appendingPathComponent("out"))
-      #expect(!html.contains("<svg") && html.contains("<details open"))
+      #expect(result.errors.contains("3 pictures in out/report-pictures"))
+      let picture = try page(directory, "out/report-pictures/best-rate.svg")
+      #expect(picture.contains("width=\"283.46pt\" height=\"198.43pt\""))
+      let json = try object(
+        CommandRunner.run(
+          ["report", "out", "--pictures", "svg", "--font-size", "6", "--json"], in: directory
+        ).output)
+      #expect((json["pictures"] as? [String])?.count == 3)
+      #expect(
+        try page(directory, "out/report-pictures/best-rate.svg").contains("font-size=\"6\""))
+    }
+  }
+
+  /// Before anything is trained.
+  @Test(
+    arguments: [
+      ("sweep", ["--pictures", "pdf"], "rsvg-convert, which is not in PATH"),
+      ("check", ["--size", "85mm"], "give --pictures too"),
+      ("figures", ["--pictures", "svg", "--size", "20mm"], "too small"),
+    ]) func badPictures_areRefused(command: String, arguments: [String], part: String) throws
+  {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let result = try CommandRunner.run(
+        [command, "--out", "out"] + arguments, in: directory,
+        environment: ["PATH": directory.path])
+      #expect(result.status == 64 && result.errors.contains(part), "\(result.errors)")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
     }
   }
 
@@ -132,7 +155,7 @@ import Testing
       (["."], 1, "report ."), ([""], 64, "got an empty name"),
       ([".", "--out", "."], 64, "expected a file such as report.html"),
       ([".", "--out", "x/"], 64, "expected a file such as report.html"),
-      ([".", "--format", "gif"], 64, "gif"),
+      ([".", "--pictures", "gif"], 64, "gif"),
     ] as [([String], Int32, String)])
   func badRequest_isRefusedInOneLine(arguments: [String], status: Int32, part: String) throws {
     let result = try CommandRunner.run(["report"] + arguments)

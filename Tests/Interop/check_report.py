@@ -7,7 +7,6 @@ telephone, in the light and in the dark. No Python package is needed; Chromium i
 
 import html
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -33,7 +32,7 @@ frame.onload = () => {
   const page = frame.contentDocument, view = frame.contentWindow;
   const limit = page.documentElement.clientWidth;
   const wide = [...page.querySelectorAll("body *")].filter(node => {
-    if (node.closest(".scroll, figure.wide, svg") && !node.matches(".scroll, figure.wide")) return false;
+    if (node.closest("svg")) return false;
     return node.getBoundingClientRect().right > limit + 1;
   }).map(node => node.outerHTML.slice(0, 80));
   document.getElementById("found").textContent = JSON.stringify({
@@ -47,8 +46,19 @@ frame.onload = () => {
     background: view.getComputedStyle(page.body).backgroundColor,
     headings: [...page.querySelectorAll("h1, h2")].map(node => node.textContent),
     drawings: [...page.querySelectorAll("svg")].map(node => node.getBoundingClientRect().height),
-    strokes: [...page.querySelectorAll("svg path")].map(node => view.getComputedStyle(node).stroke)
-      .filter(stroke => /^rgb\\((254, [12]|253, [123]), /.test(stroke)),
+    // A variable without a value is no colour.
+    colours: [...page.querySelectorAll("svg [stroke^=var], svg [fill^=var]")].filter(node => {
+      const name = (node.getAttribute("stroke") ?? node.getAttribute("fill")).slice(4, -1);
+      return !view.getComputedStyle(page.documentElement).getPropertyValue(name);
+    }).map(node => node.outerHTML.slice(0, 80)),
+    // Labels of ticks that touch, in the browser's own font.
+    touching: [...page.querySelectorAll("svg g")].flatMap(group => {
+      const boxes = [...group.children].filter(node => node.matches("text:not([transform])"))
+        .map(node => node.getBoundingClientRect());
+      return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b => a.left < b.right &&
+        b.left < a.right && a.top + 3 < b.bottom - 3 && b.top + 3 < a.bottom - 3).map(b =>
+        `${group.closest("svg").id} at ${a.left}`));
+    }),
   });
 };
 frame.src = "PAGE";
@@ -82,7 +92,8 @@ def look(folder, page, width, dark, shot):
     assert found["scroll"] <= width and not found["wide"], f"{place}: too wide: {found['wide']}"
     assert not found["loaded"], f"{place}: loads {found['loaded']}"
     assert not found["broken"], f"{place}: pictures that do not show: {found['broken']}"
-    assert not found["strokes"], f"{place}: colours without a value: {found['strokes'][:3]}"
+    assert not found["colours"], f"{place}: colours without a value: {found['colours'][:3]}"
+    assert not found["touching"], f"{place}: labels touch: {found['touching'][:3]}"
     assert all(size > 100 for size in found["drawings"]), f"{place}: {found['drawings']}"
     if shots:
         outside.write_text(outside.read_text().replace(f"{height}px", f"{found['height']}px"))
@@ -92,8 +103,8 @@ def look(folder, page, width, dark, shot):
     return found
 
 
-def run(folder, *arguments, status=0, **more):
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, cwd=folder, **more)
+def run(folder, *arguments, status=0):
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, cwd=folder)
     assert done.returncode == status, done.stderr
 
 
@@ -107,13 +118,11 @@ with tempfile.TemporaryDirectory() as place:
     run(folder, "sweep", "--widths", "16,32", "--log2-lr=-2:12:8", "--optimizer", "sgd", "--out",
         "diverging", *small)
     run(folder, "report", "sweep", "diverging", "--out", "both/report.html")
-    run(folder, "report", "sweep", "--format", "png", "--out", "png/report.html")
-    run(folder, "report", "sweep", "--out", "plain/report.html", env={**os.environ, "PATH": place})
     run(folder, "check", "--widths", "32,64,128", "--rate-rule", "readout=sp", "--out", "check",
         status=1)
     run(folder, "figures", "--widths", "16,32,64", "--steps", "5", "--seeds", "2",
         "--spectrum-width", "32", "--batch-sizes", "1,8,64", "--out", "figures")
-    for name in ["sweep", "diverging", "both", "png", "plain", "check", "figures"]:
+    for name in ["sweep", "diverging", "both", "check", "figures"]:
         page = folder / name / "report.html"
         backgrounds = set()
         for width in [1280, 390]:

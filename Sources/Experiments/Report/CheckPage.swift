@@ -6,34 +6,23 @@ struct CheckPage {
   let file: CheckFile
   /// Where the check lies.
   let source: URL
-  let pictures: PictureMaker
+  let album: PictureAlbum
   /// Where the page lies.
   let directory: URL
 
   private var report: CheckReport { file.report }
 
   /// The page.
-  ///
-  /// - Throws: `Gnuplot.Failure`, `RunStoreError`.
-  func page() throws -> ReportPage {
-    let widths = ReportParts.list(report.widths.map(String.init))
+  var page: ReportPage {
     let header = HTMLNode.tag(
       "header",
       [
         .tag(
-          "h1", "Does this scaling meet the spectral condition, and if not, which layer breaks it?"),
-        ReportParts.paragraph(
-          "Networks of widths \(widths) were trained for a few steps on \(file.experiment.facts.data.name) "
-            + "with \(report.parametrization) under \(report.optimizer), at the rate "
-            + "\(ReportParts.power(report.log2LearningRate)), with "
-            + "\(ReportParts.count(report.seeds, "seed")). For every layer it was fitted how norms "
-            + "and features grow with width n: as n to which exponent? Exponents that are not what "
-            + "the condition needs mean that the best learning rate moves with width.",
-          class: "lead"),
+          "h1", "Does this scaling meet the spectral condition, and if not, which layer breaks it?")
       ])
     return ReportPage(
       title: "\(report.parametrization), \(report.optimizer): the spectral condition, checked",
-      content: [header, answer, terms, try growth()] + [try coordinates(), provenance])
+      content: [header, answer, growth, coordinates, terms, provenance])
   }
 
   private var answer: HTMLNode {
@@ -54,7 +43,17 @@ struct CheckPage {
             ReportParts.paragraph(
               report.sentence.prefix(1).uppercased() + report.sentence.dropFirst() + "."),
           ])
-      ] + report.remarks.map { ReportParts.paragraph($0 + ".") })
+      ] + report.remarks.map { ReportParts.paragraph($0 + ".") } + [
+        .tag("h3", "What was trained"),
+        ReportParts.paragraph(
+          "Networks of widths \(ReportParts.list(report.widths.map(String.init))) were trained for a "
+            + "few steps on \(file.experiment.facts.data.name) with \(report.parametrization) under "
+            + "\(report.optimizer), at the rate \(ReportParts.power(report.log2LearningRate)), with "
+            + "\(ReportParts.count(report.seeds, "seed")). For every layer it was fitted how norms "
+            + "and features grow with width n: as n to which exponent? Exponents that are not what "
+            + "the condition needs mean that the best learning rate moves with width."),
+        .tag("p", class: "soft", [.link("#terms", "The words used here"), .text(" are below.")]),
+      ])
   }
 
   private var terms: HTMLNode {
@@ -86,17 +85,16 @@ struct CheckPage {
 
   // MARK: Evidence
 
-  private func figure(_ plot: Plot, _ table: HTMLNode) throws -> HTMLNode {
-    let picture = try pictures.picture(of: plot)
-    return .tag(
+  private func figure(_ plot: Plot, _ tables: [HTMLNode]) -> HTMLNode {
+    .tag(
       "figure",
-      [.tag("h3", ReportParts.rich(plot.title))] + (picture.map { [$0] } ?? [])
-        + [ReportParts.details("The numbers", isOpen: true, [table])])
+      [.tag("h3", ReportParts.rich(plot.title))] + [album.drawing(of: plot)].compactMap { $0 }
+        + [ReportParts.details("The numbers", isOpen: true, tables)])
   }
 
-  private func growth() throws -> HTMLNode {
+  private var growth: HTMLNode {
     let names = file.experiment.settings.layerNames
-    let figures = try SpectralQuantity.allCases.compactMap { quantity -> HTMLNode? in
+    let figures = SpectralQuantity.allCases.compactMap { quantity -> HTMLNode? in
       let checked = report.exponents.filter { $0.quantity == quantity }
       guard !checked.isEmpty else { return nil }
       let lines = checked.map { entry in
@@ -112,21 +110,18 @@ struct CheckPage {
         description: SlopeLine.description(lines, of: quantity),
         x: .widths(report.widths),
         y: .logarithmic(quantity.symbol, over: checked.flatMap(\.values)),
-        series: lines.flatMap(\.series))
-      return try figure(plot, exponents(checked, of: quantity))
+        series: lines.flatMap(\.series) + SlopeLine.kinds(lines))
+      return figure(plot, [exponents(checked, of: quantity), values(checked, of: quantity)])
     }
     return ReportParts.section(
       "growth", "How each layer grows with width",
       [
         ReportParts.paragraph(
-          "Lines with points are measured, means over the seeds. Dashed lines have the slope that "
-            + "the parametrization predicts, dotted ones that which the condition needs: where a "
-            + "layer follows the dotted line it meets the condition.")
-      ] + [missingPictures].compactMap { $0 } + [ReportParts.panels(figures)])
-  }
-
-  private var missingPictures: HTMLNode? {
-    pictures.gnuplot == nil ? ReportParts.noPictures : nil
+          "Points are measured, means over the seeds, and the lines through them fitted. Dashed lines "
+            + "have the slope that the parametrization predicts, dotted ones that which the condition "
+            + "needs: where a layer follows the dotted line it meets the condition."),
+        ReportParts.panels(figures),
+      ])
   }
 
   private func exponents(_ checked: [CheckedQuantity], of quantity: SpectralQuantity) -> HTMLNode {
@@ -134,19 +129,26 @@ struct CheckPage {
     let rows = checked.map { entry in
       [
         entry.layer, "\(number(entry.exponent)) ± \(number((entry.upper - entry.lower) / 2))",
-        number(entry.condition), entry.verdict.mark, number(entry.predicted),
-        number(entry.predictedLimit),
-      ] + entry.values.map(CheckReport.value)
+        number(entry.condition) + (entry.verdict.mark.isEmpty ? "" : " \(entry.verdict.mark)"),
+        number(entry.predicted), number(entry.predictedLimit),
+      ]
     }
     return ReportParts.table(
-      ["", "exponent", "needs", "", "rule", "limit"] + report.widths.map { "n\u{A0}=\u{A0}\($0)" },
-      texts: rows, label: quantity.symbol)
+      ["layer", "exponent", "needs", "rule", "limit"], texts: rows,
+      label: "\(quantity.symbol): exponents")
   }
 
-  private func coordinates() throws -> HTMLNode {
+  private func values(_ checked: [CheckedQuantity], of quantity: SpectralQuantity) -> HTMLNode {
+    ReportParts.table(
+      ["layer"] + report.widths.map { "n\u{A0}=\u{A0}\($0)" },
+      texts: checked.map { [$0.layer] + $0.values.map(CheckReport.value) },
+      label: "\(quantity.symbol) at each width")
+  }
+
+  private var coordinates: HTMLNode {
     let layers = report.coordinates.map(\.layer).uniqued()
     let values = report.coordinates.flatMap(\.meanAbsolute)
-    let figures = try layers.map { layer -> HTMLNode in
+    let figures = layers.map { layer -> HTMLNode in
       let rows = report.coordinates.filter { $0.layer == layer }
       let series = rows.enumerated().map { index, row in
         Plot.Series(
@@ -155,17 +157,20 @@ struct CheckPage {
           points: zip(report.widths, row.meanAbsolute).map { Plot.Point(x: Double($0), y: $1) })
       }
       let plot = Plot(
-        id: "coordinates-\(layer.replacing(".", with: "-"))", title: "\(layer), mean |h|",
+        id: "coordinates-\(ReportParts.identifier(layer))", title: "\(layer), mean |h|",
         description:
           "Mean size of the outputs of \(layer) against width, a line for each number of "
           + "steps done.",
-        x: .widths(report.widths), y: .logarithmic("mean |h|", over: values), series: series)
-      return try figure(
+        x: .widths(report.widths), y: .logarithmic("mean |h|", over: values), series: series,
+        legend: .below)
+      return figure(
         plot,
-        ReportParts.table(
-          ["step"] + report.widths.map { "width \($0)" },
-          texts: rows.map { ["\($0.step)"] + $0.meanAbsolute.map(CheckReport.value) },
-          label: plot.title))
+        [
+          ReportParts.table(
+            ["step"] + report.widths.map { "width \($0)" },
+            texts: rows.map { ["\($0.step)"] + $0.meanAbsolute.map(CheckReport.value) },
+            label: plot.title)
+        ])
     }
     return ReportParts.section(
       "coordinates", "Coordinate check",
@@ -173,8 +178,9 @@ struct CheckPage {
         ReportParts.paragraph(
           "Mean |h| of each layer's outputs after 0, 1, 2 … steps: lines that stay level as width "
             + "grows are what is wanted. A layer at fault shows here only as far as it reaches the "
-            + "features.")
-      ] + [ReportParts.panels(figures)])
+            + "features."),
+        ReportParts.panels(figures),
+      ])
   }
 
   private var provenance: HTMLNode {

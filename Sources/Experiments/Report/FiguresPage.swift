@@ -5,32 +5,19 @@ struct FiguresPage {
   let file: FiguresFile
   /// Where data and pictures lie.
   let source: URL
-  let pictures: PictureMaker
+  let album: PictureAlbum
   /// Where the page lies.
   let directory: URL
 
   /// The page.
-  ///
-  /// - drawn: the pictures that were made, by name and without what follows the full stop.
-  /// - Throws: `Gnuplot.Failure`, `RunStoreError`.
-  func page(drawn: [String: URL]) throws -> ReportPage {
-    let names = file.learning.curves.map(\.parametrization).uniqued()
-    let header = HTMLNode.tag(
-      "header",
-      [
-        .tag("h1", "Are updates of low rank, and who learns features as networks grow?"),
-        ReportParts.paragraph(
-          "The two figures of the paper A Spectral Condition for Feature Learning, with settings of "
-            + "our own: networks of widths "
-            + "\(ReportParts.list(file.learning.widths.map(String.init))), scaled with width as "
-            + "\(ReportParts.list(names)) say, learned \(file.experiment.facts.data.name).",
-          class: "lead"),
-      ])
-    return ReportPage(
+  var page: ReportPage {
+    ReportPage(
       title: "The paper's two figures",
       content: [
-        header, answer, try lowRank(drawn["low-rank-updates"]),
-        try learning(drawn["feature-learning"]), provenance,
+        .tag(
+          "header",
+          [.tag("h1", "Are updates of low rank, and who learns features as networks grow?")]),
+        answer, lowRank, learning, provenance,
       ])
   }
 
@@ -63,23 +50,34 @@ struct FiguresPage {
           "How far features of the second layer move in training, relative to their start, goes with "
             + "width n as follows; an exponent near 0 means that wide networks learn features as "
             + "narrow ones do, a negative one that they stop to."),
-        .tag("ul", features.map { .tag("li", $0) }),
-      ] + (pictures.gnuplot == nil ? [ReportParts.noPictures] : []))
+        .tag("ul", features.map { .tag("li", ReportParts.rich($0)) }),
+        .tag("h3", "What was trained"),
+        ReportParts.paragraph(
+          "The two figures of the paper A Spectral Condition for Feature Learning, with settings of "
+            + "our own: networks of widths "
+            + "\(ReportParts.list(file.learning.widths.map(String.init))), scaled with width as "
+            + "\(ReportParts.list(file.learning.curves.map(\.parametrization).uniqued())) say, learned "
+            + "\(file.experiment.facts.data.name)."),
+      ])
   }
 
+  /// A picture of several panels, with its numbers.
   private func figure(
-    _ file: URL?, id: String, title: String, description: String, table: HTMLNode
-  ) throws -> HTMLNode {
-    let picture = try file.map {
-      try pictures.picture(at: $0, id: id, title: title, description: description)
+    _ plots: [Plot], name: String, title: String, table: HTMLNode
+  ) -> [HTMLNode] {
+    album.join(plots, name: name, title: title)
+    let panels = plots.compactMap { plot in
+      album.drawing(of: plot).map { picture in
+        HTMLNode.tag(
+          "figure", [.tag("h3", ReportParts.rich(plot.title)), picture])
+      }
     }
-    return .tag(
-      "figure", class: "wide",
-      (picture.map { [$0] } ?? [])
-        + [ReportParts.details("The numbers", isOpen: true, [table])])
+    return [
+      ReportParts.panels(panels), ReportParts.details("The numbers", isOpen: true, [table]),
+    ]
   }
 
-  private func lowRank(_ drawn: URL?) throws -> HTMLNode {
+  private var lowRank: HTMLNode {
     let rows = file.spectrum.spectra.map { spectrum in
       [
         spectrum.batchSize.map { "gradient, batch \($0)" } ?? "weight",
@@ -89,18 +87,14 @@ struct FiguresPage {
     }
     return ReportParts.section(
       "low-rank", "Updates of low rank",
-      [
-        try figure(
-          drawn, id: "low-rank-updates", title: "Singular values and stable rank",
-          description: "Singular values of the second layer's weight and gradients, and the stable "
-            + "rank of gradients against batch size.",
-          table: ReportParts.table(
-            ["matrix", "stable rank", "largest singular value"], texts: rows,
-            label: "Stable ranks"))
-      ])
+      figure(
+        file.spectrum.plots, name: "low-rank-updates", title: "Singular values and stable rank",
+        table: ReportParts.table(
+          ["matrix", "stable rank", "largest singular value"], texts: rows,
+          label: "Stable ranks")))
   }
 
-  private func learning(_ drawn: URL?) throws -> HTMLNode {
+  private var learning: HTMLNode {
     let rows = file.learning.curves.map { curve in
       [
         "\(curve.parametrization), \(curve.quantity.symbol)",
@@ -109,15 +103,12 @@ struct FiguresPage {
       ]
     }
     return ReportParts.section(
-      "feature-learning", "Who learns features",
-      [
-        try figure(
-          drawn, id: "feature-learning", title: "Relative change over training against width",
-          description: "How far the second layer's features and weights have moved, relative to "
-            + "their start, against width.",
-          table: ReportParts.table(
-            ["", "exponent (95 %)", "predicted", "limit"], texts: rows, label: "Exponents"))
-      ])
+      "who-learns", "Who learns features",
+      figure(
+        file.learning.plots, name: "feature-learning",
+        title: "Relative change over training against width",
+        table: ReportParts.table(
+          ["", "exponent (95 %)", "predicted", "limit"], texts: rows, label: "Exponents")))
   }
 
   private var provenance: HTMLNode {

@@ -68,10 +68,13 @@ enum ReportParts {
     .element("section", [("id", id)], [.tag("h2", title)] + content)
   }
 
-  /// A table in a box that scrolls where it is wider than the page.
+  /// A table, which becomes a list of its rows where there is no room for its columns.
   ///
-  /// - rows: of cells; the first cell of a row names it.
-  static func table(_ header: [String], _ rows: [[HTMLNode]], label: String) -> HTMLNode {
+  /// - rows: of cells with their widths, as multiples of the font's size; the first cell of a row
+  ///   names it.
+  static func table(
+    _ header: [String], _ rows: [[(node: HTMLNode, width: Double)]], label: String
+  ) -> HTMLNode {
     let head = HTMLNode.tag(
       "tr",
       header.map { name in
@@ -80,19 +83,35 @@ enum ReportParts {
     let body = rows.map { row in
       HTMLNode.tag(
         "tr",
-        row.enumerated().map { index, cell in
+        zip(header, row).enumerated().map { index, cell in
           index == 0
-            ? HTMLNode.tag("th", [cell]).with("scope", "row") : HTMLNode.tag("td", [cell])
+            ? HTMLNode.tag("th", [cell.1.node]).with("scope", "row")
+            : HTMLNode.tag("td", [cell.1.node]).with("data-label", cell.0)
         })
+    }
+    let columns = header.indices.map { column in
+      let longest = rows.compactMap { $0.dropFirst(column).first?.width }.max() ?? 0
+      // A heading wraps at spaces.
+      let word = header[column].split(separator: " ").map { PlotText(String($0)).width(size: 1) }
+      return max(longest, word.max() ?? 0)
     }
     return .element(
       "div", [("class", "scroll"), ("role", "region"), ("aria-label", label), ("tabindex", "0")],
-      [.tag("table", [.tag("thead", [head]), .tag("tbody", body)])])
+      [
+        .tag(
+          "table", class: ReportStyle.tableClass(columns: columns),
+          [.tag("thead", [head]), .tag("tbody", body)])
+      ])
   }
 
   /// The same of texts.
   static func table(_ header: [String], texts: [[String]], label: String) -> HTMLNode {
-    table(header, texts.map { $0.map { HTMLNode.tag("span", rich($0)) } }, label: label)
+    table(header, texts.map { $0.map(cell) }, label: label)
+  }
+
+  /// A cell that holds a text.
+  static func cell(_ text: String) -> (node: HTMLNode, width: Double) {
+    (.tag("span", rich(text)), PlotText(text).width(size: 1))
   }
 
   /// What can be opened; open from the start where nothing else shows it.
@@ -108,21 +127,36 @@ enum ReportParts {
   /// Panels side by side where there is room.
   static func panels(_ figures: [HTMLNode]) -> HTMLNode { .tag("div", class: "panels", figures) }
 
-  /// What a page says where nothing draws.
-  static var noPictures: HTMLNode {
-    .tag(
-      "div", class: "notice",
-      [
-        paragraph(
-          "There are no pictures, as gnuplot was not found or failed; the numbers are here. For pictures "
-            + "install it (Debian, Ubuntu: apt-get install gnuplot-nox; macOS: brew install "
-            + "gnuplot), then run gputrain report on this directory.")
-      ])
+  /// Values by name, each with as many lines as it needs.
+  ///
+  /// - header: of the columns; nil: none is shown.
+  /// - words: what each name means, below it; by name.
+  static func facts(
+    _ facts: [[String]], header: [String]? = nil, words: [String: String] = [:], label: String
+  ) -> HTMLNode {
+    let head = header.map { names in
+      HTMLNode.tag(
+        "thead", [.tag("tr", names.map { HTMLNode.tag("th", $0).with("scope", "col") })])
+    }
+    let rows = facts.map { fact in
+      HTMLNode.tag(
+        "tr",
+        fact.enumerated().map { index, text in
+          guard index == 0 else { return .tag("td", rich(text)) }
+          let meaning = words[text].map { HTMLNode.tag("span", class: "ends", $0) }
+          return HTMLNode.tag("th", rich(text) + [meaning].compactMap { $0 })
+            .with("scope", "row")
+        })
+    }
+    return .element(
+      "table", [("class", "facts"), ("aria-label", label)],
+      [head, .tag("tbody", rows)].compactMap { $0 })
   }
 
-  /// A list of values by name.
-  static func facts(_ facts: [(String, String)], label: String) -> HTMLNode {
-    table(["", ""], texts: facts.map { [$0.0, $0.1] }, label: label)
+  /// Letters, digits and hyphens of a text, to name elements and files.
+  static func identifier(_ text: String) -> String {
+    let words = text.lowercased().split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }
+    return words.isEmpty ? "unnamed" : String(words.joined(separator: "-").prefix(100))
   }
 
   /// `a, b and c`.

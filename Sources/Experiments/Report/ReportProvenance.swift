@@ -19,14 +19,14 @@ struct ReportProvenance {
   /// What the section holds.
   var content: [HTMLNode] {
     commands + [
-      .tag("h3", "Device and versions"), Self.facts(machine, label: "Device and versions"),
-      .tag("h3", "Settings"), Self.facts(settingFacts, label: "Settings"),
-      ReportParts.details("Every setting as it is stored", [Self.facts(stored, label: "Settings")]),
+      .tag("h3", "Device and versions"),
+      ReportParts.facts(machine.map { [$0.0, $0.1] }, label: "Device and versions"),
+      .tag("h3", "Settings"),
+      ReportParts.facts(settingFacts.map { [$0.0, $0.1] }, label: "Settings"),
+      ReportParts.details(
+        "Every setting as it is stored",
+        [ReportParts.facts(stored, label: "Every setting")]),
     ] + runs
-  }
-
-  private static func facts(_ facts: [(String, String)], label: String) -> HTMLNode {
-    .tag("div", class: "facts", [ReportParts.facts(facts, label: label)])
   }
 
   private var commands: [HTMLNode] {
@@ -129,8 +129,8 @@ struct ReportProvenance {
     }
   }
 
-  private var stored: [(String, String)] {
-    experiment.leaves.sorted { $0.key < $1.key }.map { ($0.key, $0.value.optionText) }
+  private var stored: [[String]] {
+    experiment.leaves.sorted { $0.key < $1.key }.map { [$0.key, $0.value.optionText] }
   }
 
   private var runs: [HTMLNode] {
@@ -145,7 +145,7 @@ struct ReportProvenance {
       ["run", "parametrization", "optimizer", "width"] + names
         + ["rate", "seed", "outcome", "loss"],
       shown.map { row in
-        [link("runs/\(row.run)/", row.run)]
+        [(link("runs/\(row.run)/", row.run), PlotText(row.run).width(size: 1))]
           + [
             [row.parametrization, row.optimizer.rawValue, "\(row.width)"],
             names.map { row.overrides?[$0]?.optionText ?? "" },
@@ -153,7 +153,7 @@ struct ReportProvenance {
               ReportParts.power(row.log2LearningRate, digits: 6), "\(row.seed)",
               row.result.outcome.rawValue, ReportText.loss(row.result.trainLoss),
             ],
-          ].joined().map { HTMLNode.tag("span", ReportParts.rich($0)) }
+          ].joined().map(ReportParts.cell)
       }, label: "Runs"
     ).with("data-rows", "\(shown.count)")
     let rest = rows.count - shown.count

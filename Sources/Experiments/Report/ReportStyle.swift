@@ -37,24 +37,23 @@ enum ReportStyle {
     .panels { display: grid; gap: 1rem 1.5rem; align-items: start;
       grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
     figure { margin: 1rem 0; min-width: 0; max-width: 40rem; }
-    figure.wide { max-width: none; overflow-x: auto; } figure.wide svg { min-width: 42rem; }
     figure h3 { margin: 0 0 .25rem; }
-    svg, figure img { display: block; width: 100%; max-width: 34rem; height: auto; }
-    figure.wide svg, figure.wide img { max-width: none; }
+    svg { display: block; width: 100%; max-width: 36rem; height: auto; }
     .whole { white-space: nowrap; }
-    figure img { background: #ffffff; }
+    .ends { display: block; color: var(--soft); font-size: \(endsSize)em; }
     dl { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: .4rem 1.25rem; }
     dt { font-weight: 600; } dd { margin: 0; }
-    .scroll { overflow-x: auto; max-width: 100%; margin: .75rem 0; }
-    .scroll.tall { max-height: 30rem; overflow-y: auto; }
+    .scroll { overflow-x: auto; max-width: 100%; margin: .75rem 0; container-type: inline-size; }
     table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-    th, td { padding: .25rem .75rem .25rem 0; text-align: right; white-space: nowrap;
+    th, td { padding: .25rem .6rem .25rem 0; text-align: right; white-space: nowrap;
       border-bottom: 1px solid var(--line); vertical-align: top; }
     th:first-child { text-align: left; }
     thead th { border-bottom: 2px solid var(--line); white-space: normal; vertical-align: bottom; }
     th.long { min-width: 5.5rem; }
-    .facts table { width: 100%; } .facts td { text-align: left; white-space: normal; width: 100%; }
-    .facts th { font-weight: 600; } .facts thead { display: none; }
+    .facts th, .facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+    .facts th { font-weight: 600; } .facts tbody th { min-width: 6rem; max-width: 24rem; }
+    .facts .ends { font-weight: 400; }
+    \(stacked)
     pre { background: var(--box); border: 1px solid var(--line); border-radius: .3rem;
       padding: .5rem .75rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .9rem; }
     details { margin: .5rem 0; } summary { cursor: pointer; color: var(--link); }
@@ -62,9 +61,39 @@ enum ReportStyle {
     @media (max-width: 34rem) { dl { display: block; } dd { margin: 0 0 .6rem; } }
     @media print { body { font-size: 10pt; } a { color: inherit; } main { max-width: none; }
       .panels, .cards { grid-template-columns: 1fr 1fr; } figure, .card, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
-      .scroll, .scroll.tall { overflow: visible; max-height: none; } details:not([open]) {
+      .scroll { overflow: visible; } details:not([open]) {
       display: none; } }
     """
+  }
+
+  // MARK: Tables
+
+  /// Size of what stands below a value, as a share of the font's size.
+  static let endsSize = 0.85
+
+  /// Widths, in rem, below which tables of such a class become lists.
+  private static let tableWidths = [14, 18, 22, 26, 30, 32, 34, 36, 40, 48, 56, 64, 76]
+
+  /// The class of a table by the width that its columns need.
+  ///
+  /// - columns: widths of what stands in each, as multiples of the font's size.
+  static func tableClass(columns: [Double]) -> String {
+    let needed = columns.reduce(0) { $0 + 0.9 * $1 + 0.6 }
+    return "w\(tableWidths.first { Double($0) >= needed } ?? tableWidths[tableWidths.count - 1])"
+  }
+
+  /// Rows below one another, each value beside its column's name.
+  private static var stacked: String {
+    tableWidths.map { width in
+      let table = ".w\(width)"
+      return
+        "@container (max-width: \(width)rem) { \(table), \(table) tbody, \(table) tr { display: block; } "
+        + "\(table) thead { display: none; } \(table) tr { padding: .4rem 0; "
+        + "border-bottom: 1px solid var(--line); } \(table) th, \(table) td { display: flex; "
+        + "justify-content: space-between; gap: 1rem; padding: .1rem 0; border: 0; "
+        + "white-space: normal; } \(table) td::before { content: attr(data-label); "
+        + "color: var(--soft); text-align: left; } }"
+    }.joined(separator: "\n    ")
   }
 
   private static func variables(dark: Bool) -> String {

@@ -21,33 +21,32 @@ public struct ReportWriter {
 
     /// The page's path.
     public let report: String
-    /// Whether it has pictures.
-    public let hasPictures: Bool
+    /// Paths of the pictures that were written beside it.
+    public let pictures: [String]
     /// One for each group of each sweep; none of figures.
     public let verdicts: [Verdict]
-
-    private enum CodingKeys: String, CodingKey {
-      case report
-      case hasPictures = "pictures"
-      case verdicts
-    }
   }
 
-  private let gnuplot: Gnuplot?
-  private let format: Gnuplot.Format
+  private let files: PictureFiles?
 
-  /// A writer that draws with `gnuplot`; without it pages hold the data alone.
-  public init(gnuplot: Gnuplot?, format: Gnuplot.Format = .svg) {
-    (self.gnuplot, self.format) = (gnuplot, format)
+  /// A writer of pages, which writes their pictures into `files` too.
+  public init(pictures files: PictureFiles? = nil) {
+    self.files = files
   }
 
   /// The name of a page.
   public static let fileName = "report.html"
 
-  /// Writes the page of `directories`, several of which are compared, to `file`.
+  /// Where the pictures of a page go: of `report.html` into `report-pictures`.
+  public static func pictures(of page: URL) -> URL {
+    let name = page.deletingPathExtension().lastPathComponent
+    return page.deletingLastPathComponent().appendingPathComponent("\(name)-pictures")
+  }
+
+  /// Writes the page of `directories`, several of which are compared, to `file`, then its pictures.
   ///
   /// - mayBeEmpty: whether a sweep without any finished run has a page too.
-  /// - Throws: `ReportError`; `Gnuplot.Failure`; `RunStoreError`.
+  /// - Throws: `ReportError`; `RunStoreError`; `PictureFiles.Failure`, when the page is there already.
   @discardableResult
   public func write(
     _ directories: [URL], to file: URL, mayBeEmpty: Bool = false
@@ -58,7 +57,7 @@ public struct ReportWriter {
         path: directories[other].relativePath, kind: kinds[other].rawValue)
     }
     let folder = file.deletingLastPathComponent()
-    let pictures = PictureMaker(gnuplot: gnuplot, format: format, workplace: folder)
+    let album = PictureAlbum()
     let page: ReportPage
     let verdicts: [Output.Verdict]
     switch kinds[0] {
@@ -73,14 +72,13 @@ public struct ReportWriter {
           path: other.directory.relativePath, axes: other.axes.inWords,
           others: records[0].axes.inWords)
       }
-      page = try SweepPage(records, pictures: pictures, directory: folder).page()
+      page = try SweepPage(records, album: album, directory: folder).page()
       verdicts = records.flatMap(Self.verdicts)
     case .check:
       let source = directories[0]
       let check = try Self.read(CheckFile.self, .check, source)
       try AtomicFile.makeDirectory(folder)
-      page = try CheckPage(file: check, source: source, pictures: pictures, directory: folder)
-        .page()
+      page = CheckPage(file: check, source: source, album: album, directory: folder).page
       verdicts = [
         Output.Verdict(
           directory: source.path, parametrization: check.report.parametrization,
@@ -91,13 +89,12 @@ public struct ReportWriter {
       let source = directories[0]
       let figures = try Self.read(FiguresFile.self, .figures, source)
       try AtomicFile.makeDirectory(folder)
-      page = try FiguresPage(
-        file: figures, source: source, pictures: pictures, directory: folder
-      ).page(drawn: try drawn(figures, in: source))
+      page = FiguresPage(file: figures, source: source, album: album, directory: folder).page
       verdicts = []
     }
     try AtomicFile.write(Data(page.html.utf8), to: file)
-    return Output(report: file.path, hasPictures: gnuplot != nil, verdicts: verdicts)
+    let pictures = try files?.write(album.pictures, in: Self.pictures(of: file)) ?? []
+    return Output(report: file.path, pictures: pictures.map(\.path), verdicts: verdicts)
   }
 
   private static func read<Value: Decodable>(
@@ -120,15 +117,5 @@ public struct ReportWriter {
           $0.parametrization == group.parametrization && $0.optimizer == group.optimizer
         })
     }
-  }
-
-  /// The figures' pictures by name, drawn again.
-  private func drawn(_ figures: FiguresFile, in directory: URL) throws -> [String: URL] {
-    guard let gnuplot else { return [:] }
-    let files = try PaperFigures(directory: directory).draw(
-      figures.spectrum, figures.learning, with: gnuplot, format: format)
-    return Dictionary(
-      files.map { ($0.deletingPathExtension().lastPathComponent, $0) },
-      uniquingKeysWith: { $1 })
   }
 }

@@ -76,7 +76,7 @@ struct SpectralPlots {
     let series = layers.enumerated().map { index, layer in
       Plot.Series(
         name: layer, colour: .ordered(index, of: layers.count), index: index,
-        style: .line,
+        style: .curve,
         points: Self.means(runs, layer: layer, name).filter { $0.value > 0 }.map {
           Plot.Point(x: Double($0.step), y: $0.value)
         })
@@ -133,7 +133,7 @@ struct SpectralPlots {
       description: SlopeLine.description(lines, of: quantity),
       x: .widths(widths),
       y: .logarithmic(quantity.symbol, over: lines.flatMap(\.values)),
-      series: lines.flatMap(\.series))
+      series: lines.flatMap(\.series) + SlopeLine.kinds(lines))
   }
 
   /// What the rule predicts over the widths measured; nil of a rule that is not known.
@@ -179,13 +179,21 @@ struct SlopeLine {
     (self.predicted, self.needed) = (predicted, needed)
   }
 
-  /// The measured line and, dashed through its middle, the predicted one; dotted the needed one.
+  /// The slope that was measured; nil where no power law can be fitted.
+  private var fitted: Double? {
+    ScalingExponent.slope(widths: widths.map(Double.init), values: values)
+  }
+
+  /// The measured points on the line that was fitted to them and, dashed through their middle, the
+  /// predicted one; dotted the needed one.
   var series: [Plot.Series] {
     let colour = PlotColour.ordered(index, of: count)
+    let exponent = fitted.map { ", n^\(ReportText.number($0, digits: 2))" } ?? ""
     var result = [
       Plot.Series(
-        name: layer, colour: colour, index: index, style: .line,
-        points: zip(widths, values).map { Plot.Point(x: Double($0), y: $1) })
+        name: layer + exponent, colour: colour, index: index, style: .line,
+        points: zip(widths, values).map { Plot.Point(x: Double($0), y: $1) },
+        line: fitted.map(line))
     ]
     for (slope, style) in [(predicted, Plot.Series.Style.dashed), (needed, .dotted)] {
       guard let slope else { continue }
@@ -195,22 +203,32 @@ struct SlopeLine {
     return result
   }
 
+  /// What the legend says of the kinds of lines.
+  static func kinds(_ lines: [SlopeLine]) -> [Plot.Series] {
+    [
+      ("predicted slope", Plot.Series.Style.dashed, lines.contains { $0.predicted != nil }),
+      ("needed slope", .dotted, lines.contains { $0.needed != nil }),
+    ].filter(\.2).map { Plot.Series(name: $0.0, colour: .ink, style: $0.1) }
+  }
+
   /// The line of a slope through the middle of the values.
   private func line(of slope: Double) -> [Plot.Point] {
-    let x = widths.map { log2(Double($0)) }
-    let y = values.map { log2($0) }
-    let (centerX, centerY) = (
-      x.reduce(0, +) / Double(x.count), y.reduce(0, +) / Double(y.count)
-    )
-    return x.map { Plot.Point(x: exp2($0), y: exp2(centerY + slope * ($0 - centerX))) }
+    Self.line(x: widths.map { log2(Double($0)) }, y: values.map { log2($0) }, slope: slope)
+      .map { Plot.Point(x: exp2($0.x), y: exp2($0.y)) }
+  }
+
+  /// The line of a slope through the middle of points, at each x.
+  static func line(x: [Double], y: [Double], slope: Double) -> [(x: Double, y: Double)] {
+    let centerX = x.reduce(0, +) / Double(x.count)
+    let centerY = y.reduce(0, +) / Double(y.count)
+    return x.map { ($0, centerY + slope * ($0 - centerX)) }
   }
 
   /// Measured and predicted slopes in words.
   static func description(_ lines: [SlopeLine], of quantity: SpectralQuantity) -> String {
     let slopes = lines.map { line in
-      let fitted = ScalingExponent.slope(widths: line.widths.map(Double.init), values: line.values)
       let (found, predicted) = (
-        ReportText.twoDecimals(fitted, or: "nothing"),
+        ReportText.twoDecimals(line.fitted, or: "nothing"),
         ReportText.twoDecimals(line.predicted, or: "nothing")
       )
       return "\(line.layer): \(found) (predicted \(predicted))"

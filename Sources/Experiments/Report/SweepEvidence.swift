@@ -12,9 +12,9 @@ struct SweepEvidence {
 
   private typealias Entry = SweepPage.Entry
 
-  /// A plot with what it shows in words and as numbers; without gnuplot the numbers alone.
-  private func figure(_ plot: Plot, caption: String, data: [HTMLNode]) throws -> HTMLNode {
-    let picture = try page.pictures.picture(of: plot)
+  /// A plot with what it shows in words and as numbers; where nothing is to be drawn the numbers alone.
+  private func figure(_ plot: Plot, caption: String, data: [HTMLNode]) -> HTMLNode {
+    let picture = page.album.drawing(of: plot)
     return .tag(
       "figure",
       [.tag("h3", ReportParts.rich(plot.title))] + (picture.map { [$0] } ?? [])
@@ -26,12 +26,12 @@ struct SweepEvidence {
   // MARK: Loss against rate
 
   /// Loss against rate, a panel a group.
-  func losses() throws -> HTMLNode {
+  func losses() -> HTMLNode {
     let diverged = page.records.flatMap(\.rows).count { $0.result.outcome == .diverged }
     var words =
       "Each point is the mean over the seeds, and the band behind it reaches from the lowest to the "
-      + "highest seed. A ring marks the lowest point of a curve, found between the \(axes.tunedValues) tried by a "
-      + "parabola. Rings one above the other mean that the best \(axes.tunedName) stays put; rings that wander "
+      + "highest seed. A ring marks the best \(axes.tunedName), found between the \(axes.tunedValues) "
+      + "tried by the parabola drawn thin, and its bar the 90 % interval. Rings one above the other mean that the best \(axes.tunedName) stays put; rings that wander "
       + "mean that it does not."
     if diverged > 0 {
       words +=
@@ -41,20 +41,17 @@ struct SweepEvidence {
     if plots.leavesOutLosses {
       words += " Losses above the scale are not drawn; the numbers have them."
     }
-    let figures = try page.entries.map { entry in
-      try figure(
-        plots.lossPanel(
-          entry.group, in: entry.record, id: "\(entry.id)-loss", title: entry.name),
-        caption: "", data: [lossTable(entry)])
+    let panels = page.entries.map { entry in
+      plots.lossPanel(
+        entry.group, in: entry.record, id: "loss-\(entry.id)", title: entry.name)
+    }
+    page.album.join(panels, name: "loss", title: "Loss against \(axes.tunedTitle)")
+    let figures = zip(panels, page.entries).map { plot, entry in
+      figure(plot, caption: "", data: [lossTable(entry)])
     }
     return ReportParts.section(
       "loss", "Loss against \(axes.tunedTitle)",
-      [ReportParts.paragraph(words)] + [missingPictures].compactMap { $0 }
-        + [ReportParts.panels(figures)])
-  }
-
-  private var missingPictures: HTMLNode? {
-    page.pictures.gnuplot == nil ? ReportParts.noPictures : nil
+      [ReportParts.paragraph(words), ReportParts.panels(figures)])
   }
 
   private func lossTable(_ entry: Entry) -> HTMLNode {
@@ -62,22 +59,34 @@ struct SweepEvidence {
     let widths = byWidth.keys.sorted()
     let rates = Set(byWidth.values.flatMap(\.keys)).sorted()
     let rows = rates.map { rate in
-      [axes.tune == nil ? ReportParts.power(rate, digits: 6) : axes.text(log2: rate)]
+      let name = axes.tune == nil ? ReportParts.power(rate, digits: 6) : axes.text(log2: rate)
+      return [ReportParts.cell(name)]
         + widths.map { width in Self.cell(byWidth[width]?[rate] ?? []) }
     }
     return ReportParts.table(
-      [axes.tunedName] + widths.map { "\(axes.scaleName) \($0)" }, texts: rows,
+      [axes.tunedName] + widths.map { "\(axes.scaleName) \($0)" }, rows,
       label: "\(entry.name): mean loss, lowest and highest seed")
   }
 
-  /// Mean, lowest and highest; how many diverged where some did.
-  private static func cell(_ losses: [Double]) -> String {
-    guard !losses.isEmpty else { return "–" }
+  /// Mean, below it lowest and highest; how many diverged where some did.
+  private static func cell(_ losses: [Double]) -> (node: HTMLNode, width: Double) {
+    guard !losses.isEmpty else { return ReportParts.cell("–") }
     let diverged = losses.count { !$0.isFinite }
-    if diverged > 0 { return "\(diverged) of \(losses.count) diverged" }
+    if diverged > 0 { return ReportParts.cell("\(diverged) of \(losses.count) diverged") }
     let mean = ReportText.loss(LossCurve.mean(losses))
-    guard losses.count > 1 else { return mean }
-    return "\(mean) (\(ReportText.loss(losses.min()))…\(ReportText.loss(losses.max())))"
+    guard losses.count > 1 else { return ReportParts.cell(mean) }
+    let ends = [losses.min(), losses.max()].map { Self.threeDigits($0 ?? 0) }
+      .joined(separator: "…")
+    return (
+      .tag("span", [.text("\(mean) "), .tag("span", class: "ends", ends)]),
+      max(PlotText(mean).width(size: 1), PlotText(ends).width(size: ReportStyle.endsSize))
+    )
+  }
+
+  private static func threeDigits(_ value: Double) -> String {
+    guard value != 0, value.isFinite else { return ReportText.loss(value) }
+    let decimals = max(0, 2 - Int(log10(abs(value)).rounded(.down)))
+    return DecimalText.fixed(value, digits: decimals).replacing("-", with: "−")
   }
 
   private func optimumTable(_ entry: Entry) -> HTMLNode {
@@ -103,12 +112,12 @@ struct SweepEvidence {
   // MARK: Optimum against width
 
   /// The best rate against width, all groups in one panel.
-  func optima() throws -> HTMLNode {
+  func optima() -> HTMLNode {
     let entries = page.entries
     let plot = plots.optimumPlot(
-      id: "optimum-plot", groups: entries.map { ($0.record, $0.group, $0.name) })
+      id: "best-rate", groups: entries.map { ($0.record, $0.group, $0.name) })
     var caption =
-      "Lines: of the mean over the seeds. Bands: the 90 % interval of the best \(axes.tunedName)."
+      "Points: of the mean over the seeds. Bars: the 90 % interval. Lines: the drift."
     if entries.contains(where: { $0.group.widths.contains(where: \.onEdge) }) {
       caption +=
         " × and, in tables, *: the best \(axes.tunedName) is the lowest or highest tried, so that the "
@@ -133,7 +142,7 @@ struct SweepEvidence {
             + "for each doubling of \(axes.scaleName)."),
         .tag("ul", sentences),
         ReportParts.panels([
-          try figure(plot, caption: caption, data: []),
+          figure(plot, caption: caption, data: []),
           .tag("div", entries.flatMap { [HTMLNode.tag("h3", $0.name), optimumTable($0)] }),
         ]),
       ])
@@ -144,12 +153,19 @@ struct SweepEvidence {
   /// Training at the narrow width's rate, a panel a group.
   func training() throws -> HTMLNode {
     let scale = try plots.trainingScale()
-    let figures = try page.entries.compactMap { entry -> HTMLNode? in
-      guard let rate = entry.group.narrowRate else { return nil }
-      let plot = try plots.trainingPanel(
-        entry.group, in: entry.record, id: "\(entry.id)-training",
-        title: "\(entry.name), \(axes.tunedName) \(axes.text(log2: rate))", scale: scale)
-      return try figure(plot, caption: ordering(entry), data: [Self.trainingTable(plot)])
+    let panels = try page.entries.compactMap { entry in
+      try entry.group.narrowRate.map { rate in
+        (
+          entry: entry,
+          plot: try plots.trainingPanel(
+            entry.group, in: entry.record, id: "training-\(entry.id)",
+            title: "\(entry.name), \(axes.tunedName) \(axes.text(log2: rate))", scale: scale)
+        )
+      }
+    }
+    page.album.join(panels.map(\.plot), name: "training", title: "Training")
+    let figures = panels.map { entry, plot in
+      figure(plot, caption: ordering(entry), data: [Self.trainingTable(plot)])
     }
     return ReportParts.section(
       "training", axes.scale == nil ? "Wider is better, or not" : "Along \(axes.scaleName)",
@@ -187,7 +203,7 @@ struct SweepEvidence {
   }
 
   private static func trainingTable(_ plot: Plot) -> HTMLNode {
-    let curves = plot.series.filter { $0.name != nil }
+    let curves = plot.series.filter { $0.name != nil && !$0.points.isEmpty }
     let steps = Set(curves.flatMap { $0.points.map(\.x) }).sorted()
     let rows = steps.map { step in
       ["\(Int(step))"]
@@ -218,7 +234,7 @@ struct SweepEvidence {
     }
     let groups = try page.entries.compactMap { entry -> [HTMLNode]? in
       guard let measured = try SpectralPlots(entry.group, in: entry.record) else { return nil }
-      let panels = measured.panels(id: "\(entry.id)-layers")
+      let panels = measured.panels(id: "layers-\(entry.id)")
       guard !panels.isEmpty else { return nil }
       return [
         .tag(
@@ -228,9 +244,9 @@ struct SweepEvidence {
       ]
         + [
           ReportParts.panels(
-            try panels.flatMap { panel in
-              try [panel.overSteps, panel.overWidths].compactMap { $0 }.map { plot in
-                try figure(plot, caption: slopes(plot), data: [Self.seriesTable(plot)])
+            panels.flatMap { panel in
+              [panel.overSteps, panel.overWidths].compactMap { $0 }.map { plot in
+                figure(plot, caption: slopes(plot), data: [Self.seriesTable(plot)])
               }
             })
         ]
@@ -263,7 +279,7 @@ struct SweepEvidence {
   }
 
   private static func seriesTable(_ plot: Plot) -> HTMLNode {
-    let curves = plot.series.filter { $0.name != nil }
+    let curves = plot.series.filter { $0.name != nil && !$0.points.isEmpty }
     let places = Set(curves.flatMap { $0.points.map(\.x) }).sorted()
     let rows = places.map { place in
       [DecimalText.trimmed(place, digits: 2)]
@@ -272,7 +288,7 @@ struct SweepEvidence {
         }
     }
     return ReportParts.table(
-      [plot.x.isLogarithmic ? "width" : "step"] + curves.map { $0.name ?? "" }, texts: rows,
+      [plot.x.kind == .logarithmic ? "width" : "step"] + curves.map { $0.name ?? "" }, texts: rows,
       label: plot.title)
   }
 

@@ -34,12 +34,14 @@ extension SweepPage {
     guard !keys.isEmpty else {
       return [ReportParts.paragraph("The settings of their runs are the same.")]
     }
+    let declared = Dictionary(
+      Configuration.declarations.map { ($0.name, $0.help) }, uniquingKeysWith: { $1 })
     return [
       .tag("h3", "Settings that differ"),
-      ReportParts.table(
-        [""] + records.indices.map(letter),
-        texts: keys.map { key in [key] + settings.map { ($0[key] ?? .null).text } },
-        label: "Settings that differ"),
+      ReportParts.facts(
+        keys.map { key in [key] + settings.map { $0[key]?.optionText ?? "–" } },
+        header: ["setting"] + records.indices.map { "\(letter($0)): \(records[$0].name)" },
+        words: declared, label: "Settings that differ"),
     ]
   }
 }

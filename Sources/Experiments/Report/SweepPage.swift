@@ -2,11 +2,11 @@ import Foundation
 import Spectral
 import Training
 
-/// The page of one sweep, or of several beside one another: question, answer, evidence, and how
-/// it was found.
+/// The page of one sweep, or of several beside one another: question, answer, evidence, words, and
+/// how it was found.
 struct SweepPage {
   let records: [SweepRecord]
-  let pictures: PictureMaker
+  let album: PictureAlbum
   /// Where the page lies, which links are relative to.
   let directory: URL
   private let plots: SweepPlots
@@ -14,9 +14,9 @@ struct SweepPage {
   /// What is tuned along what, as the first sweep has it.
   var axes: SweepAxes { records.first?.axes ?? SweepAxes() }
 
-  init(_ records: [SweepRecord], pictures: PictureMaker, directory: URL) {
+  init(_ records: [SweepRecord], album: PictureAlbum, directory: URL) {
     self.records = records
-    self.pictures = pictures
+    self.album = album
     self.directory = directory
     plots = SweepPlots(records)
   }
@@ -32,12 +32,15 @@ struct SweepPage {
 
   /// Every group of every sweep; names tell sweeps apart where there are several.
   var entries: [Entry] {
-    records.enumerated().flatMap { place, record in
-      record.report.groups.enumerated().map { index, group in
-        Entry(
-          record: record, group: group,
-          name: records.count > 1 ? "\(letter(place)): \(group.title)" : group.title,
-          id: "sweep\(place + 1)-group\(index + 1)")
+    var seen: [String: Int] = [:]
+    return records.enumerated().flatMap { place, record in
+      record.report.groups.map { group in
+        let name = records.count > 1 ? "\(letter(place)): \(group.title)" : group.title
+        let id = ReportParts.identifier(name)
+        seen[id, default: 0] += 1
+        let count = seen[id] ?? 1
+        return Entry(
+          record: record, group: group, name: name, id: count > 1 ? "\(id)-\(count)" : id)
       }
     }
   }
@@ -49,7 +52,7 @@ struct SweepPage {
 
   /// The page.
   ///
-  /// - Throws: `Gnuplot.Failure`, `RunStoreError`.
+  /// - Throws: `RunStoreError`.
   func page() throws -> ReportPage {
     let header = HTMLNode.tag(
       "header",
@@ -58,13 +61,11 @@ struct SweepPage {
           "h1",
           "Does the best \(axes.tunedTitle) carry over "
             + (axes.scale.map { "along \($0)?" } ?? "to wide networks?"))
-      ]
-        + records.enumerated().map { ReportParts.paragraph(question($1, $0), class: "lead") }
-        + [ReportParts.paragraph(reading(records), class: "lead")])
+      ])
     return ReportPage(
       title: records.map(\.name).joined(separator: ", ")
         + ": does the \(axes.tunedTitle) carry over?",
-      content: [header, answer, terms] + (try evidence())
+      content: [header, answer] + (try evidence()) + [terms]
         + records.enumerated().map { provenance($1, $0) })
   }
 
@@ -124,7 +125,13 @@ struct SweepPage {
       (cards.isEmpty
         ? [ReportParts.paragraph("No run has finished yet, so there is no answer.")]
         : [.tag("div", class: "cards", cards)]) + incomplete
-        + (records.count > 1 && !cards.isEmpty ? comparison : []))
+        + (records.count > 1 && !cards.isEmpty ? comparison : [])
+        + [.tag("h3", "What was trained")]
+        + records.enumerated().map { ReportParts.paragraph(question($1, $0)) }
+        + [
+          ReportParts.paragraph(reading(records)),
+          .tag("p", class: "soft", [.link("#terms", "The words used here"), .text(" are below.")]),
+        ])
   }
 
   private func card(_ entry: Entry) -> HTMLNode {
@@ -164,7 +171,18 @@ struct SweepPage {
               + (axes.scale == nil ? "the wider." : "beyond.")))
       }
     }
+    content.append(ReportParts.paragraph(basis(entry), class: "soft"))
     return .tag("div", class: "card \(style)", content)
+  }
+
+  /// What the answer rests on.
+  private func basis(_ entry: Entry) -> String {
+    let group = entry.group
+    let rates = Set(entry.record.rows(of: group).map(\.log2LearningRate)).count
+    let seeds = ReportParts.count(group.seeds.count, "seed")
+    return "From \(group.seedsDiffer ? "up to \(seeds), not the same everywhere" : seeds), "
+      + "\(group.widths.count) \(group.widths.count == 1 ? axes.scaleName : axes.scaleValues), "
+      + "\(rates) \(rates == 1 ? axes.tunedName : axes.tunedValues)."
   }
 
   /// The verdict's sentence without the word that it begins with.
@@ -276,7 +294,7 @@ struct SweepPage {
     guard !entries.isEmpty else { return [] }
     let evidence = SweepEvidence(page: self, plots: plots)
     return [
-      try evidence.losses(), try evidence.optima(), try evidence.training(),
+      evidence.losses(), evidence.optima(), try evidence.training(),
     ] + (try evidence.spectral()) + [evidence.warnings].compactMap { $0 }
   }
 

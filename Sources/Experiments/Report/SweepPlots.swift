@@ -25,7 +25,8 @@ struct SweepPlots {
     let low = rateValues.min() ?? 0
     let high = rateValues.max() ?? 0
     let room = max(0.04 * (high - low), 0.2)
-    rates = Plot.Axis(label: "log₂ \(axes.tunedTitle)", range: low - room...high + room)
+    rates = Plot.Axis(
+      label: axes.tunedTitle, kind: .powersOfTwo, range: low - room...high + room)
     let found = records.flatMap { record in
       record.rows.compactMap { record.objective.loss(of: $0.result) }
     }.filter { $0.isFinite && $0 > 0 }
@@ -40,9 +41,7 @@ struct SweepPlots {
       range.lowerBound...range.upperBound
         * (diverges ? pow(range.upperBound / range.lowerBound, 0.12) : 1)
     }
-    losses = Plot.Axis(
-      label: fitted.label, isLogarithmic: true, range: range,
-      ticks: fitted.range.map(Plot.Axis.roundNumbers))
+    losses = Plot.Axis(label: fitted.label, kind: .logarithmic, range: range)
   }
 
   private func colour(_ width: Int) -> PlotColour {
@@ -65,13 +64,15 @@ struct SweepPlots {
 
   // MARK: Loss against rate
 
-  /// Loss against log2 of the rate, a curve a width: mean, band from the lowest to the highest
-  /// seed, minima ringed, diverged runs as × in a strip at the top.
+  /// Loss against the rate, a curve a width: mean, band from the lowest to the highest seed, the
+  /// parabola that the optimum is found by, optima ringed with their intervals, diverged runs as × in
+  /// a strip at the top.
   func lossPanel(_ group: TransferGroup, in record: SweepRecord, id: String, title: String) -> Plot
   {
     let byWidth = Self.losses(of: group, in: record)
     let present = byWidth.keys.sorted()
     var series: [Plot.Series] = []
+    var fits: [Plot.Series] = []
     var rings: [Plot.Series] = []
     var crosses: [Plot.Series] = []
     for (place, width) in present.enumerated() {
@@ -90,15 +91,20 @@ struct SweepPlots {
             ? []
             : finite.map { (x: $0.key, low: $0.value.min() ?? 0, high: $0.value.max() ?? 0) }))
       if let rate = optimum?.log2LearningRate, let loss = optimum?.loss {
+        fits.append(
+          Plot.Series(name: nil, colour: colour(width), style: .fit, points: Self.fit(found)))
         rings.append(
           Plot.Series(
             name: nil, colour: colour(width), style: .rings,
-            points: [Plot.Point(x: rate, y: loss)]))
+            points: [Plot.Point(x: rate, y: loss)],
+            bars: optimum?.interval.map { [Plot.Bar(x: $0.lower...$0.upper, y: loss...loss)] }
+              ?? []))
       }
       let diverged = found.filter { $0.value.contains(.infinity) }.map(\.key)
       if !diverged.isEmpty, let range = losses.range {
         // Side by side, so that widths do not hide one another.
-        let shift = 0.11 * (Double(place) - Double(present.count - 1) / 2)
+        let room = rates.range.map { $0.upperBound - $0.lowerBound } ?? 1
+        let shift = 0.018 * room * (Double(place) - Double(present.count - 1) / 2)
         let height = range.upperBound / pow(range.upperBound / range.lowerBound, 0.045)
         crosses.append(
           Plot.Series(
@@ -114,35 +120,58 @@ struct SweepPlots {
     return Plot(
       id: id, title: title,
       description:
-        "Loss against log2 of the \(axes.tunedTitle), a curve for each \(axes.scaleName). Lowest at "
+        "Loss against the \(axes.tunedTitle), a curve for each \(axes.scaleName). Lowest at "
         + (optima.isEmpty ? "no \(axes.tunedName)" : optima.joined(separator: ", ")) + ".",
-      x: rates, y: losses, series: series + rings + crosses)
+      x: rates, y: losses, series: series + fits + rings + crosses, legend: .below)
+  }
+
+  /// The parabola about the least loss; nothing where none was fitted.
+  private static func fit(_ losses: [(key: Double, value: [Double])]) -> [Plot.Point] {
+    let curve = FittedCurve(
+      rates: losses.map(\.key), losses: losses.map { LossCurve.mean($0.value) })
+    guard let curve, let fit = curve.fit else { return [] }
+    let (low, high) = (fit.span.lowerBound, fit.span.upperBound)
+    return (0...24).map { step in
+      let rate = low + (high - low) * Double(step) / 24
+      return Plot.Point(
+        x: rate,
+        y: curve.loss(ofHeight: fit.parabola.value(at: rate - curve.gridRate)))
+    }
   }
 
   // MARK: Optimum against width
 
-  /// log2 of the best rate against width, a line a group, with the interval as a band.
+  /// The best rate against width, a group each: optima with their intervals, and the line whose slope
+  /// is the drift.
   func optimumPlot(id: String, groups: [(record: SweepRecord, group: TransferGroup, name: String)])
     -> Plot
   {
     var series: [Plot.Series] = []
     var values: [Double] = []
+    let octaves = log2(Double(widths.last ?? 1) / Double(widths.first ?? 1))
     for (index, entry) in groups.enumerated() {
       let colour = PlotColour.kind(index)
-      let optima = entry.group.widths.map {
-        Plot.Point(x: Double($0.width), y: $0.log2LearningRate)
+      // Side by side, so that groups do not hide one another.
+      let shift = exp2(0.014 * octaves * (Double(index) - Double(groups.count - 1) / 2))
+      let optima = entry.group.widths.compactMap { width in
+        width.log2LearningRate.map { (x: Double(width.width) * shift, y: $0, width: width) }
       }
-      let band = entry.group.widths.compactMap { width in
-        width.interval.map { (x: Double(width.width), low: $0.lower, high: $0.upper) }
+      let bars = optima.compactMap { optimum in
+        optimum.width.interval.map {
+          Plot.Bar(x: optimum.x...optimum.x, y: $0.lower...$0.upper)
+        }
       }
-      values += optima.compactMap(\.y) + band.flatMap { [$0.low, $0.high] }
+      values += optima.map(\.y) + bars.flatMap { [$0.y.lowerBound, $0.y.upperBound] }
       series.append(
         Plot.Series(
-          name: entry.name, colour: colour, index: index, style: .line, points: optima,
-          band: band.count == optima.count ? band : []))
-      let edges = entry.group.widths.filter(\.onEdge).map {
-        Plot.Point(x: Double($0.width), y: $0.log2LearningRate)
-      }
+          name: entry.name, colour: colour, index: index, style: .line,
+          points: optima.map { Plot.Point(x: $0.x, y: $0.y) },
+          line: entry.group.drift.map { drift in
+            SlopeLine.line(
+              x: optima.map { log2($0.x) }, y: optima.map(\.y), slope: drift.octavesPerDoubling
+            ).map { Plot.Point(x: exp2($0.x), y: $0.y) }
+          }, bars: bars))
+      let edges = optima.filter(\.width.onEdge).map { Plot.Point(x: $0.x, y: $0.y) }
       series.append(Plot.Series(name: nil, colour: .ink, style: .crosses, points: edges))
     }
     let room = max(0.08 * ((values.max() ?? 0) - (values.min() ?? 0)), 0.3)
@@ -156,7 +185,7 @@ struct SweepPlots {
       }.joined(separator: "; ") + ".",
       x: .widths(widths, label: axes.scale ?? "width n"),
       y: Plot.Axis(
-        label: "log₂ of the best \(axes.tunedTitle)",
+        label: "best \(axes.tunedTitle)", kind: .powersOfTwo,
         range: (values.min() ?? -1) - room...(values.max() ?? 1) + room),
       series: series)
   }
@@ -175,7 +204,7 @@ struct SweepPlots {
       Plot.Series(
         name: "\(axes.scaleName) \(curve.width)", colour: colour(curve.width),
         index: index(curve.width),
-        style: .plainLine, points: curve.points)
+        style: .curve, points: curve.points)
     }
     let ends = curves.filter(\.diverges).map { curve in
       Plot.Series(
@@ -190,7 +219,10 @@ struct SweepPlots {
       description:
         "Training loss over training steps, a curve for each \(axes.scaleName). At the end "
         + last.joined(separator: ", ") + ".",
-      x: Plot.Axis(label: "step"), y: scale, series: series + ends)
+      x: Plot.Axis(
+        label: "step",
+        range: 0...max(1, curves.compactMap { $0.points.last?.x }.max() ?? 1)), y: scale,
+      series: series + ends, legend: .below)
   }
 
   /// The scale that all training panels share.

@@ -82,15 +82,12 @@ enum ReportFixture {
 
   /// The page of `directories`, written and read back.
   static func page(
-    _ directories: [URL], gnuplot: Gnuplot? = installed, mayBeEmpty: Bool = false
+    _ directories: [URL], mayBeEmpty: Bool = false
   ) throws -> String {
     let file = directories[0].appendingPathComponent("page.html")
-    try ReportWriter(gnuplot: gnuplot).write(directories, to: file, mayBeEmpty: mayBeEmpty)
+    try ReportWriter().write(directories, to: file, mayBeEmpty: mayBeEmpty)
     return try String(contentsOf: file, encoding: .utf8)
   }
-
-  /// The machine's gnuplot.
-  static let installed = Gnuplot(path: ProcessInfo.processInfo.environment["PATH"] ?? "")
 }
 
 /// A page as an XML parser sees it.

@@ -29,7 +29,10 @@ import Training
         #expect(ids.contains(String(id)))
       }
     }
-    #expect(!html.contains("@import") && !html.contains("url("))
+    #expect(!html.contains("@import"))
+    for address in html.matches(of: /url\((.*?)\)/) {
+      #expect(address.1.hasPrefix("#") && ids.contains(String(address.1.dropFirst())))
+    }
     return page
   }
 
@@ -39,8 +42,9 @@ import Training
       let html = try ReportFixture.page([directory])
       let page = try checkPage(html)
       let places = [
-        "<h1>", "id=\"answer\"", "id=\"terms\"", "id=\"loss\"", "id=\"optimum\"",
-        "id=\"training\"", "id=\"layers\"", "id=\"runs1\"",
+        "<h1>", "id=\"answer\"", "id=\"loss\"", "id=\"optimum\"", "id=\"training\"",
+        "id=\"layers\"",
+        "id=\"terms\"", "id=\"runs1\"",
       ].map { html.range(of: $0)?.lowerBound }
       #expect(!places.contains(nil))
       #expect(places.compactMap { $0 } == places.compactMap { $0 }.sorted())
@@ -55,11 +59,10 @@ import Training
       #expect(page.text.contains("2 runs diverged there"))
       #expect(page.text.contains("2 of 2 diverged"))
       let pictures = page.elements.filter { $0.name == "svg" }
-      if ReportFixture.installed != nil {
-        // Two losses, the optimum, two trainings; of each group four quantities twice.
-        #expect(pictures.count == 5 + 2 * 8)
-        #expect(pictures.allSatisfy { $0.attributes["role"] == "img" })
-      }
+      // Two losses, the optimum, two trainings; of each group four quantities twice.
+      #expect(pictures.count == 5 + 2 * 8)
+      #expect(pictures.allSatisfy { $0.attributes["role"] == "img" })
+      #expect(page.text.contains("From 2 seeds, 3 widths, 5 rates."))
     }
   }
 
@@ -69,7 +72,7 @@ import Training
       let record = try SweepRecord(directory: directory)
       #expect(record.report == TransferReport(rows: record.rows))
       #expect(record.report.groups.map(\.verdict.outcome) == [.doesNotTransfer, .inconclusive])
-      let page = ParsedPage(try ReportFixture.page([directory], gnuplot: nil))
+      let page = ParsedPage(try ReportFixture.page([directory]))
       let cells = page.texts["td"] ?? []
       for group in record.report.groups {
         let drift = try #require(group.drift)
@@ -97,8 +100,8 @@ import Training
             seed: UInt64(seed)))
       }
       let cell =
-        "\(ReportText.loss(losses.reduce(0, +) / 2)) (\(ReportText.loss(losses.min()))…"
-        + "\(ReportText.loss(losses.max())))"
+        "\(ReportText.loss(losses.reduce(0, +) / 2)) "
+        + String(format: "%.3f…%.3f", try #require(losses.min()), try #require(losses.max()))
       #expect(cells.contains(cell), "\(cell)")
     }
   }
@@ -108,7 +111,7 @@ import Training
       let odd = directory.appendingPathComponent("a #1 & 50%")
       try ReportFixture.fill(odd)
       let file = directory.appendingPathComponent("pages/page.html")
-      try ReportWriter(gnuplot: nil).write([odd], to: file)
+      try ReportWriter().write([odd], to: file)
       let page = try checkPage(String(contentsOf: file, encoding: .utf8))
       let links = page.elements.filter { $0.name == "a" }.compactMap { $0.attributes["href"] }
         .filter { $0.contains("/runs/") }
@@ -154,7 +157,7 @@ import Training
   @Test func withoutHistory_missingAreTheGapsOfTheGrid() throws {
     try Fixture.inDirectory { directory in
       try ReportFixture.fill(directory, history: false) { $0.width < 256 || $0.seed == 1 }
-      let page = try checkPage(ReportFixture.page([directory], gnuplot: nil))
+      let page = try checkPage(ReportFixture.page([directory]))
       #expect(page.text.contains("50 runs are done and 10 missing (width 256: 10)"))
       #expect(page.text.contains("The command was not kept"))
     }
@@ -172,34 +175,57 @@ import Training
     }
   }
 
-  @Test func withoutGnuplot_numbersAreOpen_andALineSaysHow() throws {
+  @Test func pictures_areFilesBesideThePage() throws {
     try Fixture.inDirectory { directory in
-      try ReportFixture.fill(directory, diagnosed: true)
-      #expect(Gnuplot(path: directory.path) == nil)
-      let page = try checkPage(
-        ReportFixture.page([directory], gnuplot: Gnuplot(path: directory.path)))
-      #expect(!page.elements.contains { $0.name == "svg" || $0.name == "img" })
-      #expect(page.text.contains("apt-get install gnuplot-nox"))
-      let inFigures = page.elements.filter { $0.name == "details" && $0.attributes["open"] != nil }
-      #expect(inFigures.count >= 4)
+      try ReportFixture.fill(directory)
+      let files = try PictureFiles([.svg], path: "")
+      let page = directory.appendingPathComponent("a.b/page.html")
+      let output = try ReportWriter(pictures: files).write([directory], to: page)
+      let names = output.pictures.map { URL(fileURLWithPath: $0) }
+      #expect(
+        names.map(\.lastPathComponent) == [
+          "loss.svg", "loss-sp-adam.svg", "loss-spectral-adam.svg", "best-rate.svg",
+          "training.svg", "training-sp-adam.svg", "training-spectral-adam.svg",
+        ])
+      for file in names {
+        #expect(file.deletingLastPathComponent().path.hasSuffix("a.b/page-pictures"))
+        #expect(ParsedPage(try String(contentsOf: file, encoding: .utf8)).problem == nil)
+      }
     }
   }
 
-  @Test func gnuplotThatFails_isAFailureInItsWords_andLeavesNoFiles() throws {
+  /// The ring is the lowest point of the parabola that is drawn, and its bar the interval.
+  @Test func optima_areMarkedWhereTheReportHasThem() throws {
     try Fixture.inDirectory { directory in
-      let store = directory.appendingPathComponent("store")
-      try ReportFixture.fill(store)
-      let program = directory.appendingPathComponent("gnuplot")
-      try Data("#!/bin/sh\necho no fonts here >&2\nexit 3\n".utf8).write(to: program)
-      try FileManager.default.setAttributes(
-        [.posixPermissions: 0o755], ofItemAtPath: program.path)
-      let broken = try #require(Gnuplot(path: directory.path))
-      let failure = #expect(throws: Gnuplot.Failure.self) {
-        try ReportFixture.page([store], gnuplot: broken)
+      try ReportFixture.fill(directory)
+      let record = try SweepRecord(directory: directory)
+      let plots = SweepPlots([record])
+      for group in record.report.groups {
+        let plot = plots.lossPanel(group, in: record, id: "p", title: "")
+        let rings = plot.series.filter { $0.style == .rings }
+        let fits = plot.series.filter { $0.style == .fit }
+        #expect(rings.count == group.widths.count)
+        for (width, (ring, fit)) in zip(group.widths, zip(rings, fits)) {
+          #expect(
+            ring.points == [Plot.Point(x: try #require(width.log2LearningRate), y: width.loss)])
+          #expect(
+            ring.bars.map(\.x) == [width.interval].compactMap { $0.map { $0.lower...$0.upper } })
+          if width.isRefined {
+            let lowest = try #require(fit.points.compactMap(\.y).min())
+            #expect(abs(lowest / (try #require(width.loss)) - 1) < 1e-2)
+          } else {
+            #expect(fit.points.isEmpty)
+          }
+        }
+        let optima = plots.optimumPlot(id: "o", groups: [(record, group, "g")])
+        #expect(optima.series[0].points.map(\.y) == group.widths.map(\.log2LearningRate))
+        // The line has the drift as its slope.
+        let line = try #require(optima.series[0].line)
+        let (first, last) = (line[0], line[line.count - 1])
+        let rise = try #require(last.y) - (try #require(first.y))
+        let slope = rise / log2(last.x / first.x)
+        #expect(abs(slope - (try #require(group.drift)).octavesPerDoubling) < 1e-9)
       }
-      #expect(failure?.description == "gnuplot failed: no fonts here")
-      let left = try FileManager.default.contentsOfDirectory(atPath: store.path)
-      #expect(!left.contains { $0.hasPrefix(".tmp-") || $0 == "page.html" })
     }
   }
 
@@ -215,15 +241,17 @@ import Training
       let page = try checkPage(ReportFixture.page([first, second]))
       #expect(page.text.contains("A: sp, adam") && page.text.contains("B: spectral, adam"))
       #expect(page.text.contains("Settings that differ"))
-      #expect(page.texts["th"]?.contains("batch-size") == true)
+      #expect(page.texts["td"]?.contains("32") == true)
+      let words = Configuration.declarations.first { $0.name == "batch-size" }?.help
+      #expect(page.texts["th"]?.contains(try "batch-size" + #require(words)) == true)
       #expect(page.texts["th"]?.contains("depth") == true)  // in every setting
-      let output = try ReportWriter(gnuplot: nil).write(
+      let output = try ReportWriter().write(
         [first, second], to: directory.appendingPathComponent("c.html"))
       #expect(
         output.verdicts.map(\.outcome) == [
           "does not transfer", "inconclusive", "does not transfer", "inconclusive",
         ])
-      #expect(output.verdicts.map(\.missing) == [0, 0, 0, 0] && !output.hasPictures)
+      #expect(output.verdicts.map(\.missing) == [0, 0, 0, 0] && output.pictures.isEmpty)
     }
   }
 
@@ -231,20 +259,20 @@ import Training
     try Fixture.inDirectory { directory in
       let absent = directory.appendingPathComponent("absent")
       #expect(throws: ReportError.noDirectory(path: absent.relativePath)) {
-        try ReportWriter(gnuplot: nil).write([absent], to: directory.appendingPathComponent("r"))
+        try ReportWriter().write([absent], to: directory.appendingPathComponent("r"))
       }
       #expect(throws: ReportError.nothingThere(path: directory.relativePath)) {
-        try ReportWriter(gnuplot: nil).write([directory], to: directory.appendingPathComponent("r"))
+        try ReportWriter().write([directory], to: directory.appendingPathComponent("r"))
       }
       try Data("{}".utf8).write(to: directory.appendingPathComponent("check.json"))
       let sweep = directory.appendingPathComponent("sweep")
       try ReportFixture.fill(sweep) { $0.seed == 1 && $0.width == 64 }
       #expect(throws: ReportError.notComparable(path: directory.relativePath, kind: "check")) {
-        try ReportWriter(gnuplot: nil).write(
+        try ReportWriter().write(
           [sweep, directory], to: directory.appendingPathComponent("r"))
       }
       #expect(throws: RunStoreError.self) {
-        try ReportWriter(gnuplot: nil).write([directory], to: directory.appendingPathComponent("r"))
+        try ReportWriter().write([directory], to: directory.appendingPathComponent("r"))
       }
       #expect(!FileManager.default.fileExists(atPath: directory.appendingPathComponent("r").path))
     }
