@@ -68,7 +68,9 @@ import Testing
     // Rates that would be doubted as their log2 are written as they are.
     #expect(try self.request("lr: [1.25, 1.5]").text.resolved.contains("\nlr: \"1.25,1.5\"\n"))
     let empty = try self.request("")
-    #expect(empty.axes == SweepSettings() && empty.training.configuration == SweepCommand.Configured.defaults)
+    #expect(
+      empty.axes == SweepSettings()
+        && empty.training.configuration == SweepCommand.Configured.defaults)
     let own = try self.request("parametrizations: {mine: {}}\nparametrization: mine\n")
     #expect(own.training.configuration.parametrizations.map(\.name) == ["mine"])
   }
@@ -86,7 +88,8 @@ import Testing
       .subtracting(["parametrizations"])
     let options = Set(
       try CommandRunner.options(of: SweepCommand.self).filter { !$0.hasPrefix("no-") })
-    #expect(options.subtracting(keys) == ["print-config", "target-width", "help", "quiet", "verbose"])
+    #expect(
+      options.subtracting(keys) == ["print-config", "target-width", "help", "quiet", "verbose"])
     #expect(keys.isSubset(of: options))
     // Of which `lr` is another way to give the rates.
     #expect(keys.count == SweepCommand.settings.count)
