@@ -71,8 +71,8 @@ import Testing
         + "timeout 20 \"$G\" $c --out a -q 2>e || timeout 20 \"$G\" $c -q 2>e; "
         + "echo \"$c $(grep -c 'expected a regular file' e)\"; done; ls -d a",
       prints:
-        "train --data f.csv 1\ntrain --init-from f.npz 1\ntrain --resume f 1\nsweep f.yaml 1\n"
-        + "scaling --parametrization-file f.yaml 1\nnorms f 1\nreport r 1\ntune --import f 1\n"),
+        "train --data f.csv 1\ntrain --resume f 1\nsweep f.yaml 1\n"
+        + "norms f 1\nreport r 1\ntune --import f 1\n"),
     Case(
       "what a file's error advises helps",
       "sweep --out a -q >out; c=$(file config.json); echo '{' >$c; sweep --out a -q >out 2>e; echo $?; "
