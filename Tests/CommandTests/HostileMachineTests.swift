@@ -165,11 +165,12 @@ import Testing
       var (terminal, inner): (Int32, Int32) = (-1, -1)
       #expect(openpty(&terminal, &inner, nil, nil, nil) == 0)
       let process = Process()
-      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+      process.executableURL = URL(fileURLWithPath: "/bin/bash")
       process.arguments = [
-        "nohup", CommandRunner.products.appendingPathComponent("gputrain").path, "sweep",
-        "--widths", "8,16", "--depth", "1", "--steps", "1500", "--seeds", "1", "--log2-lr=-8,-7",
-        "--parametrization", "sp", "--out", "a",
+        "-c",
+        "trap '' HUP; exec \"$0\" sweep --widths 8,16 --depth 1 --steps 1500 --seeds 1 "
+          + "--log2-lr=-8,-7 --parametrization sp --out a",
+        CommandRunner.products.appendingPathComponent("gputrain").path,
       ]
       process.currentDirectoryURL = directory
       process.standardInput = FileHandle.nullDevice
