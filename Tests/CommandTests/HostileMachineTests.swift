@@ -100,7 +100,7 @@ import Testing
       prints: "2\n\"verdict\" : \"unclear\"\n"),
     Case(
       "PoCL has a cache where the usual one cannot be written, and names one that cannot",
-      "XDG_CACHE_HOME=/proc/1 \"$G\" devices 2>&1 >out | grep -o '/proc/1/pocl/kcache cannot be written'; "
+      "env -u POCL_CACHE_DIR XDG_CACHE_HOME=/proc/1 \"$G\" devices 2>&1 >out | grep -o '/proc/1/pocl/kcache cannot be written'; "
         + "POCL_CACHE_DIR=/proc/1/x \"$G\" selftest >out 2>e; echo $?; grep -o 'set POCL_CACHE_DIR' e",
       prints: "/proc/1/pocl/kcache cannot be written\n1\nset POCL_CACHE_DIR\n"),
   ]
