@@ -43,7 +43,7 @@ import Testing
   @Test func json_hasEveryTensorUnderEveryParametrization() throws {
     let result = try scaling([
       "--json", "--bias", "--depth", "3", "--hidden-pattern", "1:4:1", "--optimizer", "sgd",
-      "--weight-decay", "0.5:independent", "--input-multiplier", "0.25", "--output-multiplier",
+      "--weight-decay", "0.5:decoupled-scaled", "--input-multiplier", "0.25", "--output-multiplier",
       "32", "--zero-readout",
     ])
     let rows = try JSONDecoder().decode([Row].self, from: Data(result.output.utf8))

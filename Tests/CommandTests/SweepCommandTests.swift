@@ -59,7 +59,7 @@ import Testing
           #expect(FileManager.default.fileExists(atPath: run.appendingPathComponent(file).path))
         }
         #expect(row[6] == "0" && row[7] == "40" && row[12] == "completed")
-        #expect(try #require(Double(row[9])) < 2.31)
+        #expect(try #require(Double(row[9])) < 2.8)
       }
     }
   }
