@@ -179,8 +179,8 @@ import Testing
       let out = directory.appendingPathComponent("f")
       let result = try CommandRunner.run([
         "figures", "--widths", "16,32", "--seeds", "2", "--steps", "20", "--spectrum-width", "16",
-        "--batch-sizes", "4,1,4", "--log2-lr", "16", "--parametrization", "mup,mup", "--out",
-        out.path,
+        "--batch-sizes", "4,1,4", "--log2-lr", "16", "--parametrization", "mup,mup",
+        "--activation", "identity", "--out", out.path,
       ])
       #expect(result.status == 0, "\(result.errors)")
       #expect(result.errors.contains("networks diverge at the rate 2^16"))
