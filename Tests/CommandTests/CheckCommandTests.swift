@@ -196,7 +196,7 @@ import Testing
   }
 
   @Test func checkOfDivergedNetworks_blamesTheRate() throws {
-    let result = try CommandRunner.run(Self.small + ["--depth", "4", "--log2-lr", "16"])
+    let result = try CommandRunner.run(Self.small + ["--depth", "8", "--log2-lr", "16"])
     #expect(result.status == 2)
     #expect(result.output.contains("verdict  cannot tell: networks diverge at the rate 2^16"))
   }
