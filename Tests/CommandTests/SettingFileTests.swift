@@ -89,7 +89,9 @@ import Testing
     let options = Set(
       try CommandRunner.options(of: SweepCommand.self).filter { !$0.hasPrefix("no-") })
     #expect(
-      options.subtracting(keys) == ["print-config", "target-width", "help", "quiet", "verbose"])
+      options.subtracting(keys) == [
+        "print-config", "target-width", "pictures", "size", "font-size", "help", "quiet", "verbose",
+      ])
     #expect(keys.isSubset(of: options))
     // Of which `lr` is another way to give the rates.
     #expect(keys.count == SweepCommand.settings.count)

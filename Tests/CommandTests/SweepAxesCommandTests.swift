@@ -73,8 +73,8 @@ import Testing
     #expect(width.contains("widths: [16, 32]") && !width.contains { $0.hasPrefix("scale:") })
     let depth = try printed(["--scale", "depth=2,4", "--tune", "output-multiplier=log2:-1:1:3"])
     #expect(
-      depth.contains("widths: [256]") && depth.contains("log2-lr: \"-7\"")
-        || depth.contains("log2-lr: -7"))
+      depth.contains("widths: [256]") && depth.contains("log2-lr: \"-9\"")
+        || depth.contains("log2-lr: -9"))
     #expect(depth.contains("scale: \"depth=2,4\""))
     #expect(depth.contains("tune: \"output-multiplier=0.5,1,2\""))
     #expect(try !printed([]).contains { $0.hasPrefix("scale") || $0.hasPrefix("tune") })

@@ -60,10 +60,10 @@ public struct SweepGrid: Codable, Hashable, Sendable {
     if let width = widths.first(where: { $0 < 1 }) {
       throw SweepGridError.outOfRange(axis: "widths", expected: "integers ≥ 1", got: "\(width)")
     }
-    let bounds = SettingBounds<Double>.log2Rate
-    if let rate = log2LearningRates.first(where: { !bounds.contains($0) }) {
+    // Rates beyond are infinite or 0 in the device's arithmetic.
+    if let rate = log2LearningRates.first(where: { !(-126...127).contains($0) }) {
       throw SweepGridError.outOfRange(
-        axis: "log2-lr", expected: "numbers \(bounds.text)", got: "\(rate)")
+        axis: "log2-lr", expected: "numbers from -126 to 127", got: "\(rate)")
     }
     let rates = log2LearningRates.map(Self.canonicalRate)
     try Self.check("parametrization", parametrizations) { $0 }
