@@ -4,6 +4,9 @@ import Foundation
 import Tensors
 import Training
 
+private let offeredOfSelections = ValuePerType<[SettingDeclaration]>()
+private let defaultValuesOfSelections = ValuePerType<[String: JSONValue]>()
+
 /// Which settings of a group a command offers, and with which defaults.
 protocol SettingSelection {
   associatedtype Group: SettingGroup
@@ -22,7 +25,14 @@ extension SettingSelection {
 
   /// The settings that the command line has.
   static var offered: [SettingDeclaration] {
-    Group.declarations.filter { $0.isOption && !omitted.contains($0.name) }
+    offeredOfSelections.value(of: Self.self) {
+      Group.declarations.filter { $0.isOption && !omitted.contains($0.name) }
+    }
+  }
+
+  /// The values of the command's defaults.
+  fileprivate static var defaultValues: [String: JSONValue] {
+    defaultValuesOfSelections.value(of: Self.self) { defaults.values }
   }
 
   /// The help of a setting.
@@ -173,7 +183,7 @@ private struct SectionOptions<Selection: SettingSelection, Section: HelpSection>
   }
 
   var customMirror: Mirror {
-    let defaults = Selection.defaults.values
+    let defaults = Selection.defaultValues
     return Mirror(
       self,
       children: Self.offered.flatMap { declaration in

@@ -30,12 +30,12 @@ import Testing
     (["--log2-lr", "-9:-1:10000", "--seeds", "1000"], ["grid", "1000000"]),
     (["--validation-fraction", "1"], ["--validation-fraction"]),
     (["--batch-size", "-1"], ["--batch-size"]),
-    (["--batch-size", "1801"], ["--batch-size", "1800 training rows", "1801"]),
+    (["--batch-size", "9901"], ["--batch-size", "9900 training rows", "9901"]),
     (
       ["--validation-fraction=0", "--objective=validation"], ["--objective", "no validation rows"]
     ),
     (["--schedule=cosine:150steps"], ["--schedule", "shorter than the run's 150 steps"]),
-    (["--schedule=cosine:29steps", "--epochs=1"], ["--schedule", "run's 29 steps", "29"]),
+    (["--schedule=cosine:155steps", "--epochs=1"], ["--schedule", "run's 155 steps", "155"]),
     (["--device", "no-such-device"], ["no-such-device", "available"]),
     (["--device", "99"], ["99", "available"]),
     (["--memory", "10K"], ["not enough memory", "--memory"]),
@@ -55,7 +55,7 @@ import Testing
     (["--scale", "width=16,32", "--widths=16"], ["--scale", "--widths", "not both"]),
     (["--scale", "depth=2,2"], ["--scale", "depth 2 twice"]),
     (["--scale", "depth=2,x"], ["--scale", "depth: expected an integer from 1", "'x'"]),
-    (["--scale", "batch-size=32,1801"], ["--batch-size", "1800 training rows", "1801"]),
+    (["--scale", "batch-size=32,9901"], ["--batch-size", "9900 training rows", "9901"]),
     (
       ["--scale=steps=10,50", "--schedule=cosine:20steps"],
       ["--schedule", "shorter than the run's 10 steps", "20"]

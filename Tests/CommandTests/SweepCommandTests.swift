@@ -215,8 +215,8 @@ import Testing
     try CommandRunner.withTemporaryDirectory { directory in
       let out = directory.appendingPathComponent("out")
       let result = try CommandRunner.run([
-        "sweep", "--widths", "16", "--log2-lr", "-6,60", "--seeds", "1", "--parametrization", "sp",
-        "--optimizer", "sgd", "--steps", "30", "--depth", "2", "--out", out.path,
+        "sweep", "--widths", "16", "--log2-lr", "-6,16", "--seeds", "1", "--parametrization", "sp",
+        "--optimizer", "sgd", "--steps", "30", "--depth", "8", "--activation", "identity", "--out", out.path,
       ])
       #expect(result.status == 0, "\(result.errors)")
       let rows = try summary(out)
@@ -234,8 +234,8 @@ import Testing
       ]
       let result = try CommandRunner.run(arguments)
       #expect(result.status == 0, "\(result.errors)")
-      #expect(result.output.contains(" epoch    step  train loss\n     1      18  "))
-      #expect(result.output.contains("     2      36  "))
+      #expect(result.output.contains(" epoch    step  train loss\n     1      99  "))
+      #expect(result.output.contains("     2     198  "))
       #expect(result.output.contains("validation loss"))
       let json = try CommandRunner.run(arguments + ["--json"])
       let object = try #require(

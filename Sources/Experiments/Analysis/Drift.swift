@@ -33,17 +33,36 @@ public struct Drift: Codable, Hashable, Sendable {
   static func fit(
     _ optima: [(width: Int, rate: Uncertain)], isBound: Bool = false
   ) -> (drift: Drift, estimate: Uncertain)? {
-    guard optima.count >= 2 else { return nil }
-    let x = optima.map { log2(Double($0.width)) }
-    let center = x.reduce(0, +) / Double(x.count)
-    let spread = x.reduce(0) { $0 + ($1 - center) * ($1 - center) }
-    let estimate = Uncertain.sum(x.map { ($0 - center) / spread }, optima.map(\.rate))
+    guard let line = LineOverWidth(optima.map(\.width)) else { return nil }
+    let estimate = Uncertain.sum(line.slope, optima.map(\.rate))
     return (
       Drift(
         octavesPerDoubling: estimate.value, interval: isBound ? nil : estimate.interval,
         seeds: estimate.seeds),
       estimate
     )
+  }
+}
+
+/// The least-squares line of something against log2 of the width, as weights of its values.
+struct LineOverWidth {
+  /// Σ slope_i·value_i is the line's slope a doubling.
+  let slope: [Double]
+  private let center: Double
+
+  /// - Returns: nil for fewer than two different widths.
+  init?(_ widths: [Int]) {
+    let x = widths.map { log2(Double($0)) }
+    let center = x.reduce(0, +) / Double(x.count)
+    let spread = x.reduce(0) { $0 + ($1 - center) * ($1 - center) }
+    guard spread > 0 else { return nil }
+    slope = x.map { ($0 - center) / spread }
+    self.center = center
+  }
+
+  /// Σ value(at: width)_i·value_i is the line's value there.
+  func value(at width: Int) -> [Double] {
+    slope.map { 1 / Double(slope.count) + $0 * (log2(Double(width)) - center) }
   }
 }
 

@@ -1,8 +1,6 @@
 /// Loss as a function of log2 of the learning rate, at one width, over several seeds.
 struct LossCurve {
-  /// Ascending.
-  let rates: [Double]
-  /// By rate, then by seed; +∞ where a run diverged.
+  /// By ascending rate, then by seed; +∞ where a run diverged.
   let losses: [[Double]]
   /// The curve of the means over seeds, in which a rate where some seed diverged has no finite loss.
   let whole: FittedCurve
@@ -13,13 +11,10 @@ struct LossCurve {
   /// - Returns: nil where every rate lost a run to divergence.
   init?(_ losses: [Double: [Double]], _ resampling: Resampling) {
     let sorted = losses.sorted { $0.key < $1.key }
-    rates = sorted.map(\.key)
-    self.losses = sorted.map(\.value)
-    guard let whole = FittedCurve(rates: rates, losses: self.losses.map(Self.mean)) else {
-      return nil
-    }
-    self.whole = whole
-    draws = resampling.draws.map { [rates, losses = self.losses] weights in
+    let (rates, losses) = (sorted.map(\.key), sorted.map(\.value))
+    guard let whole = FittedCurve(rates: rates, losses: losses.map(Self.mean)) else { return nil }
+    (self.losses, self.whole) = (losses, whole)
+    draws = resampling.draws.map { weights in
       FittedCurve(
         rates: rates, losses: losses.map { Self.mean($0, weights, of: resampling.seeds) })
         ?? whole

@@ -35,23 +35,18 @@ extension Recommendation {
       return nil
     }
     let optima = curves.sorted { $0.key < $1.key }
-    let share = 1 / Double(optima.count)
+    let rates = optima.map(\.value.rate)
     let estimate: Uncertain
     if outcome == .transfers {
       basis = .everyWidth
-      estimate = .sum(optima.map { _ in share }, optima.map(\.value.rate))
+      estimate = .sum(rates.map { _ in 1 / Double(rates.count) }, rates)
     } else if let own = curves[width] {
       basis = .ownOptimum
       estimate = own.rate
     } else {
+      guard let line = LineOverWidth(optima.map(\.key)) else { return nil }
       basis = .line
-      let x = optima.map { log2(Double($0.key)) }
-      let center = x.reduce(0, +) * share
-      let spread = x.reduce(0) { $0 + ($1 - center) * ($1 - center) }
-      guard spread > 0 else { return nil }
-      let distance = log2(Double(width)) - center
-      estimate = .sum(
-        x.map { share + ($0 - center) * distance / spread }, optima.map(\.value.rate))
+      estimate = .sum(line.value(at: width), rates)
     }
     self.width = width
     (log2LearningRate, interval) = (estimate.value, estimate.interval)

@@ -25,7 +25,7 @@ public struct ResultsTable {
     case run
 
     /// Usual names, without case, signs and what is before a dot or slash.
-    fileprivate var usualNames: [String] {
+    var usualNames: [String] {
       switch self {
       case .scale:
         [
@@ -50,7 +50,7 @@ public struct ResultsTable {
       }
     }
 
-    fileprivate var title: String {
+    var title: String {
       switch self {
       case .rate: "learning rate"
       default: rawValue
@@ -105,7 +105,7 @@ public struct ResultsTable {
     let axes = SweepAxes(scale: isWidth ? nil : scale)
     let loss = places.loss.map { Columns.bare(table.header[$0]) } ?? "loss"
     scaleName = scale
-    var notes = [places.note(table, form, runs: runs.count)]
+    var notes = [places.note(table, form, runs: runs.count)] + table.notes
     let isOfOptima = Self.isOfOptima(runs)
     if isOfOptima {
       notes.append("one learning rate a \(scale): taken for the best ones")
@@ -139,7 +139,7 @@ public struct ResultsTable {
   }
 
   /// A run as the table has it.
-  fileprivate struct Run {
+  struct Run {
     let scale: Int
     /// log2.
     let rate: Double
@@ -152,10 +152,12 @@ public struct ResultsTable {
   }
 
   /// The cells of the file.
-  fileprivate struct Table {
+  struct Table {
     let path: String
     let header: [String]
     let rows: [(number: Int, cells: [String])]
+    /// How the file is written, where that is not as usual.
+    let notes: [String]
   }
 }
 
@@ -164,14 +166,20 @@ public struct ResultsTableError: Error, CustomStringConvertible {
   /// One line.
   public let description: String
 
-  fileprivate init(_ description: String) { self.description = DataError.oneLine(description) }
+  init(_ description: String) { self.description = description.printable() }
 }
 
 extension ResultsTable.Table {
-  fileprivate init(_ bytes: [UInt8], path: String) throws {
-    var reader = CSVReader(bytes, path: path)
-    guard try reader.advance() else { throw ResultsTableError("\(path): empty") }
-    let header = (0..<reader.count).map { reader.field($0) }
+  init(_ bytes: [UInt8], path: String) throws {
+    let text = try CSVText(bytes, path: path)
+    var reader = CSVReader(text, path: path)
+    let header: [String]
+    if let commented = text.commentedHeader {
+      header = commented
+    } else {
+      guard try reader.advance() else { throw ResultsTableError("\(path): empty") }
+      header = (0..<reader.count).map { reader.field($0) }
+    }
     guard header.contains(where: { Double($0) == nil && !$0.isEmpty }) else {
       throw ResultsTableError(
         "\(path): no header; the first row must name the columns, such as width,lr,seed,loss")
@@ -186,14 +194,14 @@ extension ResultsTable.Table {
       if cells.contains(where: { !$0.isEmpty }) { rows.append((reader.row, cells)) }
     }
     guard !rows.isEmpty else { throw ResultsTableError("\(path): no rows below the header") }
-    (self.path, self.header, self.rows) = (path, header, rows)
+    (self.path, self.header, self.rows, notes) = (path, header, rows, text.notes)
   }
 
   /// The different values of a column.
-  fileprivate func values(_ column: Int) -> [String] { rows.map { $0.cells[column] }.uniqued() }
+  func values(_ column: Int) -> [String] { rows.map { $0.cells[column] }.uniqued() }
 
   /// One for each run: of several rows of one, that of the last step.
-  fileprivate func runs(
+  func runs(
     _ places: ResultsTable.Columns, _ form: ResultsTable.RateForm
   ) throws -> [ResultsTable.Run] {
     var last: [String: (step: Double, run: ResultsTable.Run)] = [:]
@@ -276,7 +284,7 @@ extension ResultsTable.Table {
   }
 
   /// The losses of a group's runs. Those without a seed are numbered in their order.
-  fileprivate func losses(
+  func losses(
     _ runs: [ResultsTable.Run], _ places: ResultsTable.Columns
   ) throws -> TransferReport.Losses {
     var losses: TransferReport.Losses = [:]
@@ -316,96 +324,5 @@ extension ResultsTable.Table {
       : "they differ in \(differ.prefix(5).joined(separator: ", ")): name it as --seed-column, "
         + "--step-column or --group-column, or leave rows out"
     return ResultsTableError("\(path): \(what); \(ask)")
-  }
-}
-
-extension ResultsTable {
-  /// Which column is what.
-  fileprivate struct Columns {
-    let scale, rate: Int
-    let loss, seed, step, group, run: Int?
-
-    init(_ table: Table, named: [Role: String]) throws {
-      func find(_ role: Role) throws -> Int? { try Self.find(role, in: table, named: named) }
-      guard let scale = try find(.scale) else { throw Self.missing(.scale, table) }
-      guard let rate = try find(.rate) else { throw Self.missing(.rate, table) }
-      (self.scale, self.rate) = (scale, rate)
-      (loss, seed, step) = (try find(.loss), try find(.seed), try find(.step))
-      (group, run) = (try find(.group), try find(.run))
-    }
-
-    /// A column's name without what is before a dot or slash: config.lr, config/lr.
-    static func bare(_ name: String) -> String {
-      name.split(whereSeparator: { "./".contains($0) }).last.map(String.init) ?? name
-    }
-
-    /// Without case and signs.
-    static func key(_ name: String) -> String {
-      bare(name).lowercased().filter { $0.isLetter || $0.isNumber }
-    }
-
-    private static func find(
-      _ role: Role, in table: Table, named: [Role: String]
-    ) throws -> Int? {
-      if let name = named[role] {
-        let found = table.header.indices.filter { table.header[$0] == name }
-        guard found.count == 1 else {
-          throw ResultsTableError(
-            "\(table.path): \(found.isEmpty ? "no column" : "\(found.count) columns") named "
-              + "\(DataError.quoted(name)); there are \(list(table))")
-        }
-        return found[0]
-      }
-      let taken = Set(named.values)
-      let usual = table.header.indices.filter {
-        role.usualNames.contains(key(table.header[$0])) && !taken.contains(table.header[$0])
-      }
-      // What does not vary is no axis, and tells nothing apart.
-      let varying = usual.filter { table.values($0).count > 1 }
-      let found = role == .loss || (varying.isEmpty && usual.count == 1) ? usual : varying
-      // Steps are finer than epochs, a run's identifier is surer than its name.
-      if [.step, .run].contains(role) {
-        return role.usualNames.lazy.compactMap { name in
-          found.first { key(table.header[$0]) == name }
-        }.first
-      }
-      guard found.count <= 1 else {
-        throw ResultsTableError(
-          "\(table.path): the \(role.title) may be "
-            + found.map { table.header[$0] }.joined(separator: " or ")
-            + "; choose with --\(role.rawValue)-column")
-      }
-      return found.first
-    }
-
-    private static func missing(_ role: Role, _ table: Table) -> ResultsTableError {
-      ResultsTableError(
-        "\(table.path): no column is known for the \(role.title); name it with "
-          + "--\(role.rawValue)-column, of \(list(table))")
-    }
-
-    private static func list(_ table: Table) -> String {
-      table.header.filter { !$0.isEmpty }.prefix(20).joined(separator: ", ")
-        + (table.header.count > 20 ? ", …" : "")
-    }
-
-    /// As the rate's column begins.
-    func rateForm(of table: Table) -> RateForm {
-      let name = Self.key(table.header[rate])
-      return name.hasPrefix("log2") ? .log2 : name.hasPrefix("log10") ? .log10 : .plain
-    }
-
-    /// What was read as what.
-    func note(_ table: Table, _ form: RateForm, runs: Int) -> String {
-      let roles: [(Role, Int?)] = [
-        (.scale, scale), (.rate, rate), (.loss, loss), (.seed, seed), (.step, step),
-        (.group, group),
-      ]
-      let found = roles.compactMap { role, column in
-        column.map { "\(role.title) from \(table.header[$0])" }
-      }
-      return "\(runs) runs in \(table.rows.count) rows; " + found.joined(separator: ", ")
-        + (form == .plain ? "" : " (as \(form.rawValue))")
-    }
   }
 }

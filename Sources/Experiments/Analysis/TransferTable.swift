@@ -19,6 +19,18 @@ enum ReportText {
     return scientific(value)
   }
 
+  /// Three significant digits, of very large and small values two by powers of ten.
+  static func threeDigits(_ value: Double) -> String {
+    let magnitude = abs(value)
+    if magnitude >= 0.01 && magnitude < 1000 {
+      let digits = magnitude >= 100 ? 0 : magnitude >= 10 ? 1 : magnitude >= 1 ? 2 : 3
+      return number(value, digits: digits)
+    }
+    return String(format: abs(log10(magnitude)) < 10 ? "%.1e" : "%.0e", value)
+      .replacing("-", with: "−").replacing("e−0", with: "e−").replacing("e+0", with: "e")
+      .replacing("e+", with: "e")
+  }
+
   private static func scientific(_ value: Double) -> String {
     String(format: "%.2e", value).replacing("-", with: "−")
   }

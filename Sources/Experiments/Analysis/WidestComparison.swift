@@ -35,8 +35,8 @@ public struct WidestComparison: Codable, Hashable, Sendable {
   /// - Returns: nil for fewer than two comparisons, widths or seeds in common, and where losses are not
   ///   positive.
   init?(_ named: [Named], cost: Double?) {
-    let widths = named.map { Set($0.losses.keys) }.reduce(nil) { common, own in
-      common.map { $0.intersection(own) } ?? own
+    let widths = (named.first?.losses.keys).map { first in
+      first.filter { width in named.allSatisfy { $0.losses[width] != nil } }
     }
     guard named.count >= 2, let narrow = widths?.min(), let wide = widths?.max(), narrow < wide
     else { return nil }

@@ -22,9 +22,7 @@ extension CheckReport {
       let rows = exponents.filter { $0.quantity == quantity }
       if !rows.isEmpty { blocks.append(block(quantity, rows, emphasis)) }
     }
-    if shown.count < widths.count {
-      blocks.append("values at \(shown.count) of \(widths.count) widths; exponents are of all")
-    }
+    if let note = columns.note { blocks.append(note) }
     blocks.append(
       ReportText.wrapped(
         ([
@@ -33,14 +31,8 @@ extension CheckReport {
         ] + legend).joined(separator: "; ") + ".", indent: 0))
     if showsCoordinates { blocks.append(coordinateBlock) }
     blocks += remarks
-    let tone: Tone =
-      switch verdict {
-      case .pass: .good
-      case .fail: .bad
-      case .unclear: .unsure
-      }
-    let verdict = ReportText.wrapped(sentence, after: "verdict  ", indent: 9)
-    blocks.append(ReportText.emphasized(verdict, tone, by: emphasis))
+    let text = ReportText.wrapped(sentence, after: "verdict  ", indent: 9)
+    blocks.append(ReportText.emphasized(text, verdict.tone, by: emphasis))
     return blocks.joined(separator: "\n\n") + "\n"
   }
 
@@ -53,69 +45,50 @@ extension CheckReport {
     ].filter { seen.contains($0.0) }.map { "\($0.0) \($0.1)" }
   }
 
-  /// Indices of the widths that there is room for, evenly chosen.
-  private var shown: [Int] {
-    let most = min(widths.count, nameWidth > Self.usualNameWidth ? 4 : 5)
-    return (0..<most).map { most == 1 ? 0 : $0 * (widths.count - 1) / (most - 1) }
-  }
-
-  /// Columns of a layer's name and of a value: with five widths a line has 79, with longer names and
-  /// four as many at most.
-  private static let (usualNameWidth, valueWidth) = (13, 7)
-  private var nameWidth: Int {
-    max(Self.usualNameWidth, 3 + (exponents.map(\.layer.count).max() ?? 0))
+  /// With five widths and short names a line has 79 columns, with longer names and four as many at most.
+  private var columns: WidthColumns {
+    let nameWidth = 3 + (exponents.map(\.layer.count).max() ?? 0)
+    return WidthColumns(
+      widths, nameWidth: max(13, nameWidth), atMost: nameWidth > 13 ? 4 : 5)
   }
 
   private func block(
     _ quantity: SpectralQuantity, _ rows: [CheckedQuantity], _ emphasis: Emphasis
   ) -> String {
-    // The quantity's symbol reaches into the first width's column.
-    let first = "\(widths[0])"
+    let columns = columns
     let header =
-      ReportText.left(quantity.symbol, nameWidth + Self.valueWidth - first.count) + first
-      + shown.dropFirst().map { ReportText.right("\(widths[$0])", Self.valueWidth) }.joined()
-      + ReportText.right("exponent", 12) + ReportText.right("rule", 6)
-      + ReportText.right("limit", 6) + ReportText.right("needs", 6)
+      columns.header(quantity.symbol) + ReportText.right("exponent", 12)
+      + ReportText.right("rule", 6) + ReportText.right("limit", 6) + ReportText.right("needs", 6)
     let lines = rows.map { checked in
-      checked.verdict.tone.map { emphasis(row(checked), $0) } ?? row(checked)
+      let line = row(checked, columns)
+      return checked.verdict.tone.map { emphasis(line, $0) } ?? line
     }
     return ([header] + lines).joined(separator: "\n")
   }
 
-  private func row(_ checked: CheckedQuantity) -> String {
+  private func row(_ checked: CheckedQuantity, _ columns: WidthColumns) -> String {
     let half = (checked.upper - checked.lower) / 2
     func exponent(_ value: Double) -> String {
       ReportText.right(ReportText.number(value, digits: 2), 6)
     }
     let fitted =
       "\(ReportText.number(checked.exponent, digits: 2))±\(ReportText.number(half, digits: 2))"
-    return ReportText.left("  \(checked.layer)", nameWidth)
-      + shown.map { ReportText.right(Self.value(checked.values[$0]), Self.valueWidth) }.joined()
-      + ReportText.right(fitted, 12) + exponent(checked.predicted)
+    return columns.row(checked.layer, checked.values) + ReportText.right(fitted, 12)
+      + exponent(checked.predicted)
       + exponent(checked.predictedLimit) + exponent(checked.condition) + checked.verdict.mark
   }
 
-  /// Three significant digits.
-  static func value(_ value: Double) -> String {
-    let magnitude = abs(value)
-    if magnitude >= 0.01 && magnitude < 1000 {
-      let digits = magnitude >= 100 ? 0 : magnitude >= 10 ? 1 : magnitude >= 1 ? 2 : 3
-      return ReportText.number(value, digits: digits)
-    }
-    return String(format: abs(log10(magnitude)) < 10 ? "%.1e" : "%.0e", value)
-      .replacing("-", with: "−").replacing("e−0", with: "e−").replacing("e+0", with: "e")
-      .replacing("e+", with: "e")
-  }
-
   private var coordinateBlock: String {
+    let columns = columns
+    let (nameWidth, valueWidth) = (columns.nameWidth - 2, WidthColumns.valueWidth + 2)
     let header =
-      ReportText.left("mean |h|", nameWidth - 2) + ReportText.right("step", 4)
-      + shown.map { ReportText.right("\(widths[$0])", Self.valueWidth + 2) }.joined()
+      ReportText.left("mean |h|", nameWidth) + ReportText.right("step", 4)
+      + columns.shown.map { ReportText.right("\(widths[$0])", valueWidth) }.joined()
     let rows = coordinates.map { coordinate in
-      ReportText.left("  \(coordinate.layer)", nameWidth - 2)
+      ReportText.left("  \(coordinate.layer)", nameWidth)
         + ReportText.right("\(coordinate.step)", 4)
-        + shown.map {
-          ReportText.right(Self.value(coordinate.meanAbsolute[$0]), Self.valueWidth + 2)
+        + columns.shown.map {
+          ReportText.right(ReportText.threeDigits(coordinate.meanAbsolute[$0]), valueWidth)
         }.joined()
     }
     return ([header] + rows).joined(separator: "\n")
@@ -191,6 +164,17 @@ extension CheckedQuantity.Verdict {
     case .unclear: "?"
     case .fades: "~"
     case .breaksAsPredicted, .breaksUnpredicted: "✗"
+    }
+  }
+}
+
+extension CheckReport.Verdict {
+  /// How it is set off.
+  var tone: Tone {
+    switch self {
+    case .pass: .good
+    case .fail: .bad
+    case .unclear: .unsure
     }
   }
 }

@@ -80,16 +80,6 @@ public struct SeriesExponent: Encodable, Sendable {
 
 /// What a series of weight files says of the spectral condition.
 public struct SeriesReport: Encodable, Sendable {
-  /// What the exponents say together.
-  public enum Verdict: String, Codable, Hashable, Sendable {
-    /// The condition is met.
-    case pass
-    /// It is broken.
-    case fail
-    /// It cannot be told.
-    case unclear
-  }
-
   /// The widths, ascending.
   public let widths: [Int]
   /// Number of networks.
@@ -109,7 +99,7 @@ public struct SeriesReport: Encodable, Sendable {
   }
 
   /// What the exponents say together.
-  public var verdict: Verdict {
+  public var verdict: CheckReport.Verdict {
     if exponents.contains(where: { $0.verdict == .breaks }) { return .fail }
     return failures.isEmpty && !exponents.isEmpty && isReadable ? .pass : .unclear
   }
@@ -142,9 +132,7 @@ public struct SeriesReport: Encodable, Sendable {
       let rows = exponents.filter { $0.quantity == quantity }
       if !rows.isEmpty { blocks.append(block(quantity, rows, emphasis)) }
     }
-    if shown.count < widths.count {
-      blocks.append("values at \(shown.count) of \(widths.count) widths; exponents are of all")
-    }
+    if let note = columns.note { blocks.append(note) }
     let marks = Set(exponents.map(\.verdict))
     blocks.append(
       ReportText.wrapped(
@@ -158,46 +146,31 @@ public struct SeriesReport: Encodable, Sendable {
           "Compare one step after the start: later steps mix in growth, so that a true exponent of 1 "
             + "was seen as 0.74 to 0.90.", indent: 0))
     }
-    blocks += remarks.map { DataError.oneLine($0) }
-    let tone: Tone =
-      switch verdict {
-      case .pass: .good
-      case .fail: .bad
-      case .unclear: .unsure
-      }
+    blocks += remarks.map { $0.printable() }
     blocks.append(
       ReportText.emphasized(
-        ReportText.wrapped(sentence, after: "verdict  ", indent: 9), tone, by: emphasis))
+        ReportText.wrapped(sentence, after: "verdict  ", indent: 9), verdict.tone, by: emphasis))
     return blocks.joined(separator: "\n\n") + "\n"
   }
 
-  private static let valueWidth = 7
-  private var nameWidth: Int {
-    max(14, 3 + (exponents.map { DataError.oneLine($0.tensor).count }.max() ?? 0))
-  }
-
-  /// Indices of the widths that a line of 80 columns has room for, evenly chosen.
-  private var shown: [Int] {
-    let room = (80 - nameWidth - 20) / Self.valueWidth
-    let most = min(widths.count, max(2, room))
-    return (0..<most).map { $0 * (widths.count - 1) / (most - 1) }
+  private var columns: WidthColumns {
+    let nameWidth = max(14, 3 + (exponents.map { $0.tensor.printable().count }.max() ?? 0))
+    return WidthColumns(
+      widths, nameWidth: nameWidth,
+      atMost: max(2, (80 - nameWidth - 20) / WidthColumns.valueWidth))
   }
 
   private func block(
     _ quantity: SpectralQuantity, _ rows: [SeriesExponent], _ emphasis: Emphasis
   ) -> String {
-    // The quantity's symbol may reach into the first width's column.
-    let first = "\(widths[0])"
+    let columns = columns
     let header =
-      ReportText.left(quantity.symbol, nameWidth + Self.valueWidth - first.count) + first
-      + shown.dropFirst().map { ReportText.right("\(widths[$0])", Self.valueWidth) }.joined()
-      + ReportText.right("exponent", 13) + ReportText.right("needs", 6)
+      columns.header(quantity.symbol) + ReportText.right("exponent", 13)
+      + ReportText.right("needs", 6)
     let lines = rows.map { row in
       let half = row.upper.map { ReportText.number($0 - row.exponent, digits: 2) } ?? "?"
       let line =
-        ReportText.left("  \(DataError.oneLine(row.tensor))", nameWidth)
-        + shown.map { ReportText.right(CheckReport.value(row.values[$0]), Self.valueWidth) }
-        .joined()
+        columns.row(row.tensor.printable(), row.values)
         + ReportText.right("\(ReportText.number(row.exponent, digits: 2))±\(half)", 13)
         + ReportText.right(ReportText.number(row.condition, digits: 2), 6)
       return switch row.verdict {
@@ -219,7 +192,7 @@ public struct SeriesReport: Encodable, Sendable {
         ? "cannot tell: there is no tensor to measure in every file"
         : "cannot tell: not every tensor could be measured"
     }
-    let name = DataError.oneLine(culprit.tensor)
+    let name = culprit.tensor.printable()
     let growth =
       "\(culprit.quantity.symbol) grows as n^\(ReportText.number(culprit.exponent, digits: 2)) where "
       + "n^\(ReportText.number(culprit.condition, digits: 2)) is needed"
@@ -232,7 +205,7 @@ public struct SeriesReport: Encodable, Sendable {
     let others = Set(
       failures.filter { $0.verdict == .breaks && $0.tensor != culprit.tensor }.map(\.tensor)
     )
-    .sorted(by: WeightAudit.precedes).map { DataError.oneLine($0) }
+    .sorted(by: WeightAudit.precedes).map { $0.printable() }
     let shown = others.prefix(6).joined(separator: ", ")
     let rest =
       others.isEmpty

@@ -30,6 +30,6 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
           .joined(separator: "; ")
       case .unfit(let path, let reason): "\(path): \(reason)"
       }
-    return DataError.oneLine(text)
+    return text.printable()
   }
 }

@@ -355,6 +355,9 @@ final class SettingSource: Sendable {
   var problems: [SettingProblem] { found.withLock { $0 } }
 }
 
+private let declarationsOfGroups = ValuePerType<[SettingDeclaration]>()
+private let defaultValuesOfGroups = ValuePerType<[String: JSONValue]>()
+
 /// A struct of settings, each a property marked with `Setting`.
 ///
 /// In JSON it is an object with the settings' names as keys; a setting without a value is left out,
@@ -414,13 +417,20 @@ extension SettingGroup {
 
   /// Every setting, in the order of declaration.
   public static var declarations: [SettingDeclaration] {
-    var section: SettingSection?
-    return Mirror(reflecting: Self()).children.compactMap { child in
-      if let begun = child.value as? SettingSection { section = begun }
-      var declaration = (child.value as? any AnySetting)?.declaration
-      declaration?.section = section
-      return declaration
+    declarationsOfGroups.value(of: Self.self) {
+      var section: SettingSection?
+      return Mirror(reflecting: Self()).children.compactMap { child in
+        if let begun = child.value as? SettingSection { section = begun }
+        var declaration = (child.value as? any AnySetting)?.declaration
+        declaration?.section = section
+        return declaration
+      }
     }
+  }
+
+  /// Every setting's value by default.
+  private static var defaultValues: [String: JSONValue] {
+    defaultValuesOfGroups.value(of: Self.self) { Self().values }
   }
 
   /// Every setting's value by its name; `null` where it has none.
@@ -434,7 +444,7 @@ extension SettingGroup {
   /// Of the record, what is not as by default: what names a run, so that a new setting leaves the
   /// runs without it where they are.
   var changes: [String: JSONValue] {
-    let defaults = Self().values
+    let defaults = Self.defaultValues
     return values.filter { defaults[$0.key] != $0.value }
   }
 

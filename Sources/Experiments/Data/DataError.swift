@@ -42,9 +42,7 @@ public enum DataError: Error, Hashable, CustomStringConvertible {
   case tooFewRows(found: Int)
 
   /// One line: file, expected, found.
-  public var description: String {
-    Self.oneLine(message)
-  }
+  public var description: String { message.printable() }
 
   private var message: String {
     switch self {
@@ -100,17 +98,5 @@ public enum DataError: Error, Hashable, CustomStringConvertible {
   static func hex(_ bytes: some Collection<UInt8>) -> String {
     guard !bytes.isEmpty else { return "nothing" }
     return bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
-  }
-
-  /// Control characters become spaces, so that what a file or a path holds cannot break the line.
-  static func oneLine(_ text: String) -> String {
-    var scalars = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars {
-      switch scalar.properties.generalCategory {
-      case .control, .lineSeparator, .paragraphSeparator: scalars.append(" ")
-      default: scalars.append(scalar)
-      }
-    }
-    return String(scalars)
   }
 }

@@ -141,7 +141,7 @@ struct CheckPage {
   private func values(_ checked: [CheckedQuantity], of quantity: SpectralQuantity) -> HTMLNode {
     ReportParts.table(
       ["layer"] + report.widths.map { "n\u{A0}=\u{A0}\($0)" },
-      texts: checked.map { [$0.layer] + $0.values.map(CheckReport.value) },
+      texts: checked.map { [$0.layer] + $0.values.map(ReportText.threeDigits) },
       label: "\(quantity.symbol) at each width")
   }
 
@@ -168,7 +168,7 @@ struct CheckPage {
         [
           ReportParts.table(
             ["step"] + report.widths.map { "width \($0)" },
-            texts: rows.map { ["\($0.step)"] + $0.meanAbsolute.map(CheckReport.value) },
+            texts: rows.map { ["\($0.step)"] + $0.meanAbsolute.map(ReportText.threeDigits) },
             label: plot.title)
         ])
     }

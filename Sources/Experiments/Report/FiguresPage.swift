@@ -82,7 +82,7 @@ struct FiguresPage {
       [
         spectrum.batchSize.map { "gradient, batch \($0)" } ?? "weight",
         number(spectrum.stableRank),
-        CheckReport.value(spectrum.singularValues.first ?? 0),
+        ReportText.threeDigits(spectrum.singularValues.first ?? 0),
       ]
     }
     return ReportParts.section(

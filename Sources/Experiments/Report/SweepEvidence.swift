@@ -284,7 +284,7 @@ struct SweepEvidence {
     let rows = places.map { place in
       [DecimalText.trimmed(place, digits: 2)]
         + curves.map { curve in
-          curve.points.first { $0.x == place }?.y.map(CheckReport.value) ?? "–"
+          curve.points.first { $0.x == place }?.y.map(ReportText.threeDigits) ?? "–"
         }
     }
     return ReportParts.table(

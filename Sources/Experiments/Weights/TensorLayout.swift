@@ -273,8 +273,7 @@ public struct LayoutError: Error, CustomStringConvertible {
 
   /// One line: which tensor, how many outputs, how many parts.
   public var description: String {
-    DataError.oneLine(
-      "--split: expected outputs of \(DataError.quoted(name)) in \(pieces) equal parts, found "
-        + "\(outputs) outputs")
+    ("--split: expected outputs of \(DataError.quoted(name)) in \(pieces) equal parts, found "
+      + "\(outputs) outputs").printable()
   }
 }

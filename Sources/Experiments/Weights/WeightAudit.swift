@@ -325,8 +325,7 @@ public struct WeightComparisonError: Error, Hashable, CustomStringConvertible {
       list(extra, "only the first holds"), list(missing, "only the second holds"),
       list(reshaped, "different shapes:"),
     ]
-    return DataError.oneLine(
-      "\(path), \(other): expected the same tensors in both; "
-        + parts.compactMap(\.self).joined(separator: "; "))
+    let what = parts.compactMap(\.self).joined(separator: "; ")
+    return "\(path), \(other): expected the same tensors in both; \(what)".printable()
   }
 }

@@ -58,6 +58,15 @@ struct ReadmeShell {
       return (features + [label]).map(String.init).joined(separator: ",")
     }
     try write("my.csv", Data((["a,b,c,d,label"] + rows).joined(separator: "\n").utf8))
+    let runs = [64, 128, 256].flatMap { width in
+      [0.001, 0.002, 0.004].map { rate in "\(width),\(rate),1,\(rate == 0.002 ? 1 : 2)" }
+    }
+    for (name, header) in [
+      ("results.csv", "width,lr,seed,loss"),
+      ("wandb.csv", "config.d_model,config.lr,seed,eval/loss"),
+    ] {
+      try write(name, Data(([header] + runs).joined(separator: "\n").utf8))
+    }
     var images = Data()
     for image in 0..<200 {
       images.append(UInt8(image % 10))

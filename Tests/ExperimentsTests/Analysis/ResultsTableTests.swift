@@ -43,6 +43,8 @@ import Testing
       Self.grid("n_embd,log10_lr,random_seed,final_loss") {
         "\($0),\($1 * log10(2)),\($2),\($3)"
       },
+      Self.grid("width;lr;seed;loss") { "\($0);\(exp2($1));\($2);\($3)" },
+      Self.grid("# width,lr,seed,loss") { "\($0),\(exp2($1)),\($2),\($3)" },
     ]
     for text in others {
       let report = try Self.table(text).report

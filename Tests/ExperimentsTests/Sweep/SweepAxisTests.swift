@@ -233,14 +233,16 @@ import Training
       report.table() == """
         mup, momentum, width 64, rate 2^−4: training loss, 3 seeds
             depth    best momentum    best loss    loss at depth 2's best
-                2            0.406       0.5003                    0.5003
-                4            0.406       0.2502                    0.2502
+                2            0.406       0.5000                    0.5000
+                4            0.406       0.2501                    0.2501
                 8            0.406       0.1251                    0.1251
-          drift    0.00 octaves of momentum a doubling of depth (95 % −0.07…0.07, 3
-                   seeds)
-          regret   0 (0.0 %) at depth 8 with depth 2's momentum 0.4
-          verdict  transfers: the optimum moves 0.00 octaves a doubling (95 %
-                   −0.07…0.07)
+          drift      0.00 octaves of momentum a doubling of depth (90 % −0.10…0.10, 3
+                     seeds)
+          deviation  0.00 octaves at most, at depth 8 from depth 2 (90 % 0.00…0.21)
+          regret     0.0 % (90 % 0.0…4.5 %) at depth 8 with depth 2's momentum 0.406
+          verdict    inconclusive: the optimum moves 0.00 octaves a doubling, but the
+                     interval of the regret reaches over what is transfer; about 7 seeds
+                     would tell
 
         """)
     // Rows of other axes are not compared with these.
