@@ -38,12 +38,14 @@ package struct ProductReference {
           var x = replica * m * k + i * rowA
           var y = (replicasB == 1 ? 0 : replica * k * n) + j * columnB
           var (sum, magnitude) = (0.0, 0.0)
-          for _ in 0..<k {
+          var left = k
+          while left > 0 {
             let term = Double(a[x]) * Double(b[y])
             sum += term
-            magnitude += abs(term)
+            magnitude += term.magnitude
             x += stepA
             y += stepB
+            left -= 1
           }
           let error = abs(Double(got[index]) - sign * sum)
           let relative = error == 0 ? 0 : error / magnitude

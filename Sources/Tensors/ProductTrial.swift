@@ -16,8 +16,8 @@ public struct ProductTrialError: Error, CustomStringConvertible {
 
 /// A small product by one kernel, and its epilogue, against the host, before the kernel is used.
 ///
-/// Its shape has whole tiles and tails in every direction. Every seventh element is compared, which
-/// meets every place of a tile's rows and columns, powers of two long. Operands of
+/// Its shape has whole tiles and tails in every direction. Some 4096 elements are compared, an odd number
+/// apart, which meets every place of a tile's rows and columns, powers of two long. Operands of
 /// epilogues are such that C is the product, its negative or half of it.
 struct ProductTrial {
   let variant: ProductVariant
@@ -78,7 +78,7 @@ struct ProductTrial {
       for index in got.indices { got[index] -= bias[index / (m * n) * n + index % n] }
     }
     let error = ProductReference(form: form, m: m, n: n, k: k, replicasB: 1)
-      .greatestError(got, a: a, b: b, every: 7, sign: factor)
+      .greatestError(got, a: a, b: b, every: (got.count / 4096) | 1, sign: factor)
     let bound = precision.relativeBound(depth: k)
     let what = "\(form.rawValue) \(m)×\(n)×\(k), \(variant.ending)"
     guard error <= bound else {
