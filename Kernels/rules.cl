@@ -31,16 +31,20 @@
 #define STORE_SECOND(STORE_T, PLACE)
 #endif
 
-// Updates T's worth of elements from `index` on, where weight, first_state, second_state, change,
-// rate, records and what RULE_SCOPE declares are in scope.
-#define UPDATE_ELEMENTS(T, LOAD_T, STORE_T, GRADIENT) \
+// Declares the direction d of T's worth of elements from `index` on and updates the state, where weight,
+// first_state, second_state, rate and what RULE_SCOPE declares are in scope.
+#define DIRECTION_OF_ELEMENTS(T, LOAD_T, STORE_T, GRADIENT) \
   T w = LOAD_T(weight + index);                       \
   T g = GRADIENT + rate.z * w;                        \
   LOAD_FIRST(T, LOAD_T(first_state + index))          \
   LOAD_SECOND(T, LOAD_T(second_state + index))        \
   RULE_DIRECTION(T)                                   \
   STORE_FIRST(STORE_T, first_state + index)           \
-  STORE_SECOND(STORE_T, second_state + index)         \
+  STORE_SECOND(STORE_T, second_state + index)
+
+// Updates them, where change and records are in scope too.
+#define UPDATE_ELEMENTS(T, LOAD_T, STORE_T, GRADIENT)     \
+  DIRECTION_OF_ELEMENTS(T, LOAD_T, STORE_T, GRADIENT)     \
   STEP(T, STORE_T, w, d)
 
 // The numbers of a replica; those of its step are at step_numbers.

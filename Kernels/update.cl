@@ -47,3 +47,33 @@ __kernel void update(__global float* weight, __global float* gradient,
     }
   }
 }
+
+// The direction d alone, of a rule that makes something of d as a matrix first: result takes it, 0 in a
+// frozen replica, and the state is updated. Arguments and sizes as of `update`.
+__kernel void direction(__global const float* restrict weight,
+                        __global const float* restrict gradient, __global float* first_state,
+                        __global float* second_state, __global const float4* restrict rates,
+                        __global const float* restrict numbers, __global const float* restrict steps,
+                        __global const float* restrict active, __global float* restrict result,
+                        uint step_row, uint count) {
+  size_t replica = get_global_id(1);
+  size_t start = get_global_id(0) * (size_t)WIDTH;
+  if (start >= count) return;
+  size_t index = replica * count + start;
+  size_t end = (replica + 1) * (size_t)count;
+  if (active[replica] == 0.0f) {
+    for (uint i = 0; i < WIDTH && index < end; i++) result[index++] = 0.0f;
+    return;
+  }
+  float4 rate = rates[replica];
+  RULE_SCOPE((numbers + replica * HYPERPARAMETERS), (steps + (step_row + replica) * STEP_NUMBERS))
+  if (start + WIDTH <= count) {
+    DIRECTION_OF_ELEMENTS(vector, LOAD, STORE, LOAD(gradient + index))
+    STORE(d, result + index);
+  } else {
+    for (; index < end; index++) {
+      DIRECTION_OF_ELEMENTS(float, LOAD_ONE, STORE_ONE, gradient[index])
+      result[index] = d;
+    }
+  }
+}

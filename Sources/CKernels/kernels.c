@@ -149,6 +149,13 @@ const char *gputrain_order_source(void) {
   return text;
 }
 
+const char *gputrain_orthogonalization_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/orthogonalization.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_philox_source(void) {
   static const char text[] = {
 #embed "../../Kernels/philox.cl"

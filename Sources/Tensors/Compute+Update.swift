@@ -184,6 +184,29 @@ extension Compute {
       UInt32(weight.stride))
   }
 
+  /// The direction of `update`'s rule alone, which updates its state; 0 in frozen replicas.
+  ///
+  /// - weight, gradient: [replica, rows, columns], as the result; `gradientScale` is not applied.
+  /// - Throws: `OpenCLError`.
+  public func direction(
+    of update: WeightUpdate, at weight: Tensor, gradient: Tensor
+  ) throws -> Tensor {
+    update.check(weight, alike: [gradient])
+    precondition(update.gradientScale == nil, "a direction's gradient is scaled before")
+    let result = try tensor(replicas: weight.replicas, rows: weight.rows, columns: weight.columns)
+    let kernel = try kernel(
+      .update, "direction", rule: update.rule, Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Varying<UInt32>.self, UInt32.self)
+    let own = update.kernelArguments(of: weight.buffer)
+    try kernel(
+      queue,
+      global: [roundUp((weight.stride + vectorWidth - 1) / vectorWidth, 64), weight.replicas],
+      local: [64, 1], weight.buffer, gradient.buffer, own.first, own.second, own.rates,
+      own.hyperparameters, own.steps, own.active, result.buffer, own.row, UInt32(weight.stride))
+    return result
+  }
+
   /// Updates `weight` by its gradient's factors, ∇W = scale·Δᵀ H, which need not become a matrix.
   ///
   /// - delta: Δ [replica, batch, fanOut]. input: H [replica, batch, fanIn].

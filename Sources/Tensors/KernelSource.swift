@@ -2,7 +2,8 @@ import CKernels
 
 /// The files of Kernels/: families of kernels, and what several families include.
 package enum KernelSource: String, CaseIterable {
-  case activation, arithmetic, fill, gather, gram, loss, multiply, normalization, order, random
+  case activation, arithmetic, fill, gather, gram, loss, multiply, normalization, order
+  case orthogonalization, random
   case pack, record, reduction, ritz, slices, spectral, update
   case gradientScale = "gradient_scale"
   /// Of GPUs: compiled for a variant and a tile.
@@ -69,6 +70,7 @@ package enum KernelSource: String, CaseIterable {
       case .pack: gputrain_pack_source()
       case .packed: gputrain_packed_source()
       case .order: gputrain_order_source()
+      case .orthogonalization: gputrain_orthogonalization_source()
       case .philox: gputrain_philox_source()
       case .random: gputrain_random_source()
       case .record: gputrain_record_source()

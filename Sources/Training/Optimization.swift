@@ -15,6 +15,8 @@ public struct Optimization: Codable, Hashable, Sendable {
   public var optimizer: OptimizerKind
   /// Its numbers.
   public var hyperparameters: Hyperparameters
+  /// How Muon orthogonalises and scales, where parameters are Muon's; nil: as by default.
+  public var muon: Muon.Settings?
   /// Weight decay, if any.
   public var weightDecay: WeightDecay?
   /// Whether biases and gains decay too; else only those whose own name a group with a decay selects.
@@ -44,13 +46,17 @@ public struct Optimization: Codable, Hashable, Sendable {
   /// What holds for one parameter.
   ///
   /// A group that names another update rule has that rule's own numbers and kind of decay where it does
-  /// not say, unless the decay's kind is other than the rule's before would have.
+  /// not say, unless the decay's kind is other than the rule's before would have. Under Muon all but
+  /// hidden matrices have its companion's rule; a matrix whose role, module or name a group gives to Muon is
+  /// Muon's.
   public func settings(for parameter: NetworkParameter) -> ParameterSettings {
     let shape = parameter.shape
     var decaysHere = decaysVectors || !shape.isVector
     var result = ParameterSettings(
       optimizer: optimizer, namesOptimizer: false, hyperparameters: hyperparameters,
+      muon: muon ?? Muon.Settings(),
       weightDecay: weightDecay, schedule: schedule)
+    var isAssigned = false
     for group in groups
     where RateRule.applies(group.selector, to: parameter.path, role: shape.role) {
       if let optimizer = group.optimizer, optimizer != result.optimizer {
@@ -60,6 +66,7 @@ public struct Optimization: Codable, Hashable, Sendable {
         }
       }
       result.optimizer = group.optimizer ?? result.optimizer
+      if group.optimizer != nil { isAssigned = group.selector != "all" && !shape.isVector }
       result.namesOptimizer = result.namesOptimizer || group.optimizer != nil
       result.hyperparameters = group.hyperparameters.over(result.hyperparameters)
       result.rateFactor = group.rateFactor ?? result.rateFactor
@@ -67,6 +74,11 @@ public struct Optimization: Codable, Hashable, Sendable {
       // A vector decays where its own name is given.
       if group.weightDecay != nil && group.selector == parameter.path { decaysHere = true }
       result.schedule = group.schedule ?? result.schedule
+    }
+    if let companion = result.optimizer.companion, !isAssigned,
+      shape.isVector || shape.role != .hidden
+    {
+      result.optimizer = companion
     }
     if result.weightDecay?.strength == 0 || !decaysHere { result.weightDecay = nil }
     return result
@@ -112,6 +124,8 @@ public struct ParameterSettings: Hashable, Sendable {
   public var namesOptimizer: Bool
   /// Its numbers.
   public var hyperparameters: Hyperparameters
+  /// How Muon orthogonalises and scales, where it is the rule.
+  public var muon: Muon.Settings
   /// A factor on the learning rate, beside the parametrization's; 0: the parameter is frozen.
   public var rateFactor = 1.0
   /// Weight decay, if any.
@@ -122,6 +136,6 @@ public struct ParameterSettings: Hashable, Sendable {
   /// The rule with its numbers; `custom` in place of one that no group names.
   public func rule(or custom: (any UpdateRule)?) -> any UpdateRule {
     if let custom, !namesOptimizer { return custom }
-    return optimizer.rule(hyperparameters)
+    return optimizer.rule(hyperparameters, muon: muon)
   }
 }

@@ -27,6 +27,8 @@ public final class Optimizer {
     /// Of each replica, of one kind.
     let rules: [any UpdateRule]
     let numbers: RuleNumbers
+    /// Of gradient descent on the same schedule.
+    let descent: RuleNumbers
     let rates: UpdateRates
     let state: [Tensor]
     let learningRates, epsilons: [Double]
@@ -36,6 +38,8 @@ public final class Optimizer {
   /// What a rule's numbers depend on, by replica.
   private struct NumbersKey: Hashable {
     let settings: [NumberSettings]
+    /// Whether the numbers are the rule's own, or those of gradient descent on the same schedule.
+    let isOwn: Bool
   }
 
   private struct NumberSettings: Hashable {
@@ -100,25 +104,12 @@ public final class Optimizer {
       }
     }
     let value = parameter.value
-    let key = NumbersKey(
-      settings: settings.map {
-        NumberSettings(
-          optimizer: $0.optimizer, namesOptimizer: $0.namesOptimizer,
-          hyperparameters: $0.hyperparameters, schedule: $0.schedule)
-      })
-    if numbers[key] == nil {
-      let elementwise = rules.map { $0 as? any ElementwiseUpdateRule }
-      numbers[key] = try RuleNumbers(
-        elementwise[0]?.elementwise ?? .gradientDescent,
-        hyperparameters: elementwise.map { ($0?.hyperparameters ?? []).map { Float($0) } },
-        capacity: min(totalSteps, Self.mostStepsAhead),
-        values: StepValues(
-          rules: elementwise, schedules: settings.map(\.schedule), totalSteps: totalSteps
-        ).values,
-        compute: compute)
-    }
+    let snippets = rules.compactMap { $0 as? any SnippetUpdateRule }
+    let numbers = try numbers(of: settings, snippets)
     return Slot(
-      rules: rules, numbers: numbers[key]!,
+      rules: rules, numbers: numbers,
+      descent: rules[0] is any ElementwiseUpdateRule
+        ? numbers : try self.numbers(of: settings, []),
       rates: try UpdateRates(
         learningRate: rates.map { Float($0) }, epsilon: epsilons.map { Float($0) },
         coupledDecay: zip(settings, decay).map { $0.weightDecay?.kind == .coupled ? Float($1) : 0 },
@@ -127,6 +118,32 @@ public final class Optimizer {
       state: try rules[0].stateNames.map { _ in
         try compute.filled(0, replicas: value.replicas, rows: value.rows, columns: value.columns)
       }, learningRates: rates, epsilons: epsilons, decays: decay.contains { $0 != 0 })
+  }
+
+  /// The numbers of rules in each replica, or of gradient descent where there are none.
+  private func numbers(
+    of settings: [ParameterSettings], _ snippets: [any SnippetUpdateRule]
+  ) throws -> RuleNumbers {
+    let key = NumbersKey(
+      settings: settings.map {
+        NumberSettings(
+          optimizer: $0.optimizer, namesOptimizer: $0.namesOptimizer,
+          hyperparameters: $0.hyperparameters, schedule: $0.schedule)
+      }, isOwn: !snippets.isEmpty)
+    if let known = numbers[key] { return known }
+    let made = try RuleNumbers(
+      snippets.first?.elementwise ?? .gradientDescent,
+      hyperparameters: settings.indices.map { replica in
+        snippets.isEmpty ? [] : snippets[replica].hyperparameters.map { Float($0) }
+      },
+      capacity: min(totalSteps, Self.mostStepsAhead),
+      values: StepValues(
+        rules: snippets.isEmpty ? settings.map { _ in nil } : snippets,
+        schedules: settings.map(\.schedule), totalSteps: totalSteps
+      ).values,
+      compute: compute)
+    numbers[key] = made
+    return made
   }
 
   /// Has the numbers of the next step in device memory, so that `beginStep` has nothing to write.
@@ -169,6 +186,7 @@ public final class Optimizer {
       parameter.value, gradient: own, state: slot.state,
       step: UpdateStep(
         rates: slot.rates, active: active, recordsChange: records, numbers: slot.numbers,
+        descent: slot.descent,
         stepNumber: step, queue: compute.queue, gradientScale: gradientScale), compute: compute)
     try observer?.observe(
       ObservedUpdate(
@@ -224,11 +242,11 @@ public final class Optimizer {
 /// The numbers of each step and replica; computed once for replicas that have the same.
 private struct StepValues {
   /// Rules and schedules that differ, and which of them each replica has.
-  private var kinds: [(rule: (any ElementwiseUpdateRule)?, schedule: Schedule)] = []
+  private var kinds: [(rule: (any SnippetUpdateRule)?, schedule: Schedule)] = []
   private var kindOfReplica: [Int] = []
   private let totalSteps: Int
 
-  init(rules: [(any ElementwiseUpdateRule)?], schedules: [Schedule], totalSteps: Int) {
+  init(rules: [(any SnippetUpdateRule)?], schedules: [Schedule], totalSteps: Int) {
     self.totalSteps = totalSteps
     var known: [Key: Int] = [:]
     for (rule, schedule) in zip(rules, schedules) {

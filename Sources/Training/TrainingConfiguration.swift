@@ -67,9 +67,17 @@ public struct TrainingConfiguration: Sendable {
     return graph.parameters.map { parameter in
       let (path, shape) = (parameter.path, parameter.shape)
       let settings = optimization.settings(for: parameter)
-      let family = settings.rule(or: custom).family
+      let rule = settings.rule(or: custom)
+      let family = rule.family
       let decay = settings.weightDecay?.kind ?? settings.optimizer.defaultWeightDecayKind
       var scaling = own.scaling(of: parameter, family: family, decay: decay)
+      if let factor = rule.ownRateFactor(for: shape) {
+        scaling.learningRateFactor = factor
+        switch decay {
+        case .decoupled, .decoupledScaled: scaling.weightDecayFactor = 1 / factor
+        case .coupled, .independent: scaling.weightDecayFactor = 1
+        }
+      }
       for (rule, other) in rules where rule.applies(to: path, role: shape.role) {
         scaling.learningRateFactor =
           other.scaling(of: parameter, family: rule.family ?? family, decay: decay)

@@ -109,7 +109,7 @@ struct CheckCommand: PrintingCommand {
       experiment: experiment, parametrization: axes.parametrization, optimizer: axes.optimizer,
       widths: widths,
       log2LearningRate: try rate.settings.log2LearningRate
-        ?? (axes.optimizer.family == .adam ? -12 : -6),
+        ?? (axes.optimizer.parametrizedFamily == .adam ? -12 : -6),
       seeds: (1...axes.seeds).map(UInt64.init), data: data, compute: compute,
       memory: request.memoryPlan(compute),
       directory: directory?.appendingPathComponent("training"))

@@ -125,7 +125,7 @@ struct ScalingCommand: PrintingCommand {
     try settings.throwProblems(
       parametrizations: names ?? [], optimizers: [optimizer], widest: max(width, baseWidth ?? 1))
     let fitting = settings.parametrizations.filter {
-      $0.family ?? optimizer.family == optimizer.family
+      $0.family ?? optimizer.parametrizedFamily == optimizer.parametrizedFamily
     }
     let rules =
       try names?.map { try Parametrizations.named($0, or: fitting) } ?? Parametrizations.all

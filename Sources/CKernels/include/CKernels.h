@@ -22,6 +22,7 @@ const char *gputrain_on_chip_source(void);
 const char *gputrain_pack_source(void);
 const char *gputrain_packed_source(void);
 const char *gputrain_order_source(void);
+const char *gputrain_orthogonalization_source(void);
 const char *gputrain_philox_source(void);
 const char *gputrain_random_source(void);
 const char *gputrain_record_source(void);

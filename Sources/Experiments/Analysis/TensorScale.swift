@@ -58,7 +58,7 @@ public struct TorchScales {
   ) {
     switch optimizer {
     case .sgd, .momentum, .nesterov, .adam, .adamw: break
-    case .lion, .spectralNormalized, .frobeniusNormalized: return nil
+    case .lion, .muon, .spectralNormalized, .frobeniusNormalized: return nil
     }
     (self.scales, self.optimizer, self.rule, self.title) = (scales, optimizer, rule, title)
   }

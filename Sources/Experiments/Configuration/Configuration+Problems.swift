@@ -26,12 +26,12 @@ extension Configuration {
           SettingProblem("parametrization", error.detail, involved: ["parametrizations"]))
       }
       let family = parametrizations.first { $0.name == name }?.family
-      if let family, let other = optimizers.first(where: { $0.family != family }) {
+      if let family, let other = optimizers.first(where: { $0.parametrizedFamily != family }) {
         problems.append(
           SettingProblem(
             "optimizer",
             "parametrization \(name) is for updates of family \(family.rawValue), got "
-              + "\(other.rawValue) of family \(other.family.rawValue)",
+              + "\(other.rawValue) of family \(other.parametrizedFamily.rawValue)",
             involved: ["parametrization", "parametrizations", "group"]))
       }
     }

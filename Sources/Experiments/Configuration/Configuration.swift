@@ -242,11 +242,14 @@ public struct Configuration: SettingGroup {
 
   /// μ; nil: the rule's own.
   @Setting(
-    "momentum", "μ of momentum and nesterov. (default: 0.9)", value: "μ", in: .range(0..<1))
+    "momentum", "μ of momentum and nesterov, β of muon. (default: 0.9, of muon 0.95)", value: "μ",
+    in: .range(0..<1))
   public var momentum: Double? = nil
 
   /// β₁; nil: the rule's own.
-  @Setting("beta1", "β₁ of adam, adamw and lion. (default: 0.9)", value: "β₁", in: .range(0..<1))
+  @Setting(
+    "beta1", "β₁ of adam, adamw (beside muon too) and lion. (default: 0.9)", value: "β₁",
+    in: .range(0..<1))
   public var beta1: Double? = nil
 
   /// β₂; nil: the rule's own.
@@ -260,6 +263,29 @@ public struct Configuration: SettingGroup {
     "epsilon", "ε of adam and adamw, at the base width. (default: 1e-8)", value: "ε",
     in: .range(0...1))
   public var epsilon: Double? = nil
+
+  /// What Muon's orthogonalised updates are multiplied by.
+  @Setting(
+    "muon-scale",
+    "What muon multiplies its orthogonalised update by, in place of the parametrization's factor: "
+      + "condition √(out/in), jordan √max(1, out/in), max-dimension √max(out, in), match-rms "
+      + "0.2·√max(out, in).", value: "name")
+  public var muonScale = MuonScale.condition
+
+  /// How Muon orthogonalises.
+  @Setting(
+    "newton-schulz", "Coefficients of muon's Newton–Schulz iteration.", value: "name")
+  public var newtonSchulz = NewtonSchulz.Coefficients.polarExpress
+
+  /// Steps of Muon's iteration.
+  @Setting(
+    "newton-schulz-steps", "Steps of muon's Newton–Schulz iteration.", value: "count",
+    in: .range(1...20))
+  public var newtonSchulzSteps = 5
+
+  /// Whether Muon's momentum looks one step ahead.
+  @Setting("muon-nesterov", "Nesterov's look-ahead in muon's momentum.")
+  public var muonNesterov = true
 
   /// The greatest norm of all gradients of a step together; nil: they are not clipped.
   @Setting(

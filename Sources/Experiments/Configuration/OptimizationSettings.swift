@@ -6,12 +6,16 @@ extension Configuration {
   ///
   /// - totalSteps: of the run.
   public func optimization(_ optimizer: OptimizerKind, totalSteps: Int) -> Optimization {
-    Optimization(
+    var result = Optimization(
       optimizer, hyperparameters: hyperparameters, weightDecay: weightDecay.decay(for: optimizer),
       decaysVectors: decayVectors, schedule: schedule.schedule(of: totalSteps),
       groups: rateMultipliers.map { ParameterGroup($0.place, rateFactor: $0.factor) }
         + groups.map { $0.group(totalSteps: totalSteps, optimizer: optimizer) },
       clipNorm: clipNorm)
+    result.muon = Muon.Settings(
+      scale: muonScale, coefficients: newtonSchulz, steps: newtonSchulzSteps,
+      nesterov: muonNesterov)
+    return result
   }
 
   /// The update rule's numbers; those that are nil are the rule's own.
@@ -40,6 +44,7 @@ extension Configuration {
             involved: ["optimizer"]))
       }
     }
+    problems += muonProblems(optimizers)
     let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
     for optimizer in optimizers where !groups.isEmpty {
       let settings = parameters.map(optimization(optimizer, totalSteps: .max).settings)
@@ -60,6 +65,32 @@ extension Configuration {
     }
     return problems
   }
+
+  /// Settings of Muon where nothing is Muon's, and vectors that are to be.
+  private func muonProblems(_ optimizers: [OptimizerKind]) -> [SettingProblem] {
+    var problems: [SettingProblem] = []
+    let used = Set(optimizers + groups.compactMap(\.optimizer))
+    for name in Self.muonNames where changes[name] != nil && !used.contains(.muon) {
+      problems.append(SettingProblem(name, "is for muon", involved: ["optimizer", "group"]))
+    }
+    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    for group in groups where group.optimizer == .muon {
+      let own = parameters.filter {
+        RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
+      }
+      if !own.isEmpty && own.allSatisfy(\.shape.isVector) {
+        problems.append(
+          SettingProblem(
+            "group", "\(group.selector): muon orthogonalises matrices, and this is a vector"))
+      }
+    }
+    return problems
+  }
+
+  /// Settings that only Muon has.
+  private static let muonNames = [
+    "muon-scale", "newton-schulz", "newton-schulz-steps", "muon-nesterov",
+  ]
 
   /// Whether weights decay and all vectors, of which there are some, do not.
   public func leavesVectorsOutOfDecay(under optimizer: OptimizerKind) -> Bool {

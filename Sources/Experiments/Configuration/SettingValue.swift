@@ -259,6 +259,15 @@ extension SettingValue where Self: RawRepresentable & CaseIterable, RawValue == 
 extension Activation: SettingValue {}
 extension Compute.MultiplierChoice: SettingValue {}
 extension LossFunction: SettingValue {}
+extension NewtonSchulz.Coefficients: SettingValue {}
 extension Objective: SettingValue {}
 extension OptimizerKind: SettingValue {}
 extension ProductPrecision: SettingValue {}
+
+extension MuonScale: SettingValue {
+  /// With the names that others give the rules.
+  public static var expected: String {
+    "condition (as Scion and dion), jordan (Jordan's Muon, optax, torch's original), max-dimension "
+      + "(Megatron-LM's spectral) or match-rms (Moonlight, torch's match_rms_adamw)"
+  }
+}

@@ -14,6 +14,8 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
   case adamw
   /// The sign of a running mean of gradients.
   case lion
+  /// Orthogonalised momentum of hidden matrices; AdamW for all other parameters.
+  case muon
   /// The gradient over its spectral norm: condition 2 of arXiv:2310.17813.
   case spectralNormalized = "spectral-normalized"
   /// The gradient over its Frobenius norm, for contrast.
@@ -22,12 +24,19 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
   /// The family whose learning-rate rule keeps this update at √(fan-out/fan-in).
   public var family: UpdateFamily { rule().family }
 
+  /// The family of the parameters whose rates the parametrization gives: under Muon, whose matrices have a
+  /// scale of their own, those that it leaves to AdamW.
+  public var parametrizedFamily: UpdateFamily { (companion ?? self).family }
+
+  /// The rule of parameters that this one is not for, unless a group gives it to them; nil: it is for all.
+  public var companion: OptimizerKind? { self == .muon ? .adamw : nil }
+
   /// How weight decay enters where a configuration does not say: AdamW and Lion decouple it, and so do
   /// normalised updates, whose norm is that of the gradient alone.
   public var defaultWeightDecayKind: WeightDecayKind {
     switch self {
     case .sgd, .momentum, .nesterov, .adam: .coupled
-    case .adamw, .lion, .spectralNormalized, .frobeniusNormalized: .decoupled
+    case .adamw, .lion, .muon, .spectralNormalized, .frobeniusNormalized: .decoupled
     }
   }
 
@@ -35,7 +44,11 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
   public var supportsCoupledDecay: Bool { family != .normalized }
 
   /// The rule; hyperparameters that are nil have the rule's own default.
-  public func rule(_ values: Hyperparameters = Hyperparameters()) -> any UpdateRule {
+  ///
+  /// - muon: of Muon alone.
+  public func rule(
+    _ values: Hyperparameters = Hyperparameters(), muon: Muon.Settings = Muon.Settings()
+  ) -> any UpdateRule {
     switch self {
     case .sgd: SGD()
     case .momentum: Momentum(values.momentum ?? 0.9)
@@ -44,18 +57,20 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
       Adam(
         beta1: values.beta1 ?? 0.9, beta2: values.beta2 ?? 0.999, epsilon: values.epsilon ?? 1e-8)
     case .lion: Lion(beta1: values.beta1 ?? 0.9, beta2: values.beta2 ?? 0.99)
+    case .muon: Muon(values.momentum ?? 0.95, muon)
     case .spectralNormalized: NormalizedUpdate(.spectral)
     case .frobeniusNormalized: NormalizedUpdate(.frobenius)
     }
   }
 
-  /// The hyperparameters that the rule has.
+  /// The hyperparameters that the rule has, or its companion.
   public var hyperparameters: [Hyperparameters.Name] {
     switch self {
     case .sgd, .spectralNormalized, .frobeniusNormalized: []
     case .momentum, .nesterov: [.momentum]
     case .adam, .adamw: [.beta1, .beta2, .epsilon]
     case .lion: [.beta1, .beta2]
+    case .muon: [.momentum, .beta1, .beta2, .epsilon]
     }
   }
 }
@@ -68,7 +83,7 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
     case momentum, beta1, beta2, epsilon
   }
 
-  /// μ of momentum and Nesterov, in [0, 1).
+  /// μ of momentum and Nesterov, β of Muon, in [0, 1).
   public var momentum: Double?
   /// β₁ of Adam and Lion, in [0, 1).
   public var beta1: Double?

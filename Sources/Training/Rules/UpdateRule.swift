@@ -7,7 +7,8 @@ import Tensors
 ///
 /// A custom rule is passed to `Trainer`. One that treats every element alike is an
 /// `ElementwiseUpdateRule`; another makes its direction of the gradient and hands it to
-/// `UpdateStep.apply(direction:to:compute:)`.
+/// `UpdateStep.apply(direction:to:compute:)`, after a part that treats every element alike where it is a
+/// `SnippetUpdateRule`.
 public protocol UpdateRule: Sendable {
   /// How the update's size depends on the gradient's, which decides the rates that a
   /// parametrization gives it.
@@ -17,6 +18,9 @@ public protocol UpdateRule: Sendable {
   var stateNames: [String] { get }
   /// ε, before the parametrization's factor; 0 of rules that have none.
   var epsilon: Double { get }
+  /// η_l/η of a parameter of this shape where the rule says it itself, in place of the parametrization;
+  /// decoupled decay then takes the share η·λ of W, without the factor. nil: the parametrization says it.
+  func ownRateFactor(for shape: ParameterShape) -> Double?
   /// Updates `weight` by its gradient g, with weight decay as the step's rates say.
   ///
   /// What is enqueued may be enqueued again for later steps without a call: it depends on nothing but
@@ -32,15 +36,15 @@ public protocol UpdateRule: Sendable {
 extension UpdateRule {
   /// None.
   public var epsilon: Double { 0 }
+
+  /// The parametrization says it.
+  public func ownRateFactor(for shape: ParameterShape) -> Double? { nil }
 }
 
-/// A rule that is one snippet of OpenCL C; its update is part of the gradient's product.
-///
-///     struct SignSGD: ElementwiseUpdateRule {
-///       let elementwise = ElementwiseRule(name: "sign-sgd", direction: "T d = sign(g);")
-///       let family = UpdateFamily.adam
-///     }
-public protocol ElementwiseUpdateRule: UpdateRule {
+/// A rule whose direction begins with one snippet of OpenCL C, which treats every element alike:
+/// `UpdateStep.direction(of:gradient:state:compute:)` gives what the snippet makes, for the rule to make
+/// something of it as a matrix.
+public protocol SnippetUpdateRule: UpdateRule {
   /// The snippet, with the names of what it keeps and of its numbers.
   var elementwise: ElementwiseRule { get }
   /// Values of the snippet's hyperparameters, in the order of its names.
@@ -49,7 +53,7 @@ public protocol ElementwiseUpdateRule: UpdateRule {
   func corrections(step: Int) -> [Double]
 }
 
-extension ElementwiseUpdateRule {
+extension SnippetUpdateRule {
   /// None.
   public var hyperparameters: [Double] { [] }
 
@@ -58,7 +62,17 @@ extension ElementwiseUpdateRule {
 
   /// None.
   public func corrections(step: Int) -> [Double] { [] }
+}
 
+/// A rule that is the snippet and nothing else; its update is part of the gradient's product.
+///
+///     struct SignSGD: ElementwiseUpdateRule {
+///       let elementwise = ElementwiseRule(name: "sign-sgd", direction: "T d = sign(g);")
+///       let family = UpdateFamily.adam
+///     }
+public protocol ElementwiseUpdateRule: SnippetUpdateRule {}
+
+extension ElementwiseUpdateRule {
   /// W ← W − s·η·d.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
@@ -78,9 +92,11 @@ public struct UpdateStep {
   public let active: Tensor
   /// Whether ΔW is to be kept, for an observer.
   public let recordsChange: Bool
-  /// The schedule's factor and an elementwise rule's numbers; of another rule, those of gradient
+  /// The schedule's factor and the numbers of the rule's snippet; of a rule without one, those of gradient
   /// descent.
   let numbers: RuleNumbers
+  /// The schedule's factor, for directions that are made.
+  let descent: RuleNumbers
   /// What `number` is.
   let stepNumber: Int
   let queue: CommandQueue
@@ -111,6 +127,18 @@ public struct UpdateStep {
     }
   }
 
+  /// What the snippet of a rule that is not elementwise makes of a gradient: d, of the weight's shape; 0 in
+  /// frozen replicas. The rule's state is updated.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func direction(
+    of weight: Tensor, gradient: ParameterGradient, state: [Tensor], compute: Compute
+  ) throws -> Tensor {
+    try compute.direction(
+      of: WeightUpdate(numbers, state: state, rates: rates, active: active), at: weight,
+      gradient: gradient.materialized(compute))
+  }
+
   /// Updates `weight` along a direction d of the weight's shape, which the rule has made of the
   /// gradient.
   ///
@@ -124,7 +152,7 @@ public struct UpdateStep {
     direction: Tensor, scale: Tensor? = nil, to weight: Tensor, compute: Compute
   ) throws -> Tensor? {
     let update = WeightUpdate(
-      numbers, rates: rates, active: active, gradientScale: scale)
+      descent, rates: rates, active: active, gradientScale: scale)
     try compute.apply(update, to: weight, gradient: direction, recordsChange: recordsChange)
     return recordsChange ? direction : nil
   }

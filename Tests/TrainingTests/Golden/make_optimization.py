@@ -34,6 +34,44 @@ class Lion(torch.optim.Optimizer):
                 m.mul_(beta2).add_(p.grad, alpha=1 - beta2)
 
 
+EXPRESS = [  # arXiv:2505.16932; the convergent polynomial follows
+    (8.156554524902461, -22.48329292557795, 15.878769915207462),
+    (4.042929935166739, -2.808917465908714, 0.5000178451051316),
+    (3.8916678022926607, -2.772484153217685, 0.5060648178503393),
+    (3.285753657755655, -2.3681294933425376, 0.46449024233003106),
+    (2.3465413258596377, -1.7097828382687081, 0.42323551169305323)] + 15 * [(15 / 8, -10 / 8, 3 / 8)]
+JORDAN = 20 * [(3.4445, -4.7750, 2.0315)]
+
+
+def orthogonalized(u, coefficients, steps):
+    """Newton–Schulz by the scalar map on each singular value, which the matrix products compute."""
+    left, values, right = torch.linalg.svd(u, full_matrices=False)
+    values = values / values.norm() / (1.02 if coefficients is EXPRESS else 1)
+    for a, b, c in coefficients[:steps]:
+        values = a * values + b * values**3 + c * values**5
+    return left @ torch.diag(values) @ right
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum and decay of torch.optim.Muon; scale: of out and in."""
+
+    def __init__(self, params, lr, scale, momentum=0.95, nesterov=True, coefficients=EXPRESS, steps=5,
+                 weight_decay=0.0):
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay))
+        self.own = scale, momentum, nesterov, coefficients, steps
+
+    @torch.no_grad()
+    def step(self):
+        scale, momentum, nesterov, coefficients, steps = self.own
+        for group in self.param_groups:
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                m.lerp_(p.grad, 1 - momentum)
+                u = p.grad.lerp(m, momentum) if nesterov else m
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.sub_(group["lr"] * scale(*p.shape) * orthogonalized(u, coefficients, steps))
+
+
 def cosine(step):
     return (1 + math.cos(math.pi * step / STEPS)) / 2
 
@@ -102,6 +140,27 @@ def grouped(p, lr):
     ]
 
 
+def muon(p, lr):
+    """Of the hidden matrix; AdamW for the others, decay on matrices."""
+    weights = [p["layers.0.weight"], p["layers.2.weight"]]
+    return [
+        (Muon([p["layers.1.weight"]], lr, lambda out, fan_in: (out / fan_in) ** 0.5, weight_decay=0.2), None),
+        (torch.optim.AdamW([dict(params=weights, weight_decay=0.2), dict(params=split(p)[1], weight_decay=0)],
+                           lr=lr), None),
+    ]
+
+
+def muon_of_all(scale, factor=None, biases=1, **options):
+    """Of every matrix; AdamW for the biases, at `biases` times the rate."""
+
+    def make(p, lr):
+        return [(Muon(split(p)[0], lr, scale, **options), factor),
+                (torch.optim.AdamW(split(p)[1], lr=biases * lr, weight_decay=0), factor)]
+
+    return make
+
+
+MATRICES = [{"selector": role, "optimizer": "muon", "hyperparameters": {}} for role in ("input", "readout")]
 SHAPE = {"optimizer": "adam", "hyperparameters": {}, "decaysVectors": False,
          "schedule": {"shape": "constant", "warmup": 0}, "groups": []}
 ADAM = torch.optim.Adam
@@ -131,4 +190,21 @@ print(json.dumps(dict(cases=[
              {"selector": "readout", "optimizer": "momentum", "rateFactor": 0.5,
               "hyperparameters": {"momentum": 0.6}, "schedule": {"shape": "cosine", "warmup": 0}}]}, 0.05,
          grouped),
+    case("muon beside adamw, decay on weights",
+         {**SHAPE, "optimizer": "muon", "weightDecay": {"strength": 0.2, "kind": "decoupled"}}, 0.02, muon),
+    case("muon of all matrices, jordan's",
+         {**SHAPE, "optimizer": "muon", "groups": MATRICES + [
+             {"selector": layer, "hyperparameters": {"momentum": 0.8}} for layer in ("input", "hidden", "readout")],
+          "muon": {"scale": "jordan", "coefficients": "jordan", "steps": 6, "nesterov": False}}, 0.03,
+         muon_of_all(lambda out, fan_in: max(1, out / fan_in) ** 0.5, momentum=0.8, nesterov=False,
+                     coefficients=JORDAN, steps=6)),
+    case("muon to convergence, clipped, scheduled",
+         {**SHAPE, "optimizer": "muon", "groups": MATRICES, "clipNorm": 0.3,
+          "schedule": {"shape": "cosine", "warmup": 0},
+          "muon": {"scale": "match-rms", "coefficients": "polar-express", "steps": 8, "nesterov": True}}, 0.05,
+         muon_of_all(lambda out, fan_in: 0.2 * max(out, fan_in) ** 0.5, cosine, steps=8)),
+    case("muon by the largest dimension, accumulated",
+         {**SHAPE, "optimizer": "muon", "groups": MATRICES,
+          "muon": {"scale": "max-dimension", "coefficients": "polar-express", "steps": 5, "nesterov": True}}, 0.01,
+         muon_of_all(lambda out, fan_in: max(out, fan_in) ** 0.5), micro=5),
 ]), separators=(",", ":")))

@@ -1,0 +1,88 @@
+import Networks
+import Spectral
+import Tensors
+
+/// Orthogonalised momentum: every singular value of the update is nearly the same.
+///
+///     m ← β·m + (1 − β)·g,   u = β·m + (1 − β)·g with Nesterov's look-ahead, else m
+///     W ← (1 − s·η·λ)·W − s·η·scale·O,   O ≈ U Vᵀ of u = U Σ Vᵀ
+///
+/// For hidden matrices: O is the steepest direction by the spectral norm. The scale takes the place of the
+/// parametrization's factor; decay is by the rate without it.
+///
+/// Source: Jordan et al., 2024, Muon; Bernstein & Newhouse, arXiv:2409.20325.
+public struct Muon: SnippetUpdateRule {
+  /// What all runs that train together share.
+  public struct Settings: Codable, Hashable, Sendable {
+    /// What O is multiplied by.
+    public var scale: MuonScale
+    /// How O is found.
+    public var coefficients: NewtonSchulz.Coefficients
+    /// Steps of the iteration, ≥ 1.
+    public var steps: Int
+    /// Whether the momentum looks one step ahead.
+    public var nesterov: Bool
+
+    /// The values given.
+    public init(
+      scale: MuonScale = .condition, coefficients: NewtonSchulz.Coefficients = .polarExpress,
+      steps: Int = 5, nesterov: Bool = true
+    ) {
+      precondition(steps >= 1, "\(steps) steps of Newton–Schulz")
+      (self.scale, self.coefficients) = (scale, coefficients)
+      (self.steps, self.nesterov) = (steps, nesterov)
+    }
+  }
+
+  /// β in [0, 1).
+  public let momentum: Double
+  /// The rest.
+  public let settings: Settings
+  /// Of spectral norm 1, before the scale.
+  public let family = UpdateFamily.normalized
+  private let iteration: NewtonSchulz
+
+  /// Momentum β; 0.95 is every publication's value.
+  public init(_ momentum: Double = 0.95, _ settings: Settings = Settings()) {
+    (self.momentum, self.settings) = (momentum, settings)
+    iteration = NewtonSchulz(settings.coefficients, steps: settings.steps)
+  }
+
+  /// m and u.
+  public var elementwise: ElementwiseRule { settings.nesterov ? Self.lookingAhead : Self.plain }
+
+  /// β.
+  public var hyperparameters: [Double] { [momentum] }
+
+  /// The scale's.
+  public func ownRateFactor(for shape: ParameterShape) -> Double? {
+    settings.scale.factor(for: shape)
+  }
+
+  /// W ← W − s·η·scale·O.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func update(
+    _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
+    compute: Compute
+  ) throws -> Tensor? {
+    let momentum = try step.direction(
+      of: weight, gradient: gradient, state: state, compute: compute)
+    return try step.apply(
+      direction: compute.orthogonalized(momentum, by: iteration), to: weight, compute: compute)
+  }
+
+  private static let plain = ElementwiseRule(
+    name: "muon", state: ["mean"], hyperparameters: ["momentum"],
+    direction: """
+      mean = momentum * mean + (1.0f - momentum) * g;
+      T d = mean;
+      """)
+
+  private static let lookingAhead = ElementwiseRule(
+    name: "muon-nesterov", state: ["mean"], hyperparameters: ["momentum"],
+    direction: """
+      mean = momentum * mean + (1.0f - momentum) * g;
+      T d = momentum * mean + (1.0f - momentum) * g;
+      """)
+}
