@@ -36,16 +36,25 @@ enum NPZFile {
           try tensor(member, name: String(entry.name.dropLast(suffix.count)), path: member.path))
       } catch let error as DataError {
         errors.append(error)
+        var isDamaged = true
         if case .unsupported(_, _, let found) = error {
           contents.leftAside.append("\(entry.name): \(found)")
-        } else {
-          contents.unreadable.append(error.description)
+          isDamaged = false
         }
+        contents.unread.append(
+          .init(
+            name: String(entry.name.dropLast(suffix.count)), reason: error.description,
+            isDamaged: isDamaged))
       }
     }
     if contents.tensors.isEmpty, let error = errors.first { throw error }
     let others = archive.entries.count - arrays.count
-    if others > 0 { contents.leftAside.append("\(others) members of the archive that are no .npy") }
+    if others > 0 {
+      contents.leftAside.append(
+        others == 1
+          ? "1 member of the archive that is no .npy"
+          : "\(others) members of the archive that are no .npy")
+    }
     return contents
   }
 

@@ -5,7 +5,9 @@ import Foundation
 /// The opcodes are interpreted; what they name and call stays a name. Only what PyTorch's state dicts are
 /// made of comes to a value: texts, numbers, tuples, lists, dictionaries, tensors and their storages.
 /// All else is `opaque`. Containers lie in one array and values point into it, so that neither depth nor
-/// cycles matter; there are no more values than opcodes, and those are bounded.
+/// cycles matter; texts stay ranges of the pickle's bytes. An opcode makes one value at most but where a call
+/// copies values that are there: of those no more are copied in all than there are bytes, so that memory
+/// is at most some hundred times the pickle.
 /// Source: Python, Lib/pickletools.py; PyTorch, torch/_utils.py and torch/serialization.py.
 struct Pickle {
   /// What an opcode makes.
@@ -21,23 +23,23 @@ struct Pickle {
     case sequence(Int)
     /// Index into `containers`: keys and values in turn.
     case dictionary(Int)
-    /// Index into `names`.
+    /// Index into `globals`.
     case global(Int)
     /// Index into `storages`.
     case storage(Int)
     /// Index into `tensors`.
     case tensor(Int)
-    /// What is none of these, made by the callable of this index into `names`; -1 for sets and bytes.
+    /// What is none of these, made by the callable of this index into `globals`; -1 for sets and bytes.
     case opaque(Int)
     case mark
   }
 
   /// Where a tensor's values lie, as PyTorch's persistent id has it.
   struct Storage {
-    /// "FloatStorage".
-    let typeName: String
-    /// The name of its member, "0".
-    let key: String
+    /// Index into `globals`: torch.FloatStorage.
+    let type: Int
+    /// The name of its member, a text: "0".
+    let key: Range<Int>
     /// Number of values.
     let count: Int
   }
@@ -48,8 +50,13 @@ struct Pickle {
     /// The value of the storage that is the tensor's first.
     let first: Int
     let shape, strides: [Int]
-    /// Name of the type where the storage does not say it: "float8_e4m3fn".
-    let typeName: String?
+    /// Index into `globals` of the type where the storage does not say it: torch.float8_e4m3fn.
+    let type: Int?
+  }
+
+  /// What a pickle names: texts of a module and of a name in it.
+  private struct Global {
+    let module, name: Range<Int>
   }
 
   /// What all pickles of protocol 2 and later begin with.
@@ -60,7 +67,6 @@ struct Pickle {
   static let maximumOpcodes = 1 << 22
 
   private(set) var containers: [[Value]] = []
-  private(set) var names: [String] = []
   private(set) var tensors: [Tensor] = []
   /// What the pickle is of.
   private(set) var result = Value.none
@@ -70,7 +76,10 @@ struct Pickle {
   private var position = 0
   private var stack: [Value] = []
   private var memo: [Int: Value] = [:]
+  private var globals: [Global] = []
   private var storages: [Storage] = []
+  /// Values that calls have copied.
+  private var copied = 0
 
   /// Reads a whole pickle.
   ///
@@ -98,7 +107,19 @@ struct Pickle {
   func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
 
   /// The name of what made an opaque value.
-  func origin(_ name: Int) -> String { name < 0 ? "bytes or a set" : names[name] }
+  func origin(_ name: Int) -> String { name < 0 ? "bytes or a set" : qualifiedName(name) }
+
+  /// The last part of a name: "FloatStorage", "float8_e4m3fn".
+  func typeName(_ global: Int) -> String {
+    let name = qualifiedName(global)
+    return name.split(separator: ".").last.map(String.init) ?? name
+  }
+
+  /// The module's and its member's name, "torch.FloatStorage", of which 100 bytes each are looked at.
+  private func qualifiedName(_ global: Int) -> String {
+    let texts = [globals[global].module, globals[global].name].map { text($0.prefix(100)) }
+    return texts.joined(separator: ".")
+  }
 
   // MARK: Opcodes
 
@@ -183,12 +204,12 @@ struct Pickle {
 
   private mutating func performOnNames(_ opcode: UInt8) throws {
     switch opcode {
-    case UInt8(ascii: "c"): push(global(module: text(try line()), name: text(try line())))
+    case UInt8(ascii: "c"): push(global(module: try line(), name: try line()))
     case 0x93:
       guard case .text(let name) = try pop(), case .text(let module) = try pop() else {
         throw malformed("a module and a name in texts", "others")
       }
-      push(global(module: text(module), name: text(name)))
+      push(global(module: module, name: name))
     case UInt8(ascii: "R"), 0x81:
       let arguments = try pop()
       push(try made(by: pop(), arguments))
@@ -197,7 +218,7 @@ struct Pickle {
       let arguments = try pop()
       push(try made(by: pop(), arguments))
     case UInt8(ascii: "i"):
-      let name = global(module: text(try line()), name: text(try line()))
+      let name = global(module: try line(), name: try line())
       _ = try popMarked()
       push(try made(by: name, .none))
     case UInt8(ascii: "o"):
@@ -217,7 +238,7 @@ struct Pickle {
   private mutating func made(by callable: Value, _ arguments: Value) throws -> Value {
     guard case .global(let index) = callable else { return .opaque(-1) }
     let elements = elements(arguments)
-    switch names[index] {
+    switch qualifiedName(index) {
     case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
       "torch._utils._rebuild_tensor_v3":
       return try tensor(elements)
@@ -226,13 +247,14 @@ struct Pickle {
     case "torch._tensor._rebuild_from_type_v2":
       // (function, type, arguments, state)
       guard elements.count >= 3, case .global(let function) = elements[0],
-        names[function].hasPrefix("torch._utils._rebuild_")
+        qualifiedName(function).hasPrefix("torch._utils._rebuild_")
       else { return .opaque(index) }
       return try made(by: elements[0], elements[2])
     case "torch.Size": return elements.first ?? .opaque(index)
     case "collections.OrderedDict", "builtins.dict", "__builtin__.dict":
       // Nothing, or pairs.
       let items = elements.first.map { self.elements($0) } ?? []
+      try count(copies: items.count)
       return dictionary(items.flatMap { self.elements($0).prefix(2) })
     case "collections.defaultdict": return dictionary([])
     default: return .opaque(index)
@@ -246,8 +268,7 @@ struct Pickle {
       case .global(let type) = elements[1], case .text(let key) = elements[2], key.count <= 100,
       case .integer(let count) = elements[4], count >= 0
     else { throw malformed("a storage's type, key and size", "another persistent id") }
-    let typeName = names[type].split(separator: ".").last.map(String.init) ?? names[type]
-    storages.append(Storage(typeName: typeName, key: text(key), count: count))
+    storages.append(Storage(type: type, key: key, count: count))
     return .storage(storages.count - 1)
   }
 
@@ -257,14 +278,12 @@ struct Pickle {
       case .integer(let first) = elements[1], first >= 0,
       let shape = sizes(elements[2]), let strides = sizes(elements[3]), shape.count == strides.count
     else { throw malformed("a tensor's storage, offset, sizes and strides", "others") }
-    var typeName: String?
-    if elements.count >= 7, case .global(let type) = elements[6] {
-      typeName = names[type].replacing("torch.", with: "")
-    }
+    try count(copies: shape.count + strides.count)
+    var type: Int?
+    if elements.count >= 7, case .global(let index) = elements[6] { type = index }
     tensors.append(
       Tensor(
-        storage: storages[storage], first: first, shape: shape, strides: strides,
-        typeName: typeName))
+        storage: storages[storage], first: first, shape: shape, strides: strides, type: type))
     return .tensor(tensors.count - 1)
   }
 
@@ -282,9 +301,17 @@ struct Pickle {
     if case .sequence(let index) = value { containers[index] } else { [] }
   }
 
-  private mutating func global(module: String, name: String) -> Value {
-    names.append(String((module + "." + name).prefix(200)))
-    return .global(names.count - 1)
+  private mutating func global(module: Range<Int>, name: Range<Int>) -> Value {
+    globals.append(Global(module: module, name: name))
+    return .global(globals.count - 1)
+  }
+
+  /// Counts values that a call copies: in honest pickles each was made for it by an opcode of its own.
+  private mutating func count(copies: Int) throws {
+    copied += copies
+    guard copied <= bytes.count else {
+      throw malformed("calls with at most \(bytes.count) values in all", "more")
+    }
   }
 
   // MARK: Stack and bytes

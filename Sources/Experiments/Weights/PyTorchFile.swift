@@ -54,7 +54,8 @@ enum PyTorchFile {
     for (name, tensor) in walk.tensors {
       // A lone tensor has no name; the archive's folder is called like the file.
       contents.tensors.append(
-        try storages.stored(tensor, name.isEmpty ? String(root.dropLast()) : name))
+        try storages.stored(
+          tensor, of: pickle, name.isEmpty ? String(root.dropLast()) : name))
     }
     contents.leftAside = walk.leftAside
     return contents
@@ -70,10 +71,13 @@ enum PyTorchFile {
     /// Keys of the root beside the network's.
     private var besides: [String] = []
     private var entryCount = 0
+    private var nameBytes = 0
+    /// A long key before many tensors is a part of every name; a million ordinary names have as many bytes.
+    private static let maximumNameBytesInAll = 1 << 26
     /// A dictionary that holds another twice, which holds another twice, unfolds without end: most are
     /// held once, and the root's entries are looked at twice.
     private let maximumEntries: Int
-    private var seen: Set<String> = []
+    private var seen: Set<ExactName> = []
 
     init(pickle: Pickle, path: String) {
       (self.pickle, self.path) = (pickle, path)
@@ -111,8 +115,12 @@ enum PyTorchFile {
     private mutating func visit(_ value: Pickle.Value, name: String, depth: Int) throws {
       switch value {
       case .tensor(let index):
-        guard seen.insert(name).inserted else {
+        guard seen.insert(ExactName(name)).inserted else {
           throw malformed("each name once", "\(DataError.quoted(name)) again")
+        }
+        nameBytes += name.utf8.count
+        guard nameBytes <= Walk.maximumNameBytesInAll else {
+          throw malformed("at most \(Walk.maximumNameBytesInAll) bytes of names", "more")
         }
         tensors.append((name, pickle.tensors[index]))
       case .dictionary, .sequence:
@@ -141,7 +149,7 @@ enum PyTorchFile {
       switch value {
       case .dictionary(let index):
         let items = pickle.containers[index]
-        var places: [String: Int] = [:]
+        var places = ExactNames<Int>()
         for position in stride(from: 0, to: items.count - 1, by: 2) {
           let key: String
           switch items[position] {
@@ -149,10 +157,10 @@ enum PyTorchFile {
           case .integer(let number): key = "\(number)"
           default: continue
           }
-          if let place = places.updateValue(entries.count, forKey: key) {
+          if let place = places[key] {
             entries[place].value = items[position + 1]
-            places[key] = place
           } else {
+            places[key] = entries.count
             entries.append((key, items[position + 1]))
           }
         }
@@ -183,12 +191,12 @@ enum PyTorchFile {
     private let archive: ZipArchive
     private let root: String
     private let bigEndian: Bool
-    private let entries: [String: ZipArchive.Entry]
-    private var members: [String: ZipMember] = [:]
+    private let entries: ExactNames<ZipArchive.Entry>
+    private var members = ExactNames<ZipMember>()
 
     init(_ archive: ZipArchive, root: String) throws {
       (self.archive, self.root) = (archive, root)
-      entries = Dictionary(uniqueKeysWithValues: archive.entries.map { ($0.name, $0) })
+      entries = ExactNames(uniqueKeysWithValues: archive.entries.map { ($0.name, $0) })
       if let entry = entries[root + "byteorder"], entry.bytes <= 16 {
         let member = try archive.member(entry)
         bigEndian = try member.read(0..<member.byteCount) == Array("big".utf8)
@@ -198,12 +206,15 @@ enum PyTorchFile {
     }
 
     /// - Throws: `DataError.malformed` where the tensor reaches beyond its storage.
-    mutating func stored(_ tensor: Pickle.Tensor, _ name: String) throws -> StoredTensor {
+    mutating func stored(
+      _ tensor: Pickle.Tensor, of pickle: Pickle, _ name: String
+    ) throws -> StoredTensor {
       let path = archive.file.path
-      let known = tensor.typeName == nil ? types[tensor.storage.typeName] : nil
-      let typeName = known?.name ?? tensor.typeName ?? tensor.storage.typeName
       let storage = tensor.storage
-      let memberName = root + "data/" + storage.key
+      let storageType = pickle.typeName(storage.type)
+      let known = tensor.type == nil ? types[storageType] : nil
+      let typeName = known?.name ?? tensor.type.map(pickle.typeName) ?? storageType
+      let memberName = root + "data/" + pickle.text(storage.key)
       guard let entry = entries[memberName] else {
         throw DataError.malformed(
           path: path, expected: "PyTorch file: the values of \(DataError.quoted(name))",

@@ -64,11 +64,12 @@ struct SafetensorsHeader {
         path: path, expected: "\(subject): \"{\" as byte 8",
         found: DataError.hex(text.prefix(1)))
     }
-    guard case .object(var members) = try StrictJSON.parse(text, path: path, subject: subject)
+    guard let members = try StrictJSON.members(in: text, path: path, subject: subject)
     else { preconditionFailure("text that starts with a brace") }
-    metadata = try Self.metadata(members.removeValue(forKey: Self.metadataKey), path: path)
+    metadata = try Self.metadata(
+      members.first { $0.name == Self.metadataKey }?.value, path: path)
     let available = file.byteCount - 8 - length
-    let entries = try members.map { name, value in
+    let entries = try members.filter { $0.name != Self.metadataKey }.map { name, value in
       try Self.entry(name, value, start: 8 + length, available: available, path: path)
     }
     self.entries = entries.sorted {

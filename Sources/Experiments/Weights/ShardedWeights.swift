@@ -16,12 +16,13 @@ enum ShardedWeights {
       throw DataError.tooLarge(path: path, limit: maximumBytes)
     }
     let bytes = try file.read(0..<file.byteCount)
-    let index = try StrictJSON.parse(bytes, path: path, subject: "index")
-    guard case .object(let members) = index, case .object(let map)? = members["weight_map"] else {
+    guard
+      let map = try StrictJSON.members(of: "weight_map", in: bytes, path: path, subject: "index")
+    else {
       throw DataError.malformed(
         path: path, expected: "index: an object with a weight_map", found: "none")
     }
-    var namesOfShards: [String: Set<String>] = [:]
+    var namesOfShards: [ExactName: Set<ExactName>] = [:]
     for (name, value) in map {
       guard case .string(let shard) = value, isPlainName(shard) else {
         throw DataError.malformed(
@@ -29,19 +30,19 @@ enum ShardedWeights {
           expected: "index: the name of a file beside it for \(DataError.quoted(name))",
           found: DataError.quoted(value.text))
       }
-      namesOfShards[shard, default: []].insert(name)
+      namesOfShards[ExactName(shard), default: []].insert(ExactName(name))
     }
     var tensors: [StoredTensor] = []
     var others = 0
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
-    for (shard, names) in namesOfShards.sorted(by: { $0.key < $1.key }) {
-      let shardPath = folder.appendingPathComponent(shard).relativePath
+    for (shard, names) in namesOfShards.sorted(by: { $0.key.text < $1.key.text }) {
+      let shardPath = folder.appendingPathComponent(shard.text).relativePath
       let held = try WeightFile.contents(
         RandomAccessFile(path: shardPath, expected: "a file that \(path) names")
       ).tensors
-      let wanted = held.filter { names.contains($0.name) }
+      let wanted = held.filter { names.contains(ExactName($0.name)) }
       guard wanted.count == names.count else {
-        let missing = names.subtracting(wanted.map(\.name)).sorted()
+        let missing = names.subtracting(wanted.map { ExactName($0.name) }).map(\.text).sorted()
         throw DataError.malformed(
           path: shardPath,
           expected: "the tensor \(DataError.quoted(missing[0])), as \(path) has it",
@@ -52,7 +53,8 @@ enum ShardedWeights {
     }
     return WeightFile.Contents(
       tensors: tensors,
-      leftAside: others == 0 ? [] : ["\(others) tensors that the index does not name"])
+      leftAside: others == 0
+        ? [] : ["\(others) tensor\(others == 1 ? "" : "s") that the index does not name"])
   }
 
   /// Whether `name` is that of a file in the index's own directory.

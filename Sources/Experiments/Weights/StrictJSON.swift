@@ -13,6 +13,8 @@ struct StrictJSON {
   private let path: String
   /// What is read, at the head of errors: "safetensors header".
   private let subject: String
+  /// The members that were asked for.
+  private var kept: [(name: String, value: JSONValue)]?
 
   /// The value that `bytes` hold; spaces around it are fine.
   ///
@@ -22,6 +24,24 @@ struct StrictJSON {
     let value = try parser.value(depth: 0)
     guard parser.next() == nil else { throw parser.failure("the end") }
     return value
+  }
+
+  /// The members of the object that `bytes` hold, or of the object that is its member `key`, in their order;
+  /// nil where that is no object.
+  ///
+  /// Names that are written differently are different ones, whatever Unicode takes for equivalent.
+  /// - Throws: `DataError.malformed`.
+  static func members(
+    of key: String? = nil, in bytes: [UInt8], path: String, subject: String
+  ) throws -> [(name: String, value: JSONValue)]? {
+    var parser = Self(bytes: bytes, path: path, subject: subject)
+    guard parser.next() == "{" else {
+      _ = try parser.value(depth: 0)
+      return nil
+    }
+    let members = try parser.object(depth: 0, keeping: key)
+    guard parser.next() == nil else { throw parser.failure("the end") }
+    return key == nil ? members : parser.kept
   }
 
   private init(bytes: [UInt8], path: String, subject: String) {
@@ -35,7 +55,15 @@ struct StrictJSON {
       throw failure("at most \(Self.maximumDepth) levels")
     }
     switch next() {
-    case "{": return .object(try object(depth: depth))
+    case "{":
+      let start = position
+      let members = try object(depth: depth)
+      return .object(
+        try Dictionary(members.map { ($0.name, $0.value) }) { _, _ in
+          throw DataError.malformed(
+            path: path, expected: "\(subject): names that are not the same text",
+            found: "such names in the object at byte \(start)")
+        })
     case "[": return .array(try array(depth: depth))
     case "\"": return .string(try string())
     case "t": return try word("true", .bool(true))
@@ -45,8 +73,12 @@ struct StrictJSON {
     }
   }
 
-  private mutating func object(depth: Int) throws -> [String: JSONValue] {
-    var members: [String: JSONValue] = [:]
+  /// - keeping: the member, an object, whose own members `kept` takes.
+  private mutating func object(
+    depth: Int, keeping keptName: String? = nil
+  ) throws -> [(name: String, value: JSONValue)] {
+    var members: [(name: String, value: JSONValue)] = []
+    var names: Set<ExactName> = []
     position += 1
     if next() == "}" {
       position += 1
@@ -57,7 +89,12 @@ struct StrictJSON {
       let start = position
       let key = try string()
       try expect(":")
-      guard members.updateValue(try value(depth: depth + 1), forKey: key) == nil else {
+      if key == keptName, next() == "{" {
+        kept = try object(depth: depth + 1)
+      } else {
+        members.append((key, try value(depth: depth + 1)))
+      }
+      guard names.insert(ExactName(key)).inserted else {
         throw DataError.malformed(
           path: path, expected: "\(subject): each name once",
           found: "\(DataError.quoted(key)) again at byte \(start)")

@@ -25,6 +25,8 @@ public struct TensorLayout: Hashable, Sendable {
     case usual
     /// The tensor's name.
     case name
+    /// Which of its extents grow over networks of several widths, against what its name says.
+    case extents
     /// An option.
     case option
   }
@@ -115,6 +117,10 @@ public struct LayoutRules: Sendable {
   /// Tensors whose outputs are several matrices of one size, one after another: query, key and value.
   public var splits: [(pattern: NamePattern, count: Int)] = []
 
+  /// Tensors whose first extent grows with width, which that of a vocabulary does not: whatever they are
+  /// called, they are no embeddings.
+  var growingRows: Set<ExactName> = []
+
   /// No rules: names alone decide.
   public init() {}
 
@@ -133,6 +139,10 @@ public struct LayoutRules: Sendable {
       }
       layout.isStacked = true
       layout.origin = .option
+    }
+    if layout.axes == .embedding, growingRows.contains(ExactName(tensor.name)) {
+      layout.axes = .outputFirst
+      if layout.origin == .name { layout.origin = .extents }
     }
     if matches(embeddings) {
       layout.axes = .embedding
@@ -197,10 +207,10 @@ enum TensorName {
 
   /// `names` by what they are called in both files: themselves, or, where the other has no such name,
   /// their canonical form; of names that would then be alike none is changed.
-  static func canonical(_ names: [String]) -> [String: String] {
-    var counts: [String: Int] = [:]
+  static func canonical(_ names: [String]) -> ExactNames<String> {
+    var counts = ExactNames<Int>()
     for name in names { counts[canonical(name), default: 0] += 1 }
-    return Dictionary(
+    return ExactNames(
       uniqueKeysWithValues: names.map { name in
         let short = canonical(name)
         return (name, counts[short] == 1 ? short : name)
@@ -247,7 +257,8 @@ struct LayoutMatrix {
     }
     let outputAxis = rowsAreInputs ? 1 : 0
     guard axes[outputAxis].size.isMultiple(of: pieces) else {
-      throw LayoutError(name: tensor.name, outputs: axes[outputAxis].size, pieces: pieces)
+      throw LayoutError.uneven(
+        name: tensor.name, outputs: axes[outputAxis].size, pieces: pieces)
     }
     let size = axes[outputAxis].size / pieces
     axes[outputAxis].size = size
@@ -267,13 +278,23 @@ struct LayoutMatrix {
 }
 
 /// Outputs that cannot be split as asked.
-public struct LayoutError: Error, CustomStringConvertible {
-  let name: String
-  let outputs, pieces: Int
+public enum LayoutError: Error, Hashable, CustomStringConvertible {
+  /// Outputs that are no multiple of the parts.
+  case uneven(name: String, outputs: Int, pieces: Int)
+  /// A part is called as another tensor of the file is.
+  case sameName(String)
 
-  /// One line: which tensor, how many outputs, how many parts.
+  /// One line: which tensor, what was expected of it and what was found.
   public var description: String {
-    ("--split: expected outputs of \(DataError.quoted(name)) in \(pieces) equal parts, found "
-      + "\(outputs) outputs").printable()
+    let text =
+      switch self {
+      case .uneven(let name, let outputs, let pieces):
+        "--split: expected outputs of \(DataError.quoted(name)) in \(pieces) equal parts, found "
+          + "\(outputs) outputs"
+      case .sameName(let name):
+        "--split: expected parts with names of their own, found a part and another matrix that are "
+          + "both called \(DataError.quoted(name))"
+      }
+    return text.printable()
   }
 }

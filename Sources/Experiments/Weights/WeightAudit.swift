@@ -80,12 +80,14 @@ public struct WeightAudit {
     _ files: [WeightFile], rules: LayoutRules = LayoutRules(),
     filter: (String) -> Bool = { _ in true }
   ) throws {
-    let tensors = files.flatMap { file in file.tensors.map { (file.path, $0) } }
-      .filter { filter($0.1.name) }
-    subjects = try tensors.flatMap { path, tensor in
-      try rules.matrices(of: tensor).map { Subject(file: path, matrix: $0, others: nil) }
+    subjects = try files.flatMap { file in
+      try Self.distinct(
+        file.tensors.filter { filter($0.name) }.flatMap { tensor in
+          try rules.matrices(of: tensor).map { Subject(file: file.path, matrix: $0, others: nil) }
+        })
     }
-    leftOut = Self.reasons(tensors.map(\.1)) + files.flatMap(\.leftAside)
+    let tensors = files.flatMap(\.tensors).filter { filter($0.name) }
+    leftOut = Self.reasons(tensors) + files.flatMap(\.leftAside)
     renamed = []
   }
 
@@ -126,9 +128,18 @@ public struct WeightAudit {
     }
     error.missing = pairing.missing.filter(filter)
     if !error.isEmpty { throw error }
-    self.subjects = subjects
+    self.subjects = try Self.distinct(subjects)
     leftOut = Self.reasons(tensors) + file.leftAside
     renamed = pairing.renamed
+  }
+
+  /// - Throws: `LayoutError.sameName` where a part of a tensor is called as another matrix of the file.
+  private static func distinct(_ subjects: [Subject]) throws -> [Subject] {
+    var names: Set<ExactName> = []
+    for subject in subjects where !names.insert(ExactName(subject.matrix.name)).inserted {
+      throw LayoutError.sameName(subject.matrix.name)
+    }
+    return subjects
   }
 
   /// Measures one matrix after another.
@@ -254,14 +265,14 @@ public struct WeightAudit {
 /// The tensors of two files by name, where need be without what wrappers put before it.
 struct TensorPairing {
   /// The other file's tensor for each name of the first.
-  private(set) var counterparts: [String: StoredTensor] = [:]
+  private(set) var counterparts = ExactNames<StoredTensor>()
   /// Names that only the other file has.
   private(set) var missing: [String] = []
   /// What was matched in spite of its name, in words.
   private(set) var renamed: [String] = []
 
   init(_ file: WeightFile, _ other: WeightFile) {
-    var rest = Dictionary(uniqueKeysWithValues: other.tensors.map { ($0.name, $0) })
+    var rest = ExactNames(uniqueKeysWithValues: other.tensors.map { ($0.name, $0) })
     if file.isSingleArray && other.isSingleArray {
       // A lone array has its file's name, which says nothing.
       counterparts[file.tensors[0].name] = other.tensors[0]
@@ -269,27 +280,31 @@ struct TensorPairing {
     }
     var unmatched: [String] = []
     for tensor in file.tensors {
-      if let counterpart = rest.removeValue(forKey: tensor.name) {
+      if let counterpart = rest[tensor.name] {
+        rest[tensor.name] = nil
         counterparts[tensor.name] = counterpart
       } else {
         unmatched.append(tensor.name)
       }
     }
     let canonical = TensorName.canonical(unmatched)
-    let others = Dictionary(
-      uniqueKeysWithValues: TensorName.canonical(Array(rest.keys)).map { ($1, $0) })
+    let names = rest.names
+    let shortened = TensorName.canonical(names)
+    let others = ExactNames(uniqueKeysWithValues: names.map { (shortened[$0] ?? $0, $0) })
     var examples: [String] = []
     for name in unmatched {
       guard let otherName = others[canonical[name] ?? name],
-        let counterpart = rest.removeValue(forKey: otherName)
+        let counterpart = rest[otherName]
       else { continue }
+      rest[otherName] = nil
       counterparts[name] = counterpart
       examples.append("\(name) and \(otherName)")
     }
-    missing = rest.keys.sorted()
+    missing = rest.names.sorted()
     if let example = examples.first {
       renamed = [
-        "matched without what wrappers put before names: \(examples.count) tensors (\(example)"
+        "matched without what wrappers put before names: \(examples.count) "
+          + "tensor\(examples.count == 1 ? "" : "s") (\(example)"
           + (examples.count > 1 ? ", …)" : ")")
       ]
     }

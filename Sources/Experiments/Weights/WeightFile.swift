@@ -7,8 +7,17 @@ public struct WeightFile {
     var tensors: [StoredTensor] = []
     /// Parts that are left aside, in words.
     var leftAside: [String] = []
-    /// What is wrong with tensors that cannot be read while others can.
-    var unreadable: [String] = []
+    /// Tensors that cannot be read while others can.
+    var unread: [Unread] = []
+  }
+
+  /// A tensor that cannot be read.
+  struct Unread {
+    let name: String
+    /// Why, in a line that names the file.
+    let reason: String
+    /// Whether the file is broken there, and does not only hold what is not read here.
+    let isDamaged: Bool
   }
 
   /// Where the file is, as given.
@@ -23,7 +32,9 @@ public struct WeightFile {
   /// of a PyTorch file that are no tensors.
   public var leftAside: [String] { contents.leftAside }
   /// What is wrong with tensors that cannot be read while others can, a line each.
-  public var unreadable: [String] { contents.unreadable }
+  public var unreadable: [String] { contents.unread.filter(\.isDamaged).map(\.reason) }
+  /// Tensors that are there and cannot be read.
+  var unread: [Unread] { contents.unread }
 
   static let expected =
     "weights: safetensors, PyTorch's .pt or .bin, an index of such files, NPY or NPZ"

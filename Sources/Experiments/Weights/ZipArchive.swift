@@ -39,7 +39,7 @@ struct ZipArchive {
     }
     let bytes = try file.read(directory.range)
     var entries: [Entry] = []
-    var names: Set<String> = []
+    var names: Set<ExactName> = []
     var position = 0
     while entries.count < directory.count {
       guard bytes.count - position >= 46, bytes.unsigned(at: position, width: 4) == 0x0201_4B50
@@ -57,7 +57,7 @@ struct ZipArchive {
       let record = Array(bytes[position..<end])
       let entry = try Self.entry(
         record, nameLength: lengths[0], extraLength: lengths[1], path: file.path)
-      guard names.insert(entry.name).inserted else {
+      guard names.insert(ExactName(entry.name)).inserted else {
         throw DataError.malformed(
           path: file.path, expected: "each ZIP member once",
           found: "\(DataError.quoted(entry.name)) again")

@@ -245,6 +245,25 @@ func torchFile(pickle: [UInt8], storages: [String: [UInt8]], big: Bool = false) 
       doubling += [0x75]
     }
     try refused(doubling + [0x2E], "entries")
+    // A list that call after call copies: quadratic in the pickle.
+    let pair: [UInt8] = PickleFixture.text("k").opcodes + [0x4E, 0x86, 0x71, 0, 0x30]
+    let list = [0x5D, 0x71, 1, 0x28] + [[UInt8]](repeating: [0x68, 0], count: 300).flatMap(\.self)
+    let names = PickleFixture.name("collections", "OrderedDict").opcodes + [0x71, 2, 0x30]
+    let calls = [[UInt8]](repeating: [0x68, 2, 0x68, 1, 0x85, 0x52, 0x30], count: 20)
+    try refused(
+      pair + list + [0x65, 0x30] + names + calls.flatMap(\.self) + [0x7D, 0x2E], "in all")
+    // The same of empty pairs, and of sizes.
+    try refused(
+      [0x29, 0x71, 0, 0x30] + list + [0x65, 0x30] + names + calls.flatMap(\.self) + [0x7D, 0x2E],
+      "in all")
+    // A long text that names over and over: what is kept and looked at is short.
+    let clock = ContinuousClock()
+    let module = PickleFixture.text("a" + String(repeating: "\u{301}", count: 200_000)).opcodes
+    let globals = [[UInt8]](repeating: [0x68, 0, 0x68, 0, 0x93, 0x29, 0x52, 0x30], count: 20_000)
+    let took = try clock.measure {
+      try refused(module + [0x71, 0, 0x30] + globals.flatMap(\.self) + [0x7D, 0x2E], "no tensor")
+    }
+    #expect(took < .seconds(5), "\(took)")
     // Deflated, and said to be longer than the file is: a bomb in small.
     var bomb = ZipFixture(deflated: "w/data.pkl", [0x80, 2, 0x4E, 0x2E])
     bomb.size = 5000

@@ -34,7 +34,7 @@ import Testing
     for path in ["\(folder.path)/\(index)", folder.path, folder.path + "/"] {
       let file = try WeightFile(path: path)
       #expect(file.tensors.map(\.name).sorted() == ["a", "c"])
-      #expect(file.leftAside == ["1 tensors that the index does not name"])
+      #expect(file.leftAside == ["1 tensor that the index does not name"])
       let tensor = try #require(file.tensors.first { $0.name == "c" })
       #expect(try StoredMatrix(tensor)?.values(0..<1) == [1, 2])
     }

@@ -39,6 +39,29 @@ import Testing
     #expect(throws: Never.self) { try parse(#"[{"a":1},{"a":2}]"#) }
   }
 
+  /// Names count as they are written: PyTorch and NumPy know two where Unicode sees one text.
+  @Test func equivalentNames_areTwo() throws {
+    let (one, two) = ("\u{E9}", "e\u{301}")
+    let text = Array("{\"\(one)\":1,\"m\":{\"\(two)\":2,\"\(one)\":3}}".utf8)
+    func scalars(_ members: [(name: String, value: JSONValue)]?) -> [[UInt8]]? {
+      members?.map { Array($0.name.utf8) }
+    }
+    #expect(
+      scalars(try StrictJSON.members(of: "m", in: text, path: "x", subject: "header"))
+        == [Array(two.utf8), Array(one.utf8)])
+    let plain = Array("{\"\(one)\":1,\"\(two)\":2}".utf8)
+    #expect(try StrictJSON.members(in: plain, path: "x", subject: "header")?.count == 2)
+    #expect(try StrictJSON.members(of: "m", in: plain, path: "x", subject: "header") == nil)
+    #expect(try StrictJSON.members(in: Array("[1]".utf8), path: "x", subject: "header") == nil)
+    #expect(throws: DataError.self) {
+      try StrictJSON.members(in: Array("{} {}".utf8), path: "x", subject: "header")
+    }
+    // As a dictionary they cannot be told apart.
+    #expect(throws: DataError.self) {
+      try StrictJSON.parse(plain, path: "x", subject: "header")
+    }
+  }
+
   @Test func invalidUTF8_isRefused() {
     let texts: [[UInt8]] = [
       [0x22, 0xFF, 0x22], [0x22, 0xC0, 0x80, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22],

@@ -147,6 +147,16 @@ import Training
     }
   }
 
+  @Test func partsCalledAsAnotherMatrix_areRefused() throws {
+    let tensors = ["a.weight", "a.weight[0]"].map {
+      NamedValues(name: $0, shape: [4, 2], values: [Float](repeating: 1, count: 8))
+    }
+    #expect(throws: LayoutError.sameName("a.weight[0]")) {
+      try audit(tensors) { $0.splits = [(NamePattern("?.weight"), 2)] }
+    }
+    #expect(try audit(tensors).count == 2)
+  }
+
   @Test func prefixesOfWrappers_areMatchedAway() {
     #expect(
       TensorName.canonical("module._orig_mod.model.layers.0._orig_mod.weight") == "layers.0.weight")

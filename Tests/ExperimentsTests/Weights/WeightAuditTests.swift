@@ -126,6 +126,36 @@ import Training
     #expect(matrices[1].problem?.contains("CRC-32") == true && !matrices[1].isReadable)
   }
 
+  /// In safetensors, NPZ and PyTorch's files, and against another file.
+  @Test func equivalentNames_areTwoTensors() throws {
+    let names = ["\u{E9}", "e\u{301}"]
+    let values: [[Float]] = [[1, 0], [2, 0]]
+    let folder = try TemporaryFolder()
+    let tensor = PickleFixture.tensor([1, 2], strides: [2, 1], count: 2)
+    let files: [(String, [UInt8])] = [
+      (
+        "w.safetensors",
+        safetensors(
+          "{\(entry(names[0], "F32", [1, 2], 0, 8)),\(entry(names[1], "F32", [1, 2], 8, 16))}",
+          raw(values[0]) + raw(values[1]))
+      ),
+      (
+        "w.npz",
+        zip(Swift.zip(names, values).map { ZipFixture("\($0).npy", npy("<f4", [1, 2], raw($1))) })
+      ),
+      (
+        "w.pt",
+        torchFile(.dictionary(names.map { ($0, tensor) }), storages: ["0": raw(values[0])])
+      ),
+    ]
+    for (name, bytes) in files {
+      let file = try WeightFile(path: folder.write(name, bytes))
+      #expect(file.tensors.count == 2, "\(name)")
+      let matrices = try WeightAudit(file, against: file).run(ReferenceMeasure())
+      #expect(matrices.count == 2 && matrices.allSatisfy { $0.update?.spectral == 0 }, "\(name)")
+    }
+  }
+
   @Test func against_matchesNamesOfWrappers() throws {
     let wrapped = NamedValues(
       name: "module.diagonal", shape: diagonal.shape, values: diagonal.values.map { 2 * $0 })
