@@ -233,7 +233,7 @@ import Training
   ) throws {
     try CommandRunner.withTemporaryDirectory { directory in
       var first = ""
-      let arguments = try [8, 16, 32].map { width in
+      let arguments = try [32, 64, 128].map { width in
         let files = try [0, pow(Double(width), power) / 64].map { change in
           let url = directory.appendingPathComponent("w:\(width)-\(change).safetensors")
           var values = [Float](repeating: 0, count: width * width)
@@ -255,7 +255,7 @@ import Training
         let result = try CommandRunner.run(["norms", "--json"] + arguments)
         #expect(result.status == status, "\(result.errors)")
         let report = try JSONDecoder().decode(Series.self, from: Data(result.output.utf8))
-        #expect(report.verdict == verdict && report.widths == [8, 16, 32])
+        #expect(report.verdict == verdict && report.widths == [32, 64, 128])
         #expect(report.exponents.map(\.quantity) == ["weight_norm", "update_norm"])
         let update = try #require(report.exponents.last)
         #expect(abs(update.exponent - power) <= 1e-4 && update.values.count == 3)

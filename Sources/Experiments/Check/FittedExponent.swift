@@ -69,10 +69,24 @@ struct FittedExponent {
   /// By how much the mildest known fault moves an exponent.
   static let mildestFault = 0.5
 
+  /// Two standard errors, the `margin` of exponents over seeds whose network and rule are known.
+  ///
+  /// That of Student's interval is 4.3 standard errors for three seeds, nearly all of it because three
+  /// seeds say little of the spread itself. To be met, an exponent has to be within the quantity's tolerance
+  /// besides: a fault of ½ is missed only where chance moves the mean by 0.3 and more, and the seeds then
+  /// differ by less than half of that.
+  var twoStandardErrors: Double { 2 * standardError }
+
   /// Whether the exponent is `value` within the quantity's tolerance.
-  func standing(to value: Double, of quantity: SpectralQuantity) -> Standing {
+  ///
+  /// - margin: by how much the exponent must be nearer than the mildest fault to be met; that of the
+  ///   interval where nil.
+  func standing(
+    to value: Double, of quantity: SpectralQuantity, margin: Double? = nil
+  ) -> Standing {
     guard isOff(from: value, by: quantity.tolerance) else {
-      return isWithin(Self.mildestFault, of: value) ? .met : .unclear
+      let reach = abs(exponent - value) + (margin ?? halfWidth)
+      return reach < Self.mildestFault ? .met : .unclear
     }
     return differs(from: value, in: quantity) ? .broken : .unclear
   }
@@ -83,11 +97,5 @@ struct FittedExponent {
   /// Whether it is off by more than theory's error, and by more than its interval explains.
   func differs(from value: Double, in quantity: SpectralQuantity) -> Bool {
     isOff(from: value, by: max(quantity.tolerance, halfWidth))
-  }
-
-  /// Whether the exponent is distinguished from `value` ± `distance`: further than two standard errors from
-  /// both. Few seeds give the standard error itself only roughly.
-  func isWithin(_ distance: Double, of value: Double) -> Bool {
-    abs(exponent - value) + 2 * standardError < distance
   }
 }

@@ -22,7 +22,8 @@ public struct SeriesExponent: Encodable, Sendable {
     case meets
     /// Not as it asks.
     case breaks
-    /// Within the interval either may be: more widths or seeds will tell. No pass.
+    /// Within the interval either may be, or widths are too narrow or close for theory: more widths or seeds
+    /// will tell. No pass.
     case unclear
   }
 
@@ -45,7 +46,7 @@ public struct SeriesExponent: Encodable, Sendable {
 
   init(
     tensor: String, role: Role, quantity: SpectralQuantity, values: [Double],
-    fitted: FittedExponent, condition: Double
+    fitted: FittedExponent, condition: Double, isDoubtful: Bool
   ) {
     (self.tensor, self.role, self.quantity) = (tensor, role, quantity)
     (self.values, self.condition, exponent) = (values, condition, fitted.exponent)
@@ -55,7 +56,7 @@ public struct SeriesExponent: Encodable, Sendable {
       switch fitted.standing(to: condition, of: quantity) {
       case .met: .meets
       case .unclear: .unclear
-      case .broken: .breaks
+      case .broken: isDoubtful ? .unclear : .breaks
       }
   }
 
@@ -88,10 +89,13 @@ public struct SeriesReport: Encodable, Sendable {
   public let hasUpdates: Bool
   /// Every quantity that was fitted, tensors from the input to the readout as far as extents tell.
   public let exponents: [SeriesExponent]
-  /// What could not be fitted, and what was taken for granted, in words.
+  /// What was not judged, how tensors were read and what was taken for granted, in words.
   public let remarks: [String]
-  /// Whether every tensor could be measured at every width.
-  public let isReadable: Bool
+  /// Matrices of which a norm was not judged: those that cannot be read, that not every file has, that were
+  /// not updated. None of them is a zero readout, or a tensor of one size that is not trained.
+  public let unjudged: [String]
+  /// Why the files cannot be one network at these widths; nil where they can. Exponents then say nothing.
+  public let obstacle: String?
 
   /// The broken ones in order, then those that cannot be told.
   public var failures: [SeriesExponent] {
@@ -100,12 +104,13 @@ public struct SeriesReport: Encodable, Sendable {
 
   /// What the exponents say together.
   public var verdict: CheckReport.Verdict {
+    if obstacle != nil { return .unclear }
     if exponents.contains(where: { $0.verdict == .breaks }) { return .fail }
-    return failures.isEmpty && !exponents.isEmpty && isReadable ? .pass : .unclear
+    return failures.isEmpty && !exponents.isEmpty && unjudged.isEmpty ? .pass : .unclear
   }
 
   private enum CodingKeys: String, CodingKey {
-    case verdict, failures, culprit, widths, exponents, remarks
+    case verdict, failures, culprit, widths, exponents, remarks, unjudged, obstacle
   }
 
   /// The verdict, the failures with the first as culprit, and all exponents.
@@ -117,6 +122,8 @@ public struct SeriesReport: Encodable, Sendable {
     try container.encode(widths, forKey: .widths)
     try container.encode(exponents, forKey: .exponents)
     try container.encode(remarks, forKey: .remarks)
+    try container.encode(unjudged, forKey: .unjudged)
+    try container.encodeIfPresent(obstacle, forKey: .obstacle)
   }
 
   /// The report as plain text: a block a quantity with a line a tensor, then the verdict in words.
@@ -134,23 +141,28 @@ public struct SeriesReport: Encodable, Sendable {
     }
     if let note = columns.note { blocks.append(note) }
     let marks = Set(exponents.map(\.verdict))
-    blocks.append(
-      ReportText.wrapped(
-        (["needs: what the condition asks at these widths"]
-          + (marks.contains(.breaks) ? ["✗ breaks the condition"] : [])
-          + (marks.contains(.unclear) ? ["? more widths or seeds are needed to tell"] : []))
-          .joined(separator: "; ") + ".", indent: 0))
-    if hasUpdates {
-      blocks.append(
-        ReportText.wrapped(
-          "Compare one step after the start: later steps mix in growth, so that a true exponent of 1 "
-            + "was seen as 0.74 to 0.90.", indent: 0))
+    if !exponents.isEmpty {
+      blocks.append(legend(marks))
+      if hasUpdates {
+        blocks.append(
+          ReportText.wrapped(
+            "Compare one step after the start: later steps mix in growth, so that a true exponent of "
+              + "1 was seen as 0.74 to 0.90.", indent: 0))
+      }
     }
-    blocks += remarks.map { $0.printable() }
+    blocks += remarks.map { ReportText.wrapped($0.printable(), indent: 2) }
     blocks.append(
       ReportText.emphasized(
         ReportText.wrapped(sentence, after: "verdict  ", indent: 9), verdict.tone, by: emphasis))
     return blocks.joined(separator: "\n\n") + "\n"
+  }
+
+  private func legend(_ marks: Set<SeriesExponent.Verdict>) -> String {
+    ReportText.wrapped(
+      (["needs: what the condition asks at these widths"]
+        + (marks.contains(.breaks) ? ["✗ breaks the condition"] : [])
+        + (marks.contains(.unclear) ? ["? more widths or seeds are needed to tell"] : []))
+        .joined(separator: "; ") + ".", indent: 0)
   }
 
   private var columns: WidthColumns {
@@ -184,19 +196,26 @@ public struct SeriesReport: Encodable, Sendable {
 
   /// The verdict in words: which tensor breaks first.
   var sentence: String {
+    if let obstacle {
+      return "cannot tell: \(obstacle.printable()); these are no networks of the widths given"
+    }
     guard let culprit = failures.first else {
       if verdict == .pass {
         return "meets the spectral condition: every exponent is what it should be"
       }
-      return exponents.isEmpty
-        ? "cannot tell: there is no tensor to measure in every file"
-        : "cannot tell: not every tensor could be measured"
+      if unjudged.isEmpty { return "cannot tell: there is no tensor to measure in every file" }
+      let shown = unjudged.prefix(3).map { $0.printable() }.joined(separator: ", ")
+      let rest = unjudged.count > 3 ? " and \(unjudged.count - 3) more" : ""
+      return "cannot tell: not judged: \(shown)\(rest)"
     }
     let name = culprit.tensor.printable()
     let growth =
       "\(culprit.quantity.symbol) grows as n^\(ReportText.number(culprit.exponent, digits: 2)) where "
       + "n^\(ReportText.number(culprit.condition, digits: 2)) is needed"
     guard culprit.verdict == .breaks else {
+      if let doubt = CheckReport.doubt(about: widths) {
+        return "cannot tell: \(name), \(growth). At these widths that may be chance: \(doubt)"
+      }
       return "cannot tell: \(name), \(growth), "
         + (culprit.lower == nil
           ? "and two files give no interval; give more widths"
