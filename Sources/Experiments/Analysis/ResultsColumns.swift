@@ -1,8 +1,11 @@
+import Foundation
+
 extension ResultsTable {
   /// Which column is what.
   struct Columns {
     let scale, rate: Int
-    let loss, seed, step, group, run: Int?
+    let loss, seed, step, group: Int?
+    var run: Int?
 
     init(_ table: Table, named: [Role: String]) throws {
       func find(_ role: Role) throws -> Int? { try Self.find(role, in: table, named: named) }
@@ -13,9 +16,13 @@ extension ResultsTable {
       (group, run) = (try find(.group), try find(.run))
     }
 
-    /// A column's name without what is before a dot or slash: config.lr, config/lr.
+    /// A column's name without what is before a dot or slash: config.lr, config/lr; of 1/lr and log2(1/lr)
+    /// nothing is left out.
     static func bare(_ name: String) -> String {
-      name.split(whereSeparator: { "./".contains($0) }).last.map(String.init) ?? name
+      guard let cut = name.lastIndex(where: { "./".contains($0) }) else { return name }
+      let (head, tail) = (name[..<cut], name[name.index(after: cut)...])
+      let isWhole = tail.count { $0 == "(" } == tail.count { $0 == ")" }
+      return isWhole && !tail.isEmpty && head.contains(where: \.isLetter) ? String(tail) : name
     }
 
     /// Without case and signs.
@@ -29,9 +36,8 @@ extension ResultsTable {
       if let name = named[role] {
         let found = table.header.indices.filter { table.header[$0] == name }
         guard found.count == 1 else {
-          throw ResultsTableError(
-            "\(table.path): \(found.isEmpty ? "no column" : "\(found.count) columns") named "
-              + "\(DataError.quoted(name)); there are \(list(table))")
+          throw ResultsTableError.noSuchColumn(
+            path: table.path, name: name, count: found.count, names: table.header)
         }
         return found[0]
       }
@@ -49,42 +55,50 @@ extension ResultsTable {
         }.first
       }
       guard found.count <= 1 else {
-        throw ResultsTableError(
-          "\(table.path): the \(role.title) may be "
-            + found.map { table.header[$0] }.joined(separator: " or ")
-            + "; choose with --\(role.rawValue)-column")
+        throw ResultsTableError.severalColumns(
+          path: table.path, role: role, names: found.map { table.header[$0] })
       }
       return found.first
     }
 
-    private static func missing(_ role: Role, _ table: Table) -> ResultsTableError {
-      ResultsTableError(
-        "\(table.path): no column is known for the \(role.title); name it with "
-          + "--\(role.rawValue)-column, of \(list(table))")
-    }
-
-    private static func list(_ table: Table) -> String {
-      table.header.filter { !$0.isEmpty }.prefix(20).joined(separator: ", ")
-        + (table.header.count > 20 ? ", …" : "")
-    }
-
-    /// As the rate's column begins.
-    func rateForm(of table: Table) -> RateForm {
-      let name = Self.key(table.header[rate])
-      return name.hasPrefix("log2") ? .log2 : name.hasPrefix("log10") ? .log10 : .plain
+    static func missing(_ role: Role, _ table: Table) -> ResultsTableError {
+      .noColumn(path: table.path, role: role, names: table.header)
     }
 
     /// What was read as what.
     func note(_ table: Table, _ form: RateForm, runs: Int) -> String {
       let roles: [(Role, Int?)] = [
         (.scale, scale), (.rate, rate), (.loss, loss), (.seed, seed), (.step, step),
-        (.group, group),
+        (.group, group), (.run, run),
       ]
       let found = roles.compactMap { role, column in
         column.map { "\(role.title) from \(table.header[$0])" }
       }
       return "\(runs) runs in \(table.rows.count) rows; " + found.joined(separator: ", ")
         + (form == .plain ? "" : " (as \(form.rawValue))")
+    }
+  }
+  /// How rates are written, by the name of their column.
+  struct RateWriting {
+    /// nil where the name says that they are not plain, and no form that is known.
+    let form: RateForm?
+    /// Whether the sign is turned: -log2(lr).
+    let isNegated: Bool
+
+    init(_ name: String) {
+      let bare = Columns.bare(name).trimmingCharacters(in: .whitespaces)
+      var key = Columns.key(name)[...]
+      var isNegated = bare.hasPrefix("-") || bare.hasPrefix("−")
+      if let word = ["negative", "neg", "minus"].first(where: key.hasPrefix) {
+        isNegated = true
+        key = key.dropFirst(word.count)
+      }
+      let isOther = isNegated || key.hasPrefix("log") || key.hasPrefix("ln")
+      form =
+        bare.contains("1/")
+        ? nil
+        : key.hasPrefix("log2") ? .log2 : key.hasPrefix("log10") ? .log10 : isOther ? nil : .plain
+      self.isNegated = isNegated
     }
   }
 }

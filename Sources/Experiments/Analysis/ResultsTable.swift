@@ -28,15 +28,14 @@ public struct ResultsTable {
     var usualNames: [String] {
       switch self {
       case .scale:
-        [
-          "width", "hiddensize", "hiddendim", "hiddenwidth", "dmodel", "nembd", "embeddim",
-          "modelwidth", "modeldim", "dim", "depth", "nlayer", "nlayers", "numlayers",
-          "numhiddenlayers", "batchsize",
-        ]
+        Self.widthNames
+          + [
+            "dim", "depth", "nlayer", "nlayers", "numlayers", "numhiddenlayers", "batchsize",
+          ]
       case .rate:
         [
           "learningrate", "lr", "eta", "maxlr", "peaklr", "baselr", "log2learningrate", "log2lr",
-          "log10learningrate", "log10lr",
+          "log10learningrate", "log10lr", "bestlr", "bestlearningrate",
         ]
       case .loss:
         [
@@ -49,6 +48,12 @@ public struct ResultsTable {
       case .run: ["run", "runid", "runname", "name", "id"]
       }
     }
+
+    /// Those names of a scale that say that it is a width.
+    static let widthNames = [
+      "width", "hiddensize", "hiddendim", "hiddenwidth", "dmodel", "nembd", "embeddim",
+      "modelwidth", "modeldim",
+    ]
 
     var title: String {
       switch self {
@@ -95,30 +100,42 @@ public struct ResultsTable {
     target: Int? = nil
   ) throws {
     let table = try Table(bytes, path: path)
-    let places = try Columns(table, named: columns)
-    let form = rates ?? places.rateForm(of: table)
-    let runs = try table.runs(places, form)
+    var places = try Columns(table, named: columns)
+    let writing = RateWriting(table.header[places.rate])
+    guard let form = rates ?? writing.form else {
+      throw ResultsTableError.unclearRates(path: path, name: table.header[places.rate])
+    }
+    let rowNumbers = try table.settleRuns(&places, named: columns)
+    let runs = try table.runs(places, form, isNegated: writing.isNegated)
     let title = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     let names = runs.map { $0.group ?? title }.uniqued()
     let scale = Columns.bare(table.header[places.scale])
-    let isWidth = Role.scale.usualNames.prefix(9).contains(Columns.key(scale))
+    let isWidth = Role.widthNames.contains(Columns.key(scale))
     let axes = SweepAxes(scale: isWidth ? nil : scale)
     let loss = places.loss.map { Columns.bare(table.header[$0]) } ?? "loss"
     scaleName = scale
     var notes = [places.note(table, form, runs: runs.count)] + table.notes
-    let isOfOptima = Self.isOfOptima(runs)
-    if isOfOptima {
-      notes.append("one learning rate a \(scale): taken for the best ones")
+    notes += [
+      rowNumbers.map { "\($0) numbers the rows and tells no runs apart" },
+      writing.isNegated ? "\(table.header[places.rate]): read with its sign turned" : nil,
+      table.stepNote(runs),
+    ].compactMap(\.self)
+    if let optima = Self.optima(runs, hasLosses: places.loss != nil) {
+      let seeds = Set(runs.map(\.seed)).count
+      notes.append(
+        "one learning rate a \(scale)\(seeds > 1 ? " and seed" : ""): taken for the best ones"
+          + (seeds > 1 ? ", of which the means over \(seeds) seeds count" : ""))
       report = TransferReport(
         optima: names.map { name in
           (
             name,
-            runs.filter { ($0.group ?? title) == name }.map {
+            optima.filter { ($0.group ?? title) == name }.map {
               (scale: $0.scale, log2LearningRate: $0.rate, loss: $0.loss)
             }
           )
         }, loss: loss, axes: axes)
     } else {
+      guard places.loss != nil else { throw Columns.missing(.loss, table) }
       report = TransferReport(
         results: try names.map { name in
           (name, try table.losses(runs.filter { ($0.group ?? title) == name }, places))
@@ -132,10 +149,22 @@ public struct ResultsTable {
     self.notes = notes
   }
 
-  /// One rate a scale in every group, and more than one scale.
-  private static func isOfOptima(_ runs: [Run]) -> Bool {
+  /// The best rates, where the runs are these: one a scale in every group, and more than one scale; without
+  /// losses also one a scale and seed, with the same seeds at every scale, of which the mean of log2 counts.
+  private static func optima(_ runs: [Run], hasLosses: Bool) -> [Run]? {
     let cells = Dictionary(grouping: runs) { "\($0.scale) \($0.group ?? "")" }
-    return cells.count > 1 && cells.values.allSatisfy { $0.count == 1 }
+    guard cells.count > 1 else { return nil }
+    if cells.values.allSatisfy({ $0.count == 1 }) { return runs }
+    let seeds = cells.values.map { $0.compactMap(\.seed).sorted() }
+    guard !hasLosses, Set(seeds).count == 1, Set(seeds[0]).count == seeds[0].count,
+      cells.values.allSatisfy({ $0.count == seeds[0].count })
+    else { return nil }
+    return cells.values.map { held in
+      let first = held[0]
+      return Run(
+        scale: first.scale, rate: held.reduce(0) { $0 + $1.rate } / Double(held.count), loss: nil,
+        seed: nil, group: first.group, line: first.line, step: nil)
+    }.sorted { $0.line < $1.line }
   }
 
   /// A run as the table has it.
@@ -147,182 +176,21 @@ public struct ResultsTable {
     let loss: Double?
     let seed: UInt64?
     let group: String?
-    /// The row's number in the file, from 1.
-    let row: Int
+    /// The line of the file that it begins in, from 1.
+    let line: Int
+    /// Its last step that has a loss; nil without a column of steps.
+    let step: Double?
   }
 
   /// The cells of the file.
   struct Table {
     let path: String
     let header: [String]
-    let rows: [(number: Int, cells: [String])]
+    /// Each with the line of the file that it begins in, from 1.
+    let rows: [(line: Int, cells: [String])]
+    /// Whether a comma may stand for the decimal point.
+    let mayHaveDecimalCommas: Bool
     /// How the file is written, where that is not as usual.
     let notes: [String]
-  }
-}
-
-/// What is wrong with a table of results, and what to do.
-public struct ResultsTableError: Error, CustomStringConvertible {
-  /// One line.
-  public let description: String
-
-  init(_ description: String) { self.description = description.printable() }
-}
-
-extension ResultsTable.Table {
-  init(_ bytes: [UInt8], path: String) throws {
-    let text = try CSVText(bytes, path: path)
-    var reader = CSVReader(text, path: path)
-    let header: [String]
-    if let commented = text.commentedHeader {
-      header = commented
-    } else {
-      guard try reader.advance() else { throw ResultsTableError("\(path): empty") }
-      header = (0..<reader.count).map { reader.field($0) }
-    }
-    guard header.contains(where: { Double($0) == nil && !$0.isEmpty }) else {
-      throw ResultsTableError(
-        "\(path): no header; the first row must name the columns, such as width,lr,seed,loss")
-    }
-    var rows: [(number: Int, cells: [String])] = []
-    while try reader.advance() {
-      let cells = (0..<reader.count).map { reader.field($0) }
-      guard cells.count == header.count else {
-        throw ResultsTableError(
-          "\(path): row \(reader.row): expected \(header.count) fields, found \(cells.count)")
-      }
-      if cells.contains(where: { !$0.isEmpty }) { rows.append((reader.row, cells)) }
-    }
-    guard !rows.isEmpty else { throw ResultsTableError("\(path): no rows below the header") }
-    (self.path, self.header, self.rows, notes) = (path, header, rows, text.notes)
-  }
-
-  /// The different values of a column.
-  func values(_ column: Int) -> [String] { rows.map { $0.cells[column] }.uniqued() }
-
-  /// One for each run: of several rows of one, that of the last step.
-  func runs(
-    _ places: ResultsTable.Columns, _ form: ResultsTable.RateForm
-  ) throws -> [ResultsTable.Run] {
-    var last: [String: (step: Double, run: ResultsTable.Run)] = [:]
-    var order: [String] = []
-    for (number, cells) in rows {
-      let run = try run(number, cells, places, form)
-      let step = try places.step.map { try self.number(cells[$0], number, "a step") } ?? 0
-      let keys = [places.scale, places.rate, places.seed, places.group, places.run]
-      var key = keys.map { $0.map { cells[$0] } ?? "" }.joined(separator: "\u{1F}")
-      if places.step == nil { key += "\u{1F}\(number)" }
-      if let known = last[key] {
-        // A row that lacks the loss, as of other metrics' steps, leaves the one before.
-        if step >= known.step && run.loss != nil || known.run.loss == nil {
-          last[key] = (step, run)
-        }
-      } else {
-        order.append(key)
-        last[key] = (step, run)
-      }
-    }
-    return order.compactMap { last[$0]?.run }
-  }
-
-  private func run(
-    _ number: Int, _ cells: [String], _ places: ResultsTable.Columns,
-    _ form: ResultsTable.RateForm
-  ) throws -> ResultsTable.Run {
-    let scale = try self.number(cells[places.scale], number, header[places.scale])
-    guard let whole = Int(exactly: scale), whole > 0 else {
-      throw problem(number, "\(header[places.scale]) must be a whole number above 0, got \(scale)")
-    }
-    let written = try self.number(cells[places.rate], number, header[places.rate])
-    let rate: Double
-    switch form {
-    case .plain:
-      guard written > 0 else {
-        throw problem(
-          number,
-          "learning rates must be above 0, got \(cells[places.rate]); where they are "
-            + "logarithms, say --rates log2 or log10")
-      }
-      rate = log2(written)
-    case .log2: rate = written
-    case .log10: rate = written * log2(10)
-    }
-    guard rate.isFinite else {
-      throw problem(number, "\(header[places.rate]) must be finite, got \(cells[places.rate])")
-    }
-    let seed = try places.seed.map { column -> UInt64 in
-      guard let seed = UInt64(exactly: try self.number(cells[column], number, "a seed")) else {
-        throw problem(number, "seeds must be whole numbers ≥ 0, got \(cells[column])")
-      }
-      return seed
-    }
-    return ResultsTable.Run(
-      scale: whole, rate: SweepGrid.canonicalRate(rate),
-      loss: try places.loss.flatMap { try loss(cells[$0], number) }, seed: seed,
-      group: places.group.map { cells[$0] }, row: number)
-  }
-
-  /// NaN and +∞ are runs that diverged, an empty cell is none.
-  private func loss(_ text: String, _ row: Int) throws -> Double? {
-    let lower = text.lowercased()
-    if ["", "null", "none"].contains(lower) { return nil }
-    if ["nan", "inf", "+inf", "infinity", "diverged"].contains(lower) { return .infinity }
-    let value = try number(text, row, "a loss")
-    if value == -.infinity { throw problem(row, "a loss of −∞") }
-    return value.isNaN ? .infinity : value
-  }
-
-  private func number(_ text: String, _ row: Int, _ what: String) throws -> Double {
-    guard let value = Double(text) else {
-      throw problem(row, "expected \(what) as a number, got \(DataError.quoted(text))")
-    }
-    return value
-  }
-
-  private func problem(_ row: Int, _ text: String) -> ResultsTableError {
-    ResultsTableError("\(path): row \(row): \(text)")
-  }
-
-  /// The losses of a group's runs. Those without a seed are numbered in their order.
-  func losses(
-    _ runs: [ResultsTable.Run], _ places: ResultsTable.Columns
-  ) throws -> TransferReport.Losses {
-    var losses: TransferReport.Losses = [:]
-    var seen: [String: ResultsTable.Run] = [:]
-    for run in runs {
-      var cell = losses[run.scale]?[run.rate] ?? [:]
-      let seed = run.seed ?? UInt64(cell.count + 1)
-      let key = "\(run.scale) \(run.rate) \(seed)"
-      if let other = seen[key] { throw twice(other, run, places) }
-      if run.seed == nil && !cell.isEmpty && places.run == nil {
-        throw twice(runs.first { $0.scale == run.scale && $0.rate == run.rate } ?? run, run, places)
-      }
-      seen[key] = run
-      if let loss = run.loss { cell[seed] = loss }
-      losses[run.scale, default: [:]][run.rate] = cell
-    }
-    return losses
-  }
-
-  /// Two rows for one place, which something must tell apart.
-  private func twice(
-    _ first: ResultsTable.Run, _ second: ResultsTable.Run, _ places: ResultsTable.Columns
-  ) -> ResultsTableError {
-    func cells(_ number: Int) -> [String] { rows.first { $0.number == number }?.cells ?? [] }
-    let known = Set(
-      [places.scale, places.rate, places.seed, places.loss, places.group].compactMap { $0 })
-    let differ = zip(cells(first.row), cells(second.row)).enumerated().compactMap {
-      !known.contains($0) && $1.0 != $1.1 && !header[$0].isEmpty ? header[$0] : nil
-    }
-    let what =
-      "rows \(first.row) and \(second.row) are both of \(header[places.scale]) \(first.scale), "
-      + "rate 2^\(DecimalText.trimmed(first.rate, digits: 2))"
-      + (first.seed.map { ", seed \($0)" } ?? " and there is no column of seeds")
-    let ask =
-      differ.isEmpty
-      ? "leave one"
-      : "they differ in \(differ.prefix(5).joined(separator: ", ")): name it as --seed-column, "
-        + "--step-column or --group-column, or leave rows out"
-    return ResultsTableError("\(path): \(what); \(ask)")
   }
 }

@@ -54,14 +54,209 @@ import Testing
   }
 
   @Test func lastStepOfARun_counts() throws {
-    let text =
-      "run,step,width,lr,loss\n"
-      + "a,1,64,0.01,9\na,3,64,0.01,1\na,2,64,0.01,5\na,4,64,0.01,\n"
-      + "b,1,64,0.02,9\nb,2,64,0.02,2\nc,1,64,0.005,9\nc,2,64,0.005,3\n"
+    let last = try Self.table(
+      Self.grid("width,lr,seed,loss") { "\($0),\(exp2($1)),\($2),\($3)" })
+    // Steps out of order, and one without a loss at the end.
+    let text = Self.grid("width,lr,seed,step,loss") { width, rate, seed, loss in
+      [(1, "9"), (3, "\(loss)"), (2, "5"), (4, "")]
+        .map { "\(width),\(exp2(rate)),\(seed),\($0.0),\($0.1)" }.joined(separator: "\n")
+    }
     let table = try Self.table(text)
-    #expect(table.report.groups[0].widths.first?.loss.map { abs($0 - 1) < 0.2 } == true)
-    #expect(table.report.groups[0].widths.first?.runs == 3)
-    #expect(table.notes[0].hasPrefix("3 runs in 8 rows; scale from width"))
+    #expect(table.report.groups == last.report.groups)
+    #expect(table.notes[0].hasPrefix("45 runs in 180 rows; scale from width"))
+    #expect(table.notes.count == 1, "\(table.notes)")
+  }
+
+  /// Log rows of one run are no seeds: they make one run, or the table is refused.
+  @Test func logRowsOfARun_areNoSeeds() throws {
+    func rows(_ header: String, of names: (_ number: Int, _ run: String) -> String) -> String {
+      var number = 0
+      return Self.grid(header) { width, rate, seed, loss in
+        if seed > 1 { return "" }
+        return [10, 20, 30].map { step in
+          number += 1
+          return names(number, "r\(width)\(rate)")
+            + "\(width),\(exp2(rate)),\(step),\(loss + 1 / Double(step))"
+        }.joined(separator: "\n")
+      }
+    }
+    // Ids that number the rows.
+    let table = try Self.table(rows("id,width,lr,step,loss") { number, _ in "\(number)," })
+    let group = try #require(table.report.groups.first)
+    #expect(group.seeds == [1] && group.widths.map(\.runs) == [5, 5, 5])
+    #expect(group.verdict.text.contains("one seed gives no interval"), "\(group.verdict.text)")
+    #expect(table.notes.contains("id numbers the rows and tells no runs apart"))
+    let refused: [(String, (Int, String) -> String, String)] = [
+      ("run,width,lr,tokens,loss", { _, run in "\(run)," }, "they differ in tokens"),
+      ("run,width,lr,_timestamp,loss", { _, run in "\(run)," }, "they differ in _timestamp"),
+      ("id,width,lr,tokens,loss", { number, _ in "\(number)," }, "they differ in tokens"),
+      ("id,width,lr,step,loss", { number, _ in "\(1000 - number)," }, "--step-column step"),
+      ("id,width,lr,step,loss", { number, _ in "x\(number)," }, "--step-column step"),
+    ]
+    for (header, names, part) in refused {
+      #expect {
+        _ = try Self.table(rows(header, of: names))
+      } throws: {
+        "\($0)".contains(part)
+      }
+    }
+    // What is said to be a step is one.
+    let named = try Self.table(
+      rows("id,width,lr,step,loss") { number, _ in "x\(number)," }, columns: [.step: "step"])
+    #expect(named.report.groups.first?.seeds == [1])
+    // Runs with a row each are runs, whatever step they stopped at.
+    let runs = try Self.table(
+      Self.grid("Name,width,lr,_step,loss") {
+        "r\($0)\($1)\($2),\($0),\(exp2($1)),\(Int($1) + 20 * $2),\($3)"
+      })
+    #expect(runs.report.groups.first?.seeds == [1, 2, 3])
+  }
+
+  @Test func rowNumberBesideSeedsAndSteps_isPassedOver() throws {
+    let plain = try Self.table(
+      Self.grid("width,lr,seed,loss") { "\($0),\(exp2($1)),\($2),\($3)" })
+    var number = 7
+    let text = Self.grid("id,width,lr,seed,step,loss") { width, rate, seed, loss in
+      [(10, loss + 1), (20, loss)].map { step, loss in
+        number += 3
+        return "\(number),\(width),\(exp2(rate)),\(seed),\(step),\(loss)"
+      }.joined(separator: "\n")
+    }
+    #expect(try Self.table(text).report.groups == plain.report.groups)
+  }
+
+  /// Seeds that nothing tells apart: the steps of a run do not start again.
+  @Test func stepsThatStartAgain_areAnotherRun() {
+    let text = Self.grid("width,lr,step,loss") { width, rate, seed, loss in
+      [(10, loss + 1), (20, loss)].map { "\(width),\(exp2(rate)),\($0),\($1)" }
+        .joined(separator: "\n")
+    }
+    #expect { _ = try Self.table(text) } throws: {
+      "\($0)".contains("lines 3 and 5 are both of width 64, lr 0.0009765625 and there is no column")
+    }
+  }
+
+  @Test func runColumn_isSaid_andRunsWithoutALossCount() throws {
+    let table = try Self.table(
+      Self.grid("run,width,lr,loss") {
+        "\($0)\($1)\($2),\($0),\(exp2($1)),\($2 == 2 ? "" : "\($3)")"
+      })
+    #expect(table.notes[0].hasSuffix("loss from loss, run from run"))
+    #expect(table.report.groups.first?.seeds == [1, 3])
+  }
+
+  @Test func runsThatStoppedEarlier_areNamed() throws {
+    func table(_ steps: (Int, Double) -> Int, loss: String? = nil) throws -> ResultsTable {
+      try Self.table(
+        Self.grid("width,lr,seed,step,loss") { width, rate, seed, value in
+          let step = steps(width, rate)
+          return
+            "\(width),\(exp2(rate)),\(seed),\(step),\(step < 30 ? loss ?? "\(value)" : "\(value)")"
+        })
+    }
+    let note =
+      "3 of 45 runs stopped before step 30, that of line 23 at 10: their losses are compared all "
+      + "the same"
+    #expect(try table { $0 == 128 && $1 == -8 ? 10 : 30 }.notes.contains(note))
+    #expect(try table { _, _ in 30 }.notes.allSatisfy { !$0.contains("stopped") })
+    // What diverges stops.
+    let diverged = try table({ $1 == -6 ? 10 : 30 }, loss: "nan")
+    #expect(diverged.notes.allSatisfy { !$0.contains("stopped") })
+  }
+
+  @Test func missingLoss_isAsked() throws {
+    let headers = ["width,lr,seed,nll", "width,lr,seed,accuracy", "width,lr,seed,loss/val"]
+    for header in headers {
+      let text = Self.grid(header) { "\($0),\(exp2($1)),\($2),\($3)" }
+      #expect { _ = try Self.table(text) } throws: {
+        "\($0)".contains("no column is known for the loss; name it with --loss-column")
+      }
+      let named = try Self.table(text, columns: [.loss: String(header.split(separator: ",")[3])])
+      #expect(named.report.groups.first?.verdict.outcome == .transfers)
+    }
+    // A seed of its own for every run is no seed of best rates.
+    let text = Self.grid("width,lr,seed,nll") {
+      "\($0),\(exp2($1)),\(Int($1) * -3 + $2 + $0),\($3)"
+    }
+    #expect { _ = try Self.table(text) } throws: { "\($0)".contains("--loss-column") }
+  }
+
+  @Test func bestRatesOverSeeds_giveTheirDrift() throws {
+    var lines = ["width,seed,lr"]
+    for (width, rate) in [(64, -6.0), (128, -7), (256, -8)] {
+      for seed in 1...3 { lines.append("\(width),\(seed),\(exp2(rate + 0.1 * Double(seed - 2)))") }
+    }
+    let table = try Self.table(lines.joined(separator: "\n"))
+    let group = try #require(table.report.groups.first)
+    #expect(abs(try #require(group.drift).octavesPerDoubling + 1) <= 1e-9)
+    #expect(group.verdict.outcome == .inconclusive && group.widths.map(\.width) == [64, 128, 256])
+    #expect(table.notes.last?.contains("means over 3 seeds") == true)
+  }
+
+  @Test(arguments: ["-log2(lr)", "−log2_lr", "config/-log2(lr)", "-log10(lr)"])
+  func signOfARate_isKept(name: String) throws {
+    let factor = name.contains("10") ? 1 / log2(10.0) : 1
+    let text = Self.grid("width,\(name),seed,loss") { "\($0),\(-$1 * factor),\($2),\($3)" }
+    let table = try Self.table(text)
+    let first = try #require(table.report.groups.first?.widths.first)
+    #expect(abs(try #require(first.log2LearningRate) + 8) <= 1e-6)
+    #expect(table.notes.contains { $0.contains("sign") })
+  }
+
+  @Test(arguments: ["log_lr", "ln(lr)", "1/lr", "log2(1/lr)", "-lr"])
+  func formOfRates_thatANameLeavesOpen_isAsked(name: String) throws {
+    let text = Self.grid("width,\(name),seed,loss") { "\($0),\(-$1),\($2),\($3)" }
+    #expect { _ = try Self.table(text, columns: [.rate: name]) } throws: {
+      "\($0)".contains("--rates") || name == "log2(1/lr)"
+    }
+  }
+
+  @Test func linesOfTheFile_areNamed_andCommentsPassedOver() throws {
+    let text =
+      "# made 2024\n\n" + Self.grid("width,lr,seed,loss") { "\($0),\(exp2($1)),\($2),\($3)" }
+    #expect(try Self.table(text).report.groups.first?.verdict.outcome == .transfers)
+    // Two numbers in a comment of four words are no header either.
+    #expect(try Self.table("# a, b, 3, 4\n" + text).report.groups.first?.seeds == [1, 2, 3])
+    for end in ["\n", "\r\n", "\r"] {
+      let lines = ["# one", "", "width,lr,loss", "64,\"0.1\",1", "", "# two", "64,x,1"]
+      #expect { _ = try Self.table(lines.joined(separator: end)) } throws: {
+        "\($0)".contains("line 7: expected lr as a number, got \"x\"")
+      }
+    }
+    #expect { _ = try Self.table("width,lr,loss,note\n64,0.1,1,\"a\nb\"\n64,x,1,c") } throws: {
+      "\($0)".contains("line 4: expected lr")
+    }
+  }
+
+  @Test func decimalCommas_areRead_whereFieldsAreSeparatedOtherwise() throws {
+    let plain = try Self.table(
+      Self.grid("width,lr,seed,loss") { "\($0),\(exp2($1)),\($2),\($3)" })
+    let text = Self.grid("width;lr;seed;loss") {
+      "\($0);\(exp2($1));\($2);\($3)".replacing(".", with: ",")
+    }
+    #expect(try Self.table(text).report.groups == plain.report.groups)
+    #expect { _ = try Self.table(text + "\n512;0.01;1;1,5") } throws: {
+      "\($0)".contains("a point in line 47 and a comma in line 2")
+    }
+    #expect { _ = try Self.table("width,lr,loss\n\"1,024\",0.1,1") } throws: {
+      "\($0)".contains("got \"1,024\"")
+    }
+  }
+
+  @Test func rowsWithoutAGroup_areCalledThat() throws {
+    let text = Self.grid("width,lr,seed,loss,method") {
+      "\($0),\(exp2($1)),\($2),\($3),\($0 == 64 && $1 == -10 ? "" : "")"
+    }
+    let other = Self.grid("") { "\($0),\(exp2($1)),\($2),\($3),mup" }
+    let report = try Self.table(text + other).report
+    #expect(report.groups.map(\.parametrization) == ["(no method)", "mup"])
+  }
+
+  @Test func dim_isAScaleOfItsOwnName_dModelAWidth() throws {
+    for (name, axis) in [("dim", "dim"), ("d_model", nil), ("hidden_size", nil)] {
+      let text = Self.grid("\(name),lr,seed,loss") { "\($0),\(exp2($1)),\($2),\($3)" }
+      #expect(try Self.table(text).report.axes?.scale == axis)
+    }
   }
 
   /// The sweeps that Megatron's muP examples publish.
@@ -122,12 +317,12 @@ import Testing
     ("width,rate,loss\n64,0.1,1", "--rate-column"),
     ("width,depth,lr,loss\n64,2,0.1,1\n128,4,0.1,1", "the scale may be width or depth"),
     ("width,lr,loss,val_loss\n64,0.1,1,1", "the loss may be loss or val_loss"),
-    ("width,lr,loss\n64,x,1", "row 2: expected lr as a number, got \"x\""),
+    ("width,lr,loss\n64,x,1", "line 2: expected lr as a number, got \"x\""),
     ("width,lr,loss\n64,-7,1", "--rates log2"),
     ("width,lr,loss\n6.5,0.1,1", "whole number"),
-    ("width,lr,loss\n64,0.1,1,2", "row 2: expected 3 fields, found 4"),
+    ("width,lr,loss\n64,0.1,1,2", "line 2: expected 3 fields, found 4"),
     ("width,lr,loss\n64,0.1,low", "a loss"),
-    ("width,lr,seed,loss\n64,0.1,1,1\n64,0.1,1,2", "rows 2 and 3 are both of width 64"),
+    ("width,lr,seed,loss\n64,0.1,1,1\n64,0.1,1,2", "lines 2 and 3 are both of width 64"),
     (
       "width,lr,loss,wd\n64,0.1,1,0\n64,0.1,2,1\n128,0.1,1,0",
       "no column of seeds; they differ in wd"
