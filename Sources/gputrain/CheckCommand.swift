@@ -104,7 +104,9 @@ struct CheckCommand: PrintingCommand {
     let (compute, data) = try request.prepare()
     let invocation = Invocation.current(on: compute.queue.device)
     let experiment = try request.experiment(data, compute)
-    request.note(parametrizations: [axes.parametrization], widths: widths, experiment)
+    request.note(
+      parametrizations: [axes.parametrization], optimizers: [axes.optimizer], widths: widths,
+      experiment)
     let runs = try WidthRuns(
       experiment: experiment, parametrization: axes.parametrization, optimizer: axes.optimizer,
       widths: widths,
