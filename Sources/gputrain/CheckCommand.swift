@@ -63,8 +63,7 @@ struct CheckCommand: PrintingCommand {
     var out: String?
   }
 
-  /// Where it cannot be told whether the condition is met, be it for an error.
-  static let failure = ExitCode(2)
+  var failure: ExitCode { .unclear }
 
   enum Rate: SettingSelection {
     typealias Group = RateSettings
@@ -138,11 +137,7 @@ struct CheckCommand: PrintingCommand {
     } else {
       Terminal.note("nothing is kept")
     }
-    switch report.verdict {
-    case .pass: break
-    case .fail: throw ExitCode.failure
-    case .unclear: throw Self.failure
-    }
+    if report.verdict != .pass { throw ExitCode(report.verdict) }
   }
 
   /// Where results go; nil where nothing was named and nothing can be written here.

@@ -148,7 +148,10 @@ import Testing
         #expect(Double(row[9]) != nil && row[10].isEmpty && row[11].isEmpty, "\(row)")
       }
       let train = try CommandRunner.run(
-        ["train", "--width", "8", "--steps", "3", "--validation-fraction", "0"], in: directory)
+        [
+          "train", "--data", CommandRunner.data, "--width", "8", "--steps", "3",
+          "--validation-fraction", "0",
+        ], in: directory)
       #expect(train.status == 0 && !train.output.contains("validation"), "\(train.errors)")
     }
   }

@@ -92,6 +92,7 @@ public struct ReportWriter {
       page = FiguresPage(file: figures, source: source, album: album, directory: folder).page
       verdicts = []
     }
+    AtomicFile.removeTemporaries(in: folder)
     try AtomicFile.write(Data(page.html.utf8), to: file)
     let pictures = try files?.write(album.pictures, in: Self.pictures(of: file)) ?? []
     return Output(report: file.path, pictures: pictures.map(\.path), verdicts: verdicts)

@@ -180,7 +180,17 @@ import Training
       try ReportFixture.fill(directory)
       let files = try PictureFiles([.svg], path: "")
       let page = directory.appendingPathComponent("a.b/page.html")
+      let places = [page.deletingLastPathComponent(), ReportWriter.pictures(of: page)]
+      try FileManager.default.createDirectory(at: places[1], withIntermediateDirectories: true)
+      let (old, new) = try Fixture.leaveTemporaries(in: places)
+      let other = places[0].appendingPathComponent(".tmp-of-another")
+      try FileManager.default.copyItem(at: places[0].appendingPathComponent(old), to: other)
       let output = try ReportWriter(pictures: files).write([directory], to: page)
+      for place in places {
+        let names = try FileManager.default.contentsOfDirectory(atPath: place.path)
+        #expect(names.contains(new) && !names.contains(old), "\(place.path)")
+      }
+      #expect(FileManager.default.fileExists(atPath: other.path))
       let names = output.pictures.map { URL(fileURLWithPath: $0) }
       #expect(
         names.map(\.lastPathComponent) == [
