@@ -216,7 +216,8 @@ import Testing
       let out = directory.appendingPathComponent("out")
       let result = try CommandRunner.run([
         "sweep", "--widths", "16", "--log2-lr", "-6,16", "--seeds", "1", "--parametrization", "sp",
-        "--optimizer", "sgd", "--steps", "30", "--depth", "8", "--activation", "identity", "--out", out.path,
+        "--optimizer", "sgd", "--steps", "30", "--depth", "8", "--activation", "identity", "--out",
+        out.path,
       ])
       #expect(result.status == 0, "\(result.errors)")
       let rows = try summary(out)
