@@ -28,7 +28,7 @@ extension TransferReport {
       ahead.verdict.outcome == .doesNotTransfer,
       let behind = comparison.tuned.first(where: {
         group($0)?.verdict.outcome == .transfers
-      }), behind.isSurelyMore, let excess = behind.excess,
+      }), (behind.interval?.lower ?? 0) >= WidestReason.noCost, let excess = behind.excess,
       group(behind)?.optimizer == ahead.optimizer
     else { return nil }
     let (narrow, wide) = ("width \(comparison.narrowWidth)", "width \(comparison.width)")
@@ -48,8 +48,8 @@ private struct WidestReason {
   let comparison: WidestComparison
   let axes: SweepAxes
 
-  /// Below this share a cost is none: it is written as 0.0 %.
-  private static let noCost = 0.0005
+  /// A share below this is none: it is written as 0.0 %.
+  static let noCost = 0.0005
 
   private var wide: String { "\(axes.scaleName) \(comparison.width)" }
   private var narrow: String { "\(axes.scaleName) \(comparison.narrowWidth)" }

@@ -118,7 +118,10 @@ import Training
           + "rate does not carry over"), "\(found)")
     // Depth has no such reason, and neither has one that is not better, or whose rate carries over.
     #expect(Self.reasons(curves, axes: SweepAxes(scale: "depth")).count == 2)
-    #expect(Self.reasons([Curve(name: "sp", drift: -1), Curve(name: "mup")]).count == 2)
+    for factor in [1, 0.9998] {
+      #expect(
+        Self.reasons([Curve(name: "sp", drift: -1, factor: factor), Curve(name: "mup")]).count == 2)
+    }
     #expect(Self.reasons([Curve(name: "a", factor: 0.9), Curve(name: "b")]).count == 2)
     #expect(Self.reasons([Curve(name: "mup")]).isEmpty)
   }
