@@ -190,6 +190,17 @@ final class PictureAlbum {
     return PictureDrawing.inline(plot)
   }
 
+  /// A plot with what it shows in words and as numbers; where nothing is to be drawn the numbers alone.
+  func figure(of plot: Plot, caption: String, data: [HTMLNode]) -> HTMLNode {
+    let picture = drawing(of: plot)
+    return .tag(
+      "figure",
+      [.tag("h3", ReportParts.rich(plot.title))] + (picture.map { [$0] } ?? [])
+        + (caption.isEmpty ? [] : [.tag("figcaption", ReportParts.rich(caption))])
+        + (data.isEmpty
+          ? [] : [ReportParts.details("The numbers", isOpen: picture == nil, data)]))
+  }
+
   /// A picture of several panels, for files alone: before those that it is of.
   func join(_ plots: [Plot], name: String, title: String) {
     let panels = plots.filter(\.hasPoints)

@@ -209,9 +209,11 @@ import Training
     try Fixture.inDirectory { directory in
       try ReportFixture.fill(directory)
       let record = try SweepRecord(directory: directory)
-      let plots = SweepPlots([record])
-      for group in record.report.groups {
-        let plot = plots.lossPanel(group, in: record, id: "p", title: "")
+      let page = SweepPage([record], album: PictureAlbum(), directory: directory)
+      for shown in page.entries.map(\.shown) {
+        let group = shown.group
+        let plots = TransferPlots([shown], axes: record.axes)
+        let plot = plots.lossPanel(shown)
         let rings = plot.series.filter { $0.style == .rings }
         let fits = plot.series.filter { $0.style == .fit }
         #expect(rings.count == group.widths.count)
@@ -227,7 +229,7 @@ import Training
             #expect(fit.points.isEmpty)
           }
         }
-        let optima = plots.optimumPlot(id: "o", groups: [(record, group, "g")])
+        let optima = plots.optimumPlot
         #expect(optima.series[0].points.map(\.y) == group.widths.map(\.log2LearningRate))
         // The line has the drift as its slope.
         let line = try #require(optima.series[0].line)
