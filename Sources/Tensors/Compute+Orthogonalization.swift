@@ -48,10 +48,11 @@ extension Compute {
       .orthogonalization, "unit_scales", Buffer<Float>.self, Buffer<Float>.self, Float.self,
       UInt32.self)
     try units(
-      queue, global: byReplica, local: [items], partial.buffer, unit.buffer, margin, UInt32(spans))
+      queue, global: byReplica, local: [items], partial.buffer, unit.buffer, margin,
+      UInt32(spans))
     let normalize = try kernel(
-      .orthogonalization, "to_unit_norm", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-      Buffer<Float>.self, UInt32.self)
+      .orthogonalization, "to_unit_norm", Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<Float>.self, UInt32.self)
     try normalize(
       queue, global: vectors(x.stride, x.replicas), local: [64, 1], x.buffer, scale.buffer,
       unit.buffer, result.buffer, UInt32(x.stride))
@@ -71,7 +72,8 @@ extension Compute {
       UInt32(square.rows))
   }
 
-  /// The global size of kernels whose items take `vectorWidth` neighbours of a replica's `count`, 64 a group.
+  /// The global size of kernels whose items take `vectorWidth` neighbours of a replica's `count`, 64 a
+  /// group.
   private func vectors(_ count: Int, _ replicas: Int) -> [Int] {
     [roundUp((count + vectorWidth - 1) / vectorWidth, 64), replicas]
   }

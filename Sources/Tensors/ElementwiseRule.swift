@@ -55,8 +55,9 @@ public struct ElementwiseRule: Hashable, Sendable, CustomStringConvertible {
   public static let reservedNames: Set<String> = [
     "T", "active", "alpha", "change", "column", "columns", "count", "d", "e", "end", "epsilon",
     "first", "first_state", "frozen", "g", "gradient", "height", "index", "now", "numbers", "own",
-    "pitch", "rate", "rates", "records", "replica", "result", "row", "s", "scale", "scales", "schedule",
-    "second", "second_state", "spans", "start", "step", "step_row", "steps", "tile", "w",
+    "pitch", "rate", "rates", "records", "replica", "result", "row", "s", "scale", "scales",
+    "schedule", "second", "second_state", "spans", "start", "step", "step_row", "steps", "tile",
+    "w",
     "weight", "weights",
   ]
 

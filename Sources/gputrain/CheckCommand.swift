@@ -63,8 +63,7 @@ struct CheckCommand: PrintingCommand {
     var out: String?
   }
 
-  /// Where it cannot be told whether the condition is met, be it for an error.
-  static let failure = ExitCode(2)
+  var failure: ExitCode { .unclear }
 
   enum Rate: SettingSelection {
     typealias Group = RateSettings
@@ -104,7 +103,9 @@ struct CheckCommand: PrintingCommand {
     let (compute, data) = try request.prepare()
     let invocation = Invocation.current(on: compute.queue.device)
     let experiment = try request.experiment(data, compute)
-    request.note(parametrizations: [axes.parametrization], widths: widths, experiment)
+    request.note(
+      parametrizations: [axes.parametrization], optimizers: [axes.optimizer], widths: widths,
+      experiment)
     let runs = try WidthRuns(
       experiment: experiment, parametrization: axes.parametrization, optimizer: axes.optimizer,
       widths: widths,
@@ -136,11 +137,7 @@ struct CheckCommand: PrintingCommand {
     } else {
       Terminal.note("nothing is kept")
     }
-    switch report.verdict {
-    case .pass: break
-    case .fail: throw ExitCode.failure
-    case .unclear: throw Self.failure
-    }
+    if report.verdict != .pass { throw ExitCode(report.verdict) }
   }
 
   /// Where results go; nil where nothing was named and nothing can be written here.

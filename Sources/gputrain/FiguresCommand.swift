@@ -122,7 +122,8 @@ struct FiguresCommand: PrintingCommand {
       throw InvalidOption(
         "--batch-sizes: all are above the \(experiment.facts.data.trainCount) training rows")
     }
-    request.note(parametrizations: names, widths: widths, experiment)
+    request.note(
+      parametrizations: names, optimizers: [axes.optimizer], widths: widths, experiment)
     let spectrum = try GradientSpectrum(
       experiment: experiment, parametrization: names[0], optimizer: axes.optimizer,
       width: axes.spectrumWidth,

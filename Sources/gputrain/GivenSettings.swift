@@ -207,8 +207,15 @@ struct TrainingRequest {
     return plan
   }
 
-  /// Says what `spectral-literal` does below the input size, where it is among the rules.
-  func note(parametrizations: [String], widths: [Int], _ experiment: Experiment) {
+  /// Says which tensors Muon updates, and what `spectral-literal` does below the input size, where they are
+  /// among the rules.
+  func note(
+    parametrizations: [String], optimizers: [OptimizerKind], widths: [Int],
+    _ experiment: Experiment
+  ) {
+    for optimizer in optimizers {
+      for note in experiment.muonNotes(optimizer, width: widths.max() ?? 1) { Terminal.note(note) }
+    }
     let inputs = experiment.facts.data.inputs
     let below = widths.filter { configuration.hiddenWidths(width: $0)[0] < inputs }
     guard parametrizations.contains("spectral-literal"), let width = below.min() else { return }
@@ -229,7 +236,9 @@ struct TrainingRequest {
       (try? experiment.replacing(overrides))?.problems ?? []
     }
     if let problem = problems.first { throw InvalidOption([problem]) }
-    note(parametrizations: grid.parametrizations, widths: grid.widths, experiment)
+    note(
+      parametrizations: grid.parametrizations, optimizers: grid.optimizers, widths: grid.widths,
+      experiment)
     if grid.optimizers.contains(.adamw) && configuration.weightDecay.strength == 0
       && grid.tune?.name != "weight-decay"
     {

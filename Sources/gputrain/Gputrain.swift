@@ -40,7 +40,7 @@ import Spectral
     do {
       try command.run()
     } catch {
-      let failure = (command as? any PrintingCommand).map { type(of: $0).failure } ?? .failure
+      let failure = (command as? any PrintingCommand)?.failure ?? .failure
       end(
         with: DriverAdvice.added(to: error),
         failure: error is any UsageError ? .validationFailure : failure)

@@ -22,8 +22,8 @@ struct NormsCommand: PrintingCommand {
       than memory.
 
       With --series it fits how each tensor's norms grow with width, and gives the verdict of check \
-      on networks trained anywhere; the exit status is then 0 where the condition is met, 1 where it \
-      is not.
+      on networks trained anywhere; the exit status is then that of check: 0 where the condition is \
+      met, 1 where it is not, 2 where it cannot be told.
 
       Examples:
           gputrain norms after.safetensors
@@ -69,6 +69,8 @@ struct NormsCommand: PrintingCommand {
   var csv = false
 
   @OptionGroup var output: OutputOptions
+
+  var failure: ExitCode { series.isEmpty ? .failure : .unclear }
 
   func validate() throws {
     guard series.isEmpty else {
@@ -150,7 +152,7 @@ struct NormsCommand: PrintingCommand {
     } else {
       Terminal.print(report.table(emphasis: Colours.output.paint), terminator: "")
     }
-    if report.verdict != .pass { throw ExitCode.failure }
+    if report.verdict != .pass { throw ExitCode(report.verdict) }
   }
 
   private func show(

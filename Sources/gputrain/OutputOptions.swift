@@ -1,4 +1,5 @@
 import ArgumentParser
+import Experiments
 
 /// In which form a command's result is printed, and how much is said meanwhile.
 struct OutputOptions: ParsableArguments {
@@ -35,9 +36,24 @@ protocol PrintingCommand: ParsableCommand {
   /// How it prints.
   var output: OutputOptions { get }
   /// The status where an error leaves nothing to print.
-  static var failure: ExitCode { get }
+  var failure: ExitCode { get }
 }
 
 extension PrintingCommand {
-  static var failure: ExitCode { .failure }
+  var failure: ExitCode { .failure }
+}
+
+extension ExitCode {
+  /// Where it cannot be told whether the spectral condition is met, be it for an error.
+  static let unclear = ExitCode(2)
+
+  /// The status of a command that gives a verdict on the spectral condition.
+  init(_ verdict: CheckReport.Verdict) {
+    self =
+      switch verdict {
+      case .pass: .success
+      case .fail: .failure
+      case .unclear: .unclear
+      }
+  }
 }

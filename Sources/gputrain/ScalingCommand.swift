@@ -64,6 +64,7 @@ struct ScalingCommand: PrintingCommand {
       "network", "depth", "norm", "expansion", "branch-multiplier", "base-depth", "depth-exponent",
       "hidden-pattern", "bias", "input-multiplier", "output-multiplier", "zero-readout",
       "rate-rule", "lr-multiplier", "weight-decay", "decay-vectors", "epsilon", "group",
+      "muon-scale",
     ])
   }
 
@@ -161,11 +162,12 @@ struct ScalingCommand: PrintingCommand {
         ?? "absolute: the rules as such"
     ]
     let nameWidth = rows.map(\.parametrization.count).max() ?? 0
+    let hasRules = Set(rows.map(\.optimizer)).count > 1
     for tensor in rows.map(\.tensor).uniqued() {
       let block = rows.filter { $0.tensor == tensor }
-      let title = "\(tensor)  \(block[0].fanOut)×\(block[0].fanIn)"
+      let rule = hasRules ? "  \(block[0].optimizer.rawValue)" : ""
       lines.append("")
-      lines.append(title)
+      lines.append("\(tensor)  \(block[0].fanOut)×\(block[0].fanIn)\(rule)")
       lines.append(
         String(repeating: " ", count: nameWidth + 2)
           + ["σ", "η", "ε", "λ", "multiplier"].map { column($0, 11) }.joined())

@@ -6,6 +6,7 @@ import Training
 
 private let offeredOfSelections = ValuePerType<[SettingDeclaration]>()
 private let defaultValuesOfSelections = ValuePerType<[String: JSONValue]>()
+private let argumentsOfSections = ValuePerType<[SectionArgument]>()
 
 /// Which settings of a group a command offers, and with which defaults.
 protocol SettingSelection {
@@ -146,6 +147,12 @@ private struct SettingKey: CodingKey {
   init?(intValue: Int) { nil }
 }
 
+/// An option as ArgumentParser finds it, by the name of a property that wraps it.
+private struct SectionArgument: Sendable {
+  let label: String
+  let wrapper: any Sendable
+}
+
 /// The options of one section.
 private struct SectionOptions<Selection: SettingSelection, Section: HelpSection>:
   ParsableArguments, CustomReflectable
@@ -182,25 +189,31 @@ private struct SectionOptions<Selection: SettingSelection, Section: HelpSection>
     }
   }
 
+  /// Made once: in builds without optimisation the parser asks for it some ten times.
+  private static var arguments: [SectionArgument] {
+    argumentsOfSections.value(of: Self.self) {
+      let defaults = Selection.defaultValues
+      return offered.flatMap { declaration in
+        let value = defaults[declaration.name, default: .null]
+        let spelling = declaration.spelling.map { spelling in
+          SectionArgument(
+            label: "_\(spelling.names[0])", wrapper: argument(spelling, of: declaration))
+        }
+        return [
+          SectionArgument(
+            label: "_\(declaration.name)", wrapper: argument(declaration, byDefault: value))
+        ] + (spelling.map { [$0] } ?? [])
+      }
+    }
+  }
+
   var customMirror: Mirror {
-    let defaults = Selection.defaultValues
-    return Mirror(
-      self,
-      children: Self.offered.flatMap { declaration in
-        [
-          (
-            "_\(declaration.name)",
-            Self.argument(declaration, byDefault: defaults[declaration.name, default: .null])
-          )
-        ]
-          + (declaration.spelling.map { [("_\($0.names[0])", Self.argument($0, of: declaration))] }
-            ?? [])
-      })
+    Mirror(self, children: Self.arguments.map { ($0.label, $0.wrapper as Any) })
   }
 
   private static func argument(
     _ spelling: SettingSpelling, of declaration: SettingDeclaration
-  ) -> Any {
+  ) -> any Sendable {
     Option<String?>(
       name: NameSpecification(spelling.names.map { .customLong($0) }), parsing: .unconditional,
       help: ArgumentHelp(spelling.help, valueName: declaration.valueName))
@@ -208,7 +221,7 @@ private struct SectionOptions<Selection: SettingSelection, Section: HelpSection>
 
   private static func argument(
     _ declaration: SettingDeclaration, byDefault value: JSONValue
-  ) -> Any {
+  ) -> any Sendable {
     var notes: [String] = []
     if !declaration.choices.isEmpty {
       notes.append("values: \(declaration.choices.joined(separator: ", "))")

@@ -14,13 +14,15 @@ struct TransferCommand: PrintingCommand {
       column for the width (or depth, or any whole number that grows), the learning rate, the loss \
       and the seed. Usual names are recognised and said, exports of Weights & Biases and pandas \
       are read as they come; of runs with a row a step the last step counts; nan is a run that \
-      diverged. A table of best rates, one row a width, gives the drift alone. The exit status is \
-      0 whatever the verdict, 64 for a table that cannot be read.
+      diverged. A table of best rates, one row a width, gives the drift alone. --out leaves a page \
+      with curves and what its words mean. The exit status is 0 whatever the verdict, 64 for a table \
+      that cannot be read.
 
       Examples:
           gputrain transfer results.csv
           gputrain transfer wandb.csv --loss-column "eval/loss" --scale-column config.d_model
           gputrain transfer results.csv --json
+          gputrain transfer results.csv --out results --pictures svg
       """)
 
   @Argument(
@@ -59,6 +61,14 @@ struct TransferCommand: PrintingCommand {
     parsing: .unconditional,
     help: ArgumentHelp("A width to recommend a rate for, trained or not.", valueName: "width"))
   var targetWidth: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where report.html goes, the page of it; without it nothing is written.",
+      valueName: "directory"), completion: .directory)
+  var out: String?
+
+  @OptionGroup(title: "Pictures") var pictures: PictureOptions
 
   @OptionGroup var output: OutputOptions
 
@@ -131,6 +141,10 @@ struct TransferCommand: PrintingCommand {
 
   func validate() throws {
     if let targetWidth { try Limits.check("--target-width", targetWidth) }
+    if out == "" { throw InvalidOption("--out: expected a directory, got an empty name") }
+    if out == nil && pictures.pictures != nil {
+      throw InvalidOption("--pictures are those of a page: give --out too, its directory")
+    }
   }
 
   func run() throws {
@@ -147,6 +161,8 @@ struct TransferCommand: PrintingCommand {
     } catch {
       throw InvalidOption("\(error)")
     }
+    let page = out.map { ReportLeaving.page(in: URL(fileURLWithPath: $0)) }
+    if let page { try ReportFolder.requireNone(in: page.deletingLastPathComponent()) }
     for note in table.notes { Terminal.note(note) }
     if output.json {
       let outputs = table.report.groups.map(Output.init)
@@ -154,6 +170,12 @@ struct TransferCommand: PrintingCommand {
         outputs.count == 1 ? try jsonText(outputs[0]) : try jsonText(["groups": outputs]))
     } else {
       Terminal.print(table.report.table(emphasis: Colours.output.paint), terminator: "")
+    }
+    // After the verdict: whatever keeps the page from being written has not kept the answer.
+    if let page {
+      let written = try ReportWriter(pictures: try pictures.files()).write(
+        table, command: CommandLine.arguments, version: Build.version, to: page)
+      ReportLeaving.tell(written, page)
     }
   }
 }

@@ -102,7 +102,7 @@ import Testing
     try CommandRunner.withTemporaryDirectory { directory in
       let files: [(String, Data, [String])] = [
         ("empty.csv", Data(), ["empty"]),
-        ("nan.csv", Data("a,b,label\n1,nan,0\n2,3,1\n".utf8), ["row", "nan"]),
+        ("nan.csv", Data("a,b,label\n1,nan,0\n2,3,1\n".utf8), ["line 2", "nan"]),
         ("data_batch_1.bin", Data(repeating: 3, count: 3072), ["3073"]),
         ("data_batch_2.bin", Data(repeating: 200, count: 3073), ["label", "200"]),
         ("train-images-idx3-ubyte", Data([1, 2, 3, 4, 5, 6, 7, 8]), ["train-images-idx3-ubyte"]),
@@ -148,7 +148,10 @@ import Testing
         #expect(Double(row[9]) != nil && row[10].isEmpty && row[11].isEmpty, "\(row)")
       }
       let train = try CommandRunner.run(
-        ["train", "--width", "8", "--steps", "3", "--validation-fraction", "0"], in: directory)
+        [
+          "train", "--data", CommandRunner.data, "--width", "8", "--steps", "3",
+          "--validation-fraction", "0",
+        ], in: directory)
       #expect(train.status == 0 && !train.output.contains("validation"), "\(train.errors)")
     }
   }

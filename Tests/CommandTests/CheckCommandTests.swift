@@ -53,7 +53,7 @@ import Testing
   /// Ctrl-C when a width is done: the same command goes on from there, and says what it would have.
   @Test func stoppedCheck_goesOn() throws {
     try CommandRunner.withTemporaryDirectory { directory in
-      let long = Self.small + ["--parametrization", "mup", "--steps", "400", "--json"]
+      let long = Self.small + ["--parametrization", "mup", "--steps", "60", "--json"]
       let broken = directory.appendingPathComponent("broken")
       let training = broken.appendingPathComponent("training")
       let stopped = try CommandRunner.run(
@@ -98,7 +98,8 @@ import Testing
       let plain = directory.appendingPathComponent("plain")
       let measured = directory.appendingPathComponent("measured")
       let command = [
-        "train", "--width", "32", "--depth", "2", "--steps", "40", "--batch-size", "32",
+        "train", "--data", CommandRunner.data, "--width", "32", "--depth", "2", "--steps", "40",
+        "--batch-size", "32",
       ]
       #expect(try CommandRunner.run(command + ["--out", plain.path]).status == 0)
       let result = try CommandRunner.run(
@@ -214,7 +215,8 @@ import Testing
   @Test func diagnoseOfRunsThatAreThere_saysThatTheyAreNot() throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let sweep = [
-        "sweep", "--widths", "16", "--log2-lr", "-7", "--seeds", "1", "--steps", "5",
+        "sweep", "--data", CommandRunner.data, "--widths", "16", "--log2-lr", "-7", "--seeds", "1",
+        "--steps", "5",
         "--parametrization", "spectral", "--out", directory.appendingPathComponent("s").path,
       ]
       _ = try CommandRunner.run(sweep)

@@ -3,8 +3,8 @@ import Testing
 
 @Suite(.serialized) struct CheckpointCommandTests {
   static let small = [
-    "train", "--width", "32", "--depth", "2", "--batch-size", "32", "--steps", "600", "--bias",
-    "--diagnose", "25:norms",
+    "train", "--data", CommandRunner.data, "--width", "32", "--depth", "2", "--batch-size", "32",
+    "--steps", "600", "--bias", "--diagnose", "25:norms",
   ]
 
   /// The run's files that must not depend on stops, but for seconds.
@@ -19,8 +19,8 @@ import Testing
   }
 
   /// Killed as by a power cut, or stopped by Ctrl-C, a random moment after a checkpoint, and gone
-  /// on: the end is as if never stopped.
-  @Test(arguments: [SIGKILL, SIGINT]) func stoppedRun_goesOnBitForBit(signal: Int32) throws {
+  /// on, three times: the end is as if never stopped.
+  @Test func stoppedRun_goesOnBitForBit() throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let weights = directory.appendingPathComponent("weights.safetensors")
       let keep = ["--checkpoint-every", "40", "--save", weights.path]
@@ -28,14 +28,14 @@ import Testing
       let first = try CommandRunner.run(Self.small + keep + ["--out", whole.path])
       #expect(first.status == 0, "\(first.errors)")
       let expected = try remains(whole, weights)
-      var stops = 0
-      for attempt in 0..<2 {
-        let out = directory.appendingPathComponent("cut\(attempt)")
+      for signal in [SIGKILL, SIGINT] {
+        var stops = 0
+        let out = directory.appendingPathComponent("cut\(signal)")
         var moments: [Double] = []
         var arguments = Self.small + keep + ["--out", out.path]
         for _ in 0..<3 {
           let before = newestCheckpoint(out)
-          moments.append(Double.random(in: 0...0.3))
+          moments.append(Double.random(in: 0...0.1))
           let stopped = try CommandRunner.run(
             arguments, signal: (signal, moments.last!),
             once: { newestCheckpoint(out) > before })
@@ -47,8 +47,8 @@ import Testing
         #expect(last.status == 0, "\(moments): \(last.errors)")
         #expect(last.errors.contains("resuming from"))
         #expect(try remains(out, weights) == expected, "after \(moments) s")
+        #expect(stops > 0, "signal \(signal)")
       }
-      #expect(stops > 0)
     }
   }
 
@@ -62,7 +62,9 @@ import Testing
   @Test func resume_takesOptionsFromTheCheckpoint_andRefusesOthers() throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let begun = [
-        "train", "--width", "16", "--depth", "1", "--epochs", "1", "--checkpoint-every", "10",
+        "train", "--data", CommandRunner.data, "--batch-size", "12", "--width", "16", "--depth",
+        "1",
+        "--epochs", "1", "--checkpoint-every", "5",
         "--weight-decay", "0.1:independent", "--schedule", "cosine:0.1", "--rate-rule",
         "readout=sp", "--no-zero-readout", "--memory", "1G",
       ]
@@ -91,7 +93,9 @@ import Testing
 
   @Test func savedWeights_startAnotherRun_whereTheyFit() throws {
     try CommandRunner.withTemporaryDirectory { directory in
-      let base = ["train", "--width", "16", "--depth", "1", "--steps", "8"]
+      let base = [
+        "train", "--data", CommandRunner.data, "--width", "16", "--depth", "1", "--steps", "8",
+      ]
       let first = try CommandRunner.run(
         base + ["--checkpoint-every", "8", "--save", "w.safetensors", "--out", "out"],
         in: directory)
@@ -111,9 +115,9 @@ import Testing
         base + ["--init-from", "w.safetensors", "--out", "second", "--save", "x"], in: directory)
       #expect(lost.status != 0 && lost.errors.contains("were not kept"), "\(lost.errors)")
       for (options, part) in [
-        (["--width", "24"], "layers.0.weight: expected [24, 64], got [16, 64]"),
+        (["--width", "24"], "layers.0.weight: expected [24, 4], got [16, 4]"),
         (["--bias"], "layers.0.bias: expected [16], got no such tensor"),
-        (["--depth", "2"], "layers.1.weight: expected [16, 16], got [10, 16]"),
+        (["--depth", "2"], "layers.1.weight: expected [16, 16], got [3, 16]"),
       ] {
         let bad = try CommandRunner.run(
           base + ["--init-from", "w.safetensors", "--out", "bad"] + options, in: directory)

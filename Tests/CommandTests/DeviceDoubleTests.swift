@@ -25,6 +25,9 @@ import Testing
         arguments, in: folder, environment: DeviceDouble.environment(behaviour))
     }
 
+    /// What a run needs of a device, in short.
+    private let train = ["train", "--data", CommandRunner.data, "--width", "32", "--steps", "2"]
+
     // MARK: A GPU
 
     /// Its compiler knows no prefetch, and has no use for what is made for CPUs.
@@ -32,7 +35,7 @@ import Testing
       try CommandRunner.withTemporaryDirectory { folder in
         let log = folder.appendingPathComponent("log")
         let result = try run(
-          ["train", "--width", "32", "--steps", "4", "--diagnose", "2", "--bias"], in: folder,
+          train + ["--steps", "4", "--diagnose", "2", "--bias"], in: folder,
           ["KIND": "gpu", "LOG": log.path])
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.errors.contains("(gpu), matrix products by tiled"))
@@ -58,7 +61,7 @@ import Testing
       func loss(_ behaviour: [String: String]) throws -> Double {
         try CommandRunner.withTemporaryDirectory { folder in
           let result = try run(
-            ["train", "--width", "48", "--steps", "30", "--optimizer", "adamw", "--json"],
+            train + ["--width", "48", "--steps", "30", "--optimizer", "adamw", "--json"],
             in: folder, behaviour)
           let json = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
           let values = (json as? [String: Any])?["result"] as? [String: Any]
@@ -75,7 +78,7 @@ import Testing
     ) throws {
       try CommandRunner.withTemporaryDirectory { folder in
         let result = try run(
-          ["train", "--width", "32", "--steps", "2"], in: folder, ["ARGUMENTS": mode])
+          train, in: folder, ["ARGUMENTS": mode])
         #expect(result.status == 0, "\(result.errors)")
       }
     }
@@ -91,7 +94,7 @@ import Testing
     ) throws {
       try CommandRunner.withTemporaryDirectory { folder in
         let result = try run(
-          ["train", "--width", "32", "--steps", "2", "--gemm", asked], in: folder,
+          train + ["--gemm", asked], in: folder,
           ["DROP": dropped])
         #expect(result.status == 0)
         #expect(result.errors.contains("--gemm \(rejected) is not used on "))
@@ -112,7 +115,7 @@ import Testing
     ) throws {
       try CommandRunner.withTemporaryDirectory { folder in
         let result = try run(
-          ["train", "--width", "32", "--steps", "2", "--gemm", asked], in: folder,
+          train + ["--gemm", asked], in: folder,
           ["KIND": "gpu", "DROP": dropped])
         // Our kernels for CPUs are called `multiply` too.
         #expect(result.status == (taken == "opencl" ? 1 : 0), "\(result.errors)")
@@ -125,7 +128,7 @@ import Testing
     @Test(arguments: ["-4", "-5"]) func shortMemoryInATrial_rejectsNoBackend(code: String) throws {
       try CommandRunner.withTemporaryDirectory { folder in
         let result = try run(
-          ["train", "--width", "32", "--steps", "2", "--verbose"], in: folder,
+          train + ["--verbose"], in: folder,
           ["KIND": "gpu", "FAIL": "1:\(code)"])
         #expect(!result.errors.contains("takes its place"))
         // Out of resources may be a kernel's fault as well: it is tried once more.

@@ -16,8 +16,8 @@ import Testing
   }
 
   private static let start = """
-    train() { "$G" train --width 8 --depth 1 --steps 4 "$@"; }
-    sweep() { "$G" sweep --widths 8,16 --depth 1 --steps 4 --seeds 1 --log2-lr=-8,-7 \
+    train() { "$G" train --data "$D" --width 8 --depth 1 --steps 4 "$@"; }
+    sweep() { "$G" sweep --data "$D" --widths 8,16 --depth 1 --steps 4 --seeds 1 --log2-lr=-8,-7 \
     --parametrization sp "$@"; }
     file() { ls a/runs/*/$1 2>/dev/null | head -n 1; }
 
@@ -54,7 +54,7 @@ import Testing
       prints: "64\nError: --save: write DIR/none/w.safetensors: No such file or directory\n64\n"),
     Case(
       "a failing --save costs no result",
-      "mkdir d; train --steps 3000 --out a --save d/w >out 2>e & until [ -d a/runs ]; do sleep 0.01; "
+      "mkdir d; train --steps 2000 --out a --save d/w >out 2>e & until [ -d a/runs ]; do sleep 0.01; "
         + "done; rmdir d; wait $!; echo $?; file 'r*'; grep -c 'validation loss' out; "
         + "grep -o 'the weights are not saved' e",
       prints: "1\na/runs/ID/result.json\n1\nthe weights are not saved\n"),
@@ -65,7 +65,7 @@ import Testing
       prints: "0\n0\nw\n"),
     Case(
       "a pipe is no file",
-      "mkfifo f f.csv f.npz f.yaml; mkdir r; mkfifo r/sweep.json; "
+      "mkfifo f f.csv f.yaml; mkdir r; mkfifo r/sweep.json; "
         + "for c in 'train --data f.csv' 'train --resume f' 'sweep f.yaml' 'norms f' 'report r' "
         + "'tune --import f'; do "
         + "timeout 20 \"$G\" $c --out a -q 2>e || timeout 20 \"$G\" $c -q 2>e; "
@@ -115,7 +115,7 @@ import Testing
     Case(
       "a plain rate is the setting of its log2",
       "train --lr 0.0078125 --out a -q >out; train --log2-lr=-7 --out a 2>&1 >out | grep -o 'nothing to run'; "
-        + "sweep() { \"$G\" sweep --widths 8 --depth 1 --steps 4 --seeds 1 --parametrization sp --out b \"$@\"; }; "
+        + "sweep() { \"$G\" sweep --data \"$D\" --widths 8 --depth 1 --steps 4 --seeds 1 --parametrization sp --out b \"$@\"; }; "
         + "sweep --lr 0.00390625,0.0078125 -q >out; sweep --log2-lr=-8,-7 2>&1 >out | grep -o 'nothing to run'",
       prints: "nothing to run\nnothing to run\n"),
     Case(
@@ -126,7 +126,7 @@ import Testing
 
   /// Sends signals once the first checkpoint is there.
   private static func signals(_ numbers: String, in wrapper: String = "") -> String {
-    "\(wrapper) \"$G\" train --width 8 --depth 1 --steps 1000000 --checkpoint-every 20 --out a "
+    "\(wrapper) \"$G\" train --data \"$D\" --width 8 --depth 1 --steps 1000000 --checkpoint-every 20 --out a "
       + ">out 2>e & p=$!; until [ -e \"$(file checkpoints/*)\" ]; do sleep 0.01; done; "
       + "\(numbers); wait $p; echo $?; grep -o 'stopped; resume' e"
   }
@@ -139,6 +139,15 @@ import Testing
     Case(
       "nohup keeps running", signals("kill -HUP $p; sleep 0.2; kill -TERM $p", in: "nohup"),
       prints: "143\nstopped; resume\n"),
+    // The program that makes the pictures sends the signal, so that it comes while they are made.
+    Case(
+      "a signal while pictures are made costs none of them, and all is done",
+      "printf '#!/bin/sh\nfor a; do case $a in --output=*) echo made >\"${a#--output=}\";; esac; done\n"
+        + "kill -TERM $PPID\n' >rsvg-convert; chmod +x rsvg-convert; PATH=$PWD:$PATH; "
+        + "sweep --out a --pictures svg,png 2>e >out; echo $?; grep -o 'pictures in .*' e; "
+        + "cat a/report-pictures/*.png | uniq; tail -c 8 a/report.html; "
+        + "find a -name '.tmp-*'; sweep --out a -q --pictures svg | diff - out && echo same",
+      prints: "0\npictures in a/report-pictures\nmade\n</html>\nsame\n"),
     Case(
       "SIGQUIT ends the program",
       // Shells ignore it for what runs in the background.
@@ -151,7 +160,10 @@ import Testing
       let result = try CommandRunner.run(
         ["-c", Self.start + test.script], executable: URL(fileURLWithPath: "/bin/bash"),
         in: directory,
-        environment: ["G": CommandRunner.products.appendingPathComponent("gputrain").path])
+        environment: [
+          "G": CommandRunner.products.appendingPathComponent("gputrain").path,
+          "D": CommandRunner.data,
+        ])
       let output = result.output.replacing(/runs\/[0-9a-f]{16}/, with: "runs/ID")
         .replacing(directory.resolvingSymlinksInPath().path, with: "DIR")
         .replacing(directory.path, with: "DIR")
@@ -168,9 +180,9 @@ import Testing
       process.executableURL = URL(fileURLWithPath: "/bin/bash")
       process.arguments = [
         "-c",
-        "trap '' HUP; exec \"$0\" sweep --widths 8,16 --depth 1 --steps 1500 --seeds 1 "
+        "trap '' HUP; exec \"$0\" sweep --data \"$1\" --widths 8,16 --depth 1 --steps 800 --seeds 1 "
           + "--log2-lr=-8,-7 --parametrization sp --out a",
-        CommandRunner.products.appendingPathComponent("gputrain").path,
+        CommandRunner.products.appendingPathComponent("gputrain").path, CommandRunner.data,
       ]
       process.currentDirectoryURL = directory
       process.standardInput = FileHandle.nullDevice

@@ -214,6 +214,48 @@ import Training
     }
   }
 
+  /// Every tensor has ‖W‖*/√(out/in) = 1 in truth. A ratio is 1, or the output says how the tensor was
+  /// read and which options decide otherwise, and these do.
+  @Test func othersLayouts_areReadRight_orSaid() throws {
+    // [out, in] with singular values √(out/in), and the same as [in, out].
+    func weight(_ out: Int, _ input: Int) -> [[Float]] {
+      let size = Float((Double(out) / Double(input)).squareRoot())
+      return (0..<out).map { row in (0..<input).map { row % input == $0 && row < input ? size : 0 }
+      }
+    }
+    let tall = weight(16, 4)
+    let turned = (0..<4).flatMap { column in tall.map { $0[column] } }
+    let plain = tall.flatMap(\.self)
+    // out × in·k·k as [in, out, k, k].
+    let convolution = weight(6, 8)
+    let transposed = (0..<2).flatMap { input in
+      convolution.flatMap { $0[4 * input..<4 * (input + 1)] }
+    }
+    // Fan-in of an embedding is 1: a row's norm over √width.
+    let table = (0..<5).flatMap { row in [row == 3 ? 2 : 1, 0, 0, 0] as [Float] }
+    let tensors = [
+      NamedValues(name: "linear.weight", shape: [16, 4], values: plain),
+      NamedValues(name: "h.0.mlp.c_fc.weight", shape: [4, 16], values: turned),
+      NamedValues(name: "dec.deconv.weight", shape: [2, 6, 2, 2], values: transposed),
+      NamedValues(name: "wte.weight", shape: [5, 4], values: table),
+      NamedValues(name: "out.experts.up", shape: [2, 16, 4], values: plain + plain),
+      NamedValues(name: "in.experts.up", shape: [2, 4, 16], values: turned + turned),
+    ]
+    try withFile(tensors) { _, path in
+      func wrong(_ arguments: [String]) throws -> [String] {
+        try rows([path, "--sort", "name"] + arguments).filter { row in
+          row.ratio.map { abs($0 - 1) > 1e-5 } ?? true
+        }.map(\.name)
+      }
+      // Names do not say whether experts are [out, in].
+      #expect(try wrong([]) == ["in.experts.up"])
+      let said = try CommandRunner.run(["norms", path]).output
+      #expect(said.contains("read as [stack, out, in], the largest of each stack, by name: 2"))
+      #expect(said.contains("in.experts.up       2·4×16†") && said.contains("†: --transpose"))
+      #expect(try wrong(["--transpose", "in.experts.up"]).isEmpty)
+    }
+  }
+
   struct Series: Decodable {
     struct Exponent: Decodable {
       let tensor, quantity, verdict, role: String
@@ -266,6 +308,19 @@ import Training
         #expect(table.status == status && table.output.contains("verdict  "))
         #expect(table.output.contains("one step after the start"))
       }
+    }
+  }
+
+  /// Two files give no interval; of what cannot be read there is no verdict either.
+  @Test func seriesThatTellNothing_haveTheirOwnStatus() throws {
+    try withSeries(power: 0.3) { arguments, _ in
+      let two = try CommandRunner.run(["norms"] + arguments.prefix(4))
+      #expect(two.status == 2 && two.output.contains("verdict  cannot tell"), "\(two.output)")
+      let absent = try CommandRunner.run(
+        ["norms"] + arguments + ["--series", "64=/no/such:/other"])
+      #expect(absent.status == 2 && absent.output.isEmpty && absent.errors.contains("missing"))
+      let alone = try CommandRunner.run(["norms"] + arguments.prefix(2))
+      #expect(alone.status == 64, "\(alone.errors)")
     }
   }
 

@@ -10,14 +10,14 @@ import Training
   /// A short run of every command; the files are in the working directory.
   static let commands: [[String]] = [
     [
-      "sweep", "--widths", "8,16", "--log2-lr=-6,-5", "--seeds", "2", "--parametrization", "sp",
-      "--steps", "20", "--depth", "1",
+      "sweep", "--data", CommandRunner.data, "--widths", "8,16", "--log2-lr=-6,-5", "--seeds", "2",
+      "--parametrization", "sp", "--steps", "20", "--depth", "1",
     ],
     ["train", "--width", "8", "--steps", "20", "--depth", "1"],
-    ["check", "--widths", "8,16", "--seeds", "2", "--depth", "1"],
+    ["check", "--data", CommandRunner.data, "--widths", "8,16", "--seeds", "2", "--depth", "1"],
     [
-      "figures", "--widths", "8,16", "--seeds", "2", "--steps", "2", "--spectrum-width", "8",
-      "--batch-sizes", "1,4", "--parametrization", "mup",
+      "figures", "--data", CommandRunner.data, "--widths", "8,16", "--seeds", "2", "--steps", "2",
+      "--spectrum-width", "8", "--batch-sizes", "1,4", "--parametrization", "mup",
     ],
     ["scaling"], ["norms", "w.safetensors"], ["devices"], ["selftest"],
     ["bench", "step", "--inputs", "8", "--width", "8", "--seconds", "0.01"],

@@ -39,7 +39,7 @@ import Testing
     try CommandRunner.withTemporaryDirectory { directory in
       var longer = SweepCommandTests.small
       longer[longer.firstIndex(of: "16,32")!] = "16,32,512"
-      longer[longer.firstIndex(of: "40")!] = "400"
+      longer[longer.firstIndex(of: "40")!] = "300"
       let out = directory.appendingPathComponent("out")
       func narrowRunsAreDone() -> Bool {
         let runs = out.appendingPathComponent("runs").path

@@ -191,7 +191,8 @@ import Testing
   @Test func printedConfig_runsAsItStands_andAgainFromItsResults() throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let small = [
-        "--widths", "8,16", "--log2-lr=-6,-5.5", "--seeds", "1", "--steps", "5", "--depth", "1",
+        "--data", CommandRunner.data, "--widths", "8,16", "--log2-lr=-6,-5.5", "--seeds", "1",
+        "--steps", "5", "--depth", "1",
         "--lr-multiplier", "readout=0.5", "--rate-rule", "layers.0=sp", "--validation-fraction",
         "0.2", "--schedule", "cosine:0.2", "--no-zero-readout",
       ]
@@ -247,6 +248,7 @@ import Testing
       let example = printed.output.split(separator: "\n").drop { $0 != "# parametrizations:" }
         .map { $0.dropFirst(2) }.joined(separator: "\n")
       let text = """
+        data: \(CommandRunner.data)
         parametrization: [mup, my-mup]
         widths: [8, 24]
         base-width: 8
@@ -290,7 +292,8 @@ import Testing
       }
       #expect(lines[0] == lines[1] && lines[0].count > 20)
       let check = [
-        "check", "--widths", "8,16", "--seeds", "2", "--depth", "1", "--parametrization",
+        "check", "--data", CommandRunner.data, "--widths", "8,16", "--seeds", "2", "--depth", "1",
+        "--parametrization",
       ]
       let predicted = try ["mup", "my-mup"].map { name in
         let arguments = check + [name] + file + ["--json"]

@@ -4,7 +4,8 @@ import Testing
 /// Sweeps along other axes than width and learning rate.
 @Suite(.serialized) struct SweepAxesCommandTests {
   static let base = [
-    "--parametrization", "mup", "--optimizer", "momentum", "--steps", "30", "--seeds", "2",
+    "--data", CommandRunner.data, "--parametrization", "mup", "--optimizer", "momentum", "--steps",
+    "30", "--seeds", "2",
     "--batch-size", "32",
   ]
 

@@ -23,6 +23,69 @@ import Testing
     }
   }
 
+  private static let runs: String =
+    "width,lr,seed,loss\n"
+    + [64, 128].flatMap { width in
+      [0.001, 0.002, 0.004].map { "\(width),\($0),1,\($0 == 0.002 ? 1 : 2)" }
+    }.joined(separator: "\n")
+
+  @Test func page_isWrittenWhereAskedFor_withPictures() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      try Data(Self.runs.utf8).write(to: directory.appendingPathComponent("runs.csv"))
+      let plain = try CommandRunner.run(["transfer", "runs.csv"], in: directory)
+      #expect(plain.status == 0)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["runs.csv"])
+      let result = try CommandRunner.run(
+        ["transfer", "runs.csv", "--out", "a/b", "--pictures", "svg", "--size", "100x70mm"],
+        in: directory)
+      #expect(result.status == 0 && result.output == plain.output, "\(result.errors)")
+      #expect(result.errors.contains("report in a/b/report.html"))
+      #expect(result.errors.contains("2 pictures in a/b/report-pictures"))
+      let out = directory.appendingPathComponent("a/b")
+      let page = try String(
+        contentsOf: out.appendingPathComponent("report.html"), encoding: .utf8)
+      #expect(page.contains("gputrain transfer runs.csv --out a/b --pictures svg"))
+      let picture = try String(
+        contentsOf: out.appendingPathComponent("report-pictures/loss-runs.svg"), encoding: .utf8)
+      #expect(picture.contains("width=\"283.46pt\" height=\"198.43pt\""))
+    }
+  }
+
+  /// The verdict is printed all the same.
+  @Test func directoryThatCannotBe_losesNoVerdict() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      try Data(Self.runs.utf8).write(to: directory.appendingPathComponent("runs.csv"))
+      for out in ["runs.csv", "runs.csv/below", "/proc/none"] {
+        let result = try CommandRunner.run(["transfer", "runs.csv", "--out", out], in: directory)
+        #expect(result.status == 1 && result.output.contains("verdict    inconclusive"))
+        let errors = result.errors.split(separator: "\n")
+        #expect(errors.last?.contains(out) == true, "\(errors)")
+      }
+    }
+  }
+
+  /// Before the table is judged: another page would be lost, or nothing written.
+  @Test func wrongRequestsForAPage_areRefused() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      try Data(Self.runs.utf8).write(to: directory.appendingPathComponent("runs.csv"))
+      try Data("{}".utf8).write(to: directory.appendingPathComponent("sweep.json"))
+      let cases: [([String], Int32, String)] = [
+        (["--out", "."], 1, "holds a sweep; give another directory"),
+        (["--out", ""], 64, "--out: expected a directory, got an empty name"),
+        (["--pictures", "svg"], 64, "--out"),
+        (["--out", "new", "--pictures", "gif"], 64, "--pictures"),
+        (["--out", "new", "--size", "85mm"], 64, "give --pictures too"),
+      ]
+      for (options, status, part) in cases {
+        let result = try CommandRunner.run(["transfer", "runs.csv"] + options, in: directory)
+        #expect(result.status == status && result.output.isEmpty, "\(options)")
+        #expect(result.errors.contains(part), "\(result.errors)")
+      }
+      let left = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+      #expect(left.sorted() == ["runs.csv", "sweep.json"])
+    }
+  }
+
   @Test(arguments: ["no.csv", "."]) func unreadableFile_isABadCommandLine(path: String) throws {
     let result = try CommandRunner.run(["transfer", path])
     #expect(result.status == 64 && result.output.isEmpty, "\(result.errors)")

@@ -122,7 +122,15 @@ with tempfile.TemporaryDirectory() as place:
         status=1)
     run(folder, "figures", "--widths", "16,32,64", "--steps", "5", "--seeds", "2",
         "--spectrum-width", "32", "--batch-sizes", "1,8,64", "--out", "figures")
-    for name in ["sweep", "diverging", "both", "check", "figures"]:
+    rows = [f"{method},{width},{2.0 ** rate},{seed},{1 + (rate + 8 + move * octave) ** 2 / 20 + seed / 500}"
+            for method, move in [("mup", 0), ("a rather long name of a method", 1), ("sp", 0.7)]
+            for octave, width in enumerate([64, 128, 256]) for rate in range(-12, -4)
+            for seed in range(3)]
+    (folder / "runs.csv").write_text("\n".join(["method,width,lr,seed,loss", *rows]))
+    (folder / "best.csv").write_text("width,lr\n128,1e-3\n256,5e-4\n512,2e-4\n")
+    run(folder, "transfer", "runs.csv", "--out", "transfer")
+    run(folder, "transfer", "best.csv", "--out", "best-rates")
+    for name in ["sweep", "diverging", "both", "check", "figures", "transfer", "best-rates"]:
         page = folder / name / "report.html"
         backgrounds = set()
         for width in [1280, 390]:

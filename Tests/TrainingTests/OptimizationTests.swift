@@ -261,6 +261,53 @@ import Testing
     #expect(throws: TrainingStateError.self) { try second.restore(wrong) }
   }
 
+  /// Hidden matrices are Muon's; another is where its role, module or name is given to it, a vector never.
+  @Test func muon_takesHiddenMatrices_andWhatGroupsGiveIt() throws {
+    let graph = MLP(inputs: 12, hidden: [16, 8], outputs: 5, bias: true).graph
+    func rules(_ groups: [ParameterGroup] = []) -> [OptimizerKind] {
+      let optimization = Optimization(
+        .muon, weightDecay: WeightDecay(strength: 0.1, kind: .decoupled), groups: groups)
+      return graph.parameters.map { optimization.settings(for: $0).optimizer }
+    }
+    let paths = graph.parameters.map(\.path)
+    let plain = Dictionary(uniqueKeysWithValues: zip(paths, rules()))
+    #expect(plain.filter { $0.value == .muon }.keys.sorted() == ["layers.1.weight"])
+    #expect(plain.values.allSatisfy { $0 == .muon || $0 == .adamw })
+    for selector in ["readout", "layers.2", "layers.2.weight"] {
+      let own = zip(paths, rules([ParameterGroup(selector, optimizer: .muon)]))
+      #expect(
+        own.filter { $0.1 == .muon }.map(\.0).sorted() == ["layers.1.weight", "layers.2.weight"])
+    }
+    #expect(rules([ParameterGroup("all", optimizer: .muon)]) == rules())
+    let none = rules([ParameterGroup("hidden", optimizer: .adam)])
+    #expect(!none.contains(.muon) && none.contains(.adam))
+  }
+
+  /// The scale takes the parametrization's place at every base width; decay is by the rate without it.
+  @Test(arguments: MuonScale.allCases)
+  func muonsScale_isAbsolute(scale: MuonScale) throws {
+    var optimization = Optimization(
+      .muon, weightDecay: WeightDecay(strength: 0.1, kind: .decoupled),
+      groups: [ParameterGroup("hidden", rateFactor: 0.5)])
+    optimization.muon = Muon.Settings(scale: scale)
+    func network(_ width: Int) -> MLP { MLP(inputs: 12, hidden: [width, 4 * width], outputs: 5) }
+    let expected: Double =
+      switch scale {
+      case .condition, .jordan: 2
+      case .maxDimension: 16
+      case .matchRMS: 3.2
+      }
+    for rule in Parametrizations.all {
+      for base in [nil, network(16)] {
+        let training = TrainingConfiguration(
+          network: network(64), baseNetwork: base, optimization: optimization)
+        let hidden = training.scalings(under: rule)[1]
+        #expect(abs(hidden.learningRateFactor - 0.5 * expected) < 1e-12)
+        #expect(abs(hidden.learningRateFactor * hidden.weightDecayFactor - 0.5) < 1e-12)
+      }
+    }
+  }
+
   @Test func settings_laterGroupsWin_andVectorsDoNotDecay() throws {
     let decay = WeightDecay(strength: 0.1, kind: .decoupled)
     var optimization = Optimization(

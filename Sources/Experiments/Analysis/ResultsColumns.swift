@@ -66,15 +66,32 @@ extension ResultsTable {
     }
 
     /// What was read as what.
-    func note(_ table: Table, _ form: RateForm, runs: Int) -> String {
+    func reading(of table: Table, _ form: RateForm, runs: Int) -> Reading {
       let roles: [(Role, Int?)] = [
         (.scale, scale), (.rate, rate), (.loss, loss), (.seed, seed), (.step, step),
         (.group, group), (.run, run),
       ]
-      let found = roles.compactMap { role, column in
-        column.map { "\(role.title) from \(table.header[$0])" }
-      }
-      return "\(runs) runs in \(table.rows.count) rows; " + found.joined(separator: ", ")
+      return Reading(
+        path: table.path, rows: table.rows.count, runs: runs,
+        columns: roles.compactMap { role, column in column.map { (role, table.header[$0]) } },
+        form: form)
+    }
+  }
+
+  /// How a table was read.
+  struct Reading {
+    /// The file, as it was named.
+    let path: String
+    /// Rows below the header, and runs made of them.
+    let rows, runs: Int
+    /// The columns that were used.
+    let columns: [(role: Role, name: String)]
+    let form: RateForm
+
+    /// In a line.
+    var note: String {
+      "\(runs) runs in \(rows) rows; "
+        + columns.map { "\($0.role.title) from \($0.name)" }.joined(separator: ", ")
         + (form == .plain ? "" : " (as \(form.rawValue))")
     }
   }

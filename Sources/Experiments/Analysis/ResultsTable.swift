@@ -71,6 +71,9 @@ public struct ResultsTable {
     case log2
     /// As their log10.
     case log10
+
+    /// For a reader of a page.
+    var inWords: String { self == .plain ? "they are" : rawValue }
   }
 
   /// The name of what grows, as the table has it.
@@ -79,6 +82,10 @@ public struct ResultsTable {
   public let report: TransferReport
   /// How the table was read, a sentence each.
   public let notes: [String]
+  /// The losses of each group; none of best rates alone.
+  let losses: [TransferReport.Losses]
+  /// What was read as what.
+  let reading: Reading
 
   /// Reads a CSV file.
   ///
@@ -114,7 +121,8 @@ public struct ResultsTable {
     let axes = SweepAxes(scale: isWidth ? nil : scale)
     let loss = places.loss.map { Columns.bare(table.header[$0]) } ?? "loss"
     scaleName = scale
-    var notes = [places.note(table, form, runs: runs.count)] + table.notes
+    reading = places.reading(of: table, form, runs: runs.count)
+    var notes = [reading.note] + table.notes
     notes += [
       rowNumbers.map { "\($0) numbers the rows and tells no runs apart" },
       writing.isNegated ? "\(table.header[places.rate]): read with its sign turned" : nil,
@@ -125,6 +133,7 @@ public struct ResultsTable {
       notes.append(
         "one learning rate a \(scale)\(seeds > 1 ? " and seed" : ""): taken for the best ones"
           + (seeds > 1 ? ", of which the means over \(seeds) seeds count" : ""))
+      losses = names.map { _ in [:] }
       report = TransferReport(
         optima: names.map { name in
           (
@@ -136,10 +145,12 @@ public struct ResultsTable {
         }, loss: loss, axes: axes)
     } else {
       guard places.loss != nil else { throw Columns.missing(.loss, table) }
+      losses = try names.map { name in
+        try table.losses(runs.filter { ($0.group ?? title) == name }, places)
+      }
       report = TransferReport(
-        results: try names.map { name in
-          (name, try table.losses(runs.filter { ($0.group ?? title) == name }, places))
-        }, loss: loss, axes: axes, target: target)
+        results: zip(names, losses).map { (name: $0, losses: $1) }, loss: loss, axes: axes,
+        target: target)
       if places.seed == nil && report.groups.contains(where: { $0.seeds.count > 1 }) {
         notes.append("no seeds: runs of one \(scale) and rate are numbered in their order")
       } else if places.seed == nil {

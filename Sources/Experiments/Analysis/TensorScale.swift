@@ -11,6 +11,8 @@ public struct TensorScale: Codable, Hashable, Sendable {
   public let tensor: String
   /// Extents of its matrix.
   public let fanIn, fanOut: Int
+  /// The update rule.
+  public let optimizer: OptimizerKind
   /// σ of the initial values N(0, σ²); 0 where it starts at 0.
   public let initialStd: Double
   /// η, the tensor's own.
@@ -33,7 +35,7 @@ public struct TensorScale: Codable, Hashable, Sendable {
       let own = training.optimization.settings(for: parameter)
       return TensorScale(
         parametrization: rule.name, tensor: parameter.path, fanIn: parameter.shape.fanIn,
-        fanOut: parameter.shape.fanOut,
+        fanOut: parameter.shape.fanOut, optimizer: own.optimizer,
         initialStd: scaling.initialStd * parameter.initialFactor,
         learningRate: learningRate * scaling.learningRateFactor,
         epsilon: own.rule(or: nil).epsilon * scaling.epsilonFactor,
@@ -127,15 +129,17 @@ extension TensorScale {
     func row(_ name: String, _ values: [String]) -> String {
       "  " + ReportText.left(name, size) + values.map { ReportText.right($0, 12) }.joined()
     }
+    let hasRules = Set(scales.map(\.optimizer)).count > 1
     let rows = scales.map { scale in
       row(
         scale.tensor,
-        ["\(scale.fanOut)×\(scale.fanIn)"]
+        ["\(scale.fanOut)×\(scale.fanIn)"] + (hasRules ? [scale.optimizer.rawValue] : [])
           + [scale.initialStd, scale.learningRate, scale.epsilon, scale.multiplier].map {
             String(format: "%.4g", $0)
           })
     }
-    return ([row("tensor", ["shape", "σ", "η", "ε", "multiplier"])] + rows)
+    let columns = ["shape"] + (hasRules ? ["rule"] : []) + ["σ", "η", "ε", "multiplier"]
+    return ([row("tensor", columns)] + rows)
       .joined(separator: "\n") + "\n"
   }
 

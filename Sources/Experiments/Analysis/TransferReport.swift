@@ -108,12 +108,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
       if members[key] == nil { order.append(key) }
       members[key, default: []].append(point)
     }
-    let losses = order.map { key in
-      (members[key] ?? []).reduce(into: Losses()) { losses, row in
-        losses[row.width, default: [:]][row.log2LearningRate, default: [:]][row.seed] =
-          objective.loss(of: row.result)
-      }
-    }
+    let losses = order.map { Self.losses(of: members[$0] ?? [], objective) }
     groups = zip(order, losses).map { Self.group($0, $1, axes, target: target) }
     let isAlike = Set(order.map(\.held)).count == 1
     comparison =
@@ -121,6 +116,14 @@ public struct TransferReport: Codable, Hashable, Sendable {
       ? WidestComparison(
         zip(groups, losses).map { ($0.title, $1) },
         cost: Self.cost(rows.compactMap { $0.point(on: axes) })) : nil
+  }
+
+  /// The losses of rows whose place on the axes is width and rate.
+  static func losses(of rows: [SummaryRow], _ objective: Objective) -> Losses {
+    rows.reduce(into: Losses()) { losses, row in
+      losses[row.width, default: [:]][row.log2LearningRate, default: [:]][row.seed] =
+        objective.loss(of: row.result)
+    }
   }
 
   /// How many times as long the runs of the widest width took as those of the narrowest, by the mean of a

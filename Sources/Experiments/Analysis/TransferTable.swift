@@ -94,7 +94,7 @@ extension TransferReport {
   public func table(emphasis: Emphasis = { passage, _ in passage }) -> String {
     if groups.isEmpty { return "No runs with a result.\n" }
     var blocks = groups.map { $0.block(loss, names, emphasis) }
-    if let comparison { blocks.append(comparison.block(names)) }
+    if let comparison { blocks.append(comparison.block(names, reasons: reasons)) }
     if groups.contains(where: { $0.widths.contains(where: \.onEdge) }) {
       blocks.append(
         ReportText.wrapped(

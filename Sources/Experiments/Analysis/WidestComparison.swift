@@ -92,38 +92,54 @@ public struct WidestComparison: Codable, Hashable, Sendable {
 
 extension WidestComparison {
   /// The comparison as lines of at most 80 columns, without a newline at the end.
-  func block(_ axes: SweepAxes) -> String {
+  ///
+  /// - reasons: why they differ, as `TransferReport.reasons` has it.
+  func block(_ axes: SweepAxes, reasons: [String]) -> String {
     let narrow = "\(axes.scaleName) \(narrowWidth)'s \(axes.tunedName)"
     let size = max(11, narrow.count) + 2
-    func lines(_ title: String, _ entries: [Entry]) -> [String] {
-      entries.enumerated().map { place, entry in
+    func lines(_ title: String, _ texts: [String]) -> [String] {
+      texts.enumerated().map { place, text in
         ReportText.wrapped(
-          entry.sentence, after: "  " + ReportText.left(place == 0 ? title : "", size),
-          indent: size + 4)
+          text, after: "  " + ReportText.left(place == 0 ? title : "", size), indent: size + 4)
       }
     }
     var text =
-      ["which is best at \(axes.scaleName) \(width)?"] + lines("tuned there", tuned)
-      + lines(narrow, transferred)
-    if let cost {
-      text.append(
-        ReportText.wrapped(
-          "its runs took \(ReportText.number(cost, digits: cost < 9.5 ? 1 : 0)) times as long as those "
-            + "of \(axes.scaleName) \(narrowWidth)", after: "  ", indent: 4))
-    }
+      [question(axes)] + lines("tuned there", tuned.map(\.sentence))
+      + lines(narrow, transferred.map(\.sentence)) + lines("why", reasons)
+    if let price = price(axes) { text.append(ReportText.wrapped(price, after: "  ", indent: 4)) }
     return text.joined(separator: "\n")
+  }
+
+  /// "which is best at width 384?"
+  func question(_ axes: SweepAxes) -> String { "which is best at \(axes.scaleName) \(width)?" }
+
+  /// How many times as long the runs take with which one tunes at the widest width; nil where it is not
+  /// known.
+  func price(_ axes: SweepAxes) -> String? {
+    cost.map {
+      "tuning at \(axes.scaleName) \(width) takes runs \(ReportText.number($0, digits: $0 < 9.5 ? 1 : 0)) "
+        + "times as long as those of \(axes.scaleName) \(narrowWidth)"
+    }
   }
 }
 
 extension WidestComparison.Entry {
+  /// Whether its loss is above the least with the whole interval, or it has none.
+  var isSurelyMore: Bool { loss == nil || (interval?.lower ?? 0) > 0 }
+
   /// "spectral, adam: 0.5125, 3.0 % more (90 % 1.2…4.9 %)".
   var sentence: String {
-    guard let loss, let excess else { return "\(name): diverges or was not run" }
+    guard let loss, let excess else { return "\(name): \(Self.noLoss)" }
     var text = "\(name): \(ReportText.loss(loss))"
     guard excess > 0 || interval != nil else { return text }
     text += ", \(ReportText.percent(excess)) more"
     guard let interval else { return text }
     text += " (\(ReportText.percents(interval.lower, interval.upper)))"
-    return interval.lower <= 0 ? text + ": no difference that is sure" : text
+    return isSurelyMore ? text : "\(text): \(Self.unsure)"
   }
+
+  /// Where there is no loss.
+  static let noLoss = "diverges or was not run"
+  /// Where the interval holds 0.
+  static let unsure = "no difference that is sure"
 }

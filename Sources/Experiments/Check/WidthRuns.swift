@@ -67,12 +67,13 @@ public struct WidthRuns {
   }
 
   /// What the spectral condition asks of them: the spectral parametrization, with no rate of another
-  /// rule.
+  /// rule and Muon's scale by the condition.
   var ideal: CheckPrediction {
     CheckPrediction(
       configurations.map {
         var plain = $0
         plain.rateRules = []
+        plain.optimization.muon?.scale = .condition
         return plain
       }, widths: widths.map(Double.init), under: SpectralParametrization())
   }

@@ -84,7 +84,7 @@ enum CIFARFormat: DataFormat {
         let image = start + variant.labelBytes
         labels.append(
           try LabelledRows.label(
-            Int(bytes[image - 1]), path: path, row: start / recordBytes + 1,
+            Int(bytes[image - 1]), path: path, at: .row(start / recordBytes + 1),
             classes: variant.classes))
         features.append(contentsOf: bytes[image..<(start + recordBytes)])
       }

@@ -1,11 +1,10 @@
 /// CSV, plain or gzip: one row per line, numbers as features and one label column, or columns of
 /// numbers to learn.
 ///
-/// The first row is a header where one of its fields names the label column (label, class, target
-/// or y in any case, the first of these that is there; or what is asked for), or where no field but
-/// the label is a number. Without such a name the label is the last column; the first where it alone is
-/// text, the last is constant, or, without a header, too many classes. Labels are integers from 0, or text, whose distinct values in sorted order are
-/// the classes. `CSVText` says which texts are read, `CSVLayout` which columns.
+/// `CSVText` says which texts are read, `CSVLayout` which row is a header and which columns are what.
+/// Without a name in the header the label is the last column; the first where it alone is text, the last
+/// is constant, or, without a header, too many classes. Labels are integers from 0, −1 and 1 alone, or
+/// text, whose distinct values in sorted order are the classes.
 enum CSVFormat: DataFormat {
   static let expected = "CSV (a file named .csv, .tsv or .csv.gz)"
 
@@ -38,94 +37,122 @@ enum CSVFormat: DataFormat {
     let firstRow = reader.row
     var features: [Float] = []
     var labels: [String] = []
-    var targets: [Float] = []
+    var targets: [Double] = []
     repeat {
       guard reader.count == columns else {
         throw DataError.malformed(
-          path: path, expected: "row \(reader.row): \(columns) fields as in the first row",
+          path: path, expected: "line \(reader.line): \(columns) fields as in the first row",
           found: "\(reader.count)")
       }
-      try append(layout.features, of: &reader, to: &features, path: path)
+      try append(layout.features, of: &reader, to: &features, text, path: path)
       if reading.task == .regression {
-        try append(layout.targets, of: &reader, to: &targets, path: path)
+        try append(layout.targets, of: &reader, to: &targets, text, path: path)
       } else {
         labels.append(reader.field(layout.targets[0]))
       }
     } while try reader.advance()
     try reader.checkDecimals()
-    let decimals = reader.decimals.comma == nil ? [] : ["numbers have decimal commas"]
-    var read = DataLayout(
+    let read = DataLayout(
       featureColumns: layout.features, targetColumns: layout.targets,
-      notes: layout.notes + text.notes + decimals)
+      notes: layout.notes + text.notes + notes(of: reader, text))
     let names = layout.targets.map { layout.header?[$0] ?? "column \($0 + 1)" }
     let found: LabelledRows.Targets
+    var classNames: [String]?
     if reading.task == .regression {
       found = .values(targets, names: names)
     } else {
-      let classes = try classes(
-        of: labels, firstRow: firstRow, other: layout.candidate, path: path)
-      found = .labels(classes.labels)
-      read.classNames = classes.names
+      let classes = try classes(of: labels, layout, reader, path: path) { row in
+        // Only errors ask for it.
+        var again = CSVReader(text, path: path)
+        while again.row < firstRow + row, (try? again.advance()) == true {}
+        return .line(again.line)
+      }
+      (found, classNames) = (.labels(classes.labels), classes.names)
     }
     return try LoadedData(
       name: location.name,
       train: LabelledRows(
         path: path, features: .floats(features), targets: found, inputs: layout.features.count,
-        labelSource: "column \(layout.targets[0] + 1)"
-          + (layout.header.map { " " + DataError.quoted($0[layout.targets[0]]) } ?? "")
-          + " as the label", otherLabels: layout.candidate),
+        labelSource: "\(layout.name(layout.targets[0])) as the label",
+        otherLabels: layout.candidate, classNames: classNames),
       layout: read)
   }
 
-  private static func append(
-    _ columns: [Int], of reader: inout CSVReader, to values: inout [Float], path: String
+  /// What was read otherwise than it looks, or was not.
+  private static func notes(of reader: CSVReader, _ text: CSVText) -> [String] {
+    var notes = reader.decimals.comma == nil ? [] : ["numbers have decimal commas"]
+    let comments = text.comments + reader.comments
+    if comments > 0 {
+      notes.append(
+        comments == 1
+          ? "1 line that begins with # is skipped"
+          : "\(comments) lines that begin with # are skipped")
+    }
+    if reader.blankEnds > 0 {
+      notes.append("\(reader.blankEnds) rows end with a separator: no column comes after it")
+    }
+    return notes
+  }
+
+  private static func append<Value: BinaryFloatingPoint & LosslessStringConvertible>(
+    _ columns: [Int], of reader: inout CSVReader, to values: inout [Value], _ text: CSVText,
+    path: String
   ) throws {
     for column in columns {
-      guard let value = reader.number(column) else {
-        throw DataError.notANumber(
-          path: path, row: reader.row, column: column + 1, found: reader.field(column))
+      guard let value = reader.number(column, as: Value.self) else {
+        let field = reader.field(column)
+        guard text.separator == 0x2C, CSVReader.isNumeric(field) else {
+          throw DataError.notANumber(
+            path: path, at: .line(reader.line), column: column + 1, found: field)
+        }
+        throw DataError.malformed(
+          path: path,
+          expected:
+            "line \(reader.line), column \(column + 1): a number without a comma, which may be "
+            + "decimal or of thousands where fields are separated by commas",
+          found: DataError.quoted(field))
       }
       guard value.isFinite else {
         throw DataError.notFinite(
-          path: path, row: reader.row, column: column + 1,
+          path: path, at: .line(reader.line), column: column + 1,
           found: DataError.quoted(reader.field(column)))
       }
       values.append(value)
     }
   }
 
-  /// Class of each label. All numbers: each must be a whole number from 0. Else text, sorted.
+  /// Class of each label. All numbers: each must be a whole number from 0, or −1 or 1. Else text, sorted.
   private static func classes(
-    of labels: [String], firstRow: Int, other: String?, path: String
+    of labels: [String], _ layout: CSVLayout, _ reader: CSVReader, path: String,
+    at place: (Int) -> DataError.Place
   ) throws -> (labels: [UInt32], names: [String]?) {
+    let column = layout.name(layout.targets[0])
     if let blank = labels.firstIndex(of: "") {
       throw DataError.labelOutOfRange(
-        path: path, row: firstRow + blank, expected: "a label", found: "a blank field")
+        path: path, at: place(blank), expected: "a label in \(column)", found: "a blank field")
     }
-    let hint =
-      "--label names another column" + (other.map { " such as \($0)" } ?? "")
+    let other =
+      "--label names another column" + (layout.candidate.map { " such as \($0)" } ?? "")
       + ", --task regression learns"
-    let numbers = labels.map { Double($0) ?? CSVReader.decimalComma($0).map(Double.init) }
+    let numbers = labels.map(reader.value)
     if numbers.allSatisfy({ $0 != nil }) {
-      let classes = try numbers.enumerated().map { row, number in
+      let whole = try numbers.enumerated().map { row, number in
         guard let number, let value = Int(exactly: number) else {
           throw DataError.labelOutOfRange(
-            path: path, row: firstRow + row,
-            expected: "a whole number from 0, or text (\(hint) real numbers)", found: labels[row])
+            path: path, at: place(row),
+            expected: "a whole number from 0, or text, in \(column) (\(other) real numbers)",
+            found: labels[row])
         }
-        guard value < LabelledRows.maximumClasses else {
-          throw DataError.labelOutOfRange(
-            path: path, row: firstRow + row,
-            expected: "0…\(LabelledRows.maximumClasses - 1) (\(hint) numbers)", found: labels[row])
-        }
-        return try LabelledRows.label(value, path: path, row: firstRow + row)
+        return value
       }
-      return (classes, nil)
+      return try LabelledRows.classes(
+        of: whole, path: path, hint: " in \(column), or -1 and 1 alone (\(other) numbers)",
+        at: place)
     }
     let distinct = Set(labels).sorted()
     let index = Dictionary(uniqueKeysWithValues: zip(distinct, 0...))
     let classes = try labels.enumerated().map { row, label in
-      try LabelledRows.label(index[label] ?? -1, path: path, row: firstRow + row)
+      try LabelledRows.label(index[label] ?? -1, path: path, at: place(row))
     }
     return (classes, distinct)
   }

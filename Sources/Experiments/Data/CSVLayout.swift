@@ -12,7 +12,6 @@ struct CSVLayout {
   /// What was decided, in words.
   let notes: [String]
 
-  private static let labelNames = ["label", "class", "target", "y"]
   /// Headers of a column that numbers the rows; pandas and R write the first two.
   private static let indexNames = ["", "unnamed: 0", "index", "id", "row_id", "rownames"]
 
@@ -24,9 +23,7 @@ struct CSVLayout {
   init(_ text: CSVText, first: CSVReader, path: String, reading: DataReading) throws {
     let columns = first.count
     let fields = (0..<columns).map { first.field($0) }
-    let commented = text.commentedHeader.flatMap {
-      $0.count == columns && Self.isText($0, but: []) ? $0 : nil
-    }
+    let commented = text.commentedHeader
     let chosen = try reading.label.map {
       try Self.column($0, fields: commented ?? fields, columns, path: path)
     }
@@ -41,14 +38,9 @@ struct CSVLayout {
         expected: "one column of classes (--task regression learns several)",
         found: "\(chosen.count)")
     }
-    let isNamed = zip(chosen, reading.label).contains {
-      Int($1) == nil && fields[$0].lowercased() == $1.lowercased()
-    }
-    let known = commented == nil ? Self.named(fields, first) : nil
-    skipsFirstRow =
-      commented == nil
-      && (isNamed || known != nil
-        || Self.isText(fields, but: chosen.isEmpty ? [columns - 1] : Set(chosen)))
+    let row = commented == nil ? try FirstRow(first, chosen, reading.label, path: path) : nil
+    skipsFirstRow = row?.isHeader == true
+    let known = row?.isHeader == false ? nil : FirstRow.named(commented ?? fields)
     let header = commented ?? (skipsFirstRow ? fields : nil)
     self.header = header
     let scan = try ColumnScan(first: first, skipsFirst: skipsFirstRow, path: path)
@@ -59,22 +51,16 @@ struct CSVLayout {
           ? scan.firstIsDistinct : scan.firstCounts)
         ? 0 : nil
     }
-    var notes: [String] = []
+    var notes = row?.notes ?? []
     if let index, let header {
       notes.append("column 1 \(DataError.quoted(header[index])) numbers the rows and is left out")
-    } else if header == nil && columns > 2 && !chosen.contains(0) && scan.firstCounts
-      && scan.rows >= 10
-    {
-      notes.append("column 1 counts the rows and is a feature")
     }
-    func name(_ column: Int) -> String {
-      "column \(column + 1)" + (header.map { " " + DataError.quoted($0[column]) } ?? "")
-    }
+    func name(_ column: Int) -> String { Self.name(column, header) }
     let role = reading.task == .regression ? "target" : "label"
     if !chosen.isEmpty {
       targets = chosen
       notes.append("\(role): " + chosen.map(name).joined(separator: ", "))
-    } else if let known = known ?? commented.flatMap({ Self.named($0, nil) }) {
+    } else if let known {
       targets = [known]
       notes.append("\(role): \(name(known))")
     } else {
@@ -90,14 +76,44 @@ struct CSVLayout {
         path: path, expected: "at least one feature column and a label column",
         found: "\(columns) columns, none of them a feature")
     }
+    for column in features {
+      if column == 0 && columns > 2 && scan.firstCounts && scan.rows >= 10 {
+        notes.append("\(name(column)) counts the rows and is a feature")
+      } else if let header, Self.namesIndex(header[column]) {
+        notes.append("\(name(column)) is a feature, though its name is that of rows' numbers")
+      }
+    }
     self.notes = notes
   }
 
-  /// The column of a number from 1, or of a name that is no number.
+  /// A column in words, as in `column 3 "price"`.
+  func name(_ column: Int) -> String { Self.name(column, header) }
+
+  private static func name(_ column: Int, _ header: [String]?) -> String {
+    "column \(column + 1)" + (header.map { " " + DataError.quoted($0[column]) } ?? "")
+  }
+
+  /// Whether a column of this name usually says which row it is.
+  private static func namesIndex(_ name: String) -> Bool {
+    let lower = name.lowercased()
+    return indexNames.dropFirst().contains(lower) || lower.hasSuffix("_id")
+      || lower.hasSuffix(" id") || name.hasSuffix("Id")
+  }
+
+  /// The column of a number from 1, which a whole number always is, or of a name.
   private static func column(
     _ label: String, fields: [String], _ columns: Int, path: String
   ) throws -> Int {
-    if let number = Int(label), (1...columns).contains(number) { return number - 1 }
+    if let number = Int(label) {
+      guard (1...columns).contains(number) else {
+        throw DataError.noSuchColumn(
+          path: path, label: label, expected: "a column's name, or its number 1…\(columns)",
+          found: "\(number)"
+            + (fields.firstIndex(of: label).map { ", which is the name of column \($0 + 1)" } ?? "")
+        )
+      }
+      return number - 1
+    }
     for same in [{ $0 == label }, { $0.lowercased() == label.lowercased() }] as [(String) -> Bool] {
       let found = fields.indices.filter { same(fields[$0]) }
       if found.count == 1 { return found[0] }
@@ -112,29 +128,86 @@ struct CSVLayout {
       path: path, label: label, expected: "a column's name in the first row or number 1…\(columns)",
       found: "no such column among \(names)")
   }
+}
 
-  /// Whether no field but those of `columns` is a number.
-  private static func isText(_ fields: [String], but columns: Set<Int>) -> Bool {
-    let filled = fields.indices.filter { !columns.contains($0) && !fields[$0].isEmpty }
-    return !filled.isEmpty
-      && filled.allSatisfy { Float(fields[$0]) == nil && CSVReader.decimalComma(fields[$0]) == nil }
+/// Whether the first row of a file is a header.
+///
+/// It is where no field but what is learned is a number; where a field names the label column (label,
+/// class, target or y in any case, or what is asked for), unless that comes again in its column: then
+/// it is a class; and where it counts the columns from 0, as pandas names those without names.
+private struct FirstRow {
+  let isHeader: Bool
+  /// What is worth saying of it.
+  let notes: [String]
+
+  private static let labelNames = ["label", "class", "target", "y"]
+
+  /// - chosen: columns that are asked for, by `labels`.
+  /// - Throws: `DataError.noSuchColumn` where a name that is asked for is a class of a row of data.
+  init(_ first: CSVReader, _ chosen: [Int], _ labels: [String], path: String) throws {
+    let fields = (0..<first.count).map { first.field($0) }
+    let last = fields.count - 1
+    if CSVText.isText(fields, but: chosen.isEmpty ? [last] : Set(chosen)) {
+      // A text and a number are data too, of a class in front.
+      isHeader = last != 1 || !CSVReader.isNumeric(fields[1]) || !Self.comesAgain(0, first)
+      notes = []
+      return
+    }
+    let asked = zip(chosen, labels).first { Int($1) == nil }
+    if let column = asked?.0 ?? Self.named(fields) {
+      let name = DataError.quoted(fields[column])
+      isHeader = !Self.comesAgain(column, first)
+      if !isHeader, let asked {
+        throw DataError.noSuchColumn(
+          path: path, label: asked.1, expected: "a column's name, or its number 1…\(fields.count)",
+          found: "a row of data, since \(name) comes again in its column")
+      }
+      notes = isHeader ? ["the first row is taken for the header, since it names \(name)"] : []
+      return
+    }
+    let counts = Self.counts(fields)
+    isHeader = counts && Self.isNoData(fields, first)
+    notes =
+      counts
+      ? ["the first row counts the columns and is \(isHeader ? "the header" : "data")"] : []
   }
 
-  /// The column that a header names; nil where it names none, or the row is no header.
-  private static func named(_ fields: [String], _ first: CSVReader?) -> Int? {
+  /// The column that a header names; nil where it names none.
+  static func named(_ fields: [String]) -> Int? {
     let names = fields.map { $0.lowercased() }
-    guard let named = labelNames.lazy.compactMap({ names.firstIndex(of: $0) }).first else {
-      return nil
-    }
-    let last = fields.count - 1
-    guard named == last, let first, !isText(fields, but: [last]) else { return named }
-    // Numbers and then "y": a header of numbers, or a row of class "y". It is a class if it
-    // comes again.
+    return labelNames.lazy.compactMap { names.firstIndex(of: $0) }.first
+  }
+
+  /// Whether the first row's field of a column is that of another row too.
+  private static func comesAgain(_ column: Int, _ first: CSVReader) -> Bool {
+    let name = first.field(column)
     var reader = first
     while (try? reader.advance()) == true {
-      if reader.count == first.count, reader.field(last) == fields[last] { return nil }
+      if reader.count == first.count, reader.field(column) == name { return true }
     }
-    return named
+    return false
+  }
+
+  /// Whether the fields are 0, 1, 2, …, at least three, or a blank one, that of the rows' numbers, and
+  /// at least two.
+  private static func counts(_ fields: [String]) -> Bool {
+    let names = fields[0].isEmpty ? fields.dropFirst() : fields[...]
+    return fields.count >= 3 && names.enumerated().allSatisfy { $1 == String($0) }
+  }
+
+  /// Whether a row that counts is none of data: there are many columns, one has no number, or rows
+  /// have real numbers.
+  private static func isNoData(_ fields: [String], _ first: CSVReader) -> Bool {
+    if fields.count >= 8 || fields[0].isEmpty { return true }
+    var reader = first
+    while (try? reader.advance()) == true {
+      guard reader.count == fields.count else { continue }
+      let isReal = (0..<fields.count).contains { column in
+        reader.value(of: reader.field(column)).map { $0 != $0.rounded() } ?? false
+      }
+      if isReal { return true }
+    }
+    return false
   }
 }
 
@@ -144,29 +217,24 @@ private struct ColumnScan {
   private struct Column {
     var counts: [String: Int] = [:]
     var isNumeric = true
+    /// The values as whole numbers from 0; nil where one is none.
+    private(set) var labels: Set<Int>? = []
     /// Whether each value is the one before and one.
     var counting = true
     private var previous: Double?
 
-    mutating func add(_ field: String) {
+    /// - value: of the field, where it is a number.
+    mutating func add(_ field: String, _ value: Double?) {
       counts[field, default: 0] += 1
-      let value = Double(field) ?? CSVReader.decimalComma(field).map(Double.init)
+      if let label = value.flatMap(Int.init(exactly:)), label >= 0 {
+        labels?.insert(label)
+      } else {
+        labels = nil
+      }
       if value == nil { isNumeric = false }
       if let previous, value != previous + 1 { counting = false }
       previous = value
       if value == nil { counting = false }
-    }
-
-    /// The labels as whole numbers; nil where one is none.
-    var labels: Set<Int>? {
-      var labels: Set<Int> = []
-      for field in counts.keys {
-        guard let value = Double(field), let label = Int(exactly: value), label >= 0 else {
-          return nil
-        }
-        labels.insert(label)
-      }
-      return labels
     }
 
     /// Why it cannot be classes; nil where it can.
@@ -199,8 +267,9 @@ private struct ColumnScan {
     repeat {
       guard reader.count == record.count else { continue }
       rows += 1
-      first.add(reader.field(0))
-      last.add(reader.field(lastIndex))
+      let (front, end) = (reader.field(0), reader.field(lastIndex))
+      first.add(front, reader.value(of: front))
+      last.add(end, reader.value(of: end))
     } while try reader.advance()
   }
 

@@ -1,48 +1,84 @@
 /// Records of a CSV text, one at a time: separated by commas or another byte, quoted fields may hold
-/// separators, quotes (doubled) and line ends. Blank lines, of spaces too, and lines that begin with
-/// # are skipped.
+/// separators, quotes (doubled) and line ends. Blank lines, of spaces too, and comments are skipped:
+/// lines that begin with #, but for those that have as many fields as the records, numbers among them,
+/// and no space after the #: there it begins a field, such as a colour.
 /// Source: RFC 4180; line ends may be CR LF, LF or CR.
 struct CSVReader {
   private let bytes: [UInt8]
   private let path: String
   private let separator: UInt8
+  /// Fields of a record; nil where that is not known yet.
+  private let columns: Int?
   private(set) var position: Int
   /// Records read so far, so the number of the current one, from 1.
   private(set) var row = 0
+  /// Comments passed so far.
+  private(set) var comments = 0
+  /// Records that ended with a separator and a blank field beyond the columns, which is dropped.
+  private(set) var blankEnds = 0
+  /// Where the current record starts.
+  private var start = 0
   /// The current record's fields without their quotes, one after another.
   private var text: [UInt8] = []
   /// Where each field ends in `text`.
   private var ends: [Int] = []
-  /// The first rows in which a number had a decimal point, and a decimal comma.
+  /// Starts of the first records in which a number had a decimal point, and a decimal comma.
   private(set) var decimals: (point: Int?, comma: Int?) = (nil, nil)
 
-  init(_ bytes: [UInt8], path: String, from start: Int = 0, separator: UInt8 = 0x2C) {
+  init(
+    _ bytes: [UInt8], path: String, from start: Int = 0, separator: UInt8 = 0x2C,
+    columns: Int? = nil
+  ) {
     (self.bytes, self.path, self.separator) = (bytes, path, separator)
-    position = start
+    (position, self.columns) = (start, columns)
   }
 
   init(_ text: CSVText, path: String) {
-    self.init(text.bytes, path: path, from: text.start, separator: text.separator)
+    self.init(
+      text.bytes, path: path, from: text.start, separator: text.separator, columns: text.columns)
   }
 
   /// Number of fields of the current record.
   var count: Int { ends.count }
 
+  /// The line of the file where the current record starts, from 1. Counts all lines before it.
+  var line: Int { line(at: start) }
+
+  private func line(at position: Int) -> Int {
+    var line = 1
+    for index in 0..<position
+    where bytes[index] == 0x0A || bytes[index] == 0x0D && bytes[index + 1] != 0x0A {
+      line += 1
+    }
+    return line
+  }
+
   /// Moves to the next record; false at the end of the file.
   /// - Throws: `DataError.malformed` for a quote that does not close, or text behind one.
   mutating func advance() throws -> Bool {
+    skipComments()
     text.removeAll(keepingCapacity: true)
     ends.removeAll(keepingCapacity: true)
-    skipComments()
     guard position < bytes.count else { return false }
     row += 1
+    start = position
+    try record()
+    if let columns, count == columns + 1, range(columns).isEmpty {
+      ends.removeLast()
+      blankEnds += 1
+    }
+    return true
+  }
+
+  /// Reads the fields from `position` to the line's end.
+  private mutating func record() throws {
     while true {
       try field()
       ends.append(text.count)
-      guard position < bytes.count else { return true }
+      guard position < bytes.count else { return }
       let byte = bytes[position]
       position += 1
-      if byte != separator { return true }
+      if byte != separator { return }
     }
   }
 
@@ -54,8 +90,10 @@ struct CSVReader {
       var start = position
       while start < bytes.count, isSpace(bytes[start]) { start += 1 }
       if start < bytes.count, bytes[start] == 0x23 {
+        if isRecord(mark: start) { break }
         let end = bytes[start...].firstIndex(where: isLineEnd) ?? bytes.count
         comment = start + 1..<end
+        comments += 1
         position = end
       } else if start == bytes.count || isLineEnd(bytes[start]) {
         position = min(start + 1, bytes.count)
@@ -66,6 +104,18 @@ struct CSVReader {
     return comment
   }
 
+  /// Whether a line whose first byte but spaces is # holds a record.
+  private func isRecord(mark: Int) -> Bool {
+    guard let columns, columns > 1, mark + 1 < bytes.count, !isSpace(bytes[mark + 1]) else {
+      return false
+    }
+    var line = CSVReader(bytes, path: path, from: position, separator: separator)
+    guard (try? line.record()) != nil,
+      line.count == columns || line.count == columns + 1 && line.range(columns).isEmpty
+    else { return false }
+    return !CSVText.isText((0..<columns).map { line.field($0) }, but: [0])
+  }
+
   /// A field of the current record, spaces around it dropped.
   func field(_ column: Int) -> String {
     String(decoding: text[range(column)], as: UTF8.self)
@@ -73,7 +123,9 @@ struct CSVReader {
 
   /// A field as a number; nil where it is none. NaN and infinities are numbers here. Where fields are
   /// not separated by commas, a comma may stand for the decimal point.
-  mutating func number(_ column: Int) -> Float? {
+  mutating func number<Value: BinaryFloatingPoint & LosslessStringConvertible>(
+    _ column: Int, as type: Value.Type = Float.self
+  ) -> Value? {
     let range = range(column)
     // Plain integers of few digits, so most image files, need no String.
     if !range.isEmpty, range.count <= 7 {
@@ -83,22 +135,33 @@ struct CSVReader {
         value = value * 10 + Int32(text[index] - 0x30)
         index += 1
       }
-      if index == range.upperBound { return Float(value) }
+      if index == range.upperBound { return Value(value) }
     }
     let field = field(column)
-    if let value = Float(field) {
-      if decimals.point == nil, field.utf8.contains(0x2E) { decimals.point = row }
+    if let value = Value(field) {
+      if decimals.point == nil, field.utf8.contains(0x2E) { decimals.point = start }
       return value
     }
-    guard let value = Self.decimalComma(field) else { return nil }
-    decimals.comma = decimals.comma ?? row
+    guard let value: Value = decimalComma(field) else { return nil }
+    decimals.comma = decimals.comma ?? start
     return value
   }
 
-  /// `1,5` as a number; nil where it is none.
-  static func decimalComma(_ field: String) -> Float? {
-    guard field.utf8.contains(0x2C), !field.utf8.contains(0x2E) else { return nil }
-    return Float(field.replacing(",", with: ".", maxReplacements: 1))
+  /// A field's text as a number, as `number` reads it.
+  func value(of field: String) -> Double? { Double(field) ?? decimalComma(field) }
+
+  /// Whether a text is a number for anyone, with commas at decimals or thousands.
+  static func isNumeric(_ field: String) -> Bool {
+    Double(field) != nil
+      || field.utf8.contains(0x2C) && Double(field.filter { $0 != "," }) != nil
+  }
+
+  /// `1,5` as a number; nil where it is none, or commas separate fields: then it may be thousands.
+  private func decimalComma<Value: LosslessStringConvertible>(_ field: String) -> Value? {
+    guard separator != 0x2C, field.utf8.contains(0x2C), !field.utf8.contains(0x2E) else {
+      return nil
+    }
+    return Value(field.replacing(",", with: ".", maxReplacements: 1))
   }
 
   /// Refuses a file with decimal points and decimal commas: one of them separates thousands.
@@ -108,7 +171,7 @@ struct CSVReader {
     if let point = decimals.point, let comma = decimals.comma {
       throw DataError.malformed(
         path: path, expected: "decimal points or decimal commas",
-        found: "a point in row \(point) and a comma in row \(comma)")
+        found: "a point in line \(line(at: point)) and a comma in line \(line(at: comma))")
     }
   }
 
@@ -135,7 +198,7 @@ struct CSVReader {
     while true {
       guard position < bytes.count else {
         throw DataError.malformed(
-          path: path, expected: "row \(row): a closing quote", found: "the end of the file")
+          path: path, expected: "line \(line): a closing quote", found: "the end of the file")
       }
       let byte = bytes[position]
       position += 1
@@ -155,7 +218,7 @@ struct CSVReader {
       position == bytes.count || bytes[position] == separator || isLineEnd(bytes[position])
     else {
       throw DataError.malformed(
-        path: path, expected: "row \(row): a separator or line end after a closing quote",
+        path: path, expected: "line \(line): a separator or line end after a closing quote",
         found: DataError.hex([bytes[position]]))
     }
   }

@@ -1,6 +1,22 @@
 /// What can be wrong with data from outside: each case says which file, what was expected, what
-/// was found. Rows and columns count from 1; CSV rows count the header too.
+/// was found. Rows, lines and columns count from 1.
 public enum DataError: Error, Hashable, CustomStringConvertible {
+  /// A place in a file, from 1, as in "line 3".
+  public enum Place: Hashable, Sendable, CustomStringConvertible {
+    /// Of an array.
+    case row(Int)
+    /// Of a text, as an editor counts it: header, comments and blank lines too.
+    case line(Int)
+
+    /// The place in words.
+    public var description: String {
+      switch self {
+      case .row(let row): "row \(row)"
+      case .line(let line): "line \(line)"
+      }
+    }
+  }
+
   /// Nothing is at the path.
   case missing(path: String, expected: String)
   /// Something is there, but reading it failed.
@@ -20,11 +36,11 @@ public enum DataError: Error, Hashable, CustomStringConvertible {
   /// The contents break their format's rules.
   case malformed(path: String, expected: String, found: String)
   /// A label that is no class.
-  case labelOutOfRange(path: String, row: Int, expected: String, found: String)
+  case labelOutOfRange(path: String, at: Place, expected: String, found: String)
   /// NaN or infinity among the features.
-  case notFinite(path: String, row: Int, column: Int, found: String)
+  case notFinite(path: String, at: Place, column: Int, found: String)
   /// Text where a number should be.
-  case notANumber(path: String, row: Int, column: Int, found: String)
+  case notANumber(path: String, at: Place, column: Int, found: String)
   /// The labels do not pair up with the features.
   case countMismatch(path: String, features: Int, labelsPath: String, labels: Int)
   /// Validation data of another shape than the training data.
@@ -64,12 +80,12 @@ public enum DataError: Error, Hashable, CustomStringConvertible {
       "\(path): unsupported: expected \(expected), found \(found)"
     case .malformed(let path, let expected, let found):
       "\(path): malformed: expected \(expected), found \(found)"
-    case .labelOutOfRange(let path, let row, let expected, let found):
-      "\(path): row \(row): label out of range: expected \(expected), found \(found)"
-    case .notFinite(let path, let row, let column, let found):
-      "\(path): row \(row), column \(column): expected a finite number, found \(found)"
-    case .notANumber(let path, let row, let column, let found):
-      "\(path): row \(row), column \(column): expected a number, found \(Self.quoted(found))"
+    case .labelOutOfRange(let path, let place, let expected, let found):
+      "\(path): \(place): label out of range: expected \(expected), found \(found)"
+    case .notFinite(let path, let place, let column, let found):
+      "\(path): \(place), column \(column): expected a finite number, found \(found)"
+    case .notANumber(let path, let place, let column, let found):
+      "\(path): \(place), column \(column): expected a number, found \(Self.quoted(found))"
     case .countMismatch(let path, let features, let labelsPath, let labels):
       "\(labelsPath): expected \(features) labels, one for each row of \(path), found \(labels)"
     case .inputMismatch(let path, let expected, let found):

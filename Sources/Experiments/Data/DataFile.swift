@@ -32,6 +32,13 @@ struct DataLocation {
     }
   }
 
+  /// A folder as the file that it stands for, or a file: not looked into.
+  init(standingForFile path: String) {
+    self.path = path
+    name = URL(fileURLWithPath: path).lastPathComponent
+    entries = nil
+  }
+
   /// Path of an entry of the directory, or of a neighbour of the file.
   func file(named other: String) -> String {
     let url = URL(fileURLWithPath: path)

@@ -3,19 +3,17 @@
 /// Rows and columns count from 0; a table's header, comments and blank lines are no rows.
 struct DataRecord: Encodable {
   /// `x·scale + shift`, each one number for all columns, or one a column.
-  struct Scaling: Encodable {
-    let scale, shift: Numbers
+  struct Scaling<Value: Encodable & Equatable>: Encodable {
+    let scale, shift: Numbers<Value>
 
-    init(_ scaling: ResolvedNormalization) {
-      (scale, shift) = (Numbers(scaling.scale), Numbers(scaling.shift))
+    init(scale: [Value], shift: [Value]) {
+      (self.scale, self.shift) = (Numbers(values: scale), Numbers(values: shift))
     }
   }
 
   /// A list, or the number that is all of it.
-  struct Numbers: Encodable {
-    let values: [Float]
-
-    init(_ values: [Float]) { self.values = values }
+  struct Numbers<Value: Encodable & Equatable>: Encodable {
+    let values: [Value]
 
     func encode(to encoder: any Encoder) throws {
       if let first = values.first, values.count > 1, values.allSatisfy({ $0 == first }) {
@@ -40,8 +38,8 @@ struct DataRecord: Encodable {
   let heldOut: String
   /// Of the file's rows; those that are not among them train, in the file's order. nil: all of a part.
   let validationRows: [Int]?
-  let inputs: Scaling
-  let targets: Scaling?
+  let inputs: Scaling<Float>
+  let targets: Scaling<Double>?
   let table: Table?
   let classNames: [String]?
 
@@ -54,13 +52,13 @@ struct DataRecord: Encodable {
 
   init(
     _ source: LoadedData, _ split: DataSplit, inputs: ResolvedNormalization,
-    targets: ResolvedNormalization?, of description: DataDescription
+    targets: TargetScaling?, of description: DataDescription
   ) {
     data = description
     heldOut = source.validation == nil ? "rows" : "part"
     validationRows = source.validation == nil ? split.validation : nil
-    self.inputs = Scaling(inputs)
-    self.targets = targets.map(Scaling.init)
+    self.inputs = Scaling(scale: inputs.scale, shift: inputs.shift)
+    self.targets = targets.map { Scaling(scale: $0.scale, shift: $0.shift) }
     let layout = source.layout
     table = layout.featureColumns.flatMap { features in
       layout.targetColumns.map { Table(featureColumns: features, targetColumns: $0) }

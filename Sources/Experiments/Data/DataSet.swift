@@ -24,8 +24,9 @@ public struct DataSet: Sendable {
   public enum Targets: Sendable {
     /// The class of each row, [count], each in 0..<classes; labels need not use all of them.
     case classes([UInt32], classes: Int)
-    /// Numbers, [count, names.count], row-major, finite; the names are those of their columns.
-    case values([Float], names: [String])
+    /// Numbers, [count, names.count], row-major, finite; the names are those of their columns. In
+    /// Double, so that a large mean, as of a date, leaves their spread until it is subtracted.
+    case values([Double], names: [String])
   }
 
   /// What the data is called in reports; not part of the fingerprint.
@@ -96,7 +97,8 @@ public struct DataSet: Sendable {
   /// FNV-1a 64 over the contents, 16 hex digits. Reads every value, so keep the result.
   ///     h ← (h ⊕ byte) · 0x100000001B3,  from 0xCBF29CE484222325
   /// Order: kind (0 bytes, 1 floats; 2 more where targets are numbers), count, inputs, outputs
-  /// (64 bits each), features, labels or targets (32 bits each), all little-endian. Names are left out.
+  /// (64 bits each), features and labels (32 bits each; bytes as they are) or targets (64 bits each), all
+  /// little-endian. Names are left out.
   /// Source: Fowler, Noll, Vo, the FNV hash, draft-eastlake-fnv.
   public var fingerprint: String {
     var hash = FNV1a()

@@ -18,6 +18,7 @@ enum IDXFormat: DataFormat {
 
   static func load(_ location: DataLocation, _ reading: DataReading) throws -> LoadedData {
     try reading.requireClasses(location)
+    let location = outer(location)
     let splits = location.entries.map(trainingImages)
     if let splits, splits.count > 1 {
       throw DataError.unsupported(
@@ -63,6 +64,18 @@ enum IDXFormat: DataFormat {
     let url = URL(fileURLWithPath: path)
     let inner = url.appendingPathComponent(url.lastPathComponent).path
     return FileManager.default.fileExists(atPath: inner) ? inner : path
+  }
+
+  /// The folder that is named like the file in it, where that folder or its file is given and the
+  /// labels are not there: they are in a folder beside it.
+  private static func outer(_ location: DataLocation) -> DataLocation {
+    let url = URL(fileURLWithPath: location.path)
+    let folder = location.entries == nil ? url.deletingLastPathComponent() : url
+    guard let labels = labelsName(for: location.name), folder.lastPathComponent == location.name,
+      location.firstFile(named: [location.name]) != nil,
+      location.firstFile(named: spellings(of: labels)) == nil
+    else { return location }
+    return DataLocation(standingForFile: folder.path)
   }
 
   /// A name as it is, then with its gzip ending added or dropped.

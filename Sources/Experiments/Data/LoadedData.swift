@@ -62,7 +62,8 @@ extension LoadedData {
   /// Makes data sets of rows. Classes: as given, else the largest label of either part, plus one.
   ///
   /// - Throws: `DataError.inputMismatch`, `.tooFewClasses`; `.implausibleClasses` where so many are not
-  ///   given, and few rows are there of each; `.constantTarget`.
+  ///   given, and few rows are there of each; `.malformed` where one part's labels are signs and the
+  ///   other's are not.
   init(
     name: String, train: LabelledRows, validation: LabelledRows? = nil, classes: Int? = nil,
     layout: DataLayout = DataLayout()
@@ -74,22 +75,15 @@ extension LoadedData {
     var layout = layout
     let known: Int
     switch train.targets {
-    case .labels(let labels):
+    case .labels:
       known = try classes ?? Self.classes(of: train, validation)
-      let unused = known - Set(labels).count
-      if unused > 0 && classes == nil {
-        layout.notes.append("\(unused) of the \(known) classes have no training row")
+      layout.classNames = train.classNames
+      try Self.checkSigns(train, validation)
+      if train.classNames == LabelledRows.signs {
+        layout.notes.append("labels -1 and 1 are the classes 0 and 1")
       }
-    case .values(let values, let names):
+    case .values(_, let names):
       known = names.count
-      for (column, name) in names.enumerated() {
-        let first = values[column]
-        guard
-          stride(from: column, to: values.count, by: names.count).contains(where: {
-            values[$0] != first
-          })
-        else { throw DataError.constantTarget(path: train.path, name: name, value: "\(first)") }
-      }
       if let validation, case .values(_, let others) = validation.targets, others.count != known {
         throw DataError.countMismatch(
           path: train.path, features: known, labelsPath: validation.path, labels: others.count)
@@ -106,6 +100,17 @@ extension LoadedData {
     self.init(
       train: dataSet(train, name), validation: validation.map { dataSet($0, "\(name) validation") },
       layout: layout)
+  }
+
+  /// Refuses −1 and 1 in one part beside 0 and 1 in the other; 1 alone may be either.
+  private static func checkSigns(_ train: LabelledRows, _ validation: LabelledRows?) throws {
+    guard let validation else { return }
+    let signed = [train, validation].map { $0.classNames == LabelledRows.signs }
+    let unsigned = signed[0] ? validation : train
+    guard signed[0] != signed[1], unsigned.labels.contains(where: { $0 != 1 }) else { return }
+    throw DataError.malformed(
+      path: validation.path, expected: "the same labels in training and validation rows",
+      found: "-1 and 1 in one, other numbers in the other")
   }
 
   private static func classes(of train: LabelledRows, _ validation: LabelledRows?) throws -> Int {

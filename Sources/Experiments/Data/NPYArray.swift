@@ -3,50 +3,29 @@ struct NPYArray {
   /// File, or archive and member, for errors.
   let path: String
   let shape: [Int]
-  private let type: ElementType
+  private let type: NPYElementType
   /// The values in C order.
   private let bytes: [UInt8]
 
   /// Number of values.
   var count: Int { shape.reduce(1, *) }
 
-  /// What a value is, by NumPy's letter, its bytes and their order.
-  private struct ElementType: Equatable {
-    let kind: Character
-    let width: Int
-    let bigEndian: Bool
-
-    /// nil where it is no real number.
-    init?(_ kind: Character, _ width: Int, bigEndian: Bool) {
-      let widths: [Character: [Int]] = [
-        "b": [1], "u": [1, 2, 4, 8], "i": [1, 2, 4, 8], "f": [2, 4, 8],
-      ]
-      guard widths[kind]?.contains(width) == true else { return nil }
-      (self.kind, self.width, self.bigEndian) = (kind, width, bigEndian)
-    }
-  }
-
   /// Reads an array of rank 1 or more.
   ///
   /// - Throws: `DataError`: `.unsupported` where its elements are no real numbers.
   init(_ bytes: [UInt8], path: String) throws {
     let header = try NPYHeader(bytes, path: path)
-    let letters = Array(header.type)
-    guard letters.count >= 3, "<>|=".contains(letters[0]),
-      let width = Int(String(letters[2...])),
-      let type = ElementType(letters[1], width, bigEndian: letters[0] == ">")
-    else {
+    guard let type = NPYElementType(header.type), type.isReal else {
       throw DataError.unsupported(
         path: path, expected: "integers, truth values or floating-point numbers of up to 64 bits",
-        found: header.type.contains("O")
-          ? "pickled Python objects, which are not opened: they can run code"
-          : DataError.quoted(header.type))
+        found: NPYElementType.found(header.type))
     }
     try LabelledRows.checkSize(
-      of: header.shape, elementBytes: width, available: bytes.count - header.dataOffset, path: path)
+      of: header.shape, elementBytes: type.width, available: bytes.count - header.dataOffset,
+      path: path)
     var values = Array(bytes[header.dataOffset...])
     if header.fortranOrder && header.shape.count > 1 {
-      values = Self.inCOrder(values, shape: header.shape, width: width)
+      values = Self.inCOrder(values, shape: header.shape, width: type.width)
     }
     (self.path, shape, self.type, self.bytes) = (path, header.shape, type, values)
   }
@@ -98,7 +77,7 @@ struct NPYArray {
     if let bad = values.firstIndex(where: { !$0.isFinite }) {
       let columns = count / shape[0]
       throw DataError.notFinite(
-        path: path, row: bad / columns + 1, column: bad % columns + 1,
+        path: path, at: .row(bad / columns + 1), column: bad % columns + 1,
         found: value(bad).isFinite ? "\(values[bad]) as float32" : "\(values[bad])")
     }
     return values
@@ -140,26 +119,30 @@ struct NPYArray {
   }
 
   /// The class of each row: of shape [count] or [count, 1] whole numbers, of [count, classes] the
-  /// place of the 1 among zeros.
+  /// place of the 1 among zeros. Names where the numbers are −1 and 1.
   ///
   /// - Throws: `DataError.labelOutOfRange`; `.unsupported` for other shapes, and rows that are not
   ///   one-hot.
-  func labels() throws -> [UInt32] {
-    if shape.count == 2 && shape[1] > 1 { return try oneHotLabels() }
+  func labels() throws -> (labels: [UInt32], names: [String]?) {
+    if shape.count == 2 && shape[1] > 1 { return (try oneHotLabels(), nil) }
     guard shape.count == 1 || shape.count == 2 else {
       throw DataError.unsupported(
         path: path, expected: "labels of shape [count], [count, 1] or one-hot [count, classes]",
         found: "shape \(shape)")
     }
-    return try (0..<count).map { row in
+    let numbers = try (0..<count).map { row in
       guard let label = integer(row) else {
         throw DataError.labelOutOfRange(
-          path: path, row: row + 1,
+          path: path, at: .row(row + 1),
           expected: "0…\(LabelledRows.maximumClasses - 1) (--task regression learns real numbers)",
           found: "\(value(row))")
       }
-      return try LabelledRows.label(label, path: path, row: row + 1)
+      return label
     }
+    return try LabelledRows.classes(
+      of: numbers, path: path,
+      hint: ", or -1 and 1 alone: number the classes from 0 (--task regression learns numbers)"
+    ) { .row($0 + 1) }
   }
 
   private func oneHotLabels() throws -> [UInt32] {
@@ -174,19 +157,25 @@ struct NPYArray {
             + "learns \(classes) numbers a row)",
           found: "shape \(shape) whose row \(row + 1) is not one-hot")
       }
-      return try LabelledRows.label(label, path: path, row: row + 1)
+      return try LabelledRows.label(label, path: path, at: .row(row + 1))
     }
   }
 
   /// Numbers to learn, [count] or [count, targets].
   ///
   /// - Throws: `DataError.notFinite`, `.unsupported` for other shapes.
-  func targets() throws -> (values: [Float], count: Int) {
+  func targets() throws -> (values: [Double], count: Int) {
     guard shape.count == 1 || shape.count == 2 else {
       throw DataError.unsupported(
         path: path, expected: "targets of shape [count] or [count, targets]",
         found: "shape \(shape)")
     }
-    return (try floats(), shape.count == 1 ? 1 : shape[1])
+    let values = (0..<count).map(value)
+    let columns = shape.count == 1 ? 1 : shape[1]
+    if let bad = values.firstIndex(where: { !$0.isFinite }) {
+      throw DataError.notFinite(
+        path: path, at: .row(bad / columns + 1), column: bad % columns + 1, found: "\(values[bad])")
+    }
+    return (values, columns)
   }
 }

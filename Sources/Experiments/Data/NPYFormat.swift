@@ -13,8 +13,9 @@ enum NPYFormat: DataFormat {
     guard let entries = location.entries else {
       return location.name.hasSuffix(".npy") || location.name.hasSuffix(".npz")
     }
-    return pair(among: entries.compactMap(arrayName)) != nil
-      || entries.contains { arrayName($0).map { Pair.features.contains($0.lowercased()) } ?? false }
+    return entries.contains {
+      arrayName($0).map { Pair.features.contains($0.lowercased()) } ?? false
+    }
   }
 
   static func load(_ location: DataLocation, _ reading: DataReading) throws -> LoadedData {
@@ -22,11 +23,11 @@ enum NPYFormat: DataFormat {
     let source: any NPYSource =
       location.name.hasSuffix(".npz") && location.entries == nil
       ? try ArchivedArrays(location) : ArrayFiles(location)
-    let train = try source.trainingPair()
+    let train = try source.trainingPair(reading.task)
     let heldOut = train.heldOut(among: source.names)
-    var notes: [String] = []
+    var notes = train.notes(among: source.names, reading.task)
     if let heldOut { notes.append("held-out rows: \(heldOut.x), \(heldOut.y)") }
-    let names = train.x == "x" || train.x == "X" ? [] : ["arrays \(train.x) and \(train.y)"]
+    let names = train.x.lowercased() == "x" ? [] : ["arrays \(train.x) and \(train.y)"]
     return try LoadedData(
       name: location.name, train: rows(train, of: source, reading),
       validation: heldOut.map { try rows($0, of: source, reading) },
@@ -49,17 +50,19 @@ enum NPYFormat: DataFormat {
         path: x.path, features: x.shape[0], labelsPath: y.path, labels: y.shape[0])
     }
     let targets: LabelledRows.Targets
+    var classNames: [String]?
     if isRegression {
       let (values, count) = try y.targets()
       targets = .values(
         values, names: count == 1 ? [pair.y] : (0..<count).map { "\(pair.y)[\($0)]" })
     } else {
-      targets = .labels(try y.labels())
+      let (labels, names) = try y.labels()
+      (targets, classNames) = (.labels(labels), names)
     }
     return LabelledRows(
       path: x.path,
       features: try x.unsignedBytes.map(DataSet.Features.bytes) ?? .floats(x.floats()),
-      targets: targets, inputs: x.count / x.shape[0], labelSource: y.path)
+      targets: targets, inputs: x.count / x.shape[0], labelSource: y.path, classNames: classNames)
   }
 
   fileprivate static func arrayName(_ file: String) -> String? {
@@ -70,19 +73,47 @@ enum NPYFormat: DataFormat {
   fileprivate struct Pair {
     let x, y: String
 
-    /// Features' names in lower case, each with the names of labels, first ones first.
+    /// What is learned where nothing else is said.
+    private static let usual = ["labels", "label", "y", "target", "targets"]
+
+    /// Features' names in lower case, each with the names of what belongs to them, first ones first.
     private static let known: [(x: String, y: [String])] = [
-      ("x_train", ["y_train", "labels_train", "train_labels"]),
-      ("train_images", ["train_labels"]), ("train_x", ["train_y", "train_labels"]),
-      ("train_data", ["train_labels"]), ("x", ["labels", "y"]), ("images", ["labels", "y"]),
-      ("data", ["labels", "target", "y"]), ("features", ["labels", "targets", "y"]),
-      ("arr_0", ["arr_1"]),
+      (
+        "x_train",
+        [
+          "y_train", "labels_train", "train_labels", "target_train", "targets_train",
+          "train_targets",
+        ]
+      ),
+      ("train_images", ["train_labels", "train_targets"]),
+      ("train_x", ["train_y", "train_labels", "train_targets"]),
+      ("train_data", ["train_labels", "train_targets"]), ("x", usual), ("images", usual),
+      ("data", usual), ("features", usual), ("arr_0", ["arr_1"]),
     ]
 
     static let features = known.map(\.x)
 
-    static func labels(of x: String) -> [String] {
-      known.first { $0.x == x.lowercased() }?.y ?? ["labels", "y"]
+    /// Names that may belong to those features, in lower case. Of several the first is taken: where
+    /// numbers are learned, those called targets before others, and labels last.
+    static func partners(of x: String, _ task: LearningTask) -> [String] {
+      let names = (known.first { $0.x == x.lowercased() }?.y ?? usual)
+        .filter { $0 != x.lowercased() }
+      guard task == .regression else { return names }
+      let targets = names.filter { $0.contains("target") }
+      let labels = names.filter { $0.contains("label") }
+      return targets + names.filter { !targets.contains($0) && !labels.contains($0) } + labels
+    }
+
+    /// Says which of several arrays that may be learned is.
+    func notes(among names: [String], _ task: LearningTask) -> [String] {
+      let others = Self.partners(of: x, task).compactMap { wanted in
+        names.first { $0.lowercased() == wanted && $0 != y }
+      }
+      return others.isEmpty
+        ? []
+        : [
+          "\(y) is what is learned; \(others.joined(separator: " and ")) \(others.count == 1 ? "is" : "are") left aside"
+        ]
     }
 
     /// The held-out arrays, those of a validation part before those of a test.
@@ -99,14 +130,19 @@ enum NPYFormat: DataFormat {
     }
   }
 
-  /// The first known pair; lower-case names before others.
-  fileprivate static func pair(among names: [String]) -> Pair? {
-    func find(_ wanted: String) -> String? {
-      names.first { $0 == wanted } ?? names.first { $0.lowercased() == wanted }
-    }
+  /// A name as it is written; lower-case ones before others.
+  fileprivate static func find(_ wanted: String, among names: [String]) -> String? {
+    names.first { $0 == wanted } ?? names.first { $0.lowercased() == wanted }
+  }
+
+  /// The first known pair.
+  fileprivate static func pair(among names: [String], _ task: LearningTask) -> Pair? {
     for wanted in Pair.features {
-      guard let x = find(wanted) else { continue }
-      if let y = Pair.labels(of: wanted).lazy.compactMap(find).first { return Pair(x: x, y: y) }
+      guard let x = find(wanted, among: names) else { continue }
+      let partners = Pair.partners(of: wanted, task)
+      if let y = partners.lazy.compactMap({ find($0, among: names) }).first {
+        return Pair(x: x, y: y)
+      }
     }
     return nil
   }
@@ -117,7 +153,7 @@ private protocol NPYSource {
   var names: [String] { get }
 
   /// - Throws: `DataError.missing`, `.unsupported` where there is none.
-  func trainingPair() throws -> NPYFormat.Pair
+  func trainingPair(_ task: LearningTask) throws -> NPYFormat.Pair
 
   /// - Throws: `DataError`.
   func array(_ name: String, expected: String) throws -> NPYArray
@@ -133,17 +169,22 @@ private struct ArrayFiles: NPYSource {
     names = (location.entries ?? location.neighbours).compactMap(NPYFormat.arrayName)
   }
 
-  func trainingPair() throws -> NPYFormat.Pair {
-    guard location.entries == nil else {
-      if let pair = NPYFormat.pair(among: names) { return pair }
-      throw DataError.missing(
-        path: location.file(named: "labels.npy"), expected: "labels or targets")
+  func trainingPair(_ task: LearningTask) throws -> NPYFormat.Pair {
+    var given: String?
+    if location.entries == nil {
+      given = NPYFormat.arrayName(location.name) ?? location.name
+    } else if let pair = NPYFormat.pair(among: names, task) {
+      return pair
     }
-    let x = NPYFormat.arrayName(location.name) ?? location.name
-    let labels = NPYFormat.Pair.labels(of: x)
-    let y = labels.first { wanted in names.contains { $0.lowercased() == wanted } }
-    return NPYFormat.Pair(
-      x: x, y: y.flatMap { y in names.first { $0.lowercased() == y } } ?? labels[0])
+    let x = given ?? names.first { NPYFormat.Pair.features.contains($0.lowercased()) } ?? "x"
+    let partners = NPYFormat.Pair.partners(of: x, task)
+    if let y = partners.lazy.compactMap({ NPYFormat.find($0, among: names) }).first {
+      return NPYFormat.Pair(x: x, y: y)
+    }
+    throw DataError.missing(
+      path: location.file(named: partners[0] + ".npy"),
+      expected: "what is learned of \(x).npy: one of "
+        + partners.map { $0 + ".npy" }.joined(separator: ", "))
   }
 
   func array(_ name: String, expected: String) throws -> NPYArray {
@@ -163,11 +204,12 @@ private struct ArchivedArrays: NPYSource {
     names = archive.entries.map(\.name).compactMap(NPYFormat.arrayName)
   }
 
-  func trainingPair() throws -> NPYFormat.Pair {
-    if let pair = NPYFormat.pair(among: names) { return pair }
+  func trainingPair(_ task: LearningTask) throws -> NPYFormat.Pair {
+    if let pair = NPYFormat.pair(among: names, task) { return pair }
     throw DataError.unsupported(
       path: archive.file.path,
-      expected: "arrays x and labels, x_train and y_train, or train_images and train_labels",
+      expected: "arrays x and labels or targets, x_train and y_train, or train_images and "
+        + "train_labels",
       found: names.isEmpty ? "none" : names.prefix(8).joined(separator: ", "))
   }
 

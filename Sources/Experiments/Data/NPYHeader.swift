@@ -66,6 +66,41 @@ struct NPYHeader: Equatable {
   }
 }
 
+/// What a value is, by NumPy's letter, its bytes and their order.
+/// Source: NumPy, "The array interface protocol", typestr.
+struct NPYElementType: Equatable {
+  let kind: Character
+  /// Bytes of a value.
+  let width: Int
+  let bigEndian: Bool
+
+  /// Reads what NumPy writes, such as "<f4"; nil where it is none of its types, or Python objects.
+  init?(_ text: String) {
+    let letters = Array(text)
+    guard letters.count >= 3, "<>|=".contains(letters[0]), "biufcmMSUV".contains(letters[1]),
+      let length = Int(
+        String(letters[2...].prefix(9).prefix { $0.isASCII && $0.isWholeNumber }))
+    else { return nil }
+    kind = letters[1]
+    width = kind == "U" ? 4 * length : length
+    bigEndian = letters[0] == ">"
+  }
+
+  /// Whether it is an integer, a truth value or a floating-point number of up to 64 bits.
+  var isReal: Bool {
+    let widths: [Character: [Int]] = [
+      "b": [1], "u": [1, 2, 4, 8], "i": [1, 2, 4, 8], "f": [2, 4, 8],
+    ]
+    return widths[kind]?.contains(width) == true
+  }
+
+  /// A type that is not read, in words.
+  static func found(_ text: String) -> String {
+    text.dropFirst().first == "O"
+      ? "pickled Python objects, which are not opened: they can run code" : DataError.quoted(text)
+  }
+}
+
 /// The Python dictionary of the header; just what NumPy writes: quoted strings, True or False, and
 /// a tuple of integers, of Python 2's long ones too.
 private struct Parser {

@@ -68,6 +68,40 @@ public struct ResolvedNormalization: Codable, Hashable, Sendable {
   }
 }
 
+/// Scale and shift of each target, [targets], in Double: what is learned is `value·scale + shift`, of
+/// mean 0 and standard deviation 1 over the training rows.
+///     scale = 1/std,  shift = −mean/std
+/// Rounded to Float after it only: of seconds since 1970 Float tells those of a minute apart from no others.
+struct TargetScaling: Hashable, Sendable {
+  let scale, shift: [Double]
+
+  /// - values: [count, names.count]. rows: those that train.
+  /// - path: of the data, for errors.
+  /// - Throws: `DataError.constantTarget`; `.malformed` where the spread is no more than rounding, or
+  ///   beyond Double.
+  init(of values: [Double], names: [String], rows: [Int], path: String) throws {
+    for (column, name) in names.enumerated() {
+      let first = rows.first.map { values[$0 * names.count + column] } ?? 0
+      guard rows.contains(where: { values[$0 * names.count + column] != first }) else {
+        throw DataError.constantTarget(path: path, name: name, value: "\(first)")
+      }
+    }
+    let moments = FeatureMoments(of: values, columns: names.count, rows: rows)
+    for (column, name) in names.enumerated() {
+      let (mean, deviation) = (moments.mean[column], moments.deviation[column])
+      guard deviation > 16 * Double.ulpOfOne * mean.magnitude, (1 / deviation).isNormal,
+        (mean / deviation).isFinite
+      else {
+        throw DataError.malformed(
+          path: path, expected: "target \(name): numbers whose spread 64 bits hold",
+          found: "a mean of \(mean) and a standard deviation of \(deviation)")
+      }
+    }
+    scale = moments.deviation.map { 1 / $0 }
+    shift = zip(moments.mean, moments.deviation).map { -$0 / $1 }
+  }
+}
+
 extension DataSet {
   /// The normalisation that fits what is stored: `byteImage` for bytes, `perFeature` for floats.
   public var defaultNormalization: Normalization {
@@ -98,8 +132,8 @@ struct FeatureMoments {
   }
 
   /// Of the columns of `values`, [count, columns].
-  init(of values: [Float], columns: Int, rows: [Int]) {
-    self.init(inputs: columns, rows: rows) { Double(values[$0]) }
+  init(of values: [Double], columns: Int, rows: [Int]) {
+    self.init(inputs: columns, rows: rows) { values[$0] }
   }
 
   /// Two passes, so that a large mean does not swallow a small spread.

@@ -10,7 +10,7 @@ public struct TrainingData: Sendable {
   private let split: DataSplit
   private let normalization: ResolvedNormalization
   /// Of numbers that are learned; nil of classes.
-  private let targetScaling: ResolvedNormalization?
+  private let targetScaling: TargetScaling?
 
   /// Seed of the split: every run of a sweep, whatever its seed, has the same validation rows.
   private static let splitSeed: UInt64 = 0
@@ -20,7 +20,8 @@ public struct TrainingData: Sendable {
   ///
   /// - validationFraction: share of the rows held out where the data brings no validation part; 0: none.
   /// - normalization: from the training rows; nil for the data's own default.
-  /// - Throws: `DataError.tooFewRows`.
+  /// - Throws: `DataError.tooFewRows`; `.constantTarget` where the training rows leave nothing to
+  ///   learn, and `.malformed` where only rounding.
   public init(
     _ source: LoadedData, validationFraction: Double = 0.1, normalization: Normalization? = nil
   ) throws {
@@ -28,7 +29,13 @@ public struct TrainingData: Sendable {
     split = try source.split(validationFraction: validationFraction, seed: Self.splitSeed)
     let kind = normalization ?? source.train.defaultNormalization
     self.normalization = kind.resolved(for: source.train, trainIndices: split.train)
-    targetScaling = source.train.targetScaling(rows: split.train)
+    targetScaling = try source.train.targetScaling(rows: split.train)
+    notes =
+      source.layout.notes
+      + [
+        source.train.noteOfClasses(rows: split.train),
+        kind == .perFeature ? source.noteOfLostFeatures(self.normalization, split.train) : nil,
+      ].compactMap(\.self)
     let contents = [source.train.fingerprint] + (source.validation.map { [$0.fingerprint] } ?? [])
     description = DataDescription(
       name: source.train.name, fingerprint: contents.joined(separator: "+"),
@@ -37,8 +44,8 @@ public struct TrainingData: Sendable {
       validationCount: split.validation.count, normalization: kind.name)
   }
 
-  /// What is worth saying of how the data's files were read, a line each.
-  public var notes: [String] { source.layout.notes }
+  /// What is worth saying of how the data's files were read and split, a line each.
+  public let notes: [String]
 
   /// All that it takes to make the same inputs and targets of the data's rows elsewhere, as JSON.
   ///
@@ -128,18 +135,43 @@ extension DataSet {
   }
 
   /// What gives each target mean 0 and standard deviation 1 over `rows`; nil of classes.
-  fileprivate func targetScaling(rows: [Int]) -> ResolvedNormalization? {
+  fileprivate func targetScaling(rows: [Int]) throws -> TargetScaling? {
     guard case .values(let values, let names) = targets else { return nil }
-    return ResolvedNormalization(FeatureMoments(of: values, columns: names.count, rows: rows))
+    return try TargetScaling(of: values, names: names, rows: rows, path: name)
+  }
+
+  /// Says where classes have no row among `rows`.
+  fileprivate func noteOfClasses(rows: [Int]) -> String? {
+    guard classes > 0 else { return nil }
+    let unused = classes - Set(rows.map { labels[$0] }).count
+    return unused > 0 ? "\(unused) of the \(classes) classes have no training row" : nil
   }
 
   /// The scaled targets of `rows`, [rows.count, outputs].
-  fileprivate func targets(_ rows: [Int], by scaling: ResolvedNormalization) -> [Float] {
+  fileprivate func targets(_ rows: [Int], by scaling: TargetScaling) -> [Float] {
     guard case .values(let values, let names) = targets else { return [] }
     return rows.flatMap { row in
       names.indices.map {
-        values[row * names.count + $0] * scaling.scale[$0] + scaling.shift[$0]
+        Float(values[row * names.count + $0] * scaling.scale[$0] + scaling.shift[$0])
       }
     }
+  }
+}
+
+extension LoadedData {
+  /// Says which features differ over `rows` and yet become 0, since they differ by rounding alone.
+  fileprivate func noteOfLostFeatures(
+    _ normalization: ResolvedNormalization, _ rows: [Int]
+  ) -> String? {
+    let lost = (0..<train.inputs).filter { column in
+      normalization.scale[column] == 0
+        && rows.contains { train[$0, column] != train[rows[0], column] }
+    }
+    guard !lost.isEmpty else { return nil }
+    let names = lost.prefix(8).map { "\((layout.featureColumns?[$0] ?? $0) + 1)" }
+    return
+      "features of column\(lost.count == 1 ? "" : "s") \(names.joined(separator: ", "))"
+      + (lost.count > 8 ? ", …" : "")
+      + " differ by less than 32 bits hold beside their mean and become 0; subtract it in the file"
   }
 }

@@ -119,6 +119,7 @@ public struct PictureFiles: Sendable {
   func write(_ pictures: [Picture], in folder: URL) throws -> [URL] {
     if pictures.isEmpty { return [] }
     try AtomicFile.makeDirectory(folder)
+    AtomicFile.removeTemporaries(in: folder)
     return try pictures.flatMap { picture -> [URL] in
       let svg = Data(
         PictureDrawing.file(
@@ -128,7 +129,7 @@ public struct PictureFiles: Sendable {
       return try formats.map { format in
         let file = folder.appendingPathComponent("\(picture.name).\(format)")
         try AtomicFile.write(
-          format == .svg ? svg : try converted(svg, to: format, as: file.lastPathComponent),
+          format == .svg ? svg : try converted(svg, to: format, for: file),
           to: file)
         return file
       }
@@ -137,18 +138,16 @@ public struct PictureFiles: Sendable {
 
   /// The same drawing in another format.
   ///
-  /// `rsvg-convert` reads and writes files, which are removed afterwards: a program that ends early
-  /// would break a pipe.
-  private func converted(_ svg: Data, to format: Format, as name: String) throws -> Data {
+  /// `rsvg-convert` reads and writes files beside `file`, which are removed afterwards: a program that
+  /// ends early would break a pipe.
+  private func converted(_ svg: Data, to format: Format, for file: URL) throws -> Data {
     guard let converter else { throw Failure.noConverter(format) }
-    let place = FileManager.default.temporaryDirectory
-      .appendingPathComponent("gputrain-\(UUID().uuidString)")
-    try AtomicFile.makeDirectory(place)
-    defer { try? FileManager.default.removeItem(at: place) }
+    let name = file.lastPathComponent
     let (input, output, errors) = (
-      place.appendingPathComponent("in.svg"), place.appendingPathComponent("out"),
-      place.appendingPathComponent("errors")
+      AtomicFile.temporary(beside: file), AtomicFile.temporary(beside: file),
+      AtomicFile.temporary(beside: file)
     )
+    defer { for part in [input, output, errors] { unlink(part.path) } }
     try AtomicFile.write(svg, to: input)
     try AtomicFile.write(Data(), to: errors)
     let process = Process()
@@ -189,6 +188,17 @@ final class PictureAlbum {
     guard plot.hasPoints else { return nil }
     pictures.append(Picture(plot))
     return PictureDrawing.inline(plot)
+  }
+
+  /// A plot with what it shows in words and as numbers; where nothing is to be drawn the numbers alone.
+  func figure(of plot: Plot, caption: String, data: [HTMLNode]) -> HTMLNode {
+    let picture = drawing(of: plot)
+    return .tag(
+      "figure",
+      [.tag("h3", ReportParts.rich(plot.title))] + (picture.map { [$0] } ?? [])
+        + (caption.isEmpty ? [] : [.tag("figcaption", ReportParts.rich(caption))])
+        + (data.isEmpty
+          ? [] : [ReportParts.details("The numbers", isOpen: picture == nil, data)]))
   }
 
   /// A picture of several panels, for files alone: before those that it is of.

@@ -52,7 +52,7 @@ struct CheckPage {
             + "\(ReportParts.count(report.seeds, "seed")). For every layer it was fitted how norms "
             + "and features grow with width n: as n to which exponent? Exponents that are not what "
             + "the condition needs mean that the best learning rate moves with width."),
-        .tag("p", class: "soft", [.link("#terms", "The words used here"), .text(" are below.")]),
+        ReportParts.linkToTerms,
       ])
   }
 

@@ -71,9 +71,12 @@ public struct Invocation: Codable, Hashable, Sendable {
   }
 
   /// The command as a shell takes it, the program by its name alone.
-  public var commandLine: String {
+  public var commandLine: String { Self.line(of: command) }
+
+  /// A command as a shell takes it, the program by its name alone.
+  static func line(of command: [String]) -> String {
     let program = command.first.map { URL(fileURLWithPath: $0).lastPathComponent }
-    return ([program ?? "gputrain"] + command.dropFirst()).map(Self.quoted)
+    return ([program ?? "gputrain"] + command.dropFirst()).map(quoted)
       .joined(separator: " ")
   }
 

@@ -13,7 +13,18 @@ public enum ReportFolder: String, CaseIterable, Sendable {
   ///
   /// - Throws: `ReportError.otherResults`.
   public func requirePlace(in directory: URL) throws {
-    for other in Self.allCases where other != self {
+    try Self.refuse(Self.allCases.filter { $0 != self }, in: directory)
+  }
+
+  /// Refuses a directory that holds a sweep, a check or figures, whose page would be lost.
+  ///
+  /// - Throws: `ReportError.otherResults`.
+  public static func requireNone(in directory: URL) throws {
+    try refuse(allCases, in: directory)
+  }
+
+  private static func refuse(_ others: [ReportFolder], in directory: URL) throws {
+    for other in others {
       if FileManager.default.fileExists(atPath: other.file(in: directory).path) {
         throw ReportError.otherResults(path: directory.relativePath, kind: other.rawValue)
       }

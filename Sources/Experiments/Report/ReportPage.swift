@@ -63,6 +63,10 @@ enum ReportParts {
     /([2n])\^(−?[0-9]+(?:\.[0-9]+)?)|(?:95\u{A0}% )?−?[0-9.]+…−?[0-9.]+/
   }
 
+  /// Where the words are explained.
+  static let linkToTerms: HTMLNode = .tag(
+    "p", class: "soft", [.link("#terms", "The words used here"), .text(" are below.")])
+
   /// A section with a heading that links can name.
   static func section(_ id: String, _ title: String, _ content: [HTMLNode]) -> HTMLNode {
     .element("section", [("id", id)], [.tag("h2", title)] + content)

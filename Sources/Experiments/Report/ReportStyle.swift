@@ -32,6 +32,7 @@ enum ReportStyle {
     .card h3 { margin: 0; font-weight: 600; color: var(--soft); }
     .card .verdict { font-size: 1.3rem; font-weight: 700; line-height: 1.3; margin: .1rem 0 .4rem; }
     .yes .verdict { color: var(--yes); } .no .verdict { color: var(--no); }
+    .card .use { font-weight: 600; }
     .notice { border: 1px solid var(--no); border-left-width: .4rem; border-radius: .3rem;
       padding: .5rem 1rem; }
     .panels { display: grid; gap: 1rem 1.5rem; align-items: start;

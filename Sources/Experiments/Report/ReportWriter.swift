@@ -1,14 +1,15 @@
 import Foundation
 
-/// Makes `report.html` of what directories hold.
+/// Makes `report.html` of what directories hold, and of tables of results.
 public struct ReportWriter {
   /// What was written, for programs.
   public struct Output: Encodable, Sendable {
     /// A sweep's group with its answer.
     public struct Verdict: Encodable, Sendable {
-      /// The directory.
+      /// The directory; of a table of results its file.
       public let directory: String
-      /// Parametrization and update rule; of a check, what it checked.
+      /// Parametrization and update rule; of a check, what it checked; of a table of results the name
+      /// of the comparison and nothing.
       public let parametrization, optimizer: String
       /// The word: of a sweep `transfers`, `does not transfer` or `inconclusive`, of a check
       /// `pass` or `fail`.
@@ -23,7 +24,7 @@ public struct ReportWriter {
     public let report: String
     /// Paths of the pictures that were written beside it.
     public let pictures: [String]
-    /// One for each group of each sweep; none of figures.
+    /// One for each group of each sweep or table; none of figures.
     public let verdicts: [Verdict]
   }
 
@@ -92,6 +93,39 @@ public struct ReportWriter {
       page = FiguresPage(file: figures, source: source, album: album, directory: folder).page
       verdicts = []
     }
+    return try write(page, album, to: file, verdicts)
+  }
+
+  /// Writes the page of results that were made elsewhere to `file`, then its pictures.
+  ///
+  ///     try ReportWriter().write(
+  ///       ResultsTable(path: "results.csv"), command: ["gputrain", "transfer", "results.csv"],
+  ///       version: "", to: URL(fileURLWithPath: "results/report.html"))
+  ///
+  /// - command: the program and its arguments, which the page shows. version: the program's.
+  /// - Throws: `RunStoreError`; `PictureFiles.Failure`, when the page is there already.
+  @discardableResult
+  public func write(
+    _ table: ResultsTable, command: [String], version: String, to file: URL
+  ) throws -> Output {
+    try AtomicFile.makeDirectory(file.deletingLastPathComponent())
+    let album = PictureAlbum()
+    let page = TransferPage(
+      table: table, commandLine: Invocation.line(of: command), version: version, album: album
+    ).page
+    return try write(
+      page, album, to: file,
+      table.report.groups.map {
+        Output.Verdict(
+          directory: table.reading.path, parametrization: $0.parametrization, optimizer: "",
+          outcome: $0.verdict.outcome.rawValue, text: $0.verdict.text, missing: $0.missing)
+      })
+  }
+
+  private func write(
+    _ page: ReportPage, _ album: PictureAlbum, to file: URL, _ verdicts: [Output.Verdict]
+  ) throws -> Output {
+    AtomicFile.removeTemporaries(in: file.deletingLastPathComponent())
     try AtomicFile.write(Data(page.html.utf8), to: file)
     let pictures = try files?.write(album.pictures, in: Self.pictures(of: file)) ?? []
     return Output(report: file.path, pictures: pictures.map(\.path), verdicts: verdicts)

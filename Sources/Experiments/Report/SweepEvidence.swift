@@ -2,7 +2,7 @@ import Foundation
 import Spectral
 import Training
 
-/// The figures of a sweep's page, each with its data.
+/// The figures of a sweep's page that losses alone are not enough for, each with its data.
 struct SweepEvidence {
   let page: SweepPage
   let plots: SweepPlots
@@ -11,142 +11,6 @@ struct SweepEvidence {
   private var axes: SweepAxes { page.axes }
 
   private typealias Entry = SweepPage.Entry
-
-  /// A plot with what it shows in words and as numbers; where nothing is to be drawn the numbers alone.
-  private func figure(_ plot: Plot, caption: String, data: [HTMLNode]) -> HTMLNode {
-    let picture = page.album.drawing(of: plot)
-    return .tag(
-      "figure",
-      [.tag("h3", ReportParts.rich(plot.title))] + (picture.map { [$0] } ?? [])
-        + (caption.isEmpty ? [] : [.tag("figcaption", ReportParts.rich(caption))])
-        + (data.isEmpty
-          ? [] : [ReportParts.details("The numbers", isOpen: picture == nil, data)]))
-  }
-
-  // MARK: Loss against rate
-
-  /// Loss against rate, a panel a group.
-  func losses() -> HTMLNode {
-    let diverged = page.records.flatMap(\.rows).count { $0.result.outcome == .diverged }
-    var words =
-      "Each point is the mean over the seeds, and the band behind it reaches from the lowest to the "
-      + "highest seed. A ring marks the best \(axes.tunedName), found between the \(axes.tunedValues) "
-      + "tried by the parabola drawn thin, and its bar the 90 % interval. Rings one above the other mean that the best \(axes.tunedName) stays put; rings that wander "
-      + "mean that it does not."
-    if diverged > 0 {
-      words +=
-        " × at the top: \(ReportParts.count(diverged, "run")) diverged there, in the colour of "
-        + "the \(axes.scaleName); the curve has a gap."
-    }
-    if plots.leavesOutLosses {
-      words += " Losses above the scale are not drawn; the numbers have them."
-    }
-    let panels = page.entries.map { entry in
-      plots.lossPanel(
-        entry.group, in: entry.record, id: "loss-\(entry.id)", title: entry.name)
-    }
-    page.album.join(panels, name: "loss", title: "Loss against \(axes.tunedTitle)")
-    let figures = zip(panels, page.entries).map { plot, entry in
-      figure(plot, caption: "", data: [lossTable(entry)])
-    }
-    return ReportParts.section(
-      "loss", "Loss against \(axes.tunedTitle)",
-      [ReportParts.paragraph(words), ReportParts.panels(figures)])
-  }
-
-  private func lossTable(_ entry: Entry) -> HTMLNode {
-    let byWidth = SweepPlots.losses(of: entry.group, in: entry.record)
-    let widths = byWidth.keys.sorted()
-    let rates = Set(byWidth.values.flatMap(\.keys)).sorted()
-    let rows = rates.map { rate in
-      let name = axes.tune == nil ? ReportParts.power(rate, digits: 6) : axes.text(log2: rate)
-      return [ReportParts.cell(name)]
-        + widths.map { width in Self.cell(byWidth[width]?[rate] ?? []) }
-    }
-    return ReportParts.table(
-      [axes.tunedName] + widths.map { "\(axes.scaleName) \($0)" }, rows,
-      label: "\(entry.name): mean loss, lowest and highest seed")
-  }
-
-  /// Mean, below it lowest and highest; how many diverged where some did.
-  private static func cell(_ losses: [Double]) -> (node: HTMLNode, width: Double) {
-    guard !losses.isEmpty else { return ReportParts.cell("–") }
-    let diverged = losses.count { !$0.isFinite }
-    if diverged > 0 { return ReportParts.cell("\(diverged) of \(losses.count) diverged") }
-    let mean = ReportText.loss(LossCurve.mean(losses))
-    guard losses.count > 1 else { return ReportParts.cell(mean) }
-    let ends = [losses.min(), losses.max()].map { Self.threeDigits($0 ?? 0) }
-      .joined(separator: "…")
-    return (
-      .tag("span", [.text("\(mean) "), .tag("span", class: "ends", ends)]),
-      max(PlotText(mean).width(size: 1), PlotText(ends).width(size: ReportStyle.endsSize))
-    )
-  }
-
-  private static func threeDigits(_ value: Double) -> String {
-    guard value != 0, value.isFinite else { return ReportText.loss(value) }
-    let decimals = max(0, 2 - Int(log10(abs(value)).rounded(.down)))
-    return DecimalText.fixed(value, digits: decimals).replacing("-", with: "−")
-  }
-
-  private func optimumTable(_ entry: Entry) -> HTMLNode {
-    let narrow = entry.group.widths.first { $0.log2LearningRate != nil }?.width
-    let rows = entry.group.widths.map { width -> [String] in
-      let rate = width.log2LearningRate.map(axes.text)
-      return [
-        "\(axes.scaleName) \(width.width)",
-        (rate ?? (width.diverged > 0 ? "all diverge" : "–")) + (width.onEdge ? " *" : ""),
-        ReportText.loss(width.loss),
-        width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate),
-        "\(width.diverged) of \(width.runs)",
-      ]
-    }
-    return ReportParts.table(
-      [
-        "", "best \(axes.tunedName)", "best loss",
-        narrow.map { "loss at \(axes.scaleName) \($0)'s \(axes.tunedName)" } ?? "loss",
-        "diverged runs",
-      ], texts: rows, label: "\(entry.name): the best \(axes.tunedName) of each \(axes.scaleName)")
-  }
-
-  // MARK: Optimum against width
-
-  /// The best rate against width, all groups in one panel.
-  func optima() -> HTMLNode {
-    let entries = page.entries
-    let plot = plots.optimumPlot(
-      id: "best-rate", groups: entries.map { ($0.record, $0.group, $0.name) })
-    var caption =
-      "Points: of the mean over the seeds. Bars: the 90 % interval. Lines: the drift."
-    if entries.contains(where: { $0.group.widths.contains(where: \.onEdge) }) {
-      caption +=
-        " × and, in tables, *: the best \(axes.tunedName) is the lowest or highest tried, so that the "
-        + "true one may lie beyond."
-    }
-    let sentences = entries.map { entry -> HTMLNode in
-      let drift = entry.group.drift
-      let interval = drift?.interval.map { " (\(ReportText.interval($0)))" }
-      let moved = drift.map {
-        "\(ReportText.number($0.octavesPerDoubling, digits: 2)) octaves a doubling of \(axes.scaleName)"
-          + (interval ?? ", without an interval")
-      }
-      return .tag(
-        "li", ReportParts.rich("\(entry.name): \(moved ?? "no drift can be given").")
-      )
-    }
-    return ReportParts.section(
-      "optimum", "Best \(axes.tunedTitle) against \(axes.scaleName)",
-      [
-        ReportParts.paragraph(
-          "A level line carries over. The drift is the slope of the line: octaves of \(axes.tunedTitle) "
-            + "for each doubling of \(axes.scaleName)."),
-        .tag("ul", sentences),
-        ReportParts.panels([
-          figure(plot, caption: caption, data: []),
-          .tag("div", entries.flatMap { [HTMLNode.tag("h3", $0.name), optimumTable($0)] }),
-        ]),
-      ])
-  }
 
   // MARK: Wider is better
 
@@ -165,7 +29,7 @@ struct SweepEvidence {
     }
     page.album.join(panels.map(\.plot), name: "training", title: "Training")
     let figures = panels.map { entry, plot in
-      figure(plot, caption: ordering(entry), data: [Self.trainingTable(plot)])
+      page.album.figure(of: plot, caption: ordering(entry), data: [Self.trainingTable(plot)])
     }
     return ReportParts.section(
       "training", axes.scale == nil ? "Wider is better, or not" : "Along \(axes.scaleName)",
@@ -246,7 +110,7 @@ struct SweepEvidence {
           ReportParts.panels(
             panels.flatMap { panel in
               [panel.overSteps, panel.overWidths].compactMap { $0 }.map { plot in
-                figure(plot, caption: slopes(plot), data: [Self.seriesTable(plot)])
+                page.album.figure(of: plot, caption: slopes(plot), data: [Self.seriesTable(plot)])
               }
             })
         ]

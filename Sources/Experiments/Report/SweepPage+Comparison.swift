@@ -22,7 +22,7 @@ extension SweepPage {
         axes.scale == nil ? "best loss, widest" : "best loss, greatest \(axes.scaleName)", "regret",
       ], texts: rows,
       label: "The sweeps compared")
-    return [verdicts] + differences
+    return [.tag("h3", "The sweeps compared"), verdicts] + differences
   }
 
   /// The settings in which the sweeps differ.
@@ -40,7 +40,7 @@ extension SweepPage {
       .tag("h3", "Settings that differ"),
       ReportParts.facts(
         keys.map { key in [key] + settings.map { $0[key]?.optionText ?? "–" } },
-        header: ["setting"] + records.indices.map { "\(letter($0)): \(records[$0].name)" },
+        header: ["setting"] + records.indices.map { "\(Self.letter($0)): \(records[$0].name)" },
         words: declared, label: "Settings that differ"),
     ]
   }

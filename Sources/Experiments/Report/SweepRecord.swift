@@ -114,13 +114,3 @@ struct SweepRecord {
     } ?? experiment.settings
   }
 }
-
-extension TransferGroup {
-  /// Parametrization and update rule.
-  public var title: String {
-    ([parametrization] + [optimizer?.rawValue, held].compactMap { $0 }).joined(separator: ", ")
-  }
-
-  /// The rate that tuning on the narrowest network finds, as log2; nil where none trained.
-  var narrowRate: Double? { widths.first { $0.gridLog2LearningRate != nil }?.gridLog2LearningRate }
-}

@@ -20,8 +20,13 @@ private func systemWrite(
 /// name; then the directory is synced, so that the name itself survives. A killed process leaves
 /// at most a temporary, which nothing reads.
 enum AtomicFile {
-  /// Temporaries start with this; a dot, so that they are hidden.
+  /// Temporaries start with this, and end with a UUID; a dot, so that they are hidden.
   static let temporaryPrefix = ".tmp-"
+
+  /// A new name for what is in the making, beside `url`.
+  static func temporary(beside url: URL) -> URL {
+    url.deletingLastPathComponent().appendingPathComponent("\(temporaryPrefix)\(UUID().uuidString)")
+  }
 
   /// Makes `data` the content of `url`, in place of any earlier content.
   static func write(_ data: Data, to url: URL) throws {
@@ -99,7 +104,11 @@ enum AtomicFile {
   /// living one, and stays.
   static func removeTemporaries(in directory: URL) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
-    for name in names where name.hasPrefix(temporaryPrefix) {
+    // Others' files in a directory of theirs stay.
+    for name in names
+    where name.hasPrefix(temporaryPrefix)
+      && UUID(uuidString: String(name.dropFirst(temporaryPrefix.count))) != nil
+    {
       let file = directory.appendingPathComponent(name)
       let written = try? file.resourceValues(forKeys: [.contentModificationDateKey])
         .contentModificationDate
@@ -153,8 +162,7 @@ enum AtomicFile {
   fileprivate static func writeTemporary(
     _ data: Data, beside url: URL, isSynced: Bool = true
   ) throws -> URL {
-    let temporary = url.deletingLastPathComponent()
-      .appendingPathComponent("\(temporaryPrefix)\(UUID().uuidString)")
+    let temporary = temporary(beside: url)
     let descriptor = open(temporary.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     if descriptor < 0 { throw failure("write", url) }
     do {

@@ -73,10 +73,12 @@ import Training
     let scales = [
       TensorScale(
         parametrization: "mup", tensor: "layers.0.weight", fanIn: 64, fanOut: 128,
+        optimizer: .adamw,
         initialStd: 0.125,
         learningRate: 0.01, epsilon: 1e-8, weightDecay: 0, multiplier: 1),
       TensorScale(
-        parametrization: "mup", tensor: "layers.1.weight", fanIn: 128, fanOut: 10, initialStd: 0,
+        parametrization: "mup", tensor: "layers.1.weight", fanIn: 128, fanOut: 10,
+        optimizer: .adamw, initialStd: 0,
         learningRate: 0.005, epsilon: 1e-8, weightDecay: 0.1, multiplier: 0.5),
     ]
     let adam = try #require(

@@ -23,7 +23,7 @@ import Training
     _ parametrization: String, _ optimizer: OptimizerKind, pattern: HiddenPattern = [1],
     activation: Activation = .relu, rules: [RateRule] = [], zeroReadout: Bool = false,
     widths: [Int] = Self.widths, seeds: Int = 3, wideInput: Bool = false, depth: Int = 3,
-    norm: NormChoice? = nil
+    norm: NormChoice? = nil, muonScale: MuonScale = .condition
   ) throws -> CheckReport {
     let glyphs = DataSet.glyphs(count: 300)
     let set =
@@ -39,12 +39,13 @@ import Training
       ($0.depth, $0.hiddenPattern, $0.activation) = (depth, pattern, activation)
       ($0.steps, $0.baseWidth, $0.rateRules, $0.zeroReadout) = (2, 32, rules, zeroReadout)
     }
+    configuration.muonScale = muonScale
     if let norm { (configuration.network, configuration.norm) = (.residualMLP, norm) }
     let experiment = Experiment(configuration, Facts(data: data, compute: compute))
     return try SpectralCheck(
       WidthRuns(
         experiment: experiment, parametrization: parametrization, optimizer: optimizer,
-        widths: widths, log2LearningRate: optimizer.family == .adam ? -12 : -6,
+        widths: widths, log2LearningRate: optimizer.parametrizedFamily == .adam ? -12 : -6,
         seeds: (1...UInt64(seeds)).map { $0 }, data: data, compute: compute,
         memory: MemoryPlan(device: compute.queue.device))
     ).run()
@@ -52,7 +53,7 @@ import Training
 
   @Test(
     arguments: ["mup", "spectral"],
-    [OptimizerKind.sgd, .adam, .spectralNormalized, .frobeniusNormalized])
+    [OptimizerKind.sgd, .adam, .muon, .spectralNormalized, .frobeniusNormalized])
   func rulesThatMeetTheCondition_pass(_ name: String, _ optimizer: OptimizerKind) throws {
     let report = try check(name, optimizer)
     #expect(report.passes, "\(report.table())")
@@ -62,6 +63,21 @@ import Training
       #expect(checked.lower <= checked.exponent && checked.exponent <= checked.upper)
       #expect(checked.values.count == Self.widths.count)
     }
+  }
+
+  /// Muon's update is its scale, whatever the gradient: 0 by the condition, n^0.5 by the largest dimension.
+  @Test(arguments: MuonScale.allCases, [nil, NormChoice.rms])
+  func muonsScales_areTold(_ scale: MuonScale, norm: NormChoice?) throws {
+    let report = try check("spectral", .muon, norm: norm, muonScale: scale)
+    let meets = [.condition, .jordan].contains(scale)
+    #expect(report.passes == meets, "\(report.table())")
+    let hidden = norm == nil ? ["layers.1", "layers.2"] : ["blocks.0.up", "blocks.2.down"]
+    for layer in hidden {
+      let update = try #require(
+        report.exponents.first { $0.layer == layer && $0.quantity == .updateNorm })
+      #expect(abs(update.exponent - (meets ? 0 : 0.5)) <= 0.02, "\(layer): \(update.exponent)")
+    }
+    if !meets { #expect(report.culprit?.layer == hidden[0]) }
   }
 
   @Test(arguments: [2, 8], NormChoice.allCases)

@@ -106,7 +106,7 @@ import Training
       let folder = run(sweep).appendingPathComponent("checkpoints")
       // One that was killed two hours ago while it wrote.
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      let left = folder.appendingPathComponent(".tmp-left")
+      let left = AtomicFile.temporary(beside: folder.appendingPathComponent("left"))
       try Data("x".utf8).write(to: left)
       try FileManager.default.setAttributes(
         [.modificationDate: Date(timeIntervalSinceNow: -7200)], ofItemAtPath: left.path)

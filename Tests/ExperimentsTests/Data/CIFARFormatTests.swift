@@ -90,7 +90,7 @@ import Testing
     let label = try folder.write("data_batch_3.bin", record(0, fill: 0) + record(10, fill: 0))
     #expect(
       try loadError(label)
-        == .labelOutOfRange(path: label, row: 2, expected: "0…9", found: "10"))
+        == .labelOutOfRange(path: label, at: .row(2), expected: "0…9", found: "10"))
     let folderNamed = try folder.makeFolder("sub/data_batch_1.bin")
     #expect(
       try loadError("\(folder.path)/sub")

@@ -52,6 +52,17 @@ let goldenGzipLabels: [UInt8] = [
     }
     let loaded = try DataSet.load(path: folder.path)
     #expect(loaded.train.labels == [1, 0] && loaded.validation?.count == 2)
+    // One of those folders, and the file in it.
+    let name = "train-images-idx3-ubyte"
+    for path in [
+      "\(folder.path)/\(name)", "\(folder.path)/\(name)/", "\(folder.path)/\(name)/\(name)",
+    ] {
+      let inner = try DataSet.load(path: path)
+      #expect(inner.train.labels == [1, 0] && inner.validation?.count == 2, "\(path)")
+    }
+    // Such a folder with its labels in it is a folder like any other.
+    try folder.write("\(name)/train-labels-idx1-ubyte", idx(sizes: [2], values: [0, 1]))
+    #expect(try DataSet.load(path: "\(folder.path)/\(name)").train.labels == [0, 1])
   }
 
   @Test func idx_severalSplitsAreRefusedByName() throws {

@@ -145,6 +145,92 @@ import Testing
     }
   }
 
+  @Test(arguments: ["target", "targets", "y", "label"])
+  func npy_targetsGoByTheirNames(name: String) throws {
+    let reading = DataReading(task: .regression)
+    let y = npy("<f8", [2], raw([0.5, 1.5]))
+    let folder = try TemporaryFolder()
+    let paths = [
+      try folder.write("x.npy", float32), folder.path,
+      try folder.write(
+        "data.npz", zip([ZipFixture("x.npy", float32), ZipFixture(name + ".npy", y)])),
+    ]
+    try folder.write(name + ".npy", y)
+    for path in paths {
+      guard
+        case .values([0.5, 1.5], names: [name]) = try DataSet.load(path: path, reading).train
+          .targets
+      else {
+        Issue.record("\(path)")
+        continue
+      }
+    }
+  }
+
+  @Test func npy_whichOfSeveralIsLearnedIsSaid() throws {
+    let folder = try TemporaryFolder()
+    let (labels, targets) = (npy("<i8", [2], raw([1, 0])), npy("<f8", [2], raw([0.5, 1.5])))
+    let members = [("x", float32), ("labels", labels), ("y", targets)]
+    for (name, contents) in members { try folder.write(name + ".npy", contents) }
+    let archive = try folder.write(
+      "data.npz", zip(members.map { ZipFixture($0.0 + ".npy", $0.1) }))
+    for path in [folder.path, "\(folder.path)/x.npy", archive] {
+      let classes = try DataSet.load(path: path)
+      #expect(classes.train.labels == [1, 0])
+      #expect(classes.layout.notes == ["labels is what is learned; y is left aside"])
+      let numbers = try DataSet.load(path: path, DataReading(task: .regression))
+      #expect(numbers.layout.notes == ["y is what is learned; labels is left aside"])
+      guard case .values([0.5, 1.5], names: ["y"]) = numbers.train.targets else {
+        Issue.record("\(numbers.train.targets)")
+        continue
+      }
+    }
+  }
+
+  @Test func npy_signsAreTwoClasses() throws {
+    let folder = try folder(float32, npy("|i1", [2], [0xFF, 1]))
+    let data = try DataSet.load(path: folder.path)
+    #expect(data.train.labels == [0, 1] && data.layout.classNames == ["-1", "1"])
+    #expect(data.layout.notes == ["labels -1 and 1 are the classes 0 and 1"])
+    func parts(_ train: [UInt8], _ test: [UInt8]) throws -> [UInt32]? {
+      let folder = try TemporaryFolder()
+      for (part, labels) in [("train", train), ("test", test)] {
+        try folder.write("x_\(part).npy", float32)
+        try folder.write("y_\(part).npy", npy("|i1", [2], labels))
+      }
+      return try DataSet.load(path: folder.path).validation?.labels
+    }
+    #expect(try parts([0xFF, 1], [1, 1]) == [1, 1])
+    #expect(try parts([0xFF, 1], [0xFF, 0xFF]) == [0, 0])
+    #expect(throws: DataError.self) { try parts([0xFF, 1], [0, 1]) }
+    #expect(throws: DataError.self) { try parts([0, 1], [0xFF, 1]) }
+  }
+
+  @Test func npy_targetsKeepSixtyFourBits() throws {
+    let seconds = [1_600_000_095, 1_599_999_069]
+    for y in [npy("<i8", [2], raw(seconds)), npy("<f8", [2], raw(seconds.map { Double($0) }))] {
+      guard
+        case .values([1_600_000_095, 1_599_999_069], _) = try load(
+          float32, y, DataReading(task: .regression)
+        ).targets
+      else {
+        Issue.record("rounded")
+        continue
+      }
+    }
+  }
+
+  @Test func elementType_readsWhatNumPyWrites() {
+    #expect(NPYElementType("<f4")?.isReal == true && NPYElementType(">i8")?.bigEndian == true)
+    #expect(NPYElementType("<U3")?.width == 12 && NPYElementType("<M8[ns]")?.width == 8)
+    for text in ["<f16", "<c8", "|S5", "<f3", "<b2"] {
+      #expect(NPYElementType(text)?.isReal == false, "\(text)")
+    }
+    for text in ["", "|O", "|O8", "f4", "<f", "<x4", "<f-4"] {
+      #expect(NPYElementType(text) == nil, "\(text)")
+    }
+  }
+
   @Test func npy_python2HeaderLoads() throws {
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L), }\n"
     let bytes =
@@ -207,7 +293,9 @@ import Testing
 
   @Test func npy_labelErrorsAreThrown() throws {
     let negative = try error(float32, npy("|i1", [2], [0, 0xFF]))
-    guard case .labelOutOfRange(_, row: 2, expected: "0…65535", found: "-1") = negative else {
+    guard case .labelOutOfRange(_, at: .row(2), _, found: "-1") = negative,
+      negative?.description.contains("number the classes from 0") == true
+    else {
       Issue.record("\(String(describing: negative))")
       return
     }
@@ -229,7 +317,7 @@ import Testing
       return
     }
     let real = try error(float32, npy("<f4", [2], raw([0, 1.5] as [Float])))
-    guard case .labelOutOfRange(_, row: 2, _, found: "1.5") = real,
+    guard case .labelOutOfRange(_, at: .row(2), _, found: "1.5") = real,
       real?.description.contains("--task regression") == true
     else {
       Issue.record("real labels: \(String(describing: real))")
@@ -243,23 +331,27 @@ import Testing
     }
     let folder = try TemporaryFolder()
     let path = try folder.write("x.npy", float32)
-    #expect(
-      try loadError(path)
-        == .missing(
-          path: "\(folder.path)/labels.npy", expected: "an NPY array of integer labels"))
+    for location in [path, folder.path] {
+      #expect(
+        try loadError(location)
+          == .missing(
+            path: "\(folder.path)/labels.npy",
+            expected: "what is learned of x.npy: one of labels.npy, label.npy, y.npy, target.npy, "
+              + "targets.npy"))
+    }
   }
 
   @Test func npy_nonFiniteIsLocated() throws {
     let values: [[Float]] = [[0, 1, 2, 3, .nan, 5], [0, 1, 2, 3, -.infinity, 5]]
     for (value, word) in zip(values, ["nan", "-inf"]) {
       let got = try error(npy("<f4", [2, 3], raw(value)))
-      guard case .notFinite(_, row: 2, column: 2, found: word) = got else {
+      guard case .notFinite(_, at: .row(2), column: 2, found: word) = got else {
         Issue.record("\(String(describing: got))")
         return
       }
     }
     let got = try error(npy("<f8", [2, 1], raw([1e300, 0])))
-    guard case .notFinite(_, row: 1, column: 1, found: "inf as float32") = got else {
+    guard case .notFinite(_, at: .row(1), column: 1, found: "inf as float32") = got else {
       Issue.record("\(String(describing: got))")
       return
     }

@@ -75,6 +75,31 @@ import Testing
     #expect((scaled[0] - 1).magnitude <= 1e-5 && (scaled[1] + 1).magnitude <= 1e-5)
   }
 
+  @Test func targetScaling_keepsASpreadBesideALargeMean() throws {
+    // Seconds since 1970 of half an hour: Float tells those of 128 apart.
+    let values = (0..<40).map { 1.6e9 + Double($0 * 97 % 41) * 50 }
+    let rows = Array(0..<40)
+    let scaling = try TargetScaling(of: values, names: ["time"], rows: rows, path: "d")
+    let scaled = values.map { $0 * scaling.scale[0] + scaling.shift[0] }
+    // Cancellation: |mean|/std ≈ 3e6 ulp.
+    #expect((scaled.reduce(0, +) / 40).magnitude <= 1e-8)
+    #expect((scaled.map { $0 * $0 }.reduce(0, +) / 40 - 1).magnitude <= 1e-8)
+  }
+
+  @Test func targetScaling_refusesWhatTrainingRowsDoNotTell() throws {
+    func problem(_ values: [Double], rows: [Int]) -> String {
+      do {
+        _ = try TargetScaling(of: values, names: ["price"], rows: rows, path: "d")
+        return ""
+      } catch { return "\(error)" }
+    }
+    #expect(problem([3, 3, 4, 3], rows: [0, 1, 3]).contains("price is 3.0 in every training row"))
+    #expect(problem([0.1, 0.1, 0.1], rows: [0, 1, 2]).contains("in every training row"))
+    #expect(problem([3, 3, 4, 3], rows: [0, 1, 2]) == "")
+    #expect(problem([1e300, -1e300], rows: [0, 1]).contains("64 bits"))
+    #expect(problem([1, 1 + Double.ulpOfOne], rows: [0, 1]).contains("64 bits"))
+  }
+
   @Test(arguments: [Normalization.identity, .byteImage, .perFeature])
   func coding_returnsTheSame(normalization: Normalization) throws {
     let data = try JSONEncoder().encode(normalization)

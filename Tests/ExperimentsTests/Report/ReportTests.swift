@@ -180,7 +180,17 @@ import Training
       try ReportFixture.fill(directory)
       let files = try PictureFiles([.svg], path: "")
       let page = directory.appendingPathComponent("a.b/page.html")
+      let places = [page.deletingLastPathComponent(), ReportWriter.pictures(of: page)]
+      try FileManager.default.createDirectory(at: places[1], withIntermediateDirectories: true)
+      let (old, new) = try Fixture.leaveTemporaries(in: places)
+      let other = places[0].appendingPathComponent(".tmp-of-another")
+      try FileManager.default.copyItem(at: places[0].appendingPathComponent(old), to: other)
       let output = try ReportWriter(pictures: files).write([directory], to: page)
+      for place in places {
+        let names = try FileManager.default.contentsOfDirectory(atPath: place.path)
+        #expect(names.contains(new) && !names.contains(old), "\(place.path)")
+      }
+      #expect(FileManager.default.fileExists(atPath: other.path))
       let names = output.pictures.map { URL(fileURLWithPath: $0) }
       #expect(
         names.map(\.lastPathComponent) == [
@@ -199,9 +209,11 @@ import Training
     try Fixture.inDirectory { directory in
       try ReportFixture.fill(directory)
       let record = try SweepRecord(directory: directory)
-      let plots = SweepPlots([record])
-      for group in record.report.groups {
-        let plot = plots.lossPanel(group, in: record, id: "p", title: "")
+      let page = SweepPage([record], album: PictureAlbum(), directory: directory)
+      for shown in page.entries.map(\.shown) {
+        let group = shown.group
+        let plots = TransferPlots([shown], axes: record.axes)
+        let plot = plots.lossPanel(shown)
         let rings = plot.series.filter { $0.style == .rings }
         let fits = plot.series.filter { $0.style == .fit }
         #expect(rings.count == group.widths.count)
@@ -217,7 +229,7 @@ import Training
             #expect(fit.points.isEmpty)
           }
         }
-        let optima = plots.optimumPlot(id: "o", groups: [(record, group, "g")])
+        let optima = plots.optimumPlot
         #expect(optima.series[0].points.map(\.y) == group.widths.map(\.log2LearningRate))
         // The line has the drift as its slope.
         let line = try #require(optima.series[0].line)

@@ -39,4 +39,22 @@ enum Fixture {
     defer { try? FileManager.default.removeItem(at: url) }
     return try body(url)
   }
+
+  /// Leaves, in each of `places`, what a killed process left two hours ago and what one left just now.
+  ///
+  /// - Returns: the names.
+  static func leaveTemporaries(in places: [URL]) throws -> (old: String, new: String) {
+    let names = (0..<2).map { _ in
+      AtomicFile.temporary(beside: places[0].appendingPathComponent("a")).lastPathComponent
+    }
+    for place in places {
+      for (name, age) in zip(names, [7200.0, 60]) {
+        let file = place.appendingPathComponent(name)
+        try Data().write(to: file)
+        try FileManager.default.setAttributes(
+          [.modificationDate: Date(timeIntervalSinceNow: -age)], ofItemAtPath: file.path)
+      }
+    }
+    return (names[0], names[1])
+  }
 }

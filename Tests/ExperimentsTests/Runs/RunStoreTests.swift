@@ -185,18 +185,11 @@ import Training
       let places = [
         directory, directory.appendingPathComponent("runs"), store.directory(for: configuration),
       ]
-      for place in places {
-        for (name, age) in [(".tmp-old", 7200.0), (".tmp-new", 60)] {
-          let file = place.appendingPathComponent(name)
-          try Data().write(to: file)
-          try FileManager.default.setAttributes(
-            [.modificationDate: Date(timeIntervalSinceNow: -age)], ofItemAtPath: file.path)
-        }
-      }
+      let (old, new) = try Fixture.leaveTemporaries(in: places)
       try store.open(Fixture.experiment)
       for place in places {
         let names = try FileManager.default.contentsOfDirectory(atPath: place.path)
-        #expect(names.filter { $0.hasPrefix(".tmp-") } == [".tmp-new"], "\(place.path)")
+        #expect(names.contains(new) && !names.contains(old), "\(place.path)")
       }
     }
   }

@@ -36,10 +36,10 @@ import Training
   private func dataSet(_ isRegression: Bool) -> DataSet {
     var random = Philox(seed: 5, stream: 0)
     let x = (0..<240).map { _ in random.uniform(-2, 9) }
-    var (labels, values): ([UInt32], [Float]) = ([], [])
+    var (labels, values): ([UInt32], [Double]) = ([], [])
     for row in stride(from: 0, to: x.count, by: 3) {
       labels.append(x[row] > x[row + 1] ? 1 : 0)
-      values += [100 + x[row] * x[row + 1], x[row + 2]]
+      values += [Double(100 + x[row] * x[row + 1]), Double(x[row + 2])]
     }
     let targets: DataSet.Targets =
       isRegression ? .values(values, names: ["a", "b"]) : .classes(labels, classes: 2)
@@ -132,7 +132,7 @@ import Training
     case .values(let values, _):
       let scaling = record.targets!
       return output.indices.reduce(0) {
-        let target = Double(values[row * 2 + $1]) * scaling.scale[$1] + scaling.shift[$1]
+        let target = values[row * 2 + $1] * scaling.scale[$1] + scaling.shift[$1]
         return $0 + (output[$1] - target) * (output[$1] - target) / 2
       }
     }

@@ -1,0 +1,58 @@
+import Foundation
+import Networks
+import Spectral
+import Training
+
+extension Experiment {
+  /// What a user should know of runs in which Muon updates something: which rule each tensor has, and what
+  /// the iteration costs where that is much. Empty where Muon updates nothing.
+  ///
+  /// - width: of the runs.
+  public func muonNotes(_ optimizer: OptimizerKind, width: Int) -> [String] {
+    let parameters = network(width: width).graph.parameters
+    let optimization = settings.optimization(optimizer, totalSteps: totalSteps)
+    let rules = parameters.map { optimization.settings(for: $0).optimizer }
+    let matrices = zip(parameters, rules).filter { $0.1 == .muon }.map(\.0)
+    guard !matrices.isEmpty else {
+      return optimizer == .muon
+        ? [
+          "muon has no matrix to update: the network has no hidden one, and no group gives it another"
+        ]
+        : []
+    }
+    let others = zip(parameters, rules).filter { $0.1 != .muon }
+    let byRule = Dictionary(grouping: others, by: \.1.rawValue).sorted { $0.key < $1.key }
+    var notes = [
+      (["muon updates \(Self.names(matrices.map(\.path)))"]
+        + byRule.map { "\($0.key) \(Self.names($0.value.map(\.0.path)))" }).joined(separator: ", ")
+    ]
+    let share =
+      Self.iterationWork(matrices.map(\.shape), steps: settings.newtonSchulzSteps)
+      / (6 * Double(settings.batchSize) * parameters.reduce(0) { $0 + Self.entries($1.shape) })
+    if share > 0.5 {
+      notes.append(
+        "at width \(width) Newton–Schulz takes about \(DecimalText.fixed(share, digits: 1)) times the "
+          + "multiplications of the rest of a step; a larger --batch-size makes that less")
+    }
+    return notes
+  }
+
+  /// Multiplications and additions of the iteration: two products with the smaller side's Gram matrix and
+  /// its square.
+  private static func iterationWork(_ shapes: [ParameterShape], steps: Int) -> Double {
+    shapes.reduce(0) { total, shape in
+      let side = Double(min(shape.fanOut, shape.fanIn))
+      return total + Double(steps) * (4 * side * entries(shape) + 2 * side * side * side)
+    }
+  }
+
+  private static func entries(_ shape: ParameterShape) -> Double {
+    Double(shape.fanOut) * Double(shape.fanIn)
+  }
+
+  private static func names(_ paths: [String]) -> String {
+    paths.count <= 3
+      ? paths.joined(separator: ", ")
+      : "\(paths[0]), \(paths[1]) … \(paths[paths.count - 1]) (\(paths.count) tensors)"
+  }
+}

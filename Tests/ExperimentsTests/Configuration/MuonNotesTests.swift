@@ -1,0 +1,34 @@
+import Testing
+import Training
+
+@testable import Experiments
+
+/// What is said of runs in which Muon updates something.
+@Suite struct MuonNotesTests {
+  private func notes(
+    _ optimizer: OptimizerKind = .muon, width: Int = 64, _ change: (inout Configuration) -> Void
+  ) -> [String] {
+    var experiment = Fixture.experiment
+    experiment.settings.hiddenPattern = [1]
+    change(&experiment.settings)
+    return experiment.muonNotes(optimizer, width: width)
+  }
+
+  @Test func rulesOfAllTensors_areNamed() {
+    let plain = notes { ($0.depth, $0.batchSize) = (3, 10_000) }
+    #expect(
+      plain == [
+        "muon updates layers.1.weight, layers.2.weight, adamw layers.0.weight, layers.3.weight"
+      ])
+    #expect(notes(.adam) { _ in }.isEmpty)
+    let none = notes { $0.depth = 1 }
+    #expect(none.count == 1 && none[0].contains("no matrix to update"))
+  }
+
+  /// 5·n/B of a step where all matrices are alike.
+  @Test func cost_isToldWhereItIsMuch() {
+    let dear = notes(width: 256) { ($0.depth, $0.batchSize) = (200, 64) }
+    #expect(dear.count == 2 && dear[1].contains("takes about 20.0 times"), "\(dear)")
+    #expect(notes(width: 256) { ($0.depth, $0.batchSize) = (200, 4096) }.count == 1)
+  }
+}
