@@ -62,51 +62,21 @@ enum NPZFile {
     _ source: any ByteSource, name: String, path: String
   ) throws -> StoredTensor {
     let header = try NPYHeader(source, path: path)
-    guard let kind = header.type.dropFirst().first, "biufcmMSUVO".contains(kind),
-      "<>|=".contains(header.type.first!),
-      let length = Int(
-        header.type.dropFirst(2).prefix(9)
-          .prefix { $0.isASCII && $0.isNumber }) ?? (kind == "O" ? 8 : nil)
-    else {
+    guard let type = NPYElementType(header.type) else {
       throw DataError.unsupported(
-        path: path, expected: "an NPY array of numbers", found: DataError.quoted(header.type))
+        path: path, expected: "an NPY array of numbers", found: NPYElementType.found(header.type))
     }
-    guard kind != "O" else {
-      throw DataError.unsupported(
-        path: path, expected: "an NPY array of numbers",
-        found: "pickled Python objects, which are not opened: they can run code")
-    }
-    let width = kind == "U" ? 4 * length : length
-    try checkSize(header, width: width, available: source.byteCount - header.dataOffset, path: path)
+    try DataFile.checkSize(
+      of: header.shape, elementBytes: type.width, available: source.byteCount - header.dataOffset,
+      path: path)
     let formats: [String: FloatFormat] = ["f2": .float16, "f4": .float32, "f8": .float64]
     return StoredTensor(
       name: name, shape: header.shape, typeName: header.type,
       type: formats[String(header.type.dropFirst())].map {
-        NumericType($0, bigEndian: header.type.hasPrefix(">"))
+        NumericType($0, bigEndian: type.bigEndian)
       },
       strides: header.fortranOrder
         ? StoredTensor.strides(of: header.shape.reversed()).reversed() : nil,
       source: source, offset: header.dataOffset)
-  }
-
-  private static func checkSize(
-    _ header: NPYHeader, width: Int, available: Int, path: String
-  ) throws {
-    var needed = width
-    for size in header.shape {
-      let (product, overflow) = needed.multipliedReportingOverflow(by: size)
-      guard !overflow else {
-        throw DataError.malformed(
-          path: path, expected: "a shape that 64 bits count", found: "\(header.shape)")
-      }
-      needed = product
-    }
-    let expected = "\(needed) bytes of values for \(header.type) \(header.shape)"
-    guard available >= needed else {
-      throw DataError.truncated(path: path, expected: expected, found: "\(available)")
-    }
-    guard available == needed else {
-      throw DataError.malformed(path: path, expected: expected, found: "\(available)")
-    }
   }
 }
