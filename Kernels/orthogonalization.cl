@@ -1,6 +1,7 @@
 // What Newton–Schulz iterations do beside their matrix products (Tensors/Compute+Orthogonalization.swift).
 //   largest_magnitudes  partial[replica, spans]: the largest |x| of each span
-//   scale_exponents     scale[replica] = 2^(1 − e), with e the exponent of the largest |x|; 1 where all are 0
+//   scale_exponents     scale[replica] = 2^(1 − e), with e the exponent of the largest |x|; 0 where it is no
+//                       normal float: what is left of a momentum that has died away is rounding
 //   scaled_squares      partial[replica, spans] = Σ (scale·x)² of each span
 //   unit_scales         unit[replica] = 1/(margin·√Σ partial), and 0 where the sum is 0
 //   to_unit_norm        result = (scale·x)·unit
@@ -61,7 +62,7 @@ KERNEL_OF_SPANS scale_exponents(__global const float* restrict partial, __global
     largest = fmax(largest, partial[replica * spans + i]);
   largest = lanes_largest(largest, GROUP_ITEMS, shared);
   if (get_local_id(0) == 0)
-    scale[replica] = largest == 0.0f || isinf(largest) ? 1.0f : ldexp(1.0f, 1 - ilogb(largest));
+    scale[replica] = largest < 0x1p-126f ? 0.0f : isinf(largest) ? 1.0f : ldexp(1.0f, 1 - ilogb(largest));
 }
 
 KERNEL_OF_SPANS unit_scales(__global const float* restrict partial, __global float* unit, float margin,

@@ -49,7 +49,8 @@ __kernel void update(__global float* weight, __global float* gradient,
 }
 
 // The direction d alone, of a rule that makes something of d as a matrix first: result takes it, 0 in a
-// frozen replica, and the state is updated. Arguments and sizes as of `update`.
+// frozen replica, and the state is updated. Coupled decay is left to the update along what is made of d.
+// Arguments and sizes as of `update`.
 __kernel void direction(__global const float* restrict weight,
                         __global const float* restrict gradient, __global float* first_state,
                         __global float* second_state, __global const float4* restrict rates,
@@ -66,6 +67,7 @@ __kernel void direction(__global const float* restrict weight,
     return;
   }
   float4 rate = rates[replica];
+  rate.z = 0.0f;
   RULE_SCOPE((numbers + replica * HYPERPARAMETERS), (steps + (step_row + replica) * STEP_NUMBERS))
   if (start + WIDTH <= count) {
     DIRECTION_OF_ELEMENTS(vector, LOAD, STORE, LOAD(gradient + index))

@@ -2,7 +2,8 @@ import OpenCL
 
 /// Orthogonalised matrices (Kernels/orthogonalization.cl beside the products).
 extension Compute {
-  /// The nearly semi-orthogonal matrix that `iteration` makes of each replica's `x`; 0 of a matrix of zeros.
+  /// The nearly semi-orthogonal matrix that `iteration` makes of each replica's `x`; 0 of a matrix without
+  /// a normal float.
   ///
   /// Nothing depends on the size of `x` but its rounding, over the normal floats.
   /// - x: [replica, rows, columns], as the result. Products are of the smaller side's Gram matrix.

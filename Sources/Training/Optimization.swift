@@ -48,7 +48,7 @@ public struct Optimization: Codable, Hashable, Sendable {
   /// A group that names another update rule has that rule's own numbers and kind of decay where it does
   /// not say, unless the decay's kind is other than the rule's before would have. Under Muon all but
   /// hidden matrices have its companion's rule; a matrix whose role, module or name a group gives to Muon is
-  /// Muon's.
+  /// Muon's, and vectors that such a group selects keep the rule they had.
   public func settings(for parameter: NetworkParameter) -> ParameterSettings {
     let shape = parameter.shape
     var decaysHere = decaysVectors || !shape.isVector
@@ -56,18 +56,21 @@ public struct Optimization: Codable, Hashable, Sendable {
       optimizer: optimizer, namesOptimizer: false, hyperparameters: hyperparameters,
       muon: muon ?? Muon.Settings(),
       weightDecay: weightDecay, schedule: schedule)
-    var isAssigned = false
+    var isGivenToMuon = false
     for group in groups
     where RateRule.applies(group.selector, to: parameter.path, role: shape.role) {
-      if let optimizer = group.optimizer, optimizer != result.optimizer {
+      let given = group.optimizer.flatMap {
+        $0.serves(shape, selectedBy: group.selector) ? $0 : nil
+      }
+      if let optimizer = given, optimizer != result.optimizer {
         result.hyperparameters = Hyperparameters()
         if result.weightDecay?.kind == result.optimizer.defaultWeightDecayKind {
           result.weightDecay?.kind = optimizer.defaultWeightDecayKind
         }
       }
-      result.optimizer = group.optimizer ?? result.optimizer
-      if group.optimizer != nil { isAssigned = group.selector != "all" && !shape.isVector }
-      result.namesOptimizer = result.namesOptimizer || group.optimizer != nil
+      result.optimizer = given ?? result.optimizer
+      isGivenToMuon = given.map { $0 == .muon } ?? isGivenToMuon
+      result.namesOptimizer = result.namesOptimizer || given != nil
       result.hyperparameters = group.hyperparameters.over(result.hyperparameters)
       result.rateFactor = group.rateFactor ?? result.rateFactor
       result.weightDecay = group.weightDecay ?? result.weightDecay
@@ -75,8 +78,8 @@ public struct Optimization: Codable, Hashable, Sendable {
       if group.weightDecay != nil && group.selector == parameter.path { decaysHere = true }
       result.schedule = group.schedule ?? result.schedule
     }
-    if let companion = result.optimizer.companion, !isAssigned,
-      shape.isVector || shape.role != .hidden
+    if let companion = result.optimizer.companion, !isGivenToMuon,
+      !result.optimizer.serves(shape, selectedBy: "all")
     {
       result.optimizer = companion
     }

@@ -78,6 +78,7 @@ public final class Optimizer {
       precondition(
         settings.allSatisfy {
           $0.optimizer == settings[0].optimizer && $0.namesOptimizer == settings[0].namesOptimizer
+            && $0.muon == settings[0].muon
         },
         "replicas with several update rules of \(parameter.name)")
       slots[ObjectIdentifier(parameter)] = try slot(

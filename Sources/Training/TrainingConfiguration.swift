@@ -71,17 +71,17 @@ public struct TrainingConfiguration: Sendable {
       let family = rule.family
       let decay = settings.weightDecay?.kind ?? settings.optimizer.defaultWeightDecayKind
       var scaling = own.scaling(of: parameter, family: family, decay: decay)
+      for (rule, other) in rules where rule.applies(to: path, role: shape.role) {
+        scaling.learningRateFactor =
+          other.scaling(of: parameter, family: rule.family ?? family, decay: decay)
+          .learningRateFactor
+      }
       if let factor = rule.ownRateFactor(for: shape) {
         scaling.learningRateFactor = factor
         switch decay {
         case .decoupled, .decoupledScaled: scaling.weightDecayFactor = 1 / factor
         case .coupled, .independent: scaling.weightDecayFactor = 1
         }
-      }
-      for (rule, other) in rules where rule.applies(to: path, role: shape.role) {
-        scaling.learningRateFactor =
-          other.scaling(of: parameter, family: rule.family ?? family, decay: decay)
-          .learningRateFactor
       }
       scaling.learningRateFactor *= settings.rateFactor
       return scaling

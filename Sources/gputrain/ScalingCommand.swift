@@ -112,7 +112,8 @@ struct ScalingCommand: PrintingCommand {
         + "\(learningRate)")
     guard let scales else {
       throw InvalidOption(
-        "--format torch: torch.optim has no \(optimizer.rawValue); use --format json")
+        "--format torch writes sgd, momentum, nesterov, adam and adamw, one for all tensors; use "
+          + "--format json")
     }
     return scales.text
   }

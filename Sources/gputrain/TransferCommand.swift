@@ -84,6 +84,19 @@ struct TransferCommand: PrintingCommand {
     let regret: Double?
     let regretInterval: [Double?]?
     let seeds: Int
+    let recommendation: Recommended?
+
+    /// The rate for the widest width, or the one asked for.
+    struct Recommended: Encodable {
+      let scale: Int
+      let log2LearningRate: Double
+      let interval: [Double]?
+
+      enum CodingKeys: String, CodingKey {
+        case scale, interval
+        case log2LearningRate = "log2_learning_rate"
+      }
+    }
 
     struct Optimum: Encodable {
       let scale: Int
@@ -104,7 +117,7 @@ struct TransferCommand: PrintingCommand {
     }
 
     enum CodingKeys: String, CodingKey {
-      case name, verdict, text, interval, deviation, optima, regret, seeds
+      case name, verdict, text, interval, deviation, optima, regret, seeds, recommendation
       case octavesPerDoubling = "octaves_per_doubling"
       case regretInterval = "regret_interval"
     }
@@ -122,6 +135,11 @@ struct TransferCommand: PrintingCommand {
       regret = group.regret?.relative
       regretInterval = group.regret?.interval.map { [$0.lower, $0.upper] }
       seeds = group.seeds.count
+      recommendation = group.recommendation.map { recommendation in
+        Recommended(
+          scale: recommendation.width, log2LearningRate: recommendation.log2LearningRate,
+          interval: recommendation.interval.map { [$0.lower, $0.upper] })
+      }
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -136,6 +154,7 @@ struct TransferCommand: PrintingCommand {
       try container.encode(regret, forKey: .regret)
       try container.encode(regretInterval, forKey: .regretInterval)
       try container.encode(seeds, forKey: .seeds)
+      try container.encode(recommendation, forKey: .recommendation)
     }
   }
 

@@ -23,6 +23,32 @@ import Testing
     }
   }
 
+  /// An optimum that moves an octave a doubling, carried on to a width that was not trained.
+  @Test func targetWidth_isRecommendedARate() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let rows = [64, 128, 256].flatMap { width in
+        (-9...(-3)).flatMap { rate in
+          (1...3).map { seed in
+            let off = Double(rate) + log2(Double(width) / 64) + 4.3
+            return
+              "\(width),\(exp2(Double(rate))),\(seed),\(exp(0.05 * off * off) + 0.001 * Double(seed))"
+          }
+        }
+      }
+      try Data(("width,lr,seed,loss\n" + rows.joined(separator: "\n")).utf8)
+        .write(to: directory.appendingPathComponent("runs.csv"))
+      let result = try CommandRunner.run(
+        ["transfer", "runs.csv", "--target-width", "1024", "--json"], in: directory)
+      let value = try JSONSerialization.jsonObject(with: Data(result.output.utf8))
+      let object = try #require(value as? [String: Any])
+      #expect(object["verdict"] as? String == "does not transfer", "\(result.output)")
+      let use = try #require(object["recommendation"] as? [String: Any])
+      #expect(use["scale"] as? Int == 1024)
+      #expect(abs(try #require(use["log2_learning_rate"] as? Double) + 8.3) <= 0.1)
+      #expect((use["interval"] as? [Double])?.count == 2)
+    }
+  }
+
   private static let runs: String =
     "width,lr,seed,loss\n"
     + [64, 128].flatMap { width in

@@ -8,7 +8,23 @@ import Testing
 /// of the kernels.
 @Suite(.serialized) struct OrthogonalizationTests {
   /// Square, wide, tall and thin ones, and one of several spans and no whole vectors.
-  static let shapes = [(1, 1), (1, 7), (7, 1), (5, 5), (33, 17), (16, 64), (64, 16), (67, 131)]
+  static let shapes = [
+    (1, 1), (1, 7), (7, 1), (5, 5), (33, 17), (16, 64), (64, 16), (67, 131), (17, 241), (1, 4097),
+  ]
+
+  /// More spans than a group of work-items has, for which it goes round.
+  @Test(arguments: KernelVariant.allCases)
+  func longRows_areDividedByTheirNorm(variant: KernelVariant) throws {
+    let compute = try Self.compute(variant)
+    let count = 4096 * 130 + 5
+    var row = [Float](repeating: 0, count: count)
+    (row[3], row[count - 1]) = (-3, 4)
+    let result = try compute.read(
+      compute.orthogonalized(
+        compute.tensor(row, rows: 1, columns: count), by: NewtonSchulz(.polarExpress, steps: 9)))
+    #expect(abs(result[3] + 0.6) < 1e-5 && abs(result[count - 1] - 0.8) < 1e-5)
+    #expect(result.count { $0 != 0 } == 2)
+  }
 
   /// Singular values of a matrix of rank r, largest 1.
   enum Family: String, CaseIterable {
@@ -146,18 +162,21 @@ import Testing
     var all = plain
     for scale in scales { all += plain.map { scalbn($0, scale) } }
     all += plain.map { _ in 0 } + broken + plain.map { -$0 }
+    // What has died away below the normal floats is no direction any more.
+    all += plain.map { $0 < 0 ? -0x1p-149 : 0x1p-130 }
     let got = try compute.read(
       compute.orthogonalized(
-        compute.tensor(all, replicas: 7, rows: rows, columns: columns),
+        compute.tensor(all, replicas: 8, rows: rows, columns: columns),
         by: NewtonSchulz(.polarExpress)))
-    let replicas = (0..<7).map { Array(got[$0 * plain.count..<($0 + 1) * plain.count]) }
+    let replicas = (0..<8).map { Array(got[$0 * plain.count..<($0 + 1) * plain.count]) }
     #expect(replicas[0].allSatisfy { $0.isFinite })
     #expect(replicas[0].contains { $0 != 0 })
     for (index, scale) in scales.enumerated() {
       #expect(replicas[1 + index] == replicas[0], "times 2^\(scale)")
     }
     #expect(replicas[4].allSatisfy { $0 == 0 })
-    #expect(replicas[5].contains { $0.isNaN })
+    #expect(replicas[5].allSatisfy { $0.isNaN })
+    #expect(replicas[7].allSatisfy { $0 == 0 })
     let negative = replicas[0].map { -$0 }
     #expect(replicas[6] == negative)
   }

@@ -99,7 +99,7 @@ import Testing
   }
 
   /// Numbers are a replica's own: beside others it trains as alone, bit for bit on a CPU.
-  @Test(arguments: [OptimizerKind.adam, .momentum, .lion])
+  @Test(arguments: [OptimizerKind.adam, .momentum, .lion, .muon])
   func replicas_haveNumbersOfTheirOwn(optimizer: OptimizerKind) throws {
     let compute = try compute()
     let golden = Self.cases[0]
@@ -210,7 +210,7 @@ import Testing
   }
 
   /// Computed in parts, a batch has the gradient that it has as a whole, but for rounding.
-  @Test(arguments: [OptimizerKind.sgd, .adam, .spectralNormalized])
+  @Test(arguments: [OptimizerKind.sgd, .adam, .muon, .spectralNormalized])
   func microBatches_changeNothingButRounding(optimizer: OptimizerKind) throws {
     let compute = try compute()
     let golden = Self.cases[0]
@@ -281,6 +281,11 @@ import Testing
     #expect(rules([ParameterGroup("all", optimizer: .muon)]) == rules())
     let none = rules([ParameterGroup("hidden", optimizer: .adam)])
     #expect(!none.contains(.muon) && none.contains(.adam))
+    // Vectors of a group for Muon keep the rule they had.
+    let base = Optimization(.sgd, groups: [ParameterGroup("layers.1", optimizer: .muon)])
+    let mixed = Dictionary(
+      uniqueKeysWithValues: graph.parameters.map { ($0.path, base.settings(for: $0).optimizer) })
+    #expect(mixed["layers.1.weight"] == .muon && mixed["layers.1.bias"] == .sgd)
   }
 
   /// The scale takes the parametrization's place at every base width; decay is by the rate without it.
@@ -290,20 +295,27 @@ import Testing
       .muon, weightDecay: WeightDecay(strength: 0.1, kind: .decoupled),
       groups: [ParameterGroup("hidden", rateFactor: 0.5)])
     optimization.muon = Muon.Settings(scale: scale)
-    func network(_ width: Int) -> MLP { MLP(inputs: 12, hidden: [width, 4 * width], outputs: 5) }
-    let expected: Double =
+    // A tall and a wide hidden matrix.
+    func network(_ width: Int) -> MLP {
+      MLP(inputs: 12, hidden: [width, 4 * width, width], outputs: 5)
+    }
+    let expected: [Double] =
       switch scale {
-      case .condition, .jordan: 2
-      case .maxDimension: 16
-      case .matchRMS: 3.2
+      case .condition: [2, 0.5]
+      case .jordan: [2, 1]
+      case .maxDimension: [16, 16]
+      case .matchRMS: [3.2, 3.2]
       }
     for rule in Parametrizations.all {
       for base in [nil, network(16)] {
         let training = TrainingConfiguration(
-          network: network(64), baseNetwork: base, optimization: optimization)
-        let hidden = training.scalings(under: rule)[1]
-        #expect(abs(hidden.learningRateFactor - 0.5 * expected) < 1e-12)
-        #expect(abs(hidden.learningRateFactor * hidden.weightDecayFactor - 0.5) < 1e-12)
+          network: network(64), baseNetwork: base, rateRules: [RateRule("all", named: "ntp")],
+          optimization: optimization)
+        let scalings = training.scalings(under: rule)
+        for (hidden, expected) in zip(scalings[1...2], expected) {
+          #expect(abs(hidden.learningRateFactor - 0.5 * expected) < 1e-12)
+          #expect(abs(hidden.learningRateFactor * hidden.weightDecayFactor - 0.5) < 1e-12)
+        }
       }
     }
   }

@@ -54,7 +54,7 @@ public struct TorchScales {
 
   /// - scales: of one parametrization. rule: with the hyperparameters in use. title: what they are of, in
   ///   one line.
-  /// - Returns: nil for rules that `torch.optim` does not have.
+  /// - Returns: nil for rules that are not written, and where a tensor has another than the others.
   public init?(
     _ scales: [TensorScale], optimizer: OptimizerKind, rule: any UpdateRule, title: String
   ) {
@@ -62,6 +62,7 @@ public struct TorchScales {
     case .sgd, .momentum, .nesterov, .adam, .adamw: break
     case .lion, .muon, .spectralNormalized, .frobeniusNormalized: return nil
     }
+    guard scales.allSatisfy({ $0.optimizer == optimizer }) else { return nil }
     (self.scales, self.optimizer, self.rule, self.title) = (scales, optimizer, rule, title)
   }
 
@@ -127,7 +128,8 @@ extension TensorScale {
   public static func table(_ scales: [TensorScale]) -> String {
     let size = max(6, scales.map(\.tensor.count).max() ?? 0)
     func row(_ name: String, _ values: [String]) -> String {
-      "  " + ReportText.left(name, size) + values.map { ReportText.right($0, 12) }.joined()
+      "  " + ReportText.left(name, size)
+        + values.map { ReportText.right($0, max(12, $0.count + 2)) }.joined()
     }
     let hasRules = Set(scales.map(\.optimizer)).count > 1
     let rows = scales.map { scale in

@@ -279,8 +279,9 @@ public struct Configuration: SettingGroup {
 
   /// Steps of Muon's iteration.
   @Setting(
-    "newton-schulz-steps", "Steps of muon's Newton–Schulz iteration.", value: "count",
-    in: .range(1...20))
+    "newton-schulz-steps",
+    "Steps of muon's Newton–Schulz iteration; fewer than 5 leave it far from done.",
+    value: "count", in: .range(1...10))
   public var newtonSchulzSteps = 5
 
   /// Whether Muon's momentum looks one step ahead.

@@ -11,17 +11,21 @@ extension Experiment {
   public func muonNotes(_ optimizer: OptimizerKind, width: Int) -> [String] {
     let parameters = network(width: width).graph.parameters
     let optimization = settings.optimization(optimizer, totalSteps: totalSteps)
-    let rules = parameters.map { optimization.settings(for: $0).optimizer }
-    let matrices = zip(parameters, rules).filter { $0.1 == .muon }.map(\.0)
+    let rules = parameters.map { parameter in
+      let own = optimization.settings(for: parameter)
+      return own.rateFactor == 0 ? "nothing" : own.optimizer.rawValue
+    }
+    let muon = OptimizerKind.muon.rawValue
+    let matrices = zip(parameters, rules).filter { $0.1 == muon }.map(\.0)
     guard !matrices.isEmpty else {
       return optimizer == .muon
         ? [
-          "muon has no matrix to update: the network has no hidden one, and no group gives it another"
+          "muon has no matrix to update: no hidden one is left to it, and no group gives it another"
         ]
         : []
     }
-    let others = zip(parameters, rules).filter { $0.1 != .muon }
-    let byRule = Dictionary(grouping: others, by: \.1.rawValue).sorted { $0.key < $1.key }
+    let others = zip(parameters, rules).filter { $0.1 != muon }
+    let byRule = Dictionary(grouping: others, by: \.1).sorted { $0.key < $1.key }
     var notes = [
       (["muon updates \(Self.names(matrices.map(\.path)))"]
         + byRule.map { "\($0.key) \(Self.names($0.value.map(\.0.path)))" }).joined(separator: ", ")

@@ -1,3 +1,4 @@
+import Networks
 import Spectral
 import Training
 
@@ -27,29 +28,33 @@ extension Configuration {
   func optimizationProblems(_ optimizers: [OptimizerKind]) -> [SettingProblem] {
     var problems: [SettingProblem] = []
     for name in hyperparameters.given
-    where !optimizers.contains(where: { $0.hyperparameters.contains(name) }) {
-      let having = OptimizerKind.allCases.filter { $0.hyperparameters.contains(name) }
+    where !optimizers.contains(where: { $0.allHyperparameters.contains(name) }) {
+      let having = OptimizerKind.allCases.filter { $0.allHyperparameters.contains(name) }
       problems.append(
         SettingProblem(
           name.rawValue, "is for \(having.map(\.rawValue).joined(separator: ", "))",
           involved: ["optimizer"]))
     }
+    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
     for group in groups {
-      let own = group.optimizer.map { [$0] } ?? optimizers
+      let rules = optimizers.flatMap { optimizer in
+        parameters.filter { RateRule.applies(group.selector, to: $0.path, role: $0.shape.role) }
+          .map { optimization(optimizer, totalSteps: .max).settings(for: $0).optimizer }
+      }
       for name in group.hyperparameters.given
-      where !own.contains(where: { $0.hyperparameters.contains(name) }) {
+      where !rules.isEmpty && !rules.contains(where: { $0.hyperparameters.contains(name) }) {
+        let names = rules.map(\.rawValue).uniqued().joined(separator: " and ")
         problems.append(
           SettingProblem(
-            "group", "\(group.selector): \(own[0].rawValue) has no \(name.rawValue)",
+            "group", "\(group.selector): \(names) has no \(name.rawValue)",
             involved: ["optimizer"]))
       }
     }
-    problems += muonProblems(optimizers)
-    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    problems += muonProblems(optimizers, parameters)
     for optimizer in optimizers where !groups.isEmpty {
       let settings = parameters.map(optimization(optimizer, totalSteps: .max).settings)
       if let own = settings.first(where: {
-        $0.namesOptimizer && $0.weightDecay?.kind == .coupled && !$0.optimizer.supportsCoupledDecay
+        $0.weightDecay?.kind == .coupled && !$0.optimizer.supportsCoupledDecay
       }) {
         problems.append(
           SettingProblem(
@@ -66,14 +71,15 @@ extension Configuration {
     return problems
   }
 
-  /// Settings of Muon where nothing is Muon's, and vectors that are to be.
-  private func muonProblems(_ optimizers: [OptimizerKind]) -> [SettingProblem] {
+  /// Settings of Muon where nothing is Muon's, vectors that are to be, and rates of what has its own.
+  private func muonProblems(
+    _ optimizers: [OptimizerKind], _ parameters: [NetworkParameter]
+  ) -> [SettingProblem] {
     var problems: [SettingProblem] = []
     let used = Set(optimizers + groups.compactMap(\.optimizer))
     for name in Self.muonNames where changes[name] != nil && !used.contains(.muon) {
       problems.append(SettingProblem(name, "is for muon", involved: ["optimizer", "group"]))
     }
-    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
     for group in groups where group.optimizer == .muon {
       let own = parameters.filter {
         RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
@@ -82,6 +88,18 @@ extension Configuration {
         problems.append(
           SettingProblem(
             "group", "\(group.selector): muon orthogonalises matrices, and this is a vector"))
+      }
+    }
+    for rule in rateRules {
+      let rules = optimizers.flatMap { optimizer in
+        parameters.filter { rule.applies(to: $0.path, role: $0.shape.role) }
+          .map { optimization(optimizer, totalSteps: .max).settings(for: $0).optimizer }
+      }
+      if !rules.isEmpty && rules.allSatisfy({ $0 == .muon }) {
+        problems.append(
+          SettingProblem(
+            "rate-rule", "\(rule.place): what muon updates has muon-scale in place of a rate rule",
+            involved: ["optimizer", "group"]))
       }
     }
     return problems

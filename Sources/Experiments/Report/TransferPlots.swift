@@ -25,11 +25,18 @@ struct TransferPlots {
     rates = Plot.Axis(
       label: axes.tunedTitle, kind: .powersOfTwo, range: low - room...high + room)
     let all = groups.flatMap { $0.losses.values.flatMap { $0.values.joined() } }
-    let found = all.filter { $0.isFinite && $0 > 0 }
+    // Losses that are not positive have a plain scale.
+    let isLogarithmic = all.allSatisfy { $0 > 0 }
+    let found = all.filter(\.isFinite)
+    let title = groups.map(\.loss).uniqued().joined(separator: " or ")
+    guard isLogarithmic else {
+      leavesOutLosses = false
+      losses = Plot.Axis(label: title)
+      return
+    }
     let limit = (found.min() ?? 1) * Self.lossSpan
     leavesOutLosses = found.contains { $0 > limit }
-    let fitted = Plot.Axis.logarithmic(
-      groups.map(\.loss).uniqued().joined(separator: " or "), over: found.map { min($0, limit) })
+    let fitted = Plot.Axis.logarithmic(title, over: found.map { min($0, limit) })
     // Above the curves a strip for what diverged.
     let range = fitted.range.map { range in
       range.lowerBound...range.upperBound

@@ -31,6 +31,12 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
   /// The rule of parameters that this one is not for, unless a group gives it to them; nil: it is for all.
   public var companion: OptimizerKind? { self == .muon ? .adamw : nil }
 
+  /// Whether the rule is for parameters of this shape that a selector selects: Muon is for hidden matrices,
+  /// and for others that are selected by more than `all`.
+  func serves(_ shape: ParameterShape, selectedBy selector: String) -> Bool {
+    companion == nil || !shape.isVector && (shape.role == .hidden || selector != "all")
+  }
+
   /// How weight decay enters where a configuration does not say: AdamW and Lion decouple it, and so do
   /// normalised updates, whose norm is that of the gradient alone.
   public var defaultWeightDecayKind: WeightDecayKind {
@@ -63,15 +69,20 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
     }
   }
 
-  /// The hyperparameters that the rule has, or its companion.
+  /// The hyperparameters that the rule has.
   public var hyperparameters: [Hyperparameters.Name] {
     switch self {
     case .sgd, .spectralNormalized, .frobeniusNormalized: []
     case .momentum, .nesterov: [.momentum]
     case .adam, .adamw: [.beta1, .beta2, .epsilon]
     case .lion: [.beta1, .beta2]
-    case .muon: [.momentum, .beta1, .beta2, .epsilon]
+    case .muon: [.momentum]
     }
+  }
+
+  /// Those of the rule and of its companion.
+  public var allHyperparameters: [Hyperparameters.Name] {
+    hyperparameters + (companion?.hyperparameters ?? [])
   }
 }
 

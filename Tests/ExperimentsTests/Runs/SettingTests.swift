@@ -141,6 +141,38 @@ import Training
         == ["schedule: expected a warm-up shorter than the run's 20 steps, got 20"])
   }
 
+  @Test func whatMuonHasNoUseFor_isNamed() {
+    func problems(
+      _ optimizers: [OptimizerKind] = [.muon], groups: [String] = [],
+      _ change: (inout Configuration) -> Void = { _ in }
+    ) -> [String] {
+      var settings = Configuration {
+        ($0.bias, $0.groups) = (true, groups.compactMap { GroupChoice(setting: .string($0)) })
+      }
+      change(&settings)
+      return settings.problems(parametrizations: ["sp"], optimizers: optimizers, widest: 64)
+        .map(\.description)
+    }
+    #expect(problems(groups: ["readout=optimizer:muon,momentum:0.9", "input=beta1:0.5"]).isEmpty)
+    #expect(problems([.adam]) { $0.muonScale = .jordan } == ["muon-scale: is for muon"])
+    #expect(problems { $0.beta1 = 0.8 }.isEmpty)
+    #expect(
+      problems(groups: ["layers.1.bias=optimizer:muon"])
+        == ["group: layers.1.bias: muon orthogonalises matrices, and this is a vector"])
+    #expect(
+      problems(groups: ["layers.1.weight=epsilon:1e-4"])
+        == ["group: layers.1.weight: muon has no epsilon"])
+    #expect(
+      problems(groups: ["readout=momentum:0.8"]) == ["group: readout: adamw has no momentum"])
+    #expect(
+      problems([.adam], groups: ["hidden=optimizer:muon,weight-decay:0.1:coupled"])
+        == ["group: muon takes decay beside its update only"])
+    #expect(
+      problems { $0.rateRules = [RateRule("layers.1.weight", named: "mup")] }
+        == ["rate-rule: layers.1.weight: what muon updates has muon-scale in place of a rate rule"])
+    #expect(problems { $0.rateRules = [RateRule("all", named: "mup")] }.isEmpty)
+  }
+
   @Test func experiment_refusesWhatTheDataDoesNotAllow() {
     var experiment = Fixture.experiment
     #expect(experiment.problems.isEmpty)
