@@ -15,9 +15,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void add_total
     __global float* total, float factor, uint count) {
   GROUP_MEMORY(shared)
   size_t replica = get_group_id(0);
-  float sum = 0.0f;
-  for (uint i = get_local_id(0); i < count; i += GROUP_ITEMS) sum += partial[replica * count + i];
-  sum = lanes_add(sum, GROUP_ITEMS, shared);
+  float sum = group_total(partial + replica * count, count, shared);
   if (get_local_id(0) == 0 && rates[replica].x != 0.0f)
     total[replica] += factor * factor * (sum < 0.0f ? 0.0f : sum);
 }

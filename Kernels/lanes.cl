@@ -38,3 +38,10 @@
 DEFINE_REDUCTION(lanes_add, PLUS)
 DEFINE_REDUCTION(lanes_largest, LARGER)
 DEFINE_REDUCTION(lanes_least, SMALLER)
+
+// Σ x[count], by the whole group.
+static inline float group_total(__global const float* x, uint count, __local float* shared) {
+  float sum = 0.0f;
+  for (uint i = get_local_id(0); i < count; i += GROUP_ITEMS) sum += x[i];
+  return lanes_add(sum, GROUP_ITEMS, shared);
+}

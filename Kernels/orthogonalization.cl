@@ -69,9 +69,7 @@ KERNEL_OF_SPANS unit_scales(__global const float* restrict partial, __global flo
                             uint spans) {
   GROUP_MEMORY(shared)
   size_t replica = get_group_id(0);
-  float total = 0.0f;
-  for (uint i = get_local_id(0); i < spans; i += GROUP_ITEMS) total += partial[replica * spans + i];
-  total = lanes_add(total, GROUP_ITEMS, shared);
+  float total = group_total(partial + replica * spans, spans, shared);
   if (get_local_id(0) == 0) unit[replica] = total == 0.0f ? 0.0f : 1.0f / (margin * sqrt(total));
 }
 

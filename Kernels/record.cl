@@ -19,8 +19,6 @@ __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void record_su
     uint rows) {
   GROUP_MEMORY(shared)
   size_t replica = get_group_id(0);
-  float sum = 0.0f;
-  for (uint row = get_local_id(0); row < rows; row += GROUP_ITEMS) sum += x[replica * rows + row];
-  sum = lanes_add(sum, GROUP_ITEMS, shared);
+  float sum = group_total(x + replica * rows, rows, shared);
   if (get_local_id(0) == 0) record(sum, history, active, slot, get_num_groups(0), replica);
 }

@@ -27,7 +27,7 @@ extension Compute {
       .gradientScale, "scale_replicas", Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, UInt32.self)
     try kernel(
-      queue, global: [roundUp((x.stride + vectorWidth - 1) / vectorWidth, 64), x.replicas],
+      queue, global: vectorItems(of: x),
       local: [64, 1], x.buffer, scales.buffer, result.buffer, UInt32(x.stride))
     return result
   }

@@ -161,6 +161,11 @@ extension Compute {
     [roundUp((x.count + vectorWidth - 1) / vectorWidth, 64)]
   }
 
+  /// The global size for work-items, 64 a group, that take `vectorWidth` neighbours of a replica each.
+  func vectorItems(of x: Tensor) -> [Int] {
+    [roundUp((x.stride + vectorWidth - 1) / vectorWidth, 64), x.replicas]
+  }
+
   /// A tensor of its own with the values of `x`.
   ///
   /// - Throws: `OpenCLError`.

@@ -22,8 +22,8 @@ extension Compute {
 
   /// x over `margin` times its Frobenius norm, by replica.
   private func normalized(_ x: Tensor, margin: Float) throws -> Tensor {
-    let spans = (x.stride + 4095) / 4096
-    let partial = try tensor(replicas: x.replicas, rows: 1, columns: spans)
+    let partial = try partialSums(of: x)
+    let spans = partial.columns
     let scale = try tensor(replicas: x.replicas, rows: 1, columns: 1)
     let unit = try tensor(replicas: x.replicas, rows: 1, columns: 1)
     let result = try tensor(replicas: x.replicas, rows: x.rows, columns: x.columns)
@@ -55,7 +55,7 @@ extension Compute {
       .orthogonalization, "to_unit_norm", Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, UInt32.self)
     try normalize(
-      queue, global: vectors(x.stride, x.replicas), local: [64, 1], x.buffer, scale.buffer,
+      queue, global: vectorItems(of: x), local: [64, 1], x.buffer, scale.buffer,
       unit.buffer, result.buffer, UInt32(x.stride))
     return result
   }
@@ -68,14 +68,8 @@ extension Compute {
       .orthogonalization, "polynomial", Buffer<Float>.self, Buffer<Float>.self, Float.self,
       Float.self, Float.self, UInt32.self)
     try kernel(
-      queue, global: vectors(square.stride, square.replicas), local: [64, 1], gram.buffer,
+      queue, global: vectorItems(of: square), local: [64, 1], gram.buffer,
       square.buffer, Float(polynomial.a), Float(polynomial.b), Float(polynomial.c),
       UInt32(square.rows))
-  }
-
-  /// The global size of kernels whose items take `vectorWidth` neighbours of a replica's `count`, 64 a
-  /// group.
-  private func vectors(_ count: Int, _ replicas: Int) -> [Int] {
-    [roundUp((count + vectorWidth - 1) / vectorWidth, 64), replicas]
   }
 }

@@ -89,8 +89,8 @@ extension Compute {
     return partial
   }
 
-  /// Room for one sum a span; the spans' length is that of Kernels/reduction.cl.
-  private func partialSums(of x: Tensor) throws -> Tensor {
+  /// Room for one sum a span; the spans' length is that of Kernels/reduction.cl and orthogonalization.cl.
+  func partialSums(of x: Tensor) throws -> Tensor {
     try tensor(replicas: x.replicas, rows: 1, columns: (x.stride + 4095) / 4096)
   }
 

@@ -178,7 +178,7 @@ extension Compute {
     let own = update.kernelArguments(of: weight.buffer)
     try kernel(
       queue,
-      global: [roundUp((weight.stride + vectorWidth - 1) / vectorWidth, 64), weight.replicas],
+      global: vectorItems(of: weight),
       local: [64, 1], weight.buffer, gradient.buffer, own.first, own.second, own.rates,
       own.hyperparameters, own.steps, own.active, own.scales, own.row, recordsChange ? 1 : 0,
       UInt32(weight.stride))
@@ -201,7 +201,7 @@ extension Compute {
     let own = update.kernelArguments(of: weight.buffer)
     try kernel(
       queue,
-      global: [roundUp((weight.stride + vectorWidth - 1) / vectorWidth, 64), weight.replicas],
+      global: vectorItems(of: weight),
       local: [64, 1], weight.buffer, gradient.buffer, own.first, own.second, own.rates,
       own.hyperparameters, own.steps, own.active, result.buffer, own.row, UInt32(weight.stride))
     return result

@@ -57,8 +57,7 @@ public struct ElementwiseRule: Hashable, Sendable, CustomStringConvertible {
     "first", "first_state", "frozen", "g", "gradient", "height", "index", "now", "numbers", "own",
     "pitch", "rate", "rates", "records", "replica", "result", "row", "s", "scale", "scales",
     "schedule", "second", "second_state", "spans", "start", "step", "step_row", "steps", "tile",
-    "w",
-    "weight", "weights",
+    "w", "weight", "weights",
   ]
 
   /// Kernels take two tensors of state.

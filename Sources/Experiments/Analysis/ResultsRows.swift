@@ -297,23 +297,3 @@ extension ResultsTable.Table {
       + "\(first.line) at \(text(first.step!)): their losses are compared all the same"
   }
 }
-
-/// Lines of a text by where they are.
-private struct LineCounter {
-  private let bytes: [UInt8]
-  private var position = 0
-  private var line = 1
-
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-  /// The line, from 1, that `position` is in; positions must not fall.
-  mutating func line(at position: Int) -> Int {
-    while self.position < min(position, bytes.count) {
-      let byte = bytes[self.position]
-      self.position += 1
-      // CR LF is one end of a line.
-      if byte == 0x0A || byte == 0x0D && !bytes[self.position...].starts(with: [0x0A]) { line += 1 }
-    }
-    return line
-  }
-}

@@ -37,10 +37,10 @@ extension Configuration {
     }
     let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
     for group in groups {
-      let rules = optimizers.flatMap { optimizer in
-        parameters.filter { RateRule.applies(group.selector, to: $0.path, role: $0.shape.role) }
-          .map { optimization(optimizer, totalSteps: .max).settings(for: $0).optimizer }
+      let own = parameters.filter {
+        RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
       }
+      let rules = rules(of: own, optimizers)
       for name in group.hyperparameters.given
       where !rules.isEmpty && !rules.contains(where: { $0.hyperparameters.contains(name) }) {
         let names = rules.map(\.rawValue).uniqued().joined(separator: " and ")
@@ -91,10 +91,8 @@ extension Configuration {
       }
     }
     for rule in rateRules {
-      let rules = optimizers.flatMap { optimizer in
-        parameters.filter { rule.applies(to: $0.path, role: $0.shape.role) }
-          .map { optimization(optimizer, totalSteps: .max).settings(for: $0).optimizer }
-      }
+      let own = parameters.filter { rule.applies(to: $0.path, role: $0.shape.role) }
+      let rules = rules(of: own, optimizers)
       if !rules.isEmpty && rules.allSatisfy({ $0 == .muon }) {
         problems.append(
           SettingProblem(
@@ -103,6 +101,16 @@ extension Configuration {
       }
     }
     return problems
+  }
+
+  /// The update rules that parameters have under each of the optimizers.
+  private func rules(
+    of parameters: [NetworkParameter], _ optimizers: [OptimizerKind]
+  ) -> [OptimizerKind] {
+    optimizers.flatMap { optimizer in
+      let optimization = optimization(optimizer, totalSteps: .max)
+      return parameters.map { optimization.settings(for: $0).optimizer }
+    }
   }
 
   /// Settings that only Muon has.

@@ -45,12 +45,8 @@ struct CSVReader {
   var line: Int { line(at: start) }
 
   private func line(at position: Int) -> Int {
-    var line = 1
-    for index in 0..<position
-    where bytes[index] == 0x0A || bytes[index] == 0x0D && bytes[index + 1] != 0x0A {
-      line += 1
-    }
-    return line
+    var counter = LineCounter(bytes)
+    return counter.line(at: position)
   }
 
   /// Moves to the next record; false at the end of the file.
@@ -226,4 +222,24 @@ struct CSVReader {
   private var quote: UInt8 { 0x22 }
   private func isLineEnd(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
   private func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+}
+
+/// Lines of a text by where they are.
+struct LineCounter {
+  private let bytes: [UInt8]
+  private var position = 0
+  private var line = 1
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  /// The line, from 1, that `position` is in; positions must not fall.
+  mutating func line(at position: Int) -> Int {
+    while self.position < min(position, bytes.count) {
+      let byte = bytes[self.position]
+      self.position += 1
+      // CR LF is one end of a line.
+      if byte == 0x0A || byte == 0x0D && !bytes[self.position...].starts(with: [0x0A]) { line += 1 }
+    }
+    return line
+  }
 }
