@@ -78,5 +78,8 @@ def plan(kind, small=False):
     add(gemm("nt", 64, 10, 4096), ("torch",), 1, "fp32")
     add(sweep(128), ("graph", "jax"), 1, "fp32")
     add(gemm("tn", 4096, 4096, 64), ("torch",), 1, "fp32", "tf32")
+    add(step(2048, 64, "muon"), everyone, 1, "fp32", "tf32", "bf16")
+    add(sweep(128, "muon"), everyone, 1, "fp32")
+    add(step(512, 64, "muon"), everyone, 1, "fp32")
     add(dict(what="spectral", width=2048), ("torch",), 1, "fp32")
     return result

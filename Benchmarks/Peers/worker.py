@@ -18,6 +18,17 @@ FEWEST_BLOCKS = 5
 BATCHES = 16
 OUTPUTS = 10
 
+# Muon's, as gputrain's defaults: momentum, and Polar Express's polynomials (arXiv:2505.16932).
+MOMENTUM = 0.95
+POLYNOMIALS = [
+    (8.156554524902461, -22.48329292557795, 15.878769915207462),
+    (4.042929935166739, -2.808917465908714, 0.5000178451051316),
+    (3.8916678022926607, -2.772484153217685, 0.5060648178503393),
+    (3.285753657755655, -2.3681294933425376, 0.46449024233003106),
+    (2.3465413258596377, -1.7097828382687081, 0.42323551169305323),
+]
+NORM_MARGIN = 1.02
+
 
 def timed(body, seconds, synchronize=lambda: None):
     """Milliseconds a repetition of `body`, by block; `synchronize` waits for what it has begun."""
@@ -68,9 +79,20 @@ class Torch:
         return self.torch.autocast(
             self.device, self.torch.bfloat16, enabled=case["precision"] == "bf16")
 
-    def rule(self, case, parameters, **options):
-        kind = self.torch.optim.SGD if case["optimizer"] == "sgd" else self.torch.optim.Adam
-        return kind(parameters, lr=1e-3, **options)
+    def rules(self, case, weights, **options):
+        """The optimizers of `weights`, from inputs to outputs; Muon's are the matrices in between."""
+        optim = self.torch.optim
+        if case["optimizer"] == "sgd":
+            return [optim.SGD(weights, lr=1e-3, **options)]
+        if case["optimizer"] == "adam":
+            return [optim.Adam(weights, lr=1e-3, **options)]
+        return [
+            optim.AdamW([weights[0], weights[-1]], lr=1e-3, **options),
+            self.muon(case, weights[1:-1])]
+
+    def muon(self, case, matrices):
+        """PyTorch's own, which iterates in bf16 whatever the case's precision."""
+        return self.torch.optim.Muon(matrices, lr=1e-3, momentum=MOMENTUM, weight_decay=0)
 
     def step(self, case, seconds):
         torch = self.torch
@@ -79,7 +101,8 @@ class Torch:
         for fan_in, fan_out in zip(sizes, sizes[1:]):
             layers += [torch.nn.Linear(fan_in, fan_out, bias=False), torch.nn.ReLU()]
         model = torch.nn.Sequential(*layers[:-1]).to(self.device)
-        optimizer = self.rule(case, model.parameters(), **({"fused": True} if case.get("fused") else {}))
+        optimizers = self.rules(
+            case, list(model.parameters()), **({"fused": True} if case.get("fused") else {}))
         rows = BATCHES * case["batch"]
         x = (2 * torch.rand(rows, case["inputs"]) - 1).to(self.device)
         y = (torch.arange(rows) % OUTPUTS).to(self.device)
@@ -88,11 +111,12 @@ class Torch:
         def epoch():
             for start in range(0, rows, case["batch"]):
                 stop = start + case["batch"]
-                optimizer.zero_grad(set_to_none=True)
+                model.zero_grad(set_to_none=True)
                 with self.autocast(case):
                     loss = loss_of(model(x[start:stop]), y[start:stop])
                 loss.backward()
-                optimizer.step()
+                for optimizer in optimizers:
+                    optimizer.step()
 
         return [time / BATCHES for time in timed(epoch, seconds, self.synchronize)]
 
@@ -129,6 +153,27 @@ class Torch:
 
     def a_pass(self, case, seconds):
         return [time / 10 for time in timed(self.passes(case), seconds, self.synchronize)]
+
+
+class BatchedMuon:
+    """Muon of weights [replica, n, n] by batched products in `kind`, as one writes it for speed."""
+
+    def __init__(self, torch, matrices, kind):
+        self.torch, self.matrices, self.kind = torch, matrices, kind
+        self.means = [torch.zeros_like(matrix) for matrix in matrices]
+
+    def step(self):
+        with self.torch.no_grad():
+            for matrix, mean in zip(self.matrices, self.means):
+                mean.lerp_(matrix.grad, 1 - MOMENTUM)
+                x = self.torch.lerp(matrix.grad, mean, MOMENTUM)
+                x = (x / (NORM_MARGIN * x.norm(dim=(-2, -1), keepdim=True) + 1e-30)).to(self.kind)
+                x = x.reshape(-1, *x.shape[-2:])
+                for a, b, c in POLYNOMIALS:
+                    gram = x @ x.mT
+                    x = self.torch.baddbmm(
+                        x, self.torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+                matrix.add_(x.reshape(matrix.shape), alpha=-1e-3)
 
 
 class TorchGraph(Torch):
@@ -168,13 +213,14 @@ class TorchGraph(Torch):
         options = {"fused": True} if self.device == "cuda" else {}
         if options and case["optimizer"] != "sgd":
             options["capturable"] = True
-        optimizer = self.rule(case, weights, **options)
+        optimizers = self.rules(case, weights, **options)
         x = 2 * torch.rand(BATCHES, *lead, batch, case["inputs"], device=self.device) - 1
         y = torch.arange(BATCHES * replicas * batch, device=self.device).reshape(BATCHES, -1) % OUTPUTS
 
         def epoch():
             for index in range(BATCHES):
-                optimizer.zero_grad(set_to_none=True)
+                for weight in weights:
+                    weight.grad = None
                 hidden = x[index]
                 with self.autocast(case):
                     for weight in weights[:-1]:
@@ -182,9 +228,14 @@ class TorchGraph(Torch):
                     logits = hidden @ weights[-1].transpose(-1, -2)
                 logits = logits.float().reshape(-1, OUTPUTS)
                 torch.nn.functional.cross_entropy(logits, y[index]).backward()
-                optimizer.step()
+                for optimizer in optimizers:
+                    optimizer.step()
 
         return [time / BATCHES for time in timed(self.captured(epoch), seconds, self.synchronize)]
+
+    def muon(self, case, matrices):
+        kind = self.torch.bfloat16 if case["precision"] == "bf16" else self.torch.float32
+        return BatchedMuon(self.torch, matrices, kind)
 
     def a_pass(self, case, seconds):
         body = self.captured(self.passes(case))
@@ -219,7 +270,7 @@ class Jax:
         jax = self.jax
         jnp = jax.numpy
         sizes = [case["inputs"]] + [case["width"]] * case["depth"] + [OUTPUTS]
-        replicas, batch, adam = case["replicas"], case["batch"], case["optimizer"] == "adam"
+        replicas, batch, rule = case["replicas"], case["batch"], case["optimizer"]
         keys = jax.random.split(jax.random.PRNGKey(0), len(sizes))
         weights = [
             jax.random.normal(key, (replicas, fan_out, fan_in)) / fan_in**0.5
@@ -237,16 +288,32 @@ class Jax:
 
         def update(weights, mean, square, time, rate, x, y):
             gradients = jax.grad(loss)(weights, x, y)
-            if not adam:
+            if rule == "sgd":
                 return [w - rate * g for w, g in zip(weights, gradients)], mean, square
-            mean = [0.9 * m + 0.1 * g for m, g in zip(mean, gradients)]
-            square = [0.999 * v + 0.001 * g * g for v, g in zip(square, gradients)]
             c1, c2 = 1 / (1 - 0.9**time), 1 / (1 - 0.999**time)
-            weights = [
-                w - rate * (m * c1) / (jnp.sqrt(v * c2) + 1e-8)
-                for w, m, v in zip(weights, mean, square)
-            ]
-            return weights, mean, square
+
+            def adam(w, m, v, g):
+                m = 0.9 * m + 0.1 * g
+                v = 0.999 * v + 0.001 * g * g
+                return w - rate * (m * c1) / (jnp.sqrt(v * c2) + 1e-8), m, v
+
+            def muon(w, m, v, g):
+                m = MOMENTUM * m + (1 - MOMENTUM) * g
+                x = MOMENTUM * m + (1 - MOMENTUM) * g
+                x = x / (NORM_MARGIN * jnp.linalg.norm(x) + 1e-30)
+                for a, b, c in POLYNOMIALS:
+                    gram = x @ x.T
+                    x = a * x + (b * gram + c * gram @ gram) @ x
+                return w - rate * x, m, v
+
+            def of_layer(index, *values):
+                inner = 0 < index < len(weights) - 1
+                return (muon if rule == "muon" and inner else adam)(*values)
+
+            updated = [
+                of_layer(index, *values)
+                for index, values in enumerate(zip(weights, mean, square, gradients))]
+            return tuple(list(values) for values in zip(*updated))
 
         update_all = jax.vmap(update, in_axes=(0, 0, 0, None, 0, None, None))
 
@@ -259,7 +326,7 @@ class Jax:
             return jax.lax.scan(step, state, (x, y))[0]
 
         train = jax.jit(train, donate_argnums=0)
-        zeros = lambda: [jnp.zeros_like(w) for w in weights] if adam else []
+        zeros = lambda: [jnp.zeros_like(w) for w in weights] if rule != "sgd" else []
         state = [(weights, zeros(), zeros(), jnp.zeros(()))]
 
         def epoch():
@@ -285,8 +352,8 @@ class Tinygrad:
         self.card = ""
 
     def prepare(self, case):
-        if case["precision"] != "fp32":
-            raise ValueError("only fp32 is timed")
+        if case["precision"] != "fp32" or case.get("optimizer") == "muon":
+            raise ValueError("only fp32 is timed, and rules that it has")
 
     def step(self, case, seconds):
         tinygrad = self.tinygrad
