@@ -5,6 +5,9 @@
 #define HAS_OUTPUT 2
 #define DERIVATIVE 4
 #define UPDATE 8
+#define ADDEND 16
+// Of kernels for GPUs: tiles below the diagonal are left out; of the symmetric C they have nothing new.
+#define SYMMETRIC 32
 
 // Pointers are to the replica that is computed.
 typedef struct {

@@ -2,10 +2,11 @@
 //   C = α·op(A) op(B)                          no epilogue
 //   C = α·op(A) op(B) + b,  output = φ(C)      b and output where there are any
 //   C = (α·op(A) op(B)) ∘ φ'(z)                DERIVATIVE
+//   C = α·op(A) op(B) + S                      ADDEND
 //   W ← an update by g = α·op(A) op(B)         multiply_update; g is never stored
 // A program has one of the two kernels: with the macros of an update rule before it, multiply_update.
 // left, right: the operands as tile.cl takes them; see CPUProductPlan.swift for which is which.
-// side: b [replica, n] or z [replica, m, n]. C, output, W, state, change [replica, m, n].
+// side: b [replica, n], or z or S [replica, m, n]. C, output, W, state, change [replica, m, n].
 // rates, numbers, steps, active, scales: see update.cl; change takes ΔW with `records`.
 // A unit is a rectangle of one replica's C; a work-item takes every get_global_size(0)-th unit.
 // global (items), local (1). scratch [items][scratchSize].
@@ -67,6 +68,7 @@ INLINE void finish(const Epilogue* e, const float* tile, uint tilePitch, uint he
       uint count = columns - i;
       size_t at = index + row * pitch + i;
       if (epilogue & HAS_BIAS) v += load_some(side + column + i, count);
+      if (epilogue & ADDEND) v += load_some(side + at, count);
       if (epilogue & DERIVATIVE) v *= derivative_vector(load_some(side + at, count), kind);
       store_some(v, c + at, count);
       if (epilogue & HAS_OUTPUT) store_some(activate_vector(v, kind), output + at, count);
@@ -119,7 +121,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void multiply(
     __global float* scratch, float alpha, uint epilogue, uint kind, ProductSizes sizes) {
   size_t count = sizes.rows * (size_t)sizes.columns;
   size_t width = sizes.order & SWAPPED ? sizes.rows : sizes.columns;
-  size_t sideStride = epilogue & DERIVATIVE ? count : width;
+  size_t sideStride = epilogue & (DERIVATIVE | ADDEND) ? count : width;
   FOR_EACH_UNIT(UNIT)
 }
 

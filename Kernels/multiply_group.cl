@@ -9,7 +9,7 @@
 //
 // a: [replica, m, k], or [replica, k, m] of TN; b: [replica, k, n], or [replica, n, k] of NT;
 // row-major, `stride` elements from a replica to the next, 0 where one serves all.
-// side: b [replica, n] or z [replica, m, n]. C, output, W, state, change [replica, m, n].
+// side: b [replica, n], or z or S [replica, m, n]. C, output, W, state, change [replica, m, n].
 // rates, numbers, steps, active, scales: see update.cl.
 // global (⌈m/TILE_M⌉·⌈n/TILE_N⌉·THREADS, replicas, slices), local (THREADS, 1, 1); two dimensions
 // where nothing is sliced.
@@ -31,6 +31,15 @@ INLINE uint2 tile_origin(uint m, uint n) {
   uint height = min(down - first, (uint)STRIP), within = tile % (STRIP * across);
   return (uint2)((first + within % height) * TILE_M, within / height * TILE_N);
 }
+
+// Of a symmetric C, makes the product of a tile below the diagonal one without k and without rows: it passes
+// its barriers and stores nothing.
+#if EPILOGUE & SYMMETRIC
+#define LEAVE_OUT_BELOW_DIAGONAL \
+  if (origin.y + TILE_N <= origin.x) m = depth = 0;
+#else
+#define LEAVE_OUT_BELOW_DIAGONAL
+#endif
 
 // NVIDIA's assembler does not heed a limit to registers (LIMITED) where it knows the group's size.
 #if LIMITED
@@ -93,7 +102,7 @@ INLINE uint2 tile_origin(uint m, uint n) {
     MEMORY                                                                                     \
     size_t replica = get_group_id(1), count = m * (size_t)n;                                   \
     Epilogue e = {.c = c + replica * count,                                                    \
-                  .side = side + replica * (EPILOGUE & DERIVATIVE ? count : n),                \
+                  .side = side + replica * (EPILOGUE & (DERIVATIVE | ADDEND) ? count : n),                \
                   .output = output + replica * count, .alpha = alpha};                         \
     multiply_tile(a + replica * strideA, b + replica * strideB, m, n, k, k, LOCAL, &e);        \
   }

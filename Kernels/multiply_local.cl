@@ -93,6 +93,7 @@ INLINE void multiply_tile(__global const float* a, __global const float* b, uint
                           uint depth, __local float* left, __local float* right,
                           const Epilogue* e) {
   uint2 origin = tile_origin(m, n);
+  LEAVE_OUT_BELOW_DIAGONAL
   uint pitchA = LEFT_BY_DEPTH ? k : m, pitchB = RIGHT_BY_DEPTH ? k : n;
   uint own = get_local_id(0);
   uint firstRow = own / THREADS_N * 4, firstColumn = own % THREADS_N * 4;

@@ -123,6 +123,7 @@ INLINE void multiply_tile(__global const float* a, __global const float* b, uint
                           uint depth, __local float* left, __local float* right,
                           MMAScratch scratch, const Epilogue* e) {
   uint2 origin = tile_origin(m, n);
+  LEAVE_OUT_BELOW_DIAGONAL
   uint pitchA = LEFT_BY_DEPTH ? k : m, pitchB = RIGHT_BY_DEPTH ? k : n;
   uint warp = get_local_id(0) / WARP, lane = get_local_id(0) % WARP;
   uint firstRow = warp / (TILE_N / WARP_N) * WARP_M, firstColumn = warp % (TILE_N / WARP_N) * WARP_N;

@@ -74,6 +74,7 @@ typedef __local ulong* LocalMemory;
 INLINE void multiply_tile(__global const float* packedA, __global const float* packedB, uint m,
                           uint n, uint k, uint depth, LocalMemory memory, const Epilogue* e) {
   uint2 origin = tile_origin(m, n);
+  LEAVE_OUT_BELOW_DIAGONAL
   uint blocks = (depth + DEPTH - 1) / DEPTH;
   size_t pitch = PACKED_PITCH((k + DEPTH - 1) / DEPTH);
   __global const uchar* a = (__global const uchar*)packedA + origin.x / BLOCK_ROWS * pitch;

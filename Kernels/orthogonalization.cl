@@ -1,11 +1,10 @@
 // What Newton–Schulz iterations do beside their matrix products (Tensors/Compute+Orthogonalization.swift).
-//   largest_magnitudes  partial[replica, spans]: the largest |x| of each span
-//   scale_exponents     scale[replica] = 2^(1 − e), with e the exponent of the largest |x|; 0 where it is no
-//                       normal float: what is left of a momentum that has died away is rounding
-//   scaled_squares      partial[replica, spans] = Σ (scale·x)² of each span
-//   unit_scales         unit[replica] = 1/(margin·√Σ partial), and 0 where the sum is 0
-//   to_unit_norm        result = (scale·x)·unit
-//   polynomial          square = a·I + b·gram + c·square,  gram and square [replica, n, n]
+//   span_norms    partial[replica, spans, 2] = (scale, Σ (scale·x)²) of each span; scale = 2^(1 − e), with e the
+//                 exponent of the span's largest |x|, and 0 where that is no normal float: what is left of
+//                 a momentum that has died away is rounding
+//   unit_scales   units[replica, 2] = (scale, factor/√Σ (scale·x)²), scale as of all of x; factors 0 where
+//                 the sum is 0
+//   to_unit_norm  result = (scale·x)·factor
 // x and result [replica, count]. The largest |scale·x| lies in [2, 4), and every scale of normal floats is
 // a normal float: squares neither overflow nor vanish where x is 1e-30 or 1e30. NaN of a replica's x is NaN
 // of its result.
@@ -24,8 +23,13 @@
   uint length = min((uint)SPAN, (uint)(count - span * SPAN));    \
   uint whole = length / WIDTH * WIDTH;
 
-KERNEL_OF_SPANS largest_magnitudes(__global const float* restrict x, __global float* partial,
-                                   uint count, uint spans) {
+// What brings a largest magnitude to [2, 4).
+INLINE float scale_of(float largest) {
+  return largest < 0x1p-126f ? 0.0f : isinf(largest) ? 1.0f : ldexp(1.0f, 1 - ilogb(largest));
+}
+
+KERNEL_OF_SPANS span_norms(__global const float* restrict x, __global float* partial, uint count,
+                           uint spans) {
   SPAN_SCOPE
   vector lanes = 0.0f;
   for (uint i = get_local_id(0) * WIDTH; i < whole; i += GROUP_ITEMS * WIDTH)
@@ -33,76 +37,53 @@ KERNEL_OF_SPANS largest_magnitudes(__global const float* restrict x, __global fl
   float largest = greatest(lanes);
   for (uint i = whole + get_local_id(0); i < length; i += GROUP_ITEMS)
     largest = fmax(largest, fabs(x[start + i]));
-  largest = lanes_largest(largest, GROUP_ITEMS, shared);
-  if (get_local_id(0) == 0) partial[replica * spans + span] = largest;
-}
-
-KERNEL_OF_SPANS scaled_squares(__global const float* restrict x, __global const float* restrict scale,
-                               __global float* partial, uint count, uint spans) {
-  SPAN_SCOPE
-  vector lanes = 0.0f;
-  float factor = scale[replica], total = 0.0f;
+  float scale = scale_of(lanes_largest(largest, GROUP_ITEMS, shared));
+  vector squares = 0.0f;
+  float total = 0.0f;
   for (uint i = get_local_id(0) * WIDTH; i < whole; i += GROUP_ITEMS * WIDTH) {
-    vector v = factor * LOAD(x + start + i);
-    lanes += v * v;
+    vector v = scale * LOAD(x + start + i);
+    squares += v * v;
   }
   for (uint i = whole + get_local_id(0); i < length; i += GROUP_ITEMS)
-    total += (factor * x[start + i]) * (factor * x[start + i]);
-  total = lanes_add(total + sum(lanes), GROUP_ITEMS, shared);
-  if (get_local_id(0) == 0) partial[replica * spans + span] = total;
+    total += (scale * x[start + i]) * (scale * x[start + i]);
+  total = lanes_add(total + sum(squares), GROUP_ITEMS, shared);
+  if (get_local_id(0) == 0) vstore2((float2)(scale, total), replica * spans + span, partial);
 }
 
 // global (GROUP_ITEMS·replicas), local (GROUP_ITEMS).
-KERNEL_OF_SPANS scale_exponents(__global const float* restrict partial, __global float* scale,
-                                uint spans) {
+KERNEL_OF_SPANS unit_scales(__global const float* restrict partial, __global float* units,
+                             float factor, uint spans) {
   GROUP_MEMORY(shared)
   size_t replica = get_group_id(0);
-  float largest = 0.0f;
-  for (uint i = get_local_id(0); i < spans; i += GROUP_ITEMS)
-    largest = fmax(largest, partial[replica * spans + i]);
-  largest = lanes_largest(largest, GROUP_ITEMS, shared);
+  partial += replica * spans * 2;
+  // The smallest scale of spans that have one is that of the largest |x|.
+  float scale = MAXFLOAT, total = 0.0f;
+  for (uint i = get_local_id(0); i < spans; i += GROUP_ITEMS) {
+    float own = partial[2 * i];
+    if (own != 0.0f) scale = fmin(scale, own);
+  }
+  scale = lanes_least(scale, GROUP_ITEMS, shared);
+  for (uint i = get_local_id(0); i < spans; i += GROUP_ITEMS) {
+    float2 own = vload2(i, partial);
+    float share = own.x == 0.0f ? 0.0f : scale / own.x;
+    total += own.y * share * share;
+  }
+  total = lanes_add(total, GROUP_ITEMS, shared);
   if (get_local_id(0) == 0)
-    scale[replica] = largest < 0x1p-126f ? 0.0f : isinf(largest) ? 1.0f : ldexp(1.0f, 1 - ilogb(largest));
-}
-
-KERNEL_OF_SPANS unit_scales(__global const float* restrict partial, __global float* unit, float margin,
-                            uint spans) {
-  GROUP_MEMORY(shared)
-  size_t replica = get_group_id(0);
-  float total = group_total(partial + replica * spans, spans, shared);
-  if (get_local_id(0) == 0) unit[replica] = total == 0.0f ? 0.0f : 1.0f / (margin * sqrt(total));
+    vstore2((float2)(scale == MAXFLOAT ? 0.0f : scale, total == 0.0f ? 0.0f : factor / sqrt(total)),
+            replica, units);
 }
 
 // global (⌈count/WIDTH⌉ rounded up to 64, replicas), local (64, 1).
-__kernel void to_unit_norm(__global const float* restrict x, __global const float* restrict scale,
-                        __global const float* restrict unit, __global float* restrict result,
-                        uint count) {
+__kernel void to_unit_norm(__global const float* restrict x, __global const float* restrict units,
+                           __global float* restrict result, uint count) {
   size_t replica = get_global_id(1), start = get_global_id(0) * (size_t)WIDTH;
   if (start >= count) return;
   size_t index = replica * count + start;
-  float factor = scale[replica], inverse = unit[replica];
+  float2 unit = vload2(replica, units);
   if (start + WIDTH <= count) {
-    STORE((factor * LOAD(x + index)) * inverse, result + index);
+    STORE((unit.x * LOAD(x + index)) * unit.y, result + index);
   } else {
-    for (uint i = 0; start + i < count; i++) result[index + i] = (factor * x[index + i]) * inverse;
+    for (uint i = 0; start + i < count; i++) result[index + i] = (unit.x * x[index + i]) * unit.y;
   }
-}
-
-// global (⌈n·n/WIDTH⌉ rounded up to 64, replicas), local (64, 1).
-__kernel void polynomial(__global const float* restrict gram, __global float* square, float a, float b,
-                         float c, uint n) {
-  size_t count = (size_t)n * n;
-  size_t replica = get_global_id(1), start = get_global_id(0) * (size_t)WIDTH;
-  if (start >= count) return;
-  size_t index = replica * count + start;
-  if (start + WIDTH <= count) {
-    STORE(b * LOAD(gram + index) + c * LOAD(square + index), square + index);
-  } else {
-    for (uint i = 0; start + i < count; i++)
-      square[index + i] = b * gram[index + i] + c * square[index + i];
-  }
-  // Elements of the diagonal are n + 1 apart.
-  size_t diagonal = (start + n) / (n + 1) * (n + 1);
-  for (size_t i = diagonal; i < start + WIDTH && i < count; i += n + 1)
-    square[replica * count + i] += a;
 }

@@ -1,7 +1,7 @@
 // The sums of a product whose k was cut into slices (multiply_slice of multiply_group.cl), and what
 // becomes of them: span.cl, whose definitions are this file's too.
 //   P = Σ_s partial(s), in the order of the slices
-// partial [slice, replica, m, n]; side: b [replica, n] or z [replica, m, n]; C, output
+// partial [slice, replica, m, n]; side: b [replica, n], or z or S [replica, m, n]; C, output
 // [replica, m, n]. A work-item has four neighbours of a row.
 // global (m·⌈n/4⌉ rounded up to 64, replicas), local (64, 1).
 
@@ -24,7 +24,7 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void add_slices(
   __global const float* p = partial + replica * size + span.index;
   for (uint s = 0; s < slices; s++) span.sums += LOAD_SPAN(p + s * step);
   Epilogue e = {.c = c + replica * size,
-                .side = side + replica * (EPILOGUE & DERIVATIVE ? size : n),
+                .side = side + replica * (EPILOGUE & (DERIVATIVE | ADDEND) ? size : n),
                 .output = output + replica * size, .alpha = alpha};
   finish_spans(&e, &span);
 }

@@ -1,7 +1,7 @@
 // What becomes of a product's sums on GPUs. A work-item hands them over as spans: SPAN (2 or 4)
 // neighbours of one row of C, BATCH of them at a time, so that all that a batch has to read is
 // asked for before any of it is used.
-//   C = α·P,  C = α·P + b and output = φ(C),  C = α·P ∘ φ'(z),  or W updated by g = α·P
+//   C = α·P,  C = α·P + b and output = φ(C),  C = α·P ∘ φ'(z),  C = α·P + S,  or W updated by g = α·P
 // Which of these is the build's, as is the rule: a kernel holds the code of one variant.
 //   EPILOGUE  a set of epilogue.cl
 //   KIND      φ of HAS_OUTPUT and DERIVATIVE, as nonlinearity.cl numbers it
@@ -138,7 +138,7 @@ INLINE void finish_spans(const Epilogue* e, const Span* spans) {
     SPAN_SCOPE
 #if EPILOGUE & HAS_BIAS
     sides[s] = LOAD_SPAN(e->side + spans[s].column);
-#elif EPILOGUE & DERIVATIVE
+#elif EPILOGUE & (DERIVATIVE | ADDEND)
     sides[s] = LOAD_SPAN(e->side + index);
 #endif
   }
@@ -146,7 +146,7 @@ INLINE void finish_spans(const Epilogue* e, const Span* spans) {
     SPAN_SCOPE
     if (count > 0) {
       SPAN_VECTOR span = spans[s].sums * e->alpha;
-#if EPILOGUE & HAS_BIAS
+#if EPILOGUE & (HAS_BIAS | ADDEND)
       span += sides[s];
 #elif EPILOGUE & DERIVATIVE
       span *= derivative_span(sides[s]);

@@ -38,6 +38,9 @@
 #define PACK_RIGHT_ROWS 4
 #define PACK_RIGHT_COLUMNS 8
 #define SWAPPED 16
+// C is symmetric: tiles below the diagonal are left out. A unit has all rows of a block of columns and of
+// the one that is as far from the end, which together are as much as every other two.
+#define SYMMETRIC_ORDER 32
 
 // One replica's product.
 typedef struct {
@@ -63,11 +66,13 @@ typedef struct {
 // Every unit of the work-item. BODY makes the replica's epilogue `e` and its sums' place `sums`.
 #define FOR_EACH_UNIT(BODY)                                                                   \
   uint rowCuts = (sizes.rows + sizes.rowCut - 1) / sizes.rowCut;                              \
-  uint columnCuts = (sizes.columns + sizes.columnCut - 1) / sizes.columnCut;                  \
+  uint blocks = (sizes.columns + sizes.columnCut - 1) / sizes.columnCut;                      \
+  uint parts = sizes.order & SYMMETRIC_ORDER ? 2 : 1;                                         \
+  uint columnCuts = (blocks + parts - 1) / parts;                                             \
   for (uint unit = get_global_id(0); unit < sizes.units; unit += get_global_size(0)) {        \
     size_t replica = unit / (rowCuts * columnCuts);                                           \
     uint firstRow = unit / columnCuts % rowCuts * sizes.rowCut;                               \
-    uint firstColumn = unit % columnCuts * sizes.columnCut;                                   \
+    uint block = unit % columnCuts;                                                           \
     BODY                                                                                      \
     Product product = {.left = left + replica * sizes.leftStride,                             \
                        .right = right + replica * sizes.rightStride,                          \
@@ -81,8 +86,14 @@ typedef struct {
                        .blockDepth = sizes.blockDepth,                                        \
                        .blockColumns = sizes.blockColumns,                                    \
                        .order = sizes.order};                                                 \
-    multiply_rectangle(&product, &e, firstRow, min(firstRow + sizes.rowCut, sizes.rows),      \
-                       firstColumn, min(firstColumn + sizes.columnCut, sizes.columns));       \
+    for (uint part = 0; part < parts; part++) {                                               \
+      uint own = part == 0 ? block : blocks - 1 - block;                                      \
+      if (part == 1 && own <= block) break;                                                   \
+      uint firstColumn = own * sizes.columnCut;                                               \
+      uint lastColumn = min(firstColumn + sizes.columnCut, sizes.columns);                    \
+      multiply_rectangle(&product, &e, firstRow, min(firstRow + sizes.rowCut, sizes.rows),    \
+                         firstColumn, lastColumn);                                            \
+    }                                                                                         \
   }
 
 // HEIGHT floats from one place to another; a vector is 4/3 as long, or as long.
@@ -96,24 +107,6 @@ INLINE void copy_height(__global const float* from, __global float* to) {
 #else
   vstore4(vload4(0, from), 0, to);
 #endif
-}
-
-// WIDTH vectors ← their transpose, by interleaving the first half with the second, log2 WIDTH
-// times.
-INLINE void transpose(vector* rows) {
-#pragma unroll
-  for (uint stage = 1; stage < WIDTH; stage *= 2) {
-    vector next[WIDTH];
-#pragma unroll
-    for (uint i = 0; i < WIDTH / 2; i++) {
-      next[2 * i].even = rows[i].lo;
-      next[2 * i].odd = rows[i + WIDTH / 2].lo;
-      next[2 * i + 1].even = rows[i].hi;
-      next[2 * i + 1].odd = rows[i + WIDTH / 2].hi;
-    }
-#pragma unroll
-    for (uint i = 0; i < WIDTH; i++) rows[i] = next[i];
-  }
 }
 
 // WIDTH rows of k at a time, `rows` of them there: to[k·pitch + row], 0 in the rows that are not.
@@ -284,6 +277,7 @@ INLINE void multiply_rectangle(const Product* p, const Epilogue* e, uint firstRo
     __global float* packedRight = p->scratch;
     __global float* packedLeft = packedRight;
     bool reads = !(p->order & (PACK_RIGHT_ROWS | PACK_RIGHT_COLUMNS));
+    bool symmetric = p->order & SYMMETRIC_ORDER;
     // A panel's worth is kept for the columns left over where right is read as it lies.
     packedLeft += depth * (size_t)(reads ? PANEL : p->blockColumns);
     if (p->order & PACK_LEFT_BLOCK)
@@ -297,8 +291,11 @@ INLINE void multiply_rectangle(const Product* p, const Epilogue* e, uint firstRo
           p->right + (byColumns ? j * p->rightPitch + k : k * p->rightPitch + j);
       bool packs = !reads || columns < PANEL;
       if (packs) pack_right(p, right, columns, depth, packedRight);
-      for (uint i = firstRow; i < lastRow;) {
+      uint rowsEnd = symmetric ? min(lastRow, j + columns) : lastRow;
+      for (uint i = firstRow; i < rowsEnd;) {
         uint height = lastRow - i >= HEIGHT ? HEIGHT : lastRow - i >= 4 ? 4 : 1;
+        // The first panel that reaches the diagonal.
+        uint begin = symmetric && i > j ? (i - j) / PANEL * PANEL : 0;
         __global const float* rows = left + i * p->leftRow;
         size_t row = p->leftRow, step = p->leftStep;
         if (p->order & (PACK_LEFT_BLOCK | PACK_LEFT_TILE)) {
@@ -312,7 +309,7 @@ INLINE void multiply_rectangle(const Product* p, const Epilogue* e, uint firstRo
           row = 1;
           step = HEIGHT;
         }
-        for (uint first = 0; first < columns; first += PANEL) {
+        for (uint first = begin; first < columns; first += PANEL) {
           __global const float* panel = packs ? packedRight + first * depth : right + first;
           size_t pitch = packs ? PANEL : p->rightPitch;
           float* tile = strip + first % STRIP;
@@ -321,9 +318,9 @@ INLINE void multiply_rectangle(const Product* p, const Epilogue* e, uint firstRo
               for (uint v = 0; v < PANEL; v += WIDTH)
                 expect(e, (i + row) * p->pitch + j + first + v);
           multiply_tile(rows, row, step, height, panel, pitch, depth, tile);
-          uint start = first - first % STRIP, end = min(first + PANEL, columns);
+          uint start = max(first - first % STRIP, begin), end = min(first + PANEL, columns);
           if (end == columns || end % STRIP == 0)
-            deliver(p, e, strip, height, end - start, i, j + start, k == 0,
+            deliver(p, e, strip + start % STRIP, height, end - start, i, j + start, k == 0,
                     k + depth == p->depth);
         }
         i += height;

@@ -106,3 +106,21 @@ INLINE float greatest(vector v) {
 #else
 #define AHEAD(p)
 #endif
+
+// WIDTH vectors ← their transpose, by interleaving the first half with the second, log2 WIDTH
+// times.
+INLINE void transpose(vector* rows) {
+#pragma unroll
+  for (uint stage = 1; stage < WIDTH; stage *= 2) {
+    vector next[WIDTH];
+#pragma unroll
+    for (uint i = 0; i < WIDTH / 2; i++) {
+      next[2 * i].even = rows[i].lo;
+      next[2 * i].odd = rows[i + WIDTH / 2].lo;
+      next[2 * i + 1].even = rows[i].hi;
+      next[2 * i + 1].odd = rows[i + WIDTH / 2].hi;
+    }
+#pragma unroll
+    for (uint i = 0; i < WIDTH; i++) rows[i] = next[i];
+  }
+}

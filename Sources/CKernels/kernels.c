@@ -247,6 +247,13 @@ const char *gputrain_spectral_group_source(void) {
   return text;
 }
 
+const char *gputrain_symmetric_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/symmetric.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_tile_source(void) {
   static const char text[] = {
 #embed "../../Kernels/tile.cl"

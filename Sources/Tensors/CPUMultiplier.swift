@@ -17,6 +17,8 @@ public final class CPUMultiplier: MatrixMultiplier {
   public static let mostUpdateRows = CPUProductPlan.mostDepth
   /// Floats that a work-item packs operands into: 512 KiB, a quarter to all of a core's second cache.
   static let scratchSize = 1 << 17
+  /// Columns of a symmetric product from which computing half of it pays for copying the other half.
+  private static let leastHalved = 96
 
   /// Products for so many cores at once.
   init(cores: Int) {
@@ -29,11 +31,17 @@ public final class CPUMultiplier: MatrixMultiplier {
     return product.form == .tn && product.k <= Self.mostUpdateRows
   }
 
+  /// Where there are several tiles of columns.
+  public func halves(_ product: MatrixProduct) -> Bool {
+    product.isSymmetric && product.n >= Self.leastHalved
+  }
+
   /// Enqueues the product.
   ///
   /// - Throws: `OpenCLError`.
   public func multiply(_ product: MatrixProduct, compute: Compute) throws {
-    let plan = CPUProductPlan(product, width: compute.vectorWidth)
+    let plan = CPUProductPlan(
+      product, isHalved: halves(product), width: compute.vectorWidth)
     let sizes = sizes(product, plan)
     let (left, right, result) = (plan.left.buffer, plan.right.buffer, product.c.buffer)
     let scratch = try scratch(compute)

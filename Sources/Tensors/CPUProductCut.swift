@@ -19,6 +19,10 @@ struct CPUProductCut: Equatable {
   private static let even = 0.9
 
   init(_ product: MatrixProduct, _ plan: CPUProductPlan, cores: Int) {
+    if plan.order.contains(.symmetric) {
+      self.init(halving: product, plan, cores: cores)
+      return
+    }
     let work = product.m * product.n * product.k
     let most = max(1, min(2 * cores, work / Self.leastWork))
     var best: CPUProductCut?
@@ -31,6 +35,24 @@ struct CPUProductCut: Equatable {
       }
     }
     self = best!
+  }
+
+  /// The half of a symmetric C on and above its diagonal: a unit has two blocks of columns, one as far from
+  /// the beginning as the other from the end, so that all are alike.
+  private init(halving product: MatrixProduct, _ plan: CPUProductPlan, cores: Int) {
+    let tiles = (plan.columns + plan.tile.columns - 1) / plan.tile.columns
+    let work = product.m * product.n / 2 * product.k
+    // As few of a replica as give each core the same.
+    let even = (1...cores).first { ($0 * product.replicas).isMultiple(of: cores) }!
+    let pieces = work / even >= Self.longWork ? 2 * even : even
+    let most = max(1, min(work / Self.leastWork, tiles / 2))
+    let wanted = 2 * min(pieces, most)
+    rowCut = (plan.rows + plan.tile.rows - 1) / plan.tile.rows * plan.tile.rows
+    columnCut = (tiles + wanted - 1) / wanted * plan.tile.columns
+    let blocks = (plan.columns + columnCut - 1) / columnCut
+    units = (blocks + 1) / 2 * product.replicas
+    let rounds = (units + cores - 1) / cores
+    balance = Double(units) / Double(rounds * cores)
   }
 
   /// C in `pieces`, or in as many as its tiles and what a unit may pack let be.

@@ -16,6 +16,7 @@ struct CPUProductPlan {
     static let packsRightRows = Order(rawValue: 4)
     static let packsRightColumns = Order(rawValue: 8)
     static let swapped = Order(rawValue: 16)
+    static let symmetric = Order(rawValue: 32)
   }
 
   let left, right: Tensor
@@ -43,11 +44,13 @@ struct CPUProductPlan {
   /// the first cache, and longer where a small batch is packed.
   static let mostDepth = 512
 
-  init(_ product: MatrixProduct, width: Int) {
+  /// - isHalved: whether what lies below the diagonal is left out.
+  init(_ product: MatrixProduct, isHalved: Bool = false, width: Int) {
     let (m, n, k) = (product.m, product.n, product.k)
     let tile = Self.tile(width: width)
     self.tile = tile
     let depth: Int
+    var order: Order
     switch product.form {
     case .nt:
       let streamsWeight =
@@ -73,6 +76,8 @@ struct CPUProductPlan {
       order = max(m, n) >= Self.wideTN ? [.packsLeftTile, .packsRightRows] : []
       depth = Self.mostDepth
     }
+    if isHalved { order.insert(.symmetric) }
+    self.order = order
     let blocks = (k + depth - 1) / depth
     blockDepth = (k + blocks - 1) / blocks
     let space = CPUMultiplier.scratchSize / blockDepth

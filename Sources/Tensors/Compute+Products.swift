@@ -1,3 +1,5 @@
+import OpenCL
+
 /// Matrix products and what layers do to them next.
 extension Compute {
   /// C = α·op(A)·op(B) for every replica; an operand of one replica serves all.
@@ -7,6 +9,29 @@ extension Compute {
     _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float = 1
   ) throws -> Tensor {
     try product(form, a, b, alpha: alpha) { _ in .none }
+  }
+
+  /// C = α·op(A)·op(B) + S.
+  ///
+  /// - addend: S [replica, m, n].
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func product(
+    _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float = 1, adding addend: Tensor
+  ) throws -> Tensor {
+    try product(form, a, b, alpha: alpha) { _ in .adding(addend) }
+  }
+
+  /// C = α·A Aᵀ + S of `nt`, α·Aᵀ A + S of `tn`, which are symmetric: where it pays, half of C is computed
+  /// and the other half copied, to the same bits.
+  ///
+  /// - form: not `nn`. addend: S, symmetric; nil: 0.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func gram(
+    _ form: ProductForm, _ a: Tensor, alpha: Float = 1, adding addend: Tensor? = nil
+  ) throws -> Tensor {
+    try product(form, a, a, alpha: alpha, isSymmetric: true) { _ in
+      addend.map { .adding($0) } ?? .none
+    }
   }
 
   /// A linear operation's z = α·h Wᵀ + b and φ(z); one tensor where φ is the identity.
@@ -48,14 +73,16 @@ extension Compute {
   }
 
   private func product(
-    _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float,
+    _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float, isSymmetric: Bool = false,
     epilogue: (Tensor) throws -> ProductEpilogue
   ) throws -> Tensor {
     let result = try tensor(
       replicas: max(a.replicas, b.replicas), rows: form == .tn ? a.columns : a.rows,
       columns: form == .nt ? b.rows : b.columns)
     try enqueue(
-      MatrixProduct(form, a, b, alpha: alpha, epilogue: epilogue(result), into: result))
+      MatrixProduct(
+        form, a, b, alpha: alpha, epilogue: epilogue(result), isSymmetric: isSymmetric,
+        into: result))
     return result
   }
 
@@ -76,8 +103,13 @@ extension Compute {
 
   /// The product with its epilogue, by kernels of its own where the multiplier does not apply it.
   func enqueue(_ product: MatrixProduct, by multiplier: any MatrixMultiplier) throws {
-    queue.context.recording?.multiplied(product.operations)
-    if multiplier.fuses(product) { return try multiplier.multiply(product, compute: self) }
+    let isHalved = product.isSymmetric && multiplier.halves(product)
+    queue.context.recording?.multiplied(product.operations / (isHalved ? 2 : 1))
+    if multiplier.fuses(product) {
+      try multiplier.multiply(product, compute: self)
+      if isHalved { try mirror(product.c) }
+      return
+    }
     let c = product.c
     func multiply(into result: Tensor) throws {
       try multiplier.multiply(
@@ -94,6 +126,9 @@ extension Compute {
     case .derivative(let derivative):
       try multiply(into: c)
       try multiplyByDerivative(c, of: derivative.activation, at: derivative.z)
+    case .adding(let addend):
+      try multiply(into: c)
+      try accumulate(addend, into: c)
     case .update(let update, let change):
       // The change is recorded in the gradient's memory.
       let gradient =
@@ -101,5 +136,14 @@ extension Compute {
       try multiply(into: gradient)
       try apply(update, to: c, gradient: gradient, recordsChange: change != nil)
     }
+  }
+
+  /// Copies what lies above the diagonal of each replica's square matrix below it.
+  private func mirror(_ c: Tensor) throws {
+    let kernel = try kernel(.symmetric, "mirror", Buffer<Float>.self, UInt32.self)
+    let blocks = (c.rows + vectorWidth - 1) / vectorWidth
+    try kernel(
+      queue, global: [roundUp(blocks, 64), blocks, c.replicas], local: [64, 1, 1], c.buffer,
+      UInt32(c.rows))
   }
 }

@@ -107,6 +107,22 @@ public final class GPUMultiplier: MatrixMultiplier {
     return product.form == .tn
   }
 
+  /// Where that is faster, with the copy that it asks for. Slices are summed whole.
+  public func halves(_ product: MatrixProduct) -> Bool {
+    guard product.isSymmetric, ProductSlices(product).count == 1 else { return false }
+    return seconds(product, isHalved: true) + WarpgroupChoice.copying(product.c)
+      < seconds(product, isHalved: false)
+  }
+
+  /// A guess at what a product takes that is not sliced.
+  private func seconds(_ product: MatrixProduct, isHalved: Bool) -> Double {
+    if let choice = warpgroups.choice(for: product, isHalved: isHalved) { return choice.seconds }
+    let (m, n, k, replicas) = (product.m, product.n, product.k, product.replicas)
+    let elements = kernel(m, n, k, replicas, 1, isHalved).tile.cost(
+      m: m, n: n, replicas: replicas, isHalved: isHalved, units: units)
+    return elements * 2 * Double(k) / WarpgroupChoice.plainRate(precision, units: 1)
+  }
+
   /// Tiles of its own precision, for classes that there are.
   public func takes(_ kernel: DeviceTuning.Kernel) -> Bool {
     kernel.family == TileFamily(precision).name
@@ -117,11 +133,13 @@ public final class GPUMultiplier: MatrixMultiplier {
   ///
   /// - Throws: `OpenCLError`; `ProductTrialError` where every tile's kernel is wrong.
   public func multiply(_ product: MatrixProduct, compute: Compute) throws {
-    while let best = warpgroups.kernel(for: product) {
+    let isHalved = halves(product)
+    while let best = warpgroups.choice(for: product, isHalved: isHalved)?.kernel {
       let own = product.withoutLongNonlinearity
       let ready: LoadedKernel
       do {
-        ready = try load(best, ProductVariant(own, isSliced: false), compute)
+        ready = try load(
+          best, ProductVariant(own, isSliced: false, isHalved: isHalved), compute)
       } catch let error where Self.isRejection(error) {
         reject(best, error)
         continue
@@ -131,9 +149,10 @@ public final class GPUMultiplier: MatrixMultiplier {
       return try product.applyLongNonlinearity(compute)
     }
     let slices = ProductSlices(product)
-    let variant = ProductVariant(product, isSliced: slices.count > 1)
+    let variant = ProductVariant(product, isSliced: slices.count > 1, isHalved: isHalved)
     while true {
-      let best = kernel(product.m, product.n, product.k, product.replicas, slices.count)
+      let best = kernel(
+        product.m, product.n, product.k, product.replicas, slices.count, isHalved)
       let ready: LoadedKernel
       do {
         ready = try load(best, variant, compute)
@@ -147,14 +166,15 @@ public final class GPUMultiplier: MatrixMultiplier {
 
   /// The kernel for products of this shape: a tuned one, unless most of its tiles would be empty.
   package func kernel(m: Int, n: Int, k: Int, replicas: Int) -> GPUProductKernel {
-    kernel(m, n, k, replicas, ProductSlices(m: m, n: n, k: k, replicas: replicas).count)
+    kernel(m, n, k, replicas, ProductSlices(m: m, n: n, k: k, replicas: replicas).count, false)
   }
 
-  private func kernel(_ m: Int, _ n: Int, _ k: Int, _ replicas: Int, _ slices: Int)
-    -> GPUProductKernel
-  {
+  private func kernel(
+    _ m: Int, _ n: Int, _ k: Int, _ replicas: Int, _ slices: Int, _ isHalved: Bool
+  ) -> GPUProductKernel {
     func cost(_ kernel: GPUProductKernel) -> Double {
-      kernel.tile.cost(m: m, n: n, replicas: replicas, slices: slices, units: units)
+      kernel.tile.cost(
+        m: m, n: n, replicas: replicas, slices: slices, isHalved: isHalved, units: units)
     }
     let best = kernels.min { cost($0) < cost($1) }!
     guard let tuned = tuned[ProductClass(m: m, n: n, k: k)],
@@ -313,10 +333,13 @@ public final class GPUMultiplier: MatrixMultiplier {
       return result
     }
     // Neighbours in memory are neighbours by k, or by row.
-    return (
-      try packed(product.a, product.form == .tn ? "pack_columns" : "pack_rows", rows: product.m),
-      try packed(product.b, product.form == .nt ? "pack_rows" : "pack_columns", rows: product.n)
+    let (left, right) = (
+      product.form == .tn ? "pack_columns" : "pack_rows",
+      product.form == .nt ? "pack_rows" : "pack_columns"
     )
+    let a = try packed(product.a, left, rows: product.m)
+    let isSame = product.a.buffer === product.b.buffer && left == right
+    return (a, isSame ? a : try packed(product.b, right, rows: product.n))
   }
 
   /// Adds the slices' sums and applies the product's epilogue.

@@ -4,7 +4,7 @@ import CKernels
 package enum KernelSource: String, CaseIterable {
   case activation, arithmetic, fill, gather, gram, loss, multiply, normalization, order
   case orthogonalization, random
-  case pack, record, reduction, ritz, slices, spectral, update
+  case pack, record, reduction, ritz, slices, spectral, symmetric, update
   case gradientScale = "gradient_scale"
   /// Of GPUs: compiled for a variant and a tile.
   case multiplyLocal = "multiply_local"
@@ -84,6 +84,7 @@ package enum KernelSource: String, CaseIterable {
       case .span: gputrain_span_source()
       case .spectral: gputrain_spectral_source()
       case .spectralGroup: gputrain_spectral_group_source()
+      case .symmetric: gputrain_symmetric_source()
       case .tile: gputrain_tile_source()
       case .update: gputrain_update_source()
       case .vector: gputrain_vector_source()

@@ -17,10 +17,12 @@ public struct MatrixProduct {
   let alpha: Float
   let a, b, c: Tensor
   let epilogue: ProductEpilogue
+  /// Whether C is symmetric, so that what lies below its diagonal need not be computed.
+  let isSymmetric: Bool
 
   init(
     _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float,
-    epilogue: ProductEpilogue = .none, into c: Tensor
+    epilogue: ProductEpilogue = .none, isSymmetric: Bool = false, into c: Tensor
   ) {
     let (rows, inner) = form == .tn ? (a.columns, a.rows) : (a.rows, a.columns)
     let (otherInner, columns) = form == .nt ? (b.columns, b.rows) : (b.rows, b.columns)
@@ -31,6 +33,8 @@ public struct MatrixProduct {
     (m, n, k) = (rows, columns, inner)
     self.alpha = alpha
     self.epilogue = epilogue
+    self.isSymmetric = isSymmetric
+    precondition(!isSymmetric || m == n && form != .nn, "symmetric \(form.rawValue) \(m)×\(n)")
     epilogue.check(c)
   }
 
@@ -49,6 +53,8 @@ public protocol MatrixMultiplier {
   var precision: ProductPrecision { get }
   /// Whether `multiply` applies the product's epilogue; where not, it is given the product without.
   func fuses(_ product: MatrixProduct) -> Bool
+  /// Whether `multiply` leaves out what lies below the diagonal of this product, which is symmetric.
+  func halves(_ product: MatrixProduct) -> Bool
   /// Whether products take these parameters of a tuning.
   func takes(_ kernel: DeviceTuning.Kernel) -> Bool
   /// Compares small products of `forms` with the host's.
@@ -88,4 +94,6 @@ extension MatrixMultiplier {
   }
   /// Products only.
   public func fuses(_ product: MatrixProduct) -> Bool { false }
+  /// It computes all of C.
+  public func halves(_ product: MatrixProduct) -> Bool { false }
 }

@@ -32,10 +32,11 @@ public struct NewtonSchulz: Hashable, Sendable {
   /// What the largest possible singular value is divided by beyond 1, ≥ 1.
   public let margin: Double
 
-  /// Any polynomials.
+  /// Any polynomials whose a and b are not 0.
   public init(_ polynomials: [Polynomial], margin: Double = 1) {
     precondition(
-      !polynomials.isEmpty && margin >= 1, "\(polynomials.count) polynomials, margin \(margin)")
+      !polynomials.isEmpty && margin >= 1 && polynomials.allSatisfy { $0.a != 0 && $0.b != 0 },
+      "polynomials \(polynomials), margin \(margin)")
     (self.polynomials, self.margin) = (polynomials, margin)
   }
 

@@ -7,6 +7,7 @@ extension ProductEpilogue {
       (bias, output, (bias == nil ? 0 : 1) | (output == nil ? 0 : 2), activation.kernelCode)
     case .derivative(let derivative):
       (derivative.z, nil, 4, derivative.activation.kernelCode)
+    case .adding(let addend): (addend, nil, 16, 0)
     }
   }
 }

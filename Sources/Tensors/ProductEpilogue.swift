@@ -17,12 +17,15 @@ public struct ActivationDerivative {
 ///     none         C = P
 ///     forward      C = P + b,  output = φ(C)
 ///     derivative   C = P ∘ φ'(z)
+///     adding       C = P + S
 ///     update       C ← C updated by the gradient P
 enum ProductEpilogue {
   case none
   /// bias: b [replica, 1, n]. output: of C's shape; nil where φ is the identity.
   case forward(bias: Tensor?, activation: Activation, output: Tensor?)
   case derivative(ActivationDerivative)
+  /// S, of C's shape.
+  case adding(Tensor)
   /// change: takes ΔC, of C's shape.
   case update(WeightUpdate, change: Tensor?)
 
@@ -38,6 +41,8 @@ enum ProductEpilogue {
     case .derivative(let derivative):
       precondition(
         derivative.z.shape == c.shape, "derivative at \(derivative.z.shape) for \(c.shape)")
+    case .adding(let addend):
+      precondition(addend.shape == c.shape, "addend \(addend.shape) for a product \(c.shape)")
     case .update(let update, let change):
       update.check(c, alike: change.map { [$0] } ?? [])
     }

@@ -24,9 +24,11 @@ package struct ProductReference {
 
   /// The greatest |got − sign·Σ a·b| over Σ|a·b| of every `step`-th element; NaN where one is.
   ///
-  /// - got: [replica, m, n]. a, b: as the form has them.
+  /// - got: [replica, m, n]. a, b: as the form has them. upper: whether what lies below the diagonal is
+  ///   left out.
   package func greatestError(
-    _ got: [Float], a: [Float], b: [Float], every step: Int = 1, sign: Double = 1
+    _ got: [Float], a: [Float], b: [Float], every step: Int = 1, sign: Double = 1,
+    upper: Bool = false
   ) -> Double {
     let (rowA, stepA) = form == .tn ? (1, m) : (k, 1)
     let (columnB, stepB) = form == .nt ? (k, 1) : (1, n)
@@ -35,6 +37,7 @@ package struct ProductReference {
       b.withUnsafeBufferPointer { b in
         for index in stride(from: 0, to: got.count, by: step) {
           let (replica, i, j) = (index / (m * n), index / n % m, index % n)
+          if upper && i > j { continue }
           var x = replica * m * k + i * rowA
           var y = (replicasB == 1 ? 0 : replica * k * n) + j * columnB
           var (sum, magnitude) = (0.0, 0.0)

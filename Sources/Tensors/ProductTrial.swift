@@ -53,7 +53,10 @@ struct ProductTrial {
     let memory = TrialMemory(compute)
     let (form, replicas) = (variant.form, Self.replicas)
     let (extra, odd) = variant.isAligned ? (4, 0) : (3, 2)
-    let (m, n, k) = (rows + extra, columns + extra + odd, depth + extra)
+    let isHalved = variant.ending.isHalved
+    let side = max(rows, columns) + extra + odd
+    let (m, n) = isHalved ? (side, side) : (rows + extra, columns + extra + odd)
+    let k = depth + extra
     let a = Self.values(replicas * m * k, seed: 1)
     let b = Self.values(k * n, seed: 2)
     let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
@@ -77,8 +80,12 @@ struct ProductTrial {
       let bias = try compute.read(bias)
       for index in got.indices { got[index] -= bias[index / (m * n) * n + index % n] }
     }
+    if case .adding(let addend) = epilogue {
+      got = zip(got, try compute.read(addend)).map { $0 - $1 }
+    }
     let error = ProductReference(form: form, m: m, n: n, k: k, replicasB: 1)
-      .greatestError(got, a: a, b: b, every: (got.count / 4096) | 1, sign: factor)
+      .greatestError(
+        got, a: a, b: b, every: (got.count / 4096) | 1, sign: factor, upper: isHalved)
     let bound = precision.relativeBound(depth: k)
     let what = "\(form.rawValue) \(m)×\(n)×\(k), \(variant.ending)"
     guard error <= bound else {
@@ -156,7 +163,12 @@ struct ProductTrial {
     switch variant.ending {
     case .slice: return (.none, 1)
     case .epilogue(let flags, let activation):
-      if flags == 0 { return (.none, 1) }
+      if flags & 16 != 0 {
+        let addend = try memory.tensor(
+          Self.values(c.count, seed: 4), replicas: c.replicas, rows: c.rows, columns: c.columns)
+        return (.adding(addend), 1)
+      }
+      if flags & 7 == 0 { return (.none, 1) }
       if flags & 4 != 0 {
         // φ'(0), but for the ReLU's 1 at 1.
         let z = try filled(activation == .relu ? 1 : 0, rows: c.rows, columns: c.columns)

@@ -26,26 +26,36 @@ package struct ProductVariant: Hashable, Sendable {
   }
 
   /// The variant that `product` takes, or its slices take.
-  init(_ product: MatrixProduct, isSliced: Bool) {
+  ///
+  /// - isHalved: whether what lies below the diagonal is left out.
+  init(_ product: MatrixProduct, isSliced: Bool, isHalved: Bool = false) {
     let ending: Ending =
       if isSliced {
         .slice
       } else if case .update(let update, _) = product.epilogue {
         .update(update.rule)
       } else {
-        product.epilogue.ending
+        isHalved ? product.epilogue.ending.halved : product.epilogue.ending
       }
     self.init(product.form, isAligned: product.isAligned, ending: ending)
   }
 
   /// Those that show whether a tile's kernels are right: every transpose mode with and without
-  /// aligned rows, in one piece and in slices, and Adam's update.
+  /// aligned rows, in one piece and in slices, half of a sum, and Adam's update.
   package static let trialled: [ProductVariant] = ProductForm.allCases.flatMap { form in
     [
       ProductVariant(form, isAligned: true, ending: .plain),
       ProductVariant(form, isAligned: false, ending: .plain),
       ProductVariant(form, isAligned: true, ending: .slice),
-    ] + (form == .tn ? [ProductVariant(form, isAligned: true, ending: .update(.adam))] : [])
+    ] + further(form).map { ProductVariant(form, isAligned: true, ending: $0) }
+  }
+
+  private static func further(_ form: ProductForm) -> [Ending] {
+    switch form {
+    case .nn: []
+    case .nt: [.epilogue(flags: 16, .identity).halved]
+    case .tn: [.update(.adam)]
+    }
   }
 
   /// The kernel's name.
@@ -75,6 +85,19 @@ extension ProductVariant.Ending {
   /// C = α·P.
   package static let plain = Self.epilogue(flags: 0, .identity)
 
+  private static let symmetric: UInt32 = 32
+
+  /// The same with what lies below the diagonal left out.
+  var halved: Self {
+    guard case .epilogue(let flags, let activation) = self else { return self }
+    return .epilogue(flags: flags | Self.symmetric, activation)
+  }
+
+  /// Whether what lies below the diagonal is left out.
+  var isHalved: Bool {
+    if case .epilogue(let flags, _) = self { flags & Self.symmetric != 0 } else { false }
+  }
+
   /// What Kernels/span.cl is compiled with.
   var parameters: [String: Int] {
     var numbers = ["EPILOGUE": 0, "KIND": 0]
@@ -98,6 +121,7 @@ extension ProductEpilogue {
     case .forward(_, let activation, let output):
       .epilogue(flags: flags, output == nil ? .identity : activation)
     case .derivative(let derivative): .epilogue(flags: flags, derivative.activation)
+    case .adding: .epilogue(flags: flags, .identity)
     }
   }
 }

@@ -45,40 +45,63 @@ package struct WarpgroupChoice {
     (self.kernels, self.units, self.always) = (kernels, units, always)
   }
 
-  /// The kernel that `product` takes; nil where others are faster.
-  func kernel(for product: MatrixProduct) -> GPUProductKernel? {
+  /// The kernel that `product` takes, and how long; nil where others are faster.
+  ///
+  /// - isHalved: whether what lies below the diagonal is left out.
+  func choice(
+    for product: MatrixProduct, isHalved: Bool = false
+  ) -> (kernel: GPUProductKernel, seconds: Double)? {
     guard !kernels.isEmpty else { return nil }
     let product = product.withoutLongNonlinearity
-    return kernel(
+    return choice(
       m: product.m, n: product.n, k: product.k, replicasA: product.a.replicas,
-      replicasB: product.b.replicas, ending: ProductVariant(product, isSliced: false).ending)
+      replicasB: product.b.replicas, isHalved: isHalved,
+      ending: ProductVariant(product, isSliced: false).ending)
   }
 
-  /// The kernel for a product of this shape; nil where others are faster.
+  /// The kernel for a product of this shape, and how long it takes; nil where others are faster.
   ///
   /// - ending: what becomes of the sums, which not every kernel serves.
-  func kernel(
-    m: Int, n: Int, k: Int, replicasA: Int, replicasB: Int,
+  func choice(
+    m: Int, n: Int, k: Int, replicasA: Int, replicasB: Int, isHalved: Bool = false,
     ending: ProductVariant.Ending = .plain
-  ) -> GPUProductKernel? {
+  ) -> (kernel: GPUProductKernel, seconds: Double)? {
     let replicas = max(replicasA, replicasB)
     func seconds(_ kernel: GPUProductKernel) -> Double {
-      let (rows, columns) = (Double(kernel.tile.rows), Double(kernel.tile.columns))
-      let tiles = (Double(m) / rows).rounded(.up) * (Double(n) / columns).rounded(.up)
-      let rounds = (tiles * Double(replicas) / Double(units)).rounded(.up)
-      return rounds * rows * columns * 2 * Double(k) / (Self.rate(kernel) / Self.measuredUnits)
+      let tile = kernel.tile
+      let groups = tile.tiles(m: m, n: n, isHalved: isHalved) * replicas
+      let rounds = (Double(groups) / Double(units)).rounded(.up)
+      return rounds * Double(tile.rows * tile.columns) * 2 * Double(k)
+        / (Self.rate(kernel) / Self.measuredUnits)
     }
     let usable = kernels.filter { $0.serves(ending) }
     guard let best = usable.min(by: { seconds($0) < seconds($1) }) else { return nil }
-    if always { return best }
+    if always { return (best, seconds(best)) }
     guard k >= Self.leastDepth else { return nil }
     let elements = Double(k) * (Double(m) * Double(replicasA) + Double(n) * Double(replicasB))
     let packing =
       elements * Double(4 + Self.packedBytes(best.precision)) / Self.packing + 2 * Self.launch
     let without =
       2 * Double(m) * Double(n) * Double(k) * Double(replicas)
-      / (Self.plainRate(best.precision) * Double(units) / Self.measuredUnits)
-    return seconds(best) + packing < without ? best : nil
+      / Self.plainRate(best.precision, units: units)
+    let total = seconds(best) + packing
+    return total < without ? (best, total) : nil
+  }
+
+  /// How long it takes to copy half of `matrix` to the other half.
+  static func copying(_ matrix: Tensor) -> Double {
+    4 * Double(matrix.count) / packing + 2 * launch
+  }
+
+  /// Operations a second of `units` processors without warpgroups.
+  static func plainRate(_ precision: ProductPrecision, units: Int) -> Double {
+    let rate =
+      switch precision {
+      case .bf16: 131e12
+      case .tf32: 86e12
+      case .tf32x3, .fp32: 40e12
+      }
+    return rate * Double(units) / measuredUnits
   }
 
   /// Takes a kernel out that is not right.
@@ -94,14 +117,6 @@ package struct WarpgroupChoice {
     case .bf16: isLarge ? 700e12 : 640e12
     case .tf32: isLarge ? 380e12 : 355e12
     case .tf32x3, .fp32: 130e12
-    }
-  }
-
-  private static func plainRate(_ precision: ProductPrecision) -> Double {
-    switch precision {
-    case .bf16: 131e12
-    case .tf32: 86e12
-    case .tf32x3, .fp32: 40e12
     }
   }
 }

@@ -65,6 +65,44 @@ import Testing
     }
   }
 
+  @Test func addends_areAdded() throws {
+    for compute in try MatrixProductTests.computes()
+      + MatrixProductTests.emulatedComputes().suffix(1)
+    {
+      for (m, n, k) in Self.shapes {
+        let (a, b) = (try tensor(compute, m, k, seed: 7), try tensor(compute, k, n, seed: 8))
+        let addend = try tensor(compute, m, n, seed: 9)
+        let got = try compute.read(compute.product(.nn, a, b, alpha: 0.5, adding: addend))
+        let plain = try compute.read(compute.product(.nn, a, b, alpha: 0.5))
+        let want = zip(plain, try compute.read(addend)).map { $0 + $1 }
+        expectAlike(got, want, "\(compute.multiplier.name) \(compute.vectorWidth) \(m)×\(n)×\(k)")
+      }
+    }
+  }
+
+  /// Half of a symmetric product is copied from the other half, to the bits that it would have.
+  @Test(arguments: [(5, 7), (96, 40), (97, 300), (131, 64), (250, 1030), (512, 96)])
+  func gramMatrices_areSymmetricProducts(_ size: (side: Int, depth: Int)) throws {
+    for compute in try MatrixProductTests.computes() {
+      let wide = try tensor(compute, size.side, size.depth, seed: 10)
+      let tall = try tensor(compute, size.depth, size.side, seed: 11)
+      for (form, matrix) in [(ProductForm.nt, wide), (.tn, tall)] {
+        let what =
+          "\(compute.multiplier.name) \(compute.vectorWidth) \(form) \(size)"
+        let gram = try compute.gram(form, matrix, alpha: 0.5)
+        let plain = try compute.read(compute.product(form, matrix, matrix, alpha: 0.5))
+        if compute.multiplier is CPUMultiplier {
+          #expect(try compute.read(gram) == plain, "\(what)")
+        } else {
+          expectAlike(try compute.read(gram), plain, what)
+        }
+        let sum = try compute.read(compute.gram(.nt, gram, alpha: 0.25, adding: gram))
+        let square = try compute.read(compute.product(.nt, gram, gram, alpha: 0.25))
+        expectAlike(sum, zip(square, try compute.read(gram)).map { $0 + $1 }, what)
+      }
+    }
+  }
+
   /// A network that has diverged must not look as if it had not.
   @Test(arguments: Activation.allCases) func nan_staysNaN(activation: Activation) throws {
     for compute in try MatrixProductTests.computes()

@@ -267,7 +267,7 @@ import Testing
     let choice = Self.choice(
       precision, columns: WarpgroupTile.defaults(precision).map(\.columns), always: false)
     func columns(_ m: Int, _ n: Int, _ k: Int, _ replicas: Int = 1) -> Int? {
-      choice.kernel(m: m, n: n, k: k, replicasA: replicas, replicasB: replicas)?.tile.columns
+      choice.choice(m: m, n: n, k: k, replicasA: replicas, replicasB: replicas)?.kernel.tile.columns
     }
     let large = precision == .tf32x3 ? 128 : 256
     #expect(columns(4096, 4096, 4096) == large)
@@ -282,8 +282,8 @@ import Testing
     #expect(columns(64, 256, 256, 32) == nil)
     // An update's state has no room beside large tiles.
     #expect(
-      choice.kernel(
-        m: 4096, n: 4096, k: 4096, replicasA: 1, replicasB: 1, ending: .update(.adam))?.tile
+      choice.choice(
+        m: 4096, n: 4096, k: 4096, replicasA: 1, replicasB: 1, ending: .update(.adam))?.kernel.tile
         .columns == 128)
   }
 
