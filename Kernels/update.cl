@@ -1,7 +1,7 @@
 // An update rule (rules.cl) on gradients that are matrices.
 // rates [replica]: (η_l, ε_l, coupled λ_l, decoupled η_l·λ_l). numbers [replica, HYPERPARAMETERS].
 // steps: from row step_row on, a replica's numbers of the step [replica, STEP_NUMBERS].
-// w, g, state [replica, count]; active [replica]: 0 where a replica has diverged and is frozen.
+// w, state [replica, count]; g, result [replica, count] from element `first` on; active [replica]: 0 where a replica has diverged and is frozen.
 // scales [replica]: what its gradient is multiplied by.
 // With records 1, g's memory takes the step's Δw, and NaN of a frozen replica: no further memory, and
 // the lines are in the cache.
@@ -21,7 +21,8 @@ __kernel void update(__global float* weight, __global float* gradient,
                      __global const float4* restrict rates, __global const float* restrict numbers,
                      __global const float* restrict steps, __global const float* restrict active,
                      __global const float* restrict scales, uint step_row, uint records,
-                     uint count) {
+                     uint count, ulong first) {
+  gradient += first;
   size_t replica = get_global_id(1);
   size_t start = get_global_id(0) * (size_t)WIDTH;
   if (start >= count) return;
@@ -56,7 +57,8 @@ __kernel void direction(__global const float* restrict weight,
                         __global float* second_state, __global const float4* restrict rates,
                         __global const float* restrict numbers, __global const float* restrict steps,
                         __global const float* restrict active, __global float* restrict result,
-                        uint step_row, uint count) {
+                        uint step_row, uint count, ulong first) {
+  result += first;
   size_t replica = get_global_id(1);
   size_t start = get_global_id(0) * (size_t)WIDTH;
   if (start >= count) return;

@@ -81,5 +81,6 @@ def plan(kind, small=False):
     add(step(2048, 64, "muon"), everyone, 1, "fp32", "tf32", "bf16")
     add(sweep(128, "muon"), everyone, 1, "fp32")
     add(step(512, 64, "muon"), everyone, 1, "fp32")
+    add(dict(step(512, 64, "muon"), depth=8), everyone, 1, "fp32", "bf16")
     add(dict(what="spectral", width=2048), ("torch",), 1, "fp32")
     return result

@@ -106,14 +106,19 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
     }
   }
 
-  /// Enqueues a copy of all of `other`, of the same size.
+  /// Enqueues a copy of as many elements of `other` as there are here, from `offset` on.
   ///
   /// - Throws: `OpenCLError.callFailed`.
-  public func copy(from other: Buffer<Element>, queue: CommandQueue) throws {
-    precondition(count == other.count, "copy of \(other.count) elements into \(count)")
+  public func copy(from other: Buffer<Element>, at offset: Int = 0, queue: CommandQueue) throws {
+    precondition(
+      offset >= 0 && offset + count <= other.count,
+      "copy of \(count) elements at \(offset) of \(other.count)")
+    // Recorded copies begin at the beginning.
+    if offset != 0 { queue.interruptRecording() }
     if recording != nil { return }
+    let start = offset * MemoryLayout<Element>.stride
     try check(
-      clEnqueueCopyBuffer(queue.handle, other.handle, handle, 0, 0, byteCount, 0, nil, nil),
+      clEnqueueCopyBuffer(queue.handle, other.handle, handle, start, 0, byteCount, 0, nil, nil),
       "clEnqueueCopyBuffer", "\(byteCount) bytes")
     queue.recorder?.noteCopy(from: other, to: self)
   }

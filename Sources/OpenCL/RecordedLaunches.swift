@@ -43,7 +43,7 @@ final class LaunchRecorder {
     commands.append(
       .copy(
         from: RecordedMemory(source), to: RecordedMemory(destination),
-        byteCount: source.byteCount))
+        byteCount: destination.byteCount))
     for memory in [source, destination] { self.memory[memory.serial] = memory }
   }
 }

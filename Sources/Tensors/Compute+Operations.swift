@@ -175,6 +175,15 @@ extension Compute {
     return result
   }
 
+  /// A copy of part `part` of matrices of `other`'s shape, [part · replica, rows, columns].
+  ///
+  /// - Throws: `OpenCLError`.
+  package func copy(_ part: Int, of matrices: Tensor, like other: Tensor) throws -> Tensor {
+    let result = try tensor(replicas: other.replicas, rows: other.rows, columns: other.columns)
+    try result.buffer.copy(from: matrices.buffer, at: part * other.count, queue: queue)
+    return result
+  }
+
   /// Random numbers N(0, std²) by Philox 4x32-10 and Box–Muller.
   ///
   /// - seeds: one for each replica; std: likewise. `stream` tells tensors of one seed apart.

@@ -141,9 +141,11 @@ extension Compute {
   /// Copies what lies above the diagonal of each replica's square matrix below it.
   private func mirror(_ c: Tensor) throws {
     let kernel = try kernel(.symmetric, "mirror", Buffer<Float>.self, UInt32.self)
-    let blocks = (c.rows + vectorWidth - 1) / vectorWidth
+    let items = kernelVariant.groupItems
+    let side = kernelVariant == .item ? vectorWidth : 32
+    let blocks = (c.rows + side - 1) / side
     try kernel(
-      queue, global: [roundUp(blocks, 64), blocks, c.replicas], local: [64, 1, 1], c.buffer,
+      queue, global: [items * blocks, blocks, c.replicas], local: [items, 1, 1], c.buffer,
       UInt32(c.rows))
   }
 }

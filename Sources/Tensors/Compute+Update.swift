@@ -170,18 +170,38 @@ extension Compute {
     _ update: WeightUpdate, to weight: Tensor, gradient: Tensor, recordsChange: Bool = false
   ) throws {
     update.check(weight, alike: [gradient])
+    try apply(update, to: weight, gradient: gradient, part: 0, recordsChange: recordsChange)
+  }
+
+  /// Updates `weight` by part `part` of matrices of its shape, one part after another in `gradients`
+  /// [part · replica, rows, columns].
+  ///
+  /// - Throws: `OpenCLError`.
+  package func apply(
+    _ update: WeightUpdate, to weight: Tensor, gradient gradients: Tensor, part: Int,
+    recordsChange: Bool
+  ) throws {
+    checkPart(part, of: gradients, like: weight)
+    update.check(weight, alike: [])
     let kernel = try kernel(
       .update, "update", rule: update.rule, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Varying<UInt32>.self, UInt32.self,
-      UInt32.self)
+      UInt32.self, UInt64.self)
     let own = update.kernelArguments(of: weight.buffer)
     try kernel(
       queue,
       global: vectorItems(of: weight),
-      local: [64, 1], weight.buffer, gradient.buffer, own.first, own.second, own.rates,
+      local: [64, 1], weight.buffer, gradients.buffer, own.first, own.second, own.rates,
       own.hyperparameters, own.steps, own.active, own.scales, own.row, recordsChange ? 1 : 0,
-      UInt32(weight.stride))
+      UInt32(weight.stride), UInt64(part * weight.count))
+  }
+
+  private func checkPart(_ part: Int, of matrices: Tensor, like weight: Tensor) {
+    precondition(
+      matrices.rows == weight.rows && matrices.columns == weight.columns
+        && (part + 1) * weight.replicas <= matrices.replicas,
+      "part \(part) of \(matrices.shape) for \(weight.shape)")
   }
 
   /// The direction of `update`'s rule alone, which updates its state; 0 in frozen replicas.
@@ -191,20 +211,32 @@ extension Compute {
   public func direction(
     of update: WeightUpdate, at weight: Tensor, gradient: Tensor
   ) throws -> Tensor {
-    update.check(weight, alike: [gradient])
-    precondition(update.gradientScale == nil, "a direction's gradient is scaled before")
     let result = try tensor(replicas: weight.replicas, rows: weight.rows, columns: weight.columns)
+    try writeDirection(of: update, at: weight, gradient: gradient, to: result, part: 0)
+    return result
+  }
+
+  /// The same into part `part` of `directions` [part · replica, rows, columns].
+  ///
+  /// - Throws: `OpenCLError`.
+  package func writeDirection(
+    of update: WeightUpdate, at weight: Tensor, gradient: Tensor, to directions: Tensor, part: Int
+  ) throws {
+    update.check(weight, alike: [gradient])
+    checkPart(part, of: directions, like: weight)
+    precondition(update.gradientScale == nil, "a direction's gradient is scaled before")
     let kernel = try kernel(
       .update, "direction", rule: update.rule, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<SIMD4<Float>>.self, Buffer<Float>.self,
-      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Varying<UInt32>.self, UInt32.self)
+      Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Varying<UInt32>.self, UInt32.self,
+      UInt64.self)
     let own = update.kernelArguments(of: weight.buffer)
     try kernel(
       queue,
       global: vectorItems(of: weight),
       local: [64, 1], weight.buffer, gradient.buffer, own.first, own.second, own.rates,
-      own.hyperparameters, own.steps, own.active, result.buffer, own.row, UInt32(weight.stride))
-    return result
+      own.hyperparameters, own.steps, own.active, directions.buffer, own.row,
+      UInt32(weight.stride), UInt64(part * weight.count))
   }
 
   /// Updates `weight` by its gradient's factors, ∇W = scale·Δᵀ H, which need not become a matrix.

@@ -21,6 +21,7 @@ public final class Optimizer {
   private var numbers: [NumbersKey: RuleNumbers] = [:]
   private var observer: (any UpdateObserver)?
   private var gradientScale: Tensor?
+  private var batches: [MatrixBatch] = []
 
   /// A parameter's rule, rates and state.
   private struct Slot {
@@ -33,6 +34,16 @@ public final class Optimizer {
     let state: [Tensor]
     let learningRates, epsilons: [Double]
     let decays: Bool
+    /// With which others its directions are made, where the rule makes them of matrices.
+    var batch: MatrixBatch?
+  }
+
+  /// What parameters whose directions are made together have in common.
+  private struct BatchKey: Hashable {
+    let optimizer: OptimizerKind
+    let namesOptimizer: Bool
+    let muon: Muon.Settings
+    let rows, columns: Int
   }
 
   /// What a rule's numbers depend on, by replica.
@@ -73,6 +84,7 @@ public final class Optimizer {
       "scalings and settings of \(parameters.count) parameters × \(learningRates.count) replicas")
     (self.compute, self.totalSteps) = (compute, totalSteps)
     active = try compute.filled(1, replicas: replicas, rows: 1, columns: 1)
+    var open: [BatchKey: MatrixBatch] = [:]
     for (parameter, (settings, scalings)) in zip(parameters, zip(settings, scalings)) {
       guard scalings.contains(where: { $0.learningRateFactor != 0 }) else { continue }
       precondition(
@@ -81,8 +93,21 @@ public final class Optimizer {
             && $0.muon == settings[0].muon
         },
         "replicas with several update rules of \(parameter.name)")
-      slots[ObjectIdentifier(parameter)] = try slot(
-        of: parameter, settings, scalings, learningRates, custom)
+      var slot = try slot(of: parameter, settings, scalings, learningRates, custom)
+      if let rule = slot.rules[0] as? any MatrixUpdateRule {
+        let value = parameter.value
+        let key = BatchKey(
+          optimizer: settings[0].optimizer, namesOptimizer: settings[0].namesOptimizer,
+          muon: settings[0].muon, rows: value.rows, columns: value.columns)
+        if open[key]?.hasRoom(for: value) != true {
+          let batch = MatrixBatch(rule, compute: compute)
+          open[key] = batch
+          batches.append(batch)
+        }
+        slot.batch = open[key]
+        slot.batch!.enter()
+      }
+      slots[ObjectIdentifier(parameter)] = slot
     }
   }
 
@@ -169,7 +194,8 @@ public final class Optimizer {
     (self.observer, self.gradientScale) = (observer, gradientScale)
   }
 
-  /// Updates one parameter by its gradient of this step.
+  /// Updates one parameter by its gradient of this step: at once, or in `finishStep` where its direction is
+  /// made with others'.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func update(_ parameter: Parameter, _ gradient: ParameterGradient) throws {
@@ -183,16 +209,31 @@ public final class Optimizer {
       // Its memory takes ΔW.
       own = .whole(try compute.copy(matrix))
     }
-    let change = try rule.update(
-      parameter.value, gradient: own, state: slot.state,
-      step: UpdateStep(
-        rates: slot.rates, active: active, recordsChange: records, numbers: slot.numbers,
-        descent: slot.descent,
-        stepNumber: step, queue: compute.queue, gradientScale: gradientScale), compute: compute)
-    try observer?.observe(
-      ObservedUpdate(
-        parameter: parameter, gradient: gradient, change: change, state: slot.state,
-        schedule: slot.numbers.values(step - 1).map { Double($0[0]) }, step: step))
+    let updateStep = UpdateStep(
+      rates: slot.rates, active: active, recordsChange: records, numbers: slot.numbers,
+      descent: slot.descent,
+      stepNumber: step, queue: compute.queue, gradientScale: gradientScale)
+    let observed = observer
+    func observe(_ change: Tensor?) throws {
+      try observed?.observe(
+        ObservedUpdate(
+          parameter: parameter, gradient: gradient, change: change, state: slot.state,
+          schedule: slot.numbers.values(step - 1).map { Double($0[0]) }, step: step))
+    }
+    if let batch = slot.batch, batch.size > 1 {
+      return try batch.take(
+        parameter, gradient: own, state: slot.state, step: updateStep, observe: observe)
+    }
+    try observe(
+      rule.update(
+        parameter.value, gradient: own, state: slot.state, step: updateStep, compute: compute))
+  }
+
+  /// Ends the step, after all gradients: updates the parameters that wait for one another.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`, and what the observer throws.
+  public func finishStep() throws {
+    for batch in batches { try batch.finish() }
   }
 
   /// Whether a parameter is not updated in any replica.

@@ -59,6 +59,7 @@ extension Trainer {
       try optimizer.beginStep(observer: diagnostics, gradientScale: scales)
       try collected.handOver(to: optimizer.update)
     }
+    try optimizer.finishStep()
     try diagnostics?.finishStep()
   }
 

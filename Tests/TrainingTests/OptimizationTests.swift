@@ -261,6 +261,57 @@ import Testing
     #expect(throws: TrainingStateError.self) { try second.restore(wrong) }
   }
 
+  /// Matrices of one shape are orthogonalised together, to the bits of each alone, with the same ΔW.
+  @Test func matricesOfOneShape_areMadeTogether() throws {
+    let compute = try compute()
+    let shapes = [(24, 24), (24, 24), (24, 40), (24, 24)]
+    let optimization = Optimization(.muon, schedule: Schedule(.constant, warmup: 0.5))
+    let changes = RecordedChanges()
+
+    func values(_ index: Int, _ seed: Int, like value: Tensor) throws -> Tensor {
+      var random = Philox(seed: UInt64(10 * seed + index), stream: 0)
+      return try compute.tensor(
+        (0..<value.count).map { _ in random.uniform(-1, 1) }, replicas: value.replicas,
+        rows: value.rows, columns: value.columns)
+    }
+    func parameter(_ index: Int) throws -> Parameter {
+      let (rows, columns) = shapes[index]
+      let value = try compute.filled(0, replicas: 2, rows: rows, columns: columns)
+      return Parameter(
+        name: "w\(index)", shape: .weight(role: .hidden, fanIn: columns, fanOut: rows),
+        value: try values(index, 0, like: value))
+    }
+    /// The parameters after three steps of one optimizer of all.
+    func trained(_ parameters: [(index: Int, parameter: Parameter)]) throws -> [[Float]] {
+      let settings = [ParameterSettings](
+        repeating: optimization.settings(
+          for: MLP(inputs: 3, hidden: [4, 4], outputs: 2).graph.parameters[1]),
+        count: 2)
+      let optimizer = try Optimizer(
+        parameters: parameters.map(\.parameter), settings: parameters.map { _ in settings },
+        learningRates: [0.1, 0.3],
+        scalings: parameters.map { own in
+          [Double](repeating: 1 + Double(own.index), count: 2).map {
+            WidthScaling(initialStd: 1, learningRateFactor: $0)
+          }
+        }, totalSteps: 3, compute: compute)
+      for step in 1...3 {
+        try optimizer.beginStep(observer: changes)
+        for (index, parameter) in parameters {
+          try optimizer.update(parameter, .whole(values(index, step, like: parameter.value)))
+        }
+        try optimizer.finishStep()
+      }
+      return try parameters.map { try compute.read($0.parameter.value) }
+    }
+    let all = try trained(shapes.indices.map { ($0, try parameter($0)) })
+    let together = try changes.take(compute)
+    let alone = try shapes.indices.map { try trained([($0, parameter($0))])[0] }
+    #expect(all == alone)
+    #expect(together == (try changes.take(compute)) && together.count == 12)
+    #expect(together.values.allSatisfy { $0.contains { $0 != 0 } })
+  }
+
   /// Hidden matrices are Muon's; another is where its role, module or name is given to it, a vector never.
   @Test func muon_takesHiddenMatrices_andWhatGroupsGiveIt() throws {
     let graph = MLP(inputs: 12, hidden: [16, 8], outputs: 5, bias: true).graph
@@ -372,5 +423,22 @@ import Testing
     let scalings = configuration.scalings(under: SpectralParametrization())
     #expect(scalings[0] == sgd[0] && scalings[1] == sgd[1])
     #expect(scalings[2].learningRateFactor == 0.5 * adam[2].learningRateFactor)
+  }
+}
+
+/// Every ΔW, by parameter and step.
+private final class RecordedChanges: UpdateObserver {
+  private var changes: [String: Tensor] = [:]
+
+  func wantsChange(of parameter: Parameter) -> Bool { true }
+
+  func observe(_ update: ObservedUpdate) {
+    changes["\(update.parameter.name) \(update.step)"] = update.change
+  }
+
+  /// What has been seen so far, which is forgotten.
+  func take(_ compute: Compute) throws -> [String: [Float]] {
+    defer { changes = [:] }
+    return try changes.mapValues { try compute.read($0) }
   }
 }

@@ -41,12 +41,12 @@ extension Experiment {
     return notes
   }
 
-  /// Multiplications and additions of the iteration: two products with the smaller side's Gram matrix and
-  /// its square.
+  /// Multiplications and additions of the iteration: the smaller side's Gram matrix and its square, each by
+  /// half, and the product with their sum.
   private static func iterationWork(_ shapes: [ParameterShape], steps: Int) -> Double {
     shapes.reduce(0) { total, shape in
       let side = Double(min(shape.fanOut, shape.fanIn))
-      return total + Double(steps) * (4 * side * entries(shape) + 2 * side * side * side)
+      return total + Double(steps) * (3 * side * entries(shape) + side * side * side)
     }
   }
 

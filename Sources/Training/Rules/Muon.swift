@@ -11,7 +11,7 @@ import Tensors
 /// parametrization's factor; decay is by the rate without it.
 ///
 /// Source: Jordan et al., 2024, Muon; Bernstein & Newhouse, arXiv:2409.20325.
-public struct Muon: SnippetUpdateRule {
+public struct Muon: MatrixUpdateRule {
   /// What all runs that train together share.
   public struct Settings: Codable, Hashable, Sendable {
     /// What O is multiplied by.
@@ -59,17 +59,11 @@ public struct Muon: SnippetUpdateRule {
     settings.scale.factor(for: shape)
   }
 
-  /// W ← W − s·η·scale·O.
+  /// O of each.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
-  public func update(
-    _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
-    compute: Compute
-  ) throws -> Tensor? {
-    let momentum = try step.direction(
-      of: weight, gradient: gradient, state: state, compute: compute)
-    return try step.apply(
-      direction: compute.orthogonalized(momentum, by: iteration), to: weight, compute: compute)
+  public func directions(of matrices: Tensor, compute: Compute) throws -> Tensor {
+    try compute.orthogonalized(matrices, by: iteration)
   }
 
   private static let plain = ElementwiseRule(

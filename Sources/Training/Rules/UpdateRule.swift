@@ -6,9 +6,8 @@ import Tensors
 /// How a gradient becomes a direction; only the optimizer knows rates and schedule.
 ///
 /// A custom rule is passed to `Trainer`. One that treats every element alike is an
-/// `ElementwiseUpdateRule`; another makes its direction of the gradient and hands it to
-/// `UpdateStep.apply(direction:to:compute:)`, after a part that treats every element alike where it is a
-/// `SnippetUpdateRule`.
+/// `ElementwiseUpdateRule`; one that makes a matrix of what such a snippet gives is a `MatrixUpdateRule`;
+/// another makes its direction of the gradient and hands it to `UpdateStep.apply(direction:to:compute:)`.
 public protocol UpdateRule: Sendable {
   /// How the update's size depends on the gradient's, which decides the rates that a
   /// parametrization gives it.
@@ -41,9 +40,7 @@ extension UpdateRule {
   public func ownRateFactor(for shape: ParameterShape) -> Double? { nil }
 }
 
-/// A rule whose direction begins with one snippet of OpenCL C, which treats every element alike:
-/// `UpdateStep.direction(of:gradient:state:compute:)` gives what the snippet makes, for the rule to make
-/// something of it as a matrix.
+/// A rule whose direction begins with one snippet of OpenCL C, which treats every element alike.
 public protocol SnippetUpdateRule: UpdateRule {
   /// The snippet, with the names of what it keeps and of its numbers.
   var elementwise: ElementwiseRule { get }
@@ -81,6 +78,34 @@ extension ElementwiseUpdateRule {
     compute: Compute
   ) throws -> Tensor? {
     try step.apply(to: weight, gradient: gradient, state: state, compute: compute)
+  }
+}
+
+/// A rule that makes its direction of what the snippet gives as a matrix, such as the nearest orthogonal one.
+///
+/// Matrices of one shape are handed over together, those of several parameters in place of replicas, so that a
+/// network's small matrices fill the device.
+public protocol MatrixUpdateRule: SnippetUpdateRule {
+  /// The directions d that are made of `matrices`, one each; it may be called with some parameters' matrices
+  /// or all.
+  ///
+  /// - matrices: [matrix, rows, columns], as the result.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  func directions(of matrices: Tensor, compute: Compute) throws -> Tensor
+}
+
+extension MatrixUpdateRule {
+  /// W ← W − s·η·d, of one parameter alone.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func update(
+    _ weight: Tensor, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
+    compute: Compute
+  ) throws -> Tensor? {
+    let matrices = try step.direction(
+      of: weight, gradient: gradient, state: state, compute: compute)
+    return try step.apply(
+      direction: directions(of: matrices, compute: compute), to: weight, compute: compute)
   }
 }
 
@@ -127,7 +152,7 @@ public struct UpdateStep {
     }
   }
 
-  /// What the snippet of a rule that is not elementwise makes of a gradient: d, of the weight's shape; 0 in
+  /// What the snippet of a rule that is not elementwise makes of a gradient, of the weight's shape; 0 in
   /// frozen replicas. The rule's state is updated.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
@@ -135,8 +160,21 @@ public struct UpdateStep {
     of weight: Tensor, gradient: ParameterGradient, state: [Tensor], compute: Compute
   ) throws -> Tensor {
     try compute.direction(
-      of: WeightUpdate(numbers, state: state, rates: rates, active: active), at: weight,
-      gradient: gradient.materialized(compute))
+      of: snippetUpdate(state), at: weight, gradient: gradient.materialized(compute))
+  }
+
+  /// The same into part `part` of `matrices`, one weight's replicas after another's.
+  func writeDirection(
+    of weight: Tensor, gradient: ParameterGradient, state: [Tensor], to matrices: Tensor, part: Int,
+    compute: Compute
+  ) throws {
+    try compute.writeDirection(
+      of: snippetUpdate(state), at: weight, gradient: gradient.materialized(compute), to: matrices,
+      part: part)
+  }
+
+  private func snippetUpdate(_ state: [Tensor]) -> WeightUpdate {
+    WeightUpdate(numbers, state: state, rates: rates, active: active)
   }
 
   /// Updates `weight` along a direction d of the weight's shape, which the rule has made of the
@@ -155,5 +193,15 @@ public struct UpdateStep {
       descent, rates: rates, active: active, gradientScale: scale)
     try compute.apply(update, to: weight, gradient: direction, recordsChange: recordsChange)
     return recordsChange ? direction : nil
+  }
+
+  /// The same along part `part` of `directions`, one weight's replicas after another's.
+  func apply(
+    directions: Tensor, part: Int, to weight: Tensor, compute: Compute
+  ) throws -> Tensor? {
+    try compute.apply(
+      WeightUpdate(descent, rates: rates, active: active), to: weight, gradient: directions,
+      part: part, recordsChange: recordsChange)
+    return recordsChange ? try compute.copy(part, of: directions, like: weight) : nil
   }
 }
