@@ -11,7 +11,7 @@ extension Configuration {
       optimizer, hyperparameters: hyperparameters, weightDecay: weightDecay.decay(for: optimizer),
       decaysVectors: decayVectors, schedule: schedule.schedule(of: totalSteps),
       groups: rateMultipliers.map { ParameterGroup($0.place, rateFactor: $0.factor) }
-        + groups.map { $0.group(totalSteps: totalSteps, optimizer: optimizer) },
+        + groups.map { $0.group(totalSteps: totalSteps) },
       clipNorm: clipNorm)
     result.muon = Muon.Settings(
       scale: muonScale, coefficients: newtonSchulz, steps: newtonSchulzSteps,
@@ -196,13 +196,10 @@ public struct GroupChoice: SettingValue {
   public static var takesPairs: Bool { true }
 
   /// As the trainer takes it.
-  ///
-  /// - optimizer: of parameters whose group names none.
-  func group(totalSteps: Int, optimizer base: OptimizerKind) -> ParameterGroup {
+  func group(totalSteps: Int) -> ParameterGroup {
     ParameterGroup(
       selector, optimizer: optimizer, hyperparameters: hyperparameters, rateFactor: rateFactor,
-      weightDecay: weightDecay.map {
-        $0.decay(for: optimizer ?? base) ?? WeightDecay(strength: 0, kind: .decoupled)
-      }, schedule: schedule?.schedule(of: totalSteps))
+      weightDecay: weightDecay.map { WeightDecay(strength: $0.strength, kind: $0.kind) },
+      schedule: schedule?.schedule(of: totalSteps))
   }
 }
