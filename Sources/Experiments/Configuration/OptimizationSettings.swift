@@ -103,6 +103,13 @@ extension Configuration {
     return problems
   }
 
+  /// The update rules whose rates the parametrization gives, under each of the optimizers: all but Muon,
+  /// which has its scale instead.
+  func parametrizedRules(_ optimizers: [OptimizerKind]) -> [OptimizerKind] {
+    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    return rules(of: parameters, optimizers).uniqued().filter { $0 != .muon }
+  }
+
   /// The update rules that parameters have under each of the optimizers.
   private func rules(
     of parameters: [NetworkParameter], _ optimizers: [OptimizerKind]
