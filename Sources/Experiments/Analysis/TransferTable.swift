@@ -203,7 +203,7 @@ extension Regret {
   /// What it costs, in words.
   func sentence(_ axes: SweepAxes) -> String {
     let scale = axes.scaleName
-    let rate = "\(scale) \(narrowWidth)'s \(axes.tunedName) \(axes.text(log2: log2LearningRate))"
+    let rate = "\(axes.rate(of: narrowWidth)) \(axes.text(log2: log2LearningRate))"
     if diverges { return "\(scale) \(wideWidth) diverges at \(rate)" }
     guard let absolute else { return "\(scale) \(wideWidth) was not run at \(rate)" }
     let range = interval.map { " (\(ReportText.percents($0.lower, $0.upper)))" } ?? ""

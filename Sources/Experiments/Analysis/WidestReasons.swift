@@ -58,7 +58,7 @@ private struct WidestReason {
 
   private var wide: String { "\(axes.scaleName) \(comparison.width)" }
   private var narrow: String { "\(axes.scaleName) \(comparison.narrowWidth)" }
-  private var rate: String { "\(narrow)'s \(axes.tunedName)" }
+  private var rate: String { axes.rate(of: comparison.narrowWidth) }
 
   /// Without the name; nil where the group's own widths are not those compared.
   var text: String? {

@@ -122,7 +122,7 @@ struct TransferAnswer {
   /// - lead: what tells several of them apart: "A: ".
   func best(_ report: TransferReport, lead: String = "") -> [HTMLNode] {
     guard let comparison = report.comparison else { return [] }
-    let narrow = "\(axes.scaleName) \(comparison.narrowWidth)'s \(axes.tunedName)"
+    let narrow = axes.rate(of: comparison.narrowWidth)
     let question = comparison.question(axes)
     let rows = comparison.tuned.map { tuned in
       let transferred = comparison.transferred.first { $0.name == tuned.name }

@@ -91,7 +91,7 @@ struct TransferFigures {
     }
     let header = [
       "", "best \(axes.tunedName)", "best loss",
-      narrow.map { "loss at \(axes.scaleName) \($0)'s \(axes.tunedName)" } ?? "loss",
+      narrow.map { "loss at \(axes.rate(of: $0))" } ?? "loss",
       "diverged runs",
     ]
     // Of best rates alone nothing else is known.
