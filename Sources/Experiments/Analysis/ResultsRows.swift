@@ -6,17 +6,18 @@ extension ResultsTable.Table {
     var reader = CSVReader(text, path: path)
     var following = reader
     guard try following.advance() else { throw ResultsTableError.empty(path: path) }
+    let numbers = reader.numbers
     let first = (0..<following.count).map { following.field($0) }
     let header: [String]
     // A comment names the columns where the first row, of as many fields, holds a number: it is none itself.
     if let commented = text.commentedHeader, commented.count == first.count,
-      first.contains(where: { Double($0) != nil })
+      first.contains(where: { numbers.value(of: $0) != nil })
     {
       header = commented
     } else {
       (header, reader) = (first, following)
     }
-    guard header.contains(where: { Double($0) == nil && !$0.isEmpty }) else {
+    guard header.contains(where: { numbers.value(of: $0) == nil && !$0.isEmpty }) else {
       throw ResultsTableError.noHeader(path: path)
     }
     var rows: [(line: Int, cells: [String])] = []
@@ -34,7 +35,7 @@ extension ResultsTable.Table {
     }
     guard !rows.isEmpty else { throw ResultsTableError.noRows(path: path) }
     (self.path, self.header, self.rows, notes) = (path, header, rows, text.notes)
-    mayHaveDecimalCommas = text.separator != UInt8(ascii: ",")
+    self.numbers = numbers
   }
 
   /// The different values of a column.
@@ -192,32 +193,19 @@ extension ResultsTable.Table {
   }
 
   private func number(_ text: String, _ line: Int, _ what: String) throws -> Double {
-    guard let value = Double(text) ?? decimalComma(text) else {
+    guard let value = numbers.value(of: text) else {
       throw wrong(line, "\(what) as a number", DataError.quoted(text))
     }
     return value
   }
 
-  /// `1,5` as a number, where fields are not separated by commas; else nil.
-  private func decimalComma(_ text: String) -> Double? {
-    guard mayHaveDecimalCommas, text.utf8.contains(0x2C), !text.utf8.contains(0x2E) else {
-      return nil
-    }
-    return Double(text.replacing(",", with: ".", maxReplacements: 1))
-  }
-
-  /// Refuses points and commas in numbers of one table.
+  /// Refuses decimal points beside decimal commas in the columns that are used.
   private func checkDecimals(_ places: ResultsTable.Columns) throws {
-    guard mayHaveDecimalCommas else { return }
+    var numbers = numbers
     let columns = [places.scale, places.rate, places.loss, places.seed, places.step]
       .compactMap { $0 }
-    func line(_ isOne: (String) -> Bool) -> Int? {
-      rows.first { row in columns.contains { isOne(row.cells[$0]) } }?.line
-    }
-    if let comma = line({ decimalComma($0) != nil }),
-      let point = line({ $0.utf8.contains(0x2E) && Double($0) != nil })
-    {
-      throw ResultsTableError.mixedDecimals(path: path, pointLine: point, commaLine: comma)
+    for (line, cells) in rows {
+      for column in columns { _ = numbers.value(of: cells[column], at: line, as: Double.self) }
     }
   }
 
@@ -250,6 +238,7 @@ extension ResultsTable.Table {
     }
     return losses
   }
+    try numbers.check(path: path) { $0 }
 
   /// The row of a line, and the next one of its place.
   private func sameRun(_ line: Int, _ places: ResultsTable.Columns) -> ResultsTableError {

@@ -199,8 +199,8 @@ public struct ResultsTable {
     let header: [String]
     /// Each with the line of the file that it begins in, from 1.
     let rows: [(line: Int, cells: [String])]
-    /// Whether a comma may stand for the decimal point.
-    let mayHaveDecimalCommas: Bool
+    /// How the file's numbers are read.
+    let numbers: CSVNumbers
     /// How the file is written, where that is not as usual.
     let notes: [String]
   }

@@ -293,6 +293,9 @@ import Testing
       64,0.08,1,inf
       128,0.01,1,2
       128,0.02,1,
+    #expect { _ = try Self.table("64;0,01;1,5\n128;0,01;2,5") } throws: {
+      "\($0)".contains("no header")
+    }
       128,0.04,1,1
       128,0.08,1,NaN
       """
