@@ -80,6 +80,12 @@ extension ResultsTable.Table {
       {
         throw sameRun(cells.map { $0[0].line }.min()!, places)
       }
+      if places.seed == nil, ResultsTable.Columns.key(header[run]) == "id",
+        rows.allSatisfy({ Int($0.cells[run]) != nil }),
+        let time = header.indices.first(where: { !known.contains($0) && isTime($0, of: cells) })
+      {
+        throw ResultsTableError.unclearRuns(path: path, run: header[run], step: header[time])
+      }
       return nil
     }
     guard differs(step) else { return nil }
@@ -95,6 +101,30 @@ extension ResultsTable.Table {
       throw ResultsTableError.unclearRuns(path: path, run: header[run], step: header[step])
     }
     return nil
+  }
+
+  /// Whether a column has times that only rise, or only fall, among the rows of every place: those of one
+  /// run do.
+  private func isTime(_ column: Int, of places: [[(line: Int, cells: [String])]]) -> Bool {
+    guard ResultsTable.Columns.isTime(header[column]) else { return false }
+    let runs = places.map { held in held.map { step($0.cells[column]) } }
+    func holds(_ isBefore: (Double, Double) -> Bool) -> Bool {
+      runs.allSatisfy { times in
+        zip(times, times.dropFirst()).allSatisfy { left, right in
+          if let left, let right { isBefore(left, right) } else { false }
+        }
+      }
+    }
+    return holds(<) || holds(>)
+  }
+
+  /// A cell as a step: a number, or the digits of a time such as `2025-03-01 12:00:00`, which rise with it.
+  private func step(_ text: String) -> Double? {
+    if let number = numbers.value(of: text) { return number }
+    let date = text.prefix(10).split(separator: "-", omittingEmptySubsequences: false)
+    guard date.map(\.count) == [4, 2, 2] else { return nil }
+    let digits = String(text.filter(\.isNumber).prefix(14))
+    return Double(digits.padding(toLength: 14, withPad: "0", startingAt: 0))
   }
 
   /// One for each run: of several rows of one, that of the last step.
@@ -171,8 +201,9 @@ extension ResultsTable.Table {
       return seed
     }
     let step = try places.step.map { column -> Double in
-      let step = try number(cells[column], line, "a step")
-      if step.isNaN { throw wrong(line, "a step as a number", cells[column]) }
+      guard let step = self.step(cells[column]), !step.isNaN else {
+        throw wrong(line, "a step as a number or a time", DataError.quoted(cells[column]))
+      }
       return step
     }
     return ResultsTable.Run(
@@ -207,6 +238,7 @@ extension ResultsTable.Table {
     for (line, cells) in rows {
       for column in columns { _ = numbers.value(of: cells[column], at: line, as: Double.self) }
     }
+    try numbers.check(path: path) { $0 }
   }
 
   private func wrong(_ line: Int, _ expected: String, _ found: String) -> ResultsTableError {
@@ -238,7 +270,6 @@ extension ResultsTable.Table {
     }
     return losses
   }
-    try numbers.check(path: path) { $0 }
 
   /// The row of a line, and the next one of its place.
   private func sameRun(_ line: Int, _ places: ResultsTable.Columns) -> ResultsTableError {
@@ -275,7 +306,9 @@ extension ResultsTable.Table {
   }
 
   /// What to say of runs that stopped before others; nil where none did. Those that diverged had to.
-  func stepNote(_ runs: [ResultsTable.Run]) -> String? {
+  func stepNote(_ runs: [ResultsTable.Run], _ places: ResultsTable.Columns) -> String? {
+    // Runs end at times of their own.
+    if let step = places.step, ResultsTable.Columns.isTime(header[step]) { return nil }
     let finished = runs.filter { $0.loss?.isFinite == true && $0.step != nil }
     guard let most = finished.compactMap(\.step).max() else { return nil }
     let short = finished.filter { $0.step != most }

@@ -55,8 +55,9 @@ public enum ResultsTableError: Error, Hashable, CustomStringConvertible {
           : "they differ in \(differ.prefix(5).joined(separator: ", ")): name it as --seed-column, "
             + "--step-column or --group-column, or leave rows out")
     case .unclearRuns(let path, let run, let step):
-      "\(path): every line has its own \(run), and \(step) differs within one scale and rate: of "
-        + "steps of one run say --step-column \(step), of runs that stopped leave that column out"
+      "\(path): every line has its own \(run), and \(step) differs within one scale and rate: where "
+        + "lines are of one run at different times say --step-column \(step), where each is a run leave "
+        + "that column out"
     }
   }
 

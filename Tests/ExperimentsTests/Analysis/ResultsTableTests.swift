@@ -113,6 +113,57 @@ import Testing
   }
 
   @Test func rowNumberBesideSeedsAndSteps_isPassedOver() throws {
+  /// Rows that only times tell apart: of one run where their id counts rows, else runs.
+  @Test func timesOfOneRun_areAsked_andThoseOfRunsAreNone() throws {
+    func rows(
+      _ header: String, time: (Int) -> String = { "\(1_700_000_000 + 60 * $0)" },
+      id: (Int) -> String = { "\($0)" }
+    ) -> String {
+      var number = 0
+      return Self.grid(header) { width, rate, _, loss in
+        number += 1
+        return "\(id(number)),\(width),\(exp2(rate)),\(time(number)),\(loss)"
+      }
+    }
+    let iso: (Int) -> String = { "2025-03-01 12:\($0 < 10 ? "0" : "")\($0):00" }
+    let tables = [
+      rows("id,width,lr,_timestamp,loss"), rows("id,width,lr,time,loss", time: iso),
+      rows("id,width,lr,_runtime,loss", time: { "\(-$0)" }, id: { "\(3 * $0)" }),
+    ]
+    for text in tables {
+      let name = String(text.split(separator: ",")[3])
+      #expect {
+        _ = try Self.table(text)
+      } throws: {
+        "\($0)".contains(
+          "where lines are of one run at different times say --step-column \(name), where each is a "
+            + "run leave that column out")
+      }
+      let steps = try Self.table(text, columns: [.step: name])
+      #expect(steps.report.groups.first?.seeds == [1] && steps.reading.runs == 15)
+      #expect(steps.notes.allSatisfy { !$0.contains("stopped") }, "\(steps.notes)")
+    }
+    // The last of one run counts.
+    let last = try Self.table(tables[1], columns: [.step: "time"])
+    #expect(abs(try #require(last.report.groups.first?.widths.first?.loss) - 1.003) <= 1e-9)
+    let runs = [
+      rows("id,width,lr,_timestamp,loss", id: { "x\($0)f" }),
+      rows("Name,width,lr,_timestamp,loss", id: { "amber-sweep-\($0)" }),
+      rows("run,width,lr,_timestamp,loss"),
+      // Side by side, they end in any order.
+      rows("id,width,lr,_timestamp,loss", time: { "\(1_700_000_000 + 7 * $0 % 45)" }),
+    ]
+    for text in runs {
+      let table = try Self.table(text)
+      let name = text.prefix { $0 != "," }
+      #expect(table.report.groups.first?.seeds == [1, 2, 3])
+      #expect(
+        table.notes.contains(
+          "no seeds: each \(name) is taken for a run of its own, and those of one width and rate for "
+            + "seeds, numbered in their order"), "\(table.notes)")
+    }
+  }
+
     let plain = try Self.table(
       Self.grid("width,lr,seed,loss") { "\($0),\(exp2($1)),\($2),\($3)" })
     var number = 7
