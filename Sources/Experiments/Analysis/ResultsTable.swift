@@ -142,7 +142,7 @@ public struct ResultsTable {
               (scale: $0.scale, log2LearningRate: $0.rate, loss: $0.loss)
             }
           )
-        }, loss: loss, axes: axes)
+        }, loss: loss, axes: axes, target: target)
     } else {
       guard places.loss != nil else { throw Columns.missing(.loss, table) }
       losses = try names.map { name in

@@ -88,7 +88,8 @@ extension TransferReport {
   ///
   /// A block for each parametrization and optimizer: a line a width with the best log2 learning
   /// rate, the loss at the best rate tried and the loss at the narrowest width's best rate; then
-  /// drift, regret and verdict. `*` marks a best rate at an end of the grid.
+  /// drift, regret and verdict. `*` marks a best rate at an end of the grid, `~` that of a target width
+  /// which was not trained.
   ///
   /// - emphasis: sets verdicts off.
   public func table(emphasis: Emphasis = { passage, _ in passage }) -> String {
@@ -100,6 +101,9 @@ extension TransferReport {
         ReportText.wrapped(
           "at the edge of the \(names.tunedValues) tried: the optimum may lie beyond", after: "* ",
           indent: 2))
+    }
+    if groups.contains(where: { $0.untrained != nil }) {
+      blocks.append("~ not trained: what the best \(names.tunedValues) of the others say")
     }
     return blocks.joined(separator: "\n\n") + "\n"
   }
@@ -120,15 +124,23 @@ extension TransferGroup {
     let tuned = axes.tune == nil ? "best log2 rate" : "best \(axes.tunedName)"
     let sizes = [max(7, axes.scaleName.count), max(17, tuned.count + 1), max(24, column.count)]
     lines.append(row(axes.scaleName, tuned, " ", "best loss", column, sizes))
-    for width in widths {
+    var rows = widths.map { width in
       let rate = width.log2LearningRate.map(axes.column)
       let diverges = width.diverged == width.runs && width.runs > 0
-      lines.append(
-        row(
+      return (
+        width: width.width,
+        line: row(
           "\(width.width)", rate ?? (diverges ? "all diverge" : "–"), width.onEdge ? "*" : " ",
           ReportText.loss(width.loss),
-          width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate), sizes))
+          width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate), sizes)
+      )
     }
+    if let untrained {
+      let rate = axes.column(log2: untrained.log2LearningRate)
+      rows.append(
+        (untrained.width, row("\(untrained.width)", rate, "~", "–", "–", sizes)))
+    }
+    lines += rows.sorted { $0.width < $1.width }.map(\.line)
     func line(_ name: String, _ text: String?) {
       guard let text else { return }
       lines.append(
@@ -142,7 +154,8 @@ extension TransferGroup {
       ReportText.emphasized(
         ReportText.wrapped(verdict.text, after: "  verdict    ", indent: 13), verdict.outcome.tone,
         by: emphasis))
-    line("use", recommendation?.sentence(axes))
+    line(
+      "use", recommendation?.sentence(axes) ?? target.map { Recommendation.none(for: $0, axes) })
     return lines.joined(separator: "\n")
   }
 

@@ -54,11 +54,11 @@ struct TransferAnswer {
       .tag("h3", shown.name), .tag("p", class: "verdict", word),
       ReportParts.paragraph(reason(group.verdict)),
     ]
-    if !shown.losses.isEmpty {
+    if !shown.losses.isEmpty || group.target != nil {
       let use = group.recommendation.map { "Use \($0.sentence(axes))." }
       content.append(
         ReportParts.paragraph(
-          use ?? "No \(axes.tunedName) is recommended from these runs.", class: "use"))
+          use ?? Self.sentence(Recommendation.none(for: group.target, axes)), class: "use"))
     }
     let optima = group.widths.filter { $0.log2LearningRate != nil }
     if let first = optima.first, let last = optima.last, first.width != last.width,

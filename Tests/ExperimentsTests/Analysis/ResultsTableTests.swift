@@ -6,9 +6,10 @@ import Testing
 @Suite struct ResultsTableTests {
   private static func table(
     _ text: String, columns: [ResultsTable.Role: String] = [:],
-    rates: ResultsTable.RateForm? = nil
+    rates: ResultsTable.RateForm? = nil, target: Int? = nil
   ) throws -> ResultsTable {
-    try ResultsTable(Array(text.utf8), path: "results.csv", columns: columns, rates: rates)
+    try ResultsTable(
+      Array(text.utf8), path: "results.csv", columns: columns, rates: rates, target: target)
   }
 
   /// A full grid: ½(r + 8)² in log loss at every width.
@@ -112,7 +113,6 @@ import Testing
     #expect(runs.report.groups.first?.seeds == [1, 2, 3])
   }
 
-  @Test func rowNumberBesideSeedsAndSteps_isPassedOver() throws {
   /// Rows that only times tell apart: of one run where their id counts rows, else runs.
   @Test func timesOfOneRun_areAsked_andThoseOfRunsAreNone() throws {
     func rows(
@@ -164,6 +164,7 @@ import Testing
     }
   }
 
+  @Test func rowNumberBesideSeedsAndSteps_isPassedOver() throws {
     let plain = try Self.table(
       Self.grid("width,lr,seed,loss") { "\($0),\(exp2($1)),\($2),\($3)" })
     var number = 7
@@ -292,6 +293,9 @@ import Testing
     #expect { _ = try Self.table("width,lr,loss\n\"1,024\",0.1,1") } throws: {
       "\($0)".contains("got \"1,024\"")
     }
+    #expect { _ = try Self.table("64;0,01;1,5\n128;0,01;2,5") } throws: {
+      "\($0)".contains("no header")
+    }
   }
 
   @Test func rowsWithoutAGroup_areCalledThat() throws {
@@ -323,8 +327,21 @@ import Testing
     let group = try #require(try Self.table(text).report.groups.first)
     let drift = try #require(group.drift)
     #expect(abs(drift.octavesPerDoubling + 1) <= 0.005 && drift.interval == nil)
-    #expect(group.deviation == nil && group.regret == nil)
+    #expect(group.deviation == nil && group.regret == nil && group.recommendation == nil)
     #expect(group.verdict.text.hasSuffix("best rates alone give no interval"))
+    // A width that was asked for is on the line, or has its own.
+    let beyond = try Self.table(text, target: 4096)
+    let use = try #require(beyond.report.groups.first?.recommendation)
+    #expect(use.basis == .line && use.interval == nil)
+    #expect(abs(use.log2LearningRate + 15) <= 0.01)
+    let lines = beyond.report.table().split(separator: "\n")
+    #expect(lines.contains("     4096           −15.00~           –                         –"))
+    #expect(
+      lines.contains(
+        "  use        2^−15.00 = 3.05e−05 at width 4096, by the line through the optima,"))
+    #expect(lines.last == "~ not trained: what the best rates of the others say")
+    let own = try Self.table(text, target: 512).report
+    #expect(own.groups.first?.recommendation?.basis == .ownOptimum && !own.table().contains("~"))
   }
 
   @Test func groups_areJudgedApart() throws {
@@ -344,9 +361,6 @@ import Testing
       64,0.08,1,inf
       128,0.01,1,2
       128,0.02,1,
-    #expect { _ = try Self.table("64;0,01;1,5\n128;0,01;2,5") } throws: {
-      "\($0)".contains("no header")
-    }
       128,0.04,1,1
       128,0.08,1,NaN
       """
