@@ -68,7 +68,7 @@ import Training
   /// Muon's update is its scale, whatever the gradient: 0 by the condition, n^0.5 by the largest dimension.
   @Test(arguments: MuonScale.allCases, [nil, NormChoice.rms])
   func muonsScales_areTold(_ scale: MuonScale, norm: NormChoice?) throws {
-    let report = try check("spectral", .muon, norm: norm, muonScale: scale)
+    let report = try check("spectral", .muon, seeds: 4, norm: norm, muonScale: scale)
     let meets = [.condition, .jordan].contains(scale)
     #expect(report.passes == meets, "\(report.table())")
     let hidden = norm == nil ? ["layers.1", "layers.2"] : ["blocks.0.up", "blocks.2.down"]
@@ -80,10 +80,10 @@ import Training
     if !meets { #expect(report.culprit?.layer == hidden[0]) }
   }
 
+  /// Of fewer seeds the interval leaves a fault of ½ open in some of the many layers.
   @Test(arguments: [2, 8], NormChoice.allCases)
   func residualNetworks_pass(depth: Int, norm: NormChoice) throws {
-    let report = try check(
-      "spectral", .adam, depth: depth, norm: norm)
+    let report = try check("spectral", .adam, seeds: 6, depth: depth, norm: norm)
     #expect(report.passes, "\(report.table())")
     // Readin, two matrices a block, readout.
     #expect(report.remarks.isEmpty && report.exponents.count == 6 * (2 * depth + 2))
