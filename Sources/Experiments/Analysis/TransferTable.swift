@@ -113,9 +113,9 @@ extension TransferGroup {
   fileprivate func block(
     _ loss: String, _ axes: SweepAxes, _ emphasis: Emphasis
   ) -> String {
-    var lines = [
-      ReportText.wrapped("\(title): \(loss), \(seedText)", indent: 2)
-    ]
+    let columns = knownColumns
+    let what = columns == 4 ? "\(loss), \(seedText)" : "best \(axes.tunedValues)"
+    var lines = [ReportText.wrapped("\(title): \(what)", indent: 2)]
     let narrow = widths.first { $0.log2LearningRate != nil }?.width
     let best = axes.tune == nil ? "rate" : "best"
     // Long names leave no room.
@@ -123,7 +123,12 @@ extension TransferGroup {
     let column = narrow.map { "loss at \(place)\($0)'s \(best)" } ?? "loss"
     let tuned = axes.tune == nil ? "best log2 rate" : "best \(axes.tunedName)"
     let sizes = [max(7, axes.scaleName.count), max(17, tuned.count + 1), max(24, column.count)]
-    lines.append(row(axes.scaleName, tuned, " ", "best loss", column, sizes))
+    func row(_ width: String, _ rate: String, _ mark: String, _ losses: [String]) -> String {
+      "  " + ReportText.right(width, sizes[0]) + ReportText.right(rate, sizes[1])
+        + (columns == 2 && mark == " " ? "" : mark)
+        + zip(losses, [12, sizes[2] + 2]).prefix(columns - 2).map(ReportText.right).joined()
+    }
+    lines.append(row(axes.scaleName, tuned, " ", ["best loss", column]))
     var rows = widths.map { width in
       let rate = width.log2LearningRate.map(axes.column)
       let diverges = width.diverged == width.runs && width.runs > 0
@@ -131,14 +136,16 @@ extension TransferGroup {
         width: width.width,
         line: row(
           "\(width.width)", rate ?? (diverges ? "all diverge" : "–"), width.onEdge ? "*" : " ",
-          ReportText.loss(width.loss),
-          width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate), sizes)
+          [
+            ReportText.loss(width.loss),
+            width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate),
+          ])
       )
     }
     if let untrained {
       let rate = axes.column(log2: untrained.log2LearningRate)
       rows.append(
-        (untrained.width, row("\(untrained.width)", rate, "~", "–", "–", sizes)))
+        (untrained.width, row("\(untrained.width)", rate, "~", ["–", "–"])))
     }
     lines += rows.sorted { $0.width < $1.width }.map(\.line)
     func line(_ name: String, _ text: String?) {
@@ -158,14 +165,6 @@ extension TransferGroup {
       "use", recommendation?.sentence(axes) ?? target.map { Recommendation.none(for: $0, axes) })
     return lines.joined(separator: "\n")
   }
-
-  private func row(
-    _ width: String, _ rate: String, _ mark: String, _ loss: String, _ atNarrow: String,
-    _ sizes: [Int]
-  ) -> String {
-    "  " + ReportText.right(width, sizes[0]) + ReportText.right(rate, sizes[1]) + mark
-      + ReportText.right(loss, 12) + "  " + ReportText.right(atNarrow, sizes[2])
-  }
 }
 
 extension TransferVerdict.Outcome {
@@ -179,6 +178,15 @@ extension TransferVerdict.Outcome {
 }
 
 extension TransferGroup {
+  /// How many are known of width, best rate, loss and loss at the narrowest's best rate: of best rates alone
+  /// two, or three.
+  var knownColumns: Int {
+    let isOfRuns = widths.contains {
+      $0.log2LearningRate == nil || $0.lossAtNarrowRate != nil || $0.divergesAtNarrowRate
+    }
+    return isOfRuns ? 4 : widths.contains { $0.loss != nil } ? 3 : 2
+  }
+
   /// The seeds that are compared and what is missing, in words.
   var seedText: String {
     var text = "\(seeds.count) seed\(seeds.count == 1 ? "" : "s")"

@@ -109,8 +109,7 @@ struct TransferFigures {
       "diverged runs",
     ]
     // Of best rates alone nothing else is known.
-    let count =
-      !entry.losses.isEmpty ? header.count : entry.group.widths.contains { $0.loss != nil } ? 3 : 2
+    let count = entry.losses.isEmpty ? entry.group.knownColumns : header.count
     return ReportParts.table(
       Array(header.prefix(count)), texts: rows.map { Array($0.prefix(count)) },
       label: "\(entry.name): the best \(axes.tunedName) of each \(axes.scaleName)")
