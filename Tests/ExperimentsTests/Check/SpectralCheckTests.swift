@@ -168,6 +168,24 @@ import Training
   }
 
   /// A readout that starts too large hands every layer a gradient that is; only it is to blame.
+  @Test func seedsThatWouldTell_areSaid() {
+    func checked(_ exponent: Double, _ half: Double) -> CheckedQuantity {
+      CheckedQuantity(
+        layer: "layers.1", quantity: .updateNorm, values: [1, 1], exponent: exponent,
+        lower: exponent - half, upper: exponent + half, predicted: 0, predictedLimit: 0,
+        condition: 0, conditionLimit: 0, ownDeviation: 0, verdict: .unclear)
+    }
+    // 0.35 is left to a fault of ½: ±0.38 of four seeds is ±0.30 of five.
+    #expect(checked(0.15, 0.38).seedsToTell(of: 4) == 5)
+    // Off by 0.25, and surely so where the interval is less: ±0.50 of four seeds is ±0.24 of nine.
+    #expect(checked(-0.25, 0.5).seedsToTell(of: 4) == 9)
+    #expect(checked(0.21, 9).seedsToTell(of: 3) == nil)
+    let report = CheckReport(
+      parametrization: "mup", optimizer: "adam", widths: [64, 256], seeds: 4, log2LearningRate: -12,
+      step: 1, exponents: [checked(0.15, 0.38)], coordinates: [], remarks: [], diverged: false)
+    #expect(report.sentence.hasSuffix("within the spread of 4 seeds; about 5 would tell"))
+  }
+
   @Test func inheritedDeviation_isNotTheCulprit() throws {
     let rules = try ["layers.0", "hidden", "readout"].map {
       try RateRule(place: $0, parametrization: "spectral")
