@@ -45,8 +45,9 @@ public struct Optimization: Codable, Hashable, Sendable {
 
   /// What holds for one parameter.
   ///
-  /// A group that names another update rule has that rule's own numbers and kind of decay where it does
-  /// not say, unless the decay's kind is other than the rule's before would have. Under Muon all but
+  /// A group that names another update rule has that rule's own numbers where it does not say. Decay whose
+  /// kind is not named, or is that which `optimizer` has by default, is taken as the parameter's rule has it,
+  /// in whatever order groups name rule and decay. Under Muon all but
   /// hidden matrices have its companion's rule; a matrix whose role, module or name a group gives to Muon is
   /// Muon's, and vectors that such a group selects keep the rule they had.
   public func settings(for parameter: NetworkParameter) -> ParameterSettings {
@@ -56,6 +57,9 @@ public struct Optimization: Codable, Hashable, Sendable {
       optimizer: optimizer, namesOptimizer: false, hyperparameters: hyperparameters,
       muon: muon ?? Muon.Settings(),
       weightDecay: weightDecay, schedule: schedule)
+    if result.weightDecay?.kind == optimizer.defaultWeightDecayKind {
+      result.weightDecay?.kind = nil
+    }
     var isGivenToMuon = false
     for group in groups
     where RateRule.applies(group.selector, to: parameter.path, role: shape.role) {
@@ -64,9 +68,6 @@ public struct Optimization: Codable, Hashable, Sendable {
       }
       if let optimizer = given, optimizer != result.optimizer {
         result.hyperparameters = Hyperparameters()
-        if result.weightDecay?.kind == result.optimizer.defaultWeightDecayKind {
-          result.weightDecay?.kind = optimizer.defaultWeightDecayKind
-        }
       }
       result.optimizer = given ?? result.optimizer
       isGivenToMuon = given.map { $0 == .muon } ?? isGivenToMuon
@@ -84,6 +85,8 @@ public struct Optimization: Codable, Hashable, Sendable {
       result.optimizer = companion
     }
     if result.weightDecay?.strength == 0 || !decaysHere { result.weightDecay = nil }
+    let kind = result.weightDecay?.kind ?? result.optimizer.defaultWeightDecayKind
+    result.weightDecay?.kind = kind
     return result
   }
 }
@@ -131,7 +134,7 @@ public struct ParameterSettings: Hashable, Sendable {
   public var muon: Muon.Settings
   /// A factor on the learning rate, beside the parametrization's; 0: the parameter is frozen.
   public var rateFactor = 1.0
-  /// Weight decay, if any.
+  /// Weight decay with its kind, if any.
   public var weightDecay: WeightDecay?
   /// The learning rate over training.
   public var schedule: Schedule

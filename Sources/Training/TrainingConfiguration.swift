@@ -72,9 +72,10 @@ public struct TrainingConfiguration: Sendable {
       let decay = settings.weightDecay?.kind ?? settings.optimizer.defaultWeightDecayKind
       var scaling = own.scaling(of: parameter, family: family, decay: decay)
       for (rule, other) in rules where rule.applies(to: path, role: shape.role) {
-        scaling.learningRateFactor =
-          other.scaling(of: parameter, family: rule.family ?? family, decay: decay)
-          .learningRateFactor
+        let ruled = other.scaling(of: parameter, family: rule.family ?? family, decay: decay)
+        scaling.learningRateFactor = ruled.learningRateFactor
+        // η_l·λ_l is to be the same at every width.
+        if decay == .decoupledScaled { scaling.weightDecayFactor = ruled.weightDecayFactor }
       }
       if let factor = rule.ownRateFactor(for: shape) {
         scaling.learningRateFactor = factor

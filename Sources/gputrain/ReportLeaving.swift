@@ -35,7 +35,8 @@ enum ReportLeaving {
 extension Invocation {
   /// The command that runs now.
   static func current(
-    on device: Device, grid: SweepGrid? = nil, objective: Objective? = nil
+    on device: Device, grid: SweepGrid? = nil, objective: Objective? = nil,
+    targetWidth: Int? = nil
   ) -> Invocation {
     let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     let executable = Bundle.main.executableURL ?? program
@@ -50,6 +51,6 @@ extension Invocation {
       began: Date(), system: "\(ProcessInfo.processInfo.operatingSystemVersionString), \(machine)",
       version: Build.version, built: attributes?[.modificationDate] as? Date,
       hardware: Hardware(device), grid: grid,
-      objective: objective)
+      objective: objective, targetWidth: targetWidth)
   }
 }

@@ -142,6 +142,9 @@ struct SweepCommand: PrintingCommand {
       throw InvalidOption("'\(file)' is no command and no file; did you mean '\(meant)'?")
     }
     let request = try Request(self)
+    if targetWidth != nil, request.grid.axes.scale != nil {
+      throw InvalidOption("--target-width needs a sweep over widths, not along --scale")
+    }
     if printConfig {
       Terminal.print(request.text.commented, terminator: "")
     } else {
@@ -157,13 +160,11 @@ struct SweepCommand: PrintingCommand {
     }
     let sweep = try training.sweep(grid, objective: objective)
     try sweep.store.write(request.text.resolved, as: "sweep.yaml")
-    try sweep.store.note(.current(on: sweep.compute.queue.device, grid: grid, objective: objective))
+    try sweep.store.note(
+      .current(
+        on: sweep.compute.queue.device, grid: grid, objective: objective, targetWidth: targetWidth))
     let outcome = try sweep.runUntilInterrupted()
     let rows = try sweep.summarize()
-    if targetWidth != nil, grid.axes.scale != nil {
-      throw InvalidOption(
-        "--target-width needs a sweep over widths, not along --scale")
-    }
     let report = TransferReport(
       rows: rows, objective: objective, axes: grid.axes, target: targetWidth)
     let warnings = try sweep.warnings()

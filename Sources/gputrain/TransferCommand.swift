@@ -180,8 +180,6 @@ struct TransferCommand: PrintingCommand {
     } catch {
       throw InvalidOption("\(error)")
     }
-    let page = out.map { ReportLeaving.page(in: URL(fileURLWithPath: $0)) }
-    if let page { try ReportFolder.requireNone(in: page.deletingLastPathComponent()) }
     for note in table.notes { Terminal.note(note) }
     if output.json {
       let outputs = table.report.groups.map(Output.init)
@@ -191,7 +189,8 @@ struct TransferCommand: PrintingCommand {
       Terminal.print(table.report.table(emphasis: Colours.output.paint), terminator: "")
     }
     // After the verdict: whatever keeps the page from being written has not kept the answer.
-    if let page {
+    if let page = out.map({ ReportLeaving.page(in: URL(fileURLWithPath: $0)) }) {
+      try ReportFolder.requireNone(in: page.deletingLastPathComponent())
       let written = try ReportWriter(pictures: try pictures.files()).write(
         table, command: CommandLine.arguments, version: Build.version, to: page)
       ReportLeaving.tell(written, page)

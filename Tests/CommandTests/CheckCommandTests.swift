@@ -4,7 +4,7 @@ import Testing
 /// `check`, `figures` and `--diagnose`, run as a user would.
 @Suite(.serialized) struct CheckCommandTests {
   static let small = [
-    "check", "--widths", "32,64,128", "--depth", "2", "--seeds", "3", "--base-width", "32",
+    "check", "--widths", "32,64,128", "--depth", "2", "--seeds", "4", "--base-width", "32",
   ]
 
   private func object(_ text: String) throws -> [String: Any] {

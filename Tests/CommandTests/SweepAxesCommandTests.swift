@@ -79,6 +79,11 @@ import Testing
     #expect(depth.contains("scale: \"depth=2,4\""))
     #expect(depth.contains("tune: \"output-multiplier=0.5,1,2\""))
     #expect(try !printed([]).contains { $0.hasPrefix("scale") || $0.hasPrefix("tune") })
+    // Before anything is trained.
+    let target = try CommandRunner.run(["sweep", "--scale", "depth=2,4", "--target-width", "1024"])
+    #expect(target.status == 64 && target.output.isEmpty)
+    #expect(
+      target.errors.contains("--target-width needs a sweep over widths"), "\(target.errors)")
   }
 
   @Test func file_givesAxesAsMappings() throws {

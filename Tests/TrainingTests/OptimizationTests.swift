@@ -406,6 +406,24 @@ import Testing
     #expect(coupled.settings(for: matrix).weightDecay?.kind == .decoupled)
     coupled.weightDecay?.kind = .independent
     #expect(coupled.settings(for: matrix).weightDecay?.kind == .independent)
+    // So does decay of a group whose kind is not named, whichever group comes first.
+    let unnamed = [
+      ParameterGroup("layers.1", optimizer: .adamw),
+      ParameterGroup("hidden", weightDecay: WeightDecay(strength: 0.1)),
+    ]
+    for groups in [unnamed, unnamed.reversed()] {
+      let own = Optimization(.adam, groups: groups)
+      #expect(own.settings(for: matrix).weightDecay == decay)
+    }
+    for kind in WeightDecayKind.allCases {
+      let named = ParameterGroup("hidden", weightDecay: WeightDecay(strength: 0.1, kind: kind))
+      for groups in [[unnamed[0], named], [named, unnamed[0]]] {
+        let own = Optimization(.adam, groups: groups)
+        #expect(own.settings(for: matrix).weightDecay?.kind == kind)
+      }
+    }
+    let plain = Optimization(.adam, groups: [unnamed[1]])
+    #expect(plain.settings(for: matrix).weightDecay?.kind == .coupled)
     optimization.decaysVectors = true
     #expect(try settings("layers.0.bias").weightDecay == decay)
     // Rates follow the family of each group's rule.

@@ -95,6 +95,37 @@ import Testing
     #expect(ruled != plain)
   }
 
+  /// η_l·λ_l is the same at every width, whoever gives η_l; other kinds of decay keep their λ.
+  @Test(arguments: WeightDecayKind.allCases)
+  func rateRule_leavesScaledDecayTheSameAtEveryWidth(kind: WeightDecayKind) throws {
+    let configurations = [24, 48, 96].map { width in
+      var configuration = configuration(
+        hidden: [width, width], base: [24, 24], optimizer: .adam,
+        decay: WeightDecay(strength: 0.1, kind: kind))
+      configuration.rateRules = [
+        RateRule("layers.1", named: "sp"), RateRule("input", named: "mup"),
+      ]
+      return configuration
+    }
+    for name in ["spectral", "sp"] {
+      let rule = try Parametrizations.named(name)
+      for configuration in configurations {
+        var free = configuration
+        free.rateRules = []
+        let (ruled, plain) = (configuration.scalings(under: rule), free.scalings(under: rule))
+        let parameters = configuration.network.graph.parameters
+        for (parameter, (ruled, plain)) in zip(parameters, zip(ruled, plain))
+        where !parameter.shape.isVector {
+          if kind == .decoupledScaled {
+            #expect(abs(ruled.learningRateFactor * ruled.weightDecayFactor - 1) <= 1e-12)
+          } else {
+            #expect(ruled.weightDecayFactor == plain.weightDecayFactor)
+          }
+        }
+      }
+    }
+  }
+
   @Test(
     .enabled(if: try Device.find(.best).supportsNativeKernels), arguments: OptimizerKind.allCases)
   func replica_isBitForBitItsSoloRun_onCPU(

@@ -28,28 +28,42 @@ extension Recommendation {
   /// Where the best rate transfers, the mean of the optima, of which each is as good as the others. Where
   /// it does not, the optimum of the width itself if it was trained, else the least-squares line in
   /// log2 of the width.
+  ///
   /// - curves: by width.
   /// - Returns: nil without a verdict, and where an optimum is at an edge of its grid.
   init?(width: Int, _ curves: [Int: LossCurve], _ outcome: TransferVerdict.Outcome) {
     guard outcome != .inconclusive, !curves.values.contains(where: { $0.whole.edge != nil }) else {
       return nil
     }
-    let optima = curves.sorted { $0.key < $1.key }
-    let rates = optima.map(\.value.rate)
-    let estimate: Uncertain
-    if outcome == .transfers {
-      basis = .everyWidth
-      estimate = .sum(rates.map { _ in 1 / Double(rates.count) }, rates)
-    } else if let own = curves[width] {
-      basis = .ownOptimum
-      estimate = own.rate
-    } else {
-      guard let line = LineOverWidth(optima.map(\.key)) else { return nil }
-      basis = .line
-      estimate = .sum(line.value(at: width), rates)
+    let optima = curves.sorted { $0.key < $1.key }.map { (width: $0.key, rate: $0.value.rate) }
+    guard outcome == .transfers else {
+      self.init(width: width, moving: optima)
+      return
     }
-    self.width = width
-    (log2LearningRate, interval) = (estimate.value, estimate.interval)
+    let rates = optima.map(\.rate)
+    let mean = Uncertain.sum(rates.map { _ in 1 / Double(rates.count) }, rates)
+    self.init(
+      width: width, log2LearningRate: mean.value, interval: mean.interval, basis: .everyWidth)
+  }
+
+  /// The rate for a width by optima that move with it: its own where it was trained, else the line's.
+  ///
+  /// - optima: by ascending width.
+  init?(width: Int, moving optima: [(width: Int, rate: Uncertain)]) {
+    let own = optima.first { $0.width == width }?.rate
+    let line = LineOverWidth(optima.map(\.width))
+    guard let estimate = own ?? line.map({ .sum($0.value(at: width), optima.map(\.rate)) }) else {
+      return nil
+    }
+    self.init(
+      width: width, log2LearningRate: estimate.value, interval: estimate.interval,
+      basis: own == nil ? .line : .ownOptimum)
+  }
+
+  /// That there is none, for the width that was asked for.
+  static func none(for target: Int?, _ axes: SweepAxes) -> String {
+    "no \(axes.tunedName) is recommended"
+      + (target.map { " for \(axes.scaleName) \($0)" } ?? "") + " from these runs"
   }
 
   /// What to do, in words.

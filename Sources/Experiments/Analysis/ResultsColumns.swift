@@ -25,6 +25,14 @@ extension ResultsTable {
       return isWhole && !tail.isEmpty && head.contains(where: \.isLetter) ? String(tail) : name
     }
 
+    /// Whether a column's usual contents are times, of which a run has as many as rows.
+    static func isTime(_ name: String) -> Bool {
+      [
+        "timestamp", "time", "walltime", "datetime", "date", "runtime", "relativetime", "elapsed",
+        "elapsedtime", "createdat", "loggedat",
+      ].contains(key(name))
+    }
+
     /// Without case and signs.
     static func key(_ name: String) -> String {
       bare(name).lowercased().filter { $0.isLetter || $0.isNumber }

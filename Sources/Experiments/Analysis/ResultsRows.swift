@@ -6,17 +6,18 @@ extension ResultsTable.Table {
     var reader = CSVReader(text, path: path)
     var following = reader
     guard try following.advance() else { throw ResultsTableError.empty(path: path) }
+    let numbers = reader.numbers
     let first = (0..<following.count).map { following.field($0) }
     let header: [String]
     // A comment names the columns where the first row, of as many fields, holds a number: it is none itself.
     if let commented = text.commentedHeader, commented.count == first.count,
-      first.contains(where: { Double($0) != nil })
+      first.contains(where: { numbers.value(of: $0) != nil })
     {
       header = commented
     } else {
       (header, reader) = (first, following)
     }
-    guard header.contains(where: { Double($0) == nil && !$0.isEmpty }) else {
+    guard header.contains(where: { numbers.value(of: $0) == nil && !$0.isEmpty }) else {
       throw ResultsTableError.noHeader(path: path)
     }
     var rows: [(line: Int, cells: [String])] = []
@@ -34,7 +35,7 @@ extension ResultsTable.Table {
     }
     guard !rows.isEmpty else { throw ResultsTableError.noRows(path: path) }
     (self.path, self.header, self.rows, notes) = (path, header, rows, text.notes)
-    mayHaveDecimalCommas = text.separator != UInt8(ascii: ",")
+    self.numbers = numbers
   }
 
   /// The different values of a column.
@@ -79,6 +80,12 @@ extension ResultsTable.Table {
       {
         throw sameRun(cells.map { $0[0].line }.min()!, places)
       }
+      if places.seed == nil, ResultsTable.Columns.key(header[run]) == "id",
+        rows.allSatisfy({ Int($0.cells[run]) != nil }),
+        let time = header.indices.first(where: { !known.contains($0) && isTime($0, of: cells) })
+      {
+        throw ResultsTableError.unclearRuns(path: path, run: header[run], step: header[time])
+      }
       return nil
     }
     guard differs(step) else { return nil }
@@ -94,6 +101,30 @@ extension ResultsTable.Table {
       throw ResultsTableError.unclearRuns(path: path, run: header[run], step: header[step])
     }
     return nil
+  }
+
+  /// Whether a column has times that only rise, or only fall, among the rows of every place: those of one
+  /// run do.
+  private func isTime(_ column: Int, of places: [[(line: Int, cells: [String])]]) -> Bool {
+    guard ResultsTable.Columns.isTime(header[column]) else { return false }
+    let runs = places.map { held in held.map { step($0.cells[column]) } }
+    func holds(_ isBefore: (Double, Double) -> Bool) -> Bool {
+      runs.allSatisfy { times in
+        zip(times, times.dropFirst()).allSatisfy { left, right in
+          if let left, let right { isBefore(left, right) } else { false }
+        }
+      }
+    }
+    return holds(<) || holds(>)
+  }
+
+  /// A cell as a step: a number, or the digits of a time such as `2025-03-01 12:00:00`, which rise with it.
+  private func step(_ text: String) -> Double? {
+    if let number = numbers.value(of: text) { return number }
+    let date = text.prefix(10).split(separator: "-", omittingEmptySubsequences: false)
+    guard date.map(\.count) == [4, 2, 2] else { return nil }
+    let digits = String(text.filter(\.isNumber).prefix(14))
+    return Double(digits.padding(toLength: 14, withPad: "0", startingAt: 0))
   }
 
   /// One for each run: of several rows of one, that of the last step.
@@ -170,8 +201,9 @@ extension ResultsTable.Table {
       return seed
     }
     let step = try places.step.map { column -> Double in
-      let step = try number(cells[column], line, "a step")
-      if step.isNaN { throw wrong(line, "a step as a number", cells[column]) }
+      guard let step = self.step(cells[column]), !step.isNaN else {
+        throw wrong(line, "a step as a number or a time", DataError.quoted(cells[column]))
+      }
       return step
     }
     return ResultsTable.Run(
@@ -192,33 +224,21 @@ extension ResultsTable.Table {
   }
 
   private func number(_ text: String, _ line: Int, _ what: String) throws -> Double {
-    guard let value = Double(text) ?? decimalComma(text) else {
+    guard let value = numbers.value(of: text) else {
       throw wrong(line, "\(what) as a number", DataError.quoted(text))
     }
     return value
   }
 
-  /// `1,5` as a number, where fields are not separated by commas; else nil.
-  private func decimalComma(_ text: String) -> Double? {
-    guard mayHaveDecimalCommas, text.utf8.contains(0x2C), !text.utf8.contains(0x2E) else {
-      return nil
-    }
-    return Double(text.replacing(",", with: ".", maxReplacements: 1))
-  }
-
-  /// Refuses points and commas in numbers of one table.
+  /// Refuses decimal points beside decimal commas in the columns that are used.
   private func checkDecimals(_ places: ResultsTable.Columns) throws {
-    guard mayHaveDecimalCommas else { return }
+    var numbers = numbers
     let columns = [places.scale, places.rate, places.loss, places.seed, places.step]
       .compactMap { $0 }
-    func line(_ isOne: (String) -> Bool) -> Int? {
-      rows.first { row in columns.contains { isOne(row.cells[$0]) } }?.line
+    for (line, cells) in rows {
+      for column in columns { _ = numbers.value(of: cells[column], at: line, as: Double.self) }
     }
-    if let comma = line({ decimalComma($0) != nil }),
-      let point = line({ $0.utf8.contains(0x2E) && Double($0) != nil })
-    {
-      throw ResultsTableError.mixedDecimals(path: path, pointLine: point, commaLine: comma)
-    }
+    try numbers.check(path: path) { $0 }
   }
 
   private func wrong(_ line: Int, _ expected: String, _ found: String) -> ResultsTableError {
@@ -286,7 +306,9 @@ extension ResultsTable.Table {
   }
 
   /// What to say of runs that stopped before others; nil where none did. Those that diverged had to.
-  func stepNote(_ runs: [ResultsTable.Run]) -> String? {
+  func stepNote(_ runs: [ResultsTable.Run], _ places: ResultsTable.Columns) -> String? {
+    // Runs end at times of their own.
+    if let step = places.step, ResultsTable.Columns.isTime(header[step]) { return nil }
     let finished = runs.filter { $0.loss?.isFinite == true && $0.step != nil }
     guard let most = finished.compactMap(\.step).max() else { return nil }
     let short = finished.filter { $0.step != most }

@@ -126,7 +126,7 @@ public struct ResultsTable {
     notes += [
       rowNumbers.map { "\($0) numbers the rows and tells no runs apart" },
       writing.isNegated ? "\(table.header[places.rate]): read with its sign turned" : nil,
-      table.stepNote(runs),
+      table.stepNote(runs, places),
     ].compactMap(\.self)
     if let optima = Self.optima(runs, hasLosses: places.loss != nil) {
       let seeds = Set(runs.map(\.seed)).count
@@ -142,7 +142,7 @@ public struct ResultsTable {
               (scale: $0.scale, log2LearningRate: $0.rate, loss: $0.loss)
             }
           )
-        }, loss: loss, axes: axes)
+        }, loss: loss, axes: axes, target: target)
     } else {
       guard places.loss != nil else { throw Columns.missing(.loss, table) }
       losses = try names.map { name in
@@ -152,7 +152,9 @@ public struct ResultsTable {
         results: zip(names, losses).map { (name: $0, losses: $1) }, loss: loss, axes: axes,
         target: target)
       if places.seed == nil && report.groups.contains(where: { $0.seeds.count > 1 }) {
-        notes.append("no seeds: runs of one \(scale) and rate are numbered in their order")
+        notes.append(
+          "no seeds: each \(places.run.map { table.header[$0] } ?? "row") is taken for a run of its own, "
+            + "and those of one \(scale) and rate for seeds, numbered in their order")
       } else if places.seed == nil {
         notes.append("no seeds: one seed gives no interval")
       }
@@ -199,8 +201,8 @@ public struct ResultsTable {
     let header: [String]
     /// Each with the line of the file that it begins in, from 1.
     let rows: [(line: Int, cells: [String])]
-    /// Whether a comma may stand for the decimal point.
-    let mayHaveDecimalCommas: Bool
+    /// How the file's numbers are read.
+    let numbers: CSVNumbers
     /// How the file is written, where that is not as usual.
     let notes: [String]
   }

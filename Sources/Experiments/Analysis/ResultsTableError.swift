@@ -18,8 +18,6 @@ public enum ResultsTableError: Error, Hashable, CustomStringConvertible {
   case unclearRates(path: String, name: String)
   /// A cell that is not what its column is of.
   case wrongCell(path: String, line: Int, expected: String, found: String)
-  /// One of them separates thousands.
-  case mixedDecimals(path: String, pointLine: Int, commaLine: Int)
   /// Two rows for one run; differ: the columns in which they do.
   case sameRun(path: String, lines: [Int], run: String, differ: [String])
   /// Every row has a run of its own, and may be a step all the same.
@@ -50,9 +48,6 @@ public enum ResultsTableError: Error, Hashable, CustomStringConvertible {
         + "plain, log2 or log10"
     case .wrongCell(let path, let line, let expected, let found):
       "\(path): line \(line): expected \(expected), got \(found)"
-    case .mixedDecimals(let path, let pointLine, let commaLine):
-      "\(path): expected decimal points or decimal commas, got a point in line \(pointLine) and a "
-        + "comma in line \(commaLine)"
     case .sameRun(let path, let lines, let run, let differ):
       "\(path): lines \(lines.map(String.init).joined(separator: " and ")) are both of \(run); "
         + (differ.isEmpty
@@ -60,8 +55,9 @@ public enum ResultsTableError: Error, Hashable, CustomStringConvertible {
           : "they differ in \(differ.prefix(5).joined(separator: ", ")): name it as --seed-column, "
             + "--step-column or --group-column, or leave rows out")
     case .unclearRuns(let path, let run, let step):
-      "\(path): every line has its own \(run), and \(step) differs within one scale and rate: of "
-        + "steps of one run say --step-column \(step), of runs that stopped leave that column out"
+      "\(path): every line has its own \(run), and \(step) differs within one scale and rate: where "
+        + "lines are of one run at different times say --step-column \(step), where each is a run leave "
+        + "that column out"
     }
   }
 

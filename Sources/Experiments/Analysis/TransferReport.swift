@@ -64,6 +64,13 @@ public struct TransferGroup: Codable, Hashable, Sendable {
   /// The rate to train the widest width with, or the width that was asked for; nil where the answer is
   /// inconclusive.
   public let recommendation: Recommendation?
+  /// The width that a rate was asked for; nil: the widest.
+  public let target: Int?
+
+  /// The recommendation for a width that is none of those trained.
+  var untrained: Recommendation? {
+    recommendation.flatMap { use in widths.contains { $0.width == use.width } ? nil : use }
+  }
 }
 
 /// Does the best learning rate carry over to the wide model? One answer a group.
@@ -164,23 +171,24 @@ public struct TransferReport: Codable, Hashable, Sendable {
 
   /// Analyses best rates alone, which have a drift and no interval.
   ///
-  /// - optima: the best rate of each scale, of each comparison under its name.
+  /// - optima: the best rate of each scale, of each comparison under its name. target: the width to
+  ///   recommend a rate for, which is the line's; nil: none.
   init(
     optima: [(name: String, rates: [(scale: Int, log2LearningRate: Double, loss: Double?)])],
-    loss: String, axes: SweepAxes
+    loss: String, axes: SweepAxes, target: Int?
   ) {
     self.loss = loss
     self.axes = axes.names.isEmpty ? nil : axes
     comparison = nil
     groups = optima.map { name, rates in
       let sorted = rates.sorted { $0.scale < $1.scale }
-      let drift = Drift.fit(
-        sorted.map {
-          (
-            $0.scale,
-            Uncertain(value: $0.log2LearningRate, draws: [], seeds: 1, resolution: 0)
-          )
-        })
+      let known = sorted.map {
+        (
+          width: $0.scale,
+          rate: Uncertain(value: $0.log2LearningRate, draws: [], seeds: 1, resolution: 0)
+        )
+      }
+      let drift = Drift.fit(known)
       let moves = drift.map {
         "the optimum moves \(ReportText.number($0.estimate.value, digits: 2)) octaves a doubling; "
       }
@@ -197,7 +205,8 @@ public struct TransferReport: Codable, Hashable, Sendable {
         verdict: TransferVerdict(
           outcome: .inconclusive,
           text: "inconclusive: \(moves ?? "")best rates alone give no interval",
-          seedsToTell: nil), recommendation: nil)
+          seedsToTell: nil),
+        recommendation: target.flatMap { Recommendation(width: $0, moving: known) }, target: target)
     }
   }
 
@@ -258,7 +267,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
       regret: evidence.regret?.regret, verdict: verdict,
       recommendation: (target ?? places.last?.width).flatMap {
         Recommendation(width: $0, curves, verdict.outcome)
-      })
+      }, target: target)
   }
 }
 

@@ -88,7 +88,8 @@ extension TransferReport {
   ///
   /// A block for each parametrization and optimizer: a line a width with the best log2 learning
   /// rate, the loss at the best rate tried and the loss at the narrowest width's best rate; then
-  /// drift, regret and verdict. `*` marks a best rate at an end of the grid.
+  /// drift, regret and verdict. `*` marks a best rate at an end of the grid, `~` that of a target width
+  /// which was not trained.
   ///
   /// - emphasis: sets verdicts off.
   public func table(emphasis: Emphasis = { passage, _ in passage }) -> String {
@@ -101,6 +102,9 @@ extension TransferReport {
           "at the edge of the \(names.tunedValues) tried: the optimum may lie beyond", after: "* ",
           indent: 2))
     }
+    if groups.contains(where: { $0.untrained != nil }) {
+      blocks.append("~ not trained: what the best \(names.tunedValues) of the others say")
+    }
     return blocks.joined(separator: "\n\n") + "\n"
   }
 }
@@ -109,9 +113,9 @@ extension TransferGroup {
   fileprivate func block(
     _ loss: String, _ axes: SweepAxes, _ emphasis: Emphasis
   ) -> String {
-    var lines = [
-      ReportText.wrapped("\(title): \(loss), \(seedText)", indent: 2)
-    ]
+    let columns = knownColumns
+    let what = columns == 4 ? "\(loss), \(seedText)" : "best \(axes.tunedValues)"
+    var lines = [ReportText.wrapped("\(title): \(what)", indent: 2)]
     let narrow = widths.first { $0.log2LearningRate != nil }?.width
     let best = axes.tune == nil ? "rate" : "best"
     // Long names leave no room.
@@ -119,16 +123,31 @@ extension TransferGroup {
     let column = narrow.map { "loss at \(place)\($0)'s \(best)" } ?? "loss"
     let tuned = axes.tune == nil ? "best log2 rate" : "best \(axes.tunedName)"
     let sizes = [max(7, axes.scaleName.count), max(17, tuned.count + 1), max(24, column.count)]
-    lines.append(row(axes.scaleName, tuned, " ", "best loss", column, sizes))
-    for width in widths {
+    func row(_ width: String, _ rate: String, _ mark: String, _ losses: [String]) -> String {
+      "  " + ReportText.right(width, sizes[0]) + ReportText.right(rate, sizes[1])
+        + (columns == 2 && mark == " " ? "" : mark)
+        + zip(losses, [12, sizes[2] + 2]).prefix(columns - 2).map(ReportText.right).joined()
+    }
+    lines.append(row(axes.scaleName, tuned, " ", ["best loss", column]))
+    var rows = widths.map { width in
       let rate = width.log2LearningRate.map(axes.column)
       let diverges = width.diverged == width.runs && width.runs > 0
-      lines.append(
-        row(
+      return (
+        width: width.width,
+        line: row(
           "\(width.width)", rate ?? (diverges ? "all diverge" : "–"), width.onEdge ? "*" : " ",
-          ReportText.loss(width.loss),
-          width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate), sizes))
+          [
+            ReportText.loss(width.loss),
+            width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate),
+          ])
+      )
     }
+    if let untrained {
+      let rate = axes.column(log2: untrained.log2LearningRate)
+      rows.append(
+        (untrained.width, row("\(untrained.width)", rate, "~", ["–", "–"])))
+    }
+    lines += rows.sorted { $0.width < $1.width }.map(\.line)
     func line(_ name: String, _ text: String?) {
       guard let text else { return }
       lines.append(
@@ -142,16 +161,9 @@ extension TransferGroup {
       ReportText.emphasized(
         ReportText.wrapped(verdict.text, after: "  verdict    ", indent: 13), verdict.outcome.tone,
         by: emphasis))
-    line("use", recommendation?.sentence(axes))
+    line(
+      "use", recommendation?.sentence(axes) ?? target.map { Recommendation.none(for: $0, axes) })
     return lines.joined(separator: "\n")
-  }
-
-  private func row(
-    _ width: String, _ rate: String, _ mark: String, _ loss: String, _ atNarrow: String,
-    _ sizes: [Int]
-  ) -> String {
-    "  " + ReportText.right(width, sizes[0]) + ReportText.right(rate, sizes[1]) + mark
-      + ReportText.right(loss, 12) + "  " + ReportText.right(atNarrow, sizes[2])
   }
 }
 
@@ -166,6 +178,15 @@ extension TransferVerdict.Outcome {
 }
 
 extension TransferGroup {
+  /// How many are known of width, best rate, loss and loss at the narrowest's best rate: of best rates alone
+  /// two, or three.
+  var knownColumns: Int {
+    let isOfRuns = widths.contains {
+      $0.log2LearningRate == nil || $0.lossAtNarrowRate != nil || $0.divergesAtNarrowRate
+    }
+    return isOfRuns ? 4 : widths.contains { $0.loss != nil } ? 3 : 2
+  }
+
   /// The seeds that are compared and what is missing, in words.
   var seedText: String {
     var text = "\(seeds.count) seed\(seeds.count == 1 ? "" : "s")"
@@ -203,7 +224,7 @@ extension Regret {
   /// What it costs, in words.
   func sentence(_ axes: SweepAxes) -> String {
     let scale = axes.scaleName
-    let rate = "\(scale) \(narrowWidth)'s \(axes.tunedName) \(axes.text(log2: log2LearningRate))"
+    let rate = "\(axes.rate(of: narrowWidth)) \(axes.text(log2: log2LearningRate))"
     if diverges { return "\(scale) \(wideWidth) diverges at \(rate)" }
     guard let absolute else { return "\(scale) \(wideWidth) was not run at \(rate)" }
     let range = interval.map { " (\(ReportText.percents($0.lower, $0.upper)))" } ?? ""

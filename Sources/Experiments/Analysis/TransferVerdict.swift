@@ -88,7 +88,7 @@ struct TransferEvidence {
     let doubts = doubts
     if doubts.isEmpty {
       let cost = regret.regret.interval?.upper.map {
-        "; \(axes.scaleName) \(regret.regret.narrowWidth)'s \(axes.tunedName) costs at most "
+        "; \(axes.rate(of: regret.regret.narrowWidth)) costs at most "
           + "\(ReportText.percent($0)) at \(axes.scaleName) \(regret.regret.wideWidth)"
       }
       return verdict(
@@ -234,7 +234,7 @@ struct TransferEvidence {
 extension Regret {
   /// Why this is no transfer, in words; nil where it may be.
   fileprivate func violation(_ axes: SweepAxes) -> String? {
-    let rate = "\(axes.scaleName) \(narrowWidth)'s \(axes.tunedName)"
+    let rate = axes.rate(of: narrowWidth)
     if mostDiverge { return "\(axes.scaleName) \(wideWidth) diverges at \(rate)" }
     if let interval, interval.lower > TransferCriteria.regret {
       let range =

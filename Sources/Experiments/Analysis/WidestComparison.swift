@@ -95,7 +95,7 @@ extension WidestComparison {
   ///
   /// - reasons: why they differ, as `TransferReport.reasons` has it.
   func block(_ axes: SweepAxes, reasons: [String]) -> String {
-    let narrow = "\(axes.scaleName) \(narrowWidth)'s \(axes.tunedName)"
+    let narrow = axes.rate(of: narrowWidth)
     let size = max(11, narrow.count) + 2
     func lines(_ title: String, _ texts: [String]) -> [String] {
       texts.enumerated().map { place, text in

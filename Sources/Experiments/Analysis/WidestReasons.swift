@@ -16,9 +16,10 @@ extension TransferReport {
       + [tunedIsBetter].compactMap { $0 }
   }
 
-  /// What to do where one whose rate does not carry over has surely less loss, tuned at the widest width,
-  /// than the best of those whose rate does; nil where that is not so. Of two update rules the layers'
-  /// shares are not what differs, and nothing is said.
+  /// That one whose rate does not carry over has surely less loss, tuned at the widest width, than the best
+  /// of those whose rate does; nil where that is not so. What to do about it is said of our own
+  /// parametrizations under one update rule: of results from elsewhere, or of two rules, it is not known
+  /// that the layers' shares are what differs.
   private var tunedIsBetter: String? {
     func group(_ entry: WidestComparison.Entry) -> TransferGroup? {
       groups.first { $0.title == entry.name }
@@ -28,12 +29,16 @@ extension TransferReport {
       ahead.verdict.outcome == .doesNotTransfer,
       let behind = comparison.tuned.first(where: {
         group($0)?.verdict.outcome == .transfers
-      }), (behind.interval?.lower ?? 0) >= WidestReason.noCost, let excess = behind.excess,
-      group(behind)?.optimizer == ahead.optimizer
+      }), (behind.interval?.lower ?? 0) >= WidestReason.noCost, let excess = behind.excess
     else { return nil }
     let (narrow, wide) = ("width \(comparison.narrowWidth)", "width \(comparison.width)")
-    return "\(best.name), tuned at \(wide) itself, is surely better than \(behind.name), which has "
-      + "\(ReportText.percent(excess)) more, though its own rate does not carry over. That can be where "
+    let better =
+      "\(best.name), tuned at \(wide) itself, is surely better than \(behind.name), which has "
+      + "\(ReportText.percent(excess)) more, though its own rate does not carry over"
+    guard let optimizer = ahead.optimizer, group(behind)?.optimizer == optimizer else {
+      return better
+    }
+    return "\(better). That can be where "
       + "its layers have other shares in the update there than those that \(behind.name) keeps at every "
       + "width. Such ratios between layers (an output multiplier, say) and the base width can be tuned "
       + "at \(narrow) with \(behind.name), and should carry over as its rate does"
@@ -53,7 +58,7 @@ private struct WidestReason {
 
   private var wide: String { "\(axes.scaleName) \(comparison.width)" }
   private var narrow: String { "\(axes.scaleName) \(comparison.narrowWidth)" }
-  private var rate: String { "\(narrow)'s \(axes.tunedName)" }
+  private var rate: String { axes.rate(of: comparison.narrowWidth) }
 
   /// Without the name; nil where the group's own widths are not those compared.
   var text: String? {

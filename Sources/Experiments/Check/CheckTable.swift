@@ -116,7 +116,8 @@ extension CheckReport {
     case .unclear:
       let reason =
         CheckReport.doubt(about: widths).map { ". At these widths that may be chance: \($0)" }
-        ?? ", within the spread of \(seeds) seeds; give it more"
+        ?? ", within the spread of \(seeds) seeds; "
+        + (culprit.seedsToTell(of: seeds).map { "about \($0) would tell" } ?? "give it more")
       return "cannot tell: \(culprit.layer), \(culprit.quantity.symbol), grows as n^\(exponent) "
         + "where n^\(needed) is needed\(reason)"
     case .breaksAsPredicted, .meets, .fades, .informative:

@@ -8,8 +8,6 @@ struct FittedExponent {
   let exponent: Double
   /// Half of the 95 % interval, by Student's t; infinite where nothing is left to estimate it from.
   let halfWidth: Double
-  /// Of the exponent.
-  private let standardError: Double
   var lower: Double { exponent - halfWidth }
   var upper: Double { exponent + halfWidth }
 
@@ -27,8 +25,8 @@ struct FittedExponent {
     let mean = slopes.reduce(0, +) / count
     let variance = slopes.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
     exponent = mean
-    standardError = (variance / count).squareRoot()
-    halfWidth = StudentT.quantile(0.975, degreesOfFreedom: seeds - 1) * standardError
+    halfWidth =
+      StudentT.quantile(0.975, degreesOfFreedom: seeds - 1) * (variance / count).squareRoot()
   }
 
   /// Fits one line to the values of independent runs, each of its width; nil where one is not positive
@@ -44,7 +42,7 @@ struct FittedExponent {
     let count = Double(x.count)
     let (meanX, meanY) = (x.reduce(0, +) / count, y.reduce(0, +) / count)
     guard x.count > 2 else {
-      (standardError, halfWidth) = (.infinity, .infinity)
+      halfWidth = .infinity
       return
     }
     let residual = zip(x, y).reduce(0) {
@@ -52,8 +50,9 @@ struct FittedExponent {
       return $0 + left * left
     }
     let spread = x.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
-    standardError = (residual / (count - 2) / spread).squareRoot()
-    halfWidth = StudentT.quantile(0.975, degreesOfFreedom: x.count - 2) * standardError
+    halfWidth =
+      StudentT.quantile(0.975, degreesOfFreedom: x.count - 2)
+      * (residual / (count - 2) / spread).squareRoot()
   }
 
   /// What an exponent says of the one that is needed.
@@ -69,24 +68,11 @@ struct FittedExponent {
   /// By how much the mildest known fault moves an exponent.
   static let mildestFault = 0.5
 
-  /// Two standard errors, the `margin` of exponents over seeds whose network and rule are known.
-  ///
-  /// That of Student's interval is 4.3 standard errors for three seeds, nearly all of it because three
-  /// seeds say little of the spread itself. To be met, an exponent has to be within the quantity's tolerance
-  /// besides: a fault of ½ is missed only where chance moves the mean by 0.3 and more, and the seeds then
-  /// differ by less than half of that.
-  var twoStandardErrors: Double { 2 * standardError }
-
-  /// Whether the exponent is `value` within the quantity's tolerance.
-  ///
-  /// - margin: by how much the exponent must be nearer than the mildest fault to be met; that of the
-  ///   interval where nil.
-  func standing(
-    to value: Double, of quantity: SpectralQuantity, margin: Double? = nil
-  ) -> Standing {
+  /// Whether the exponent is `value` within the quantity's tolerance: met where the interval excludes the
+  /// mildest fault, broken where it excludes the value.
+  func standing(to value: Double, of quantity: SpectralQuantity) -> Standing {
     guard isOff(from: value, by: quantity.tolerance) else {
-      let reach = abs(exponent - value) + (margin ?? halfWidth)
-      return reach < Self.mildestFault ? .met : .unclear
+      return abs(exponent - value) + halfWidth < Self.mildestFault ? .met : .unclear
     }
     return differs(from: value, in: quantity) ? .broken : .unclear
   }

@@ -113,8 +113,7 @@ public struct SpectralCheck {
       case .featureSize: !isReadout
       case .relativeUpdate, .relativeUpdateFrobenius: false
       }
-    let standing = fitted.standing(
-      to: condition, of: quantity, margin: fitted.twoStandardErrors)
+    let standing = fitted.standing(to: condition, of: quantity)
     let isOff = fitted.isOff(from: condition, by: quantity.tolerance)
     let verdict: CheckedQuantity.Verdict =
       if !isJudged {
@@ -147,7 +146,7 @@ public struct SpectralCheck {
       let fitted = FittedExponent(
         widths: wider.widths, values: values.suffix(wider.widths.count))
     else { return false }
-    return fitted.standing(to: condition, of: quantity, margin: fitted.twoStandardErrors) == .met
+    return fitted.standing(to: condition, of: quantity) == .met
   }
 
   private static func mean(_ values: [Double]) -> Double {

@@ -9,13 +9,13 @@ extension Configuration {
   public func problems(
     parametrizations names: [String], optimizers: [OptimizerKind], widest: Int
   ) -> [SettingProblem] {
-    parametrizationProblems(names, optimizers + groups.compactMap(\.optimizer))
+    parametrizationProblems(names, parametrizedRules(optimizers))
       + networkProblems(widest: max(baseWidth, widest))
       + selectorProblems + trainingProblems(optimizers) + optimizationProblems(optimizers)
   }
 
   private func parametrizationProblems(
-    _ names: [String], _ optimizers: [OptimizerKind]
+    _ names: [String], _ rules: [OptimizerKind]
   ) -> [SettingProblem] {
     var problems: [SettingProblem] = []
     for name in names {
@@ -26,12 +26,12 @@ extension Configuration {
           SettingProblem("parametrization", error.detail, involved: ["parametrizations"]))
       }
       let family = parametrizations.first { $0.name == name }?.family
-      if let family, let other = optimizers.first(where: { $0.parametrizedFamily != family }) {
+      if let family, let other = rules.first(where: { $0.family != family }) {
         problems.append(
           SettingProblem(
             "optimizer",
             "parametrization \(name) is for updates of family \(family.rawValue), got "
-              + "\(other.rawValue) of family \(other.parametrizedFamily.rawValue)",
+              + "\(other.rawValue) of family \(other.family.rawValue)",
             involved: ["parametrization", "parametrizations", "group"]))
       }
     }

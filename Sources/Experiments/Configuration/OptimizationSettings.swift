@@ -11,7 +11,7 @@ extension Configuration {
       optimizer, hyperparameters: hyperparameters, weightDecay: weightDecay.decay(for: optimizer),
       decaysVectors: decayVectors, schedule: schedule.schedule(of: totalSteps),
       groups: rateMultipliers.map { ParameterGroup($0.place, rateFactor: $0.factor) }
-        + groups.map { $0.group(totalSteps: totalSteps, optimizer: optimizer) },
+        + groups.map { $0.group(totalSteps: totalSteps) },
       clipNorm: clipNorm)
     result.muon = Muon.Settings(
       scale: muonScale, coefficients: newtonSchulz, steps: newtonSchulzSteps,
@@ -101,6 +101,13 @@ extension Configuration {
       }
     }
     return problems
+  }
+
+  /// The update rules whose rates the parametrization gives, under each of the optimizers: all but Muon,
+  /// which has its scale instead.
+  func parametrizedRules(_ optimizers: [OptimizerKind]) -> [OptimizerKind] {
+    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    return rules(of: parameters, optimizers).uniqued().filter { $0 != .muon }
   }
 
   /// The update rules that parameters have under each of the optimizers.
@@ -196,13 +203,10 @@ public struct GroupChoice: SettingValue {
   public static var takesPairs: Bool { true }
 
   /// As the trainer takes it.
-  ///
-  /// - optimizer: of parameters whose group names none.
-  func group(totalSteps: Int, optimizer base: OptimizerKind) -> ParameterGroup {
+  func group(totalSteps: Int) -> ParameterGroup {
     ParameterGroup(
       selector, optimizer: optimizer, hyperparameters: hyperparameters, rateFactor: rateFactor,
-      weightDecay: weightDecay.map {
-        $0.decay(for: optimizer ?? base) ?? WeightDecay(strength: 0, kind: .decoupled)
-      }, schedule: schedule?.schedule(of: totalSteps))
+      weightDecay: weightDecay.map { WeightDecay(strength: $0.strength, kind: $0.kind) },
+      schedule: schedule?.schedule(of: totalSteps))
   }
 }

@@ -161,6 +161,9 @@ public struct SweepAxes: Codable, Hashable, Sendable {
   /// Values of it: "rates".
   var tunedValues: String { tune == nil ? "rates" : "values of \(tunedName)" }
 
+  /// What is best at a value of the scale: "width 64's rate".
+  func rate(of value: Int) -> String { "\(scaleName) \(value)'s \(tunedName)" }
+
   /// What drifts, after "octaves": "a doubling", or with both axes by name.
   var ofDrift: String {
     names.isEmpty ? "a doubling" : "of \(tunedName) a doubling of \(scaleName)"

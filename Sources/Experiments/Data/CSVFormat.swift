@@ -80,7 +80,7 @@ enum CSVFormat: DataFormat {
 
   /// What was read otherwise than it looks, or was not.
   private static func notes(of reader: CSVReader, _ text: CSVText) -> [String] {
-    var notes = reader.decimals.comma == nil ? [] : ["numbers have decimal commas"]
+    var notes = reader.numbers.comma == nil ? [] : ["numbers have decimal commas"]
     let comments = text.comments + reader.comments
     if comments > 0 {
       notes.append(
@@ -101,7 +101,7 @@ enum CSVFormat: DataFormat {
     for column in columns {
       guard let value = reader.number(column, as: Value.self) else {
         let field = reader.field(column)
-        guard text.separator == 0x2C, CSVReader.isNumeric(field) else {
+        guard text.separator == 0x2C, CSVNumbers.isNumeric(field) else {
           throw DataError.notANumber(
             path: path, at: .line(reader.line), column: column + 1, found: field)
         }
@@ -134,7 +134,7 @@ enum CSVFormat: DataFormat {
     let other =
       "--label names another column" + (layout.candidate.map { " such as \($0)" } ?? "")
       + ", --task regression learns"
-    let numbers = labels.map(reader.value)
+    let numbers = labels.map(reader.numbers.value(of:))
     if numbers.allSatisfy({ $0 != nil }) {
       let whole = try numbers.enumerated().map { row, number in
         guard let number, let value = Int(exactly: number) else {

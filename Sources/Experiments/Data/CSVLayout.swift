@@ -149,7 +149,7 @@ private struct FirstRow {
     let last = fields.count - 1
     if CSVText.isText(fields, but: chosen.isEmpty ? [last] : Set(chosen)) {
       // A text and a number are data too, of a class in front.
-      isHeader = last != 1 || !CSVReader.isNumeric(fields[1]) || !Self.comesAgain(0, first)
+      isHeader = last != 1 || !CSVNumbers.isNumeric(fields[1]) || !Self.comesAgain(0, first)
       notes = []
       return
     }
@@ -203,7 +203,7 @@ private struct FirstRow {
     while (try? reader.advance()) == true {
       guard reader.count == fields.count else { continue }
       let isReal = (0..<fields.count).contains { column in
-        reader.value(of: reader.field(column)).map { $0 != $0.rounded() } ?? false
+        reader.numbers.value(of: reader.field(column)).map { $0 != $0.rounded() } ?? false
       }
       if isReal { return true }
     }
@@ -268,8 +268,8 @@ private struct ColumnScan {
       guard reader.count == record.count else { continue }
       rows += 1
       let (front, end) = (reader.field(0), reader.field(lastIndex))
-      first.add(front, reader.value(of: front))
-      last.add(end, reader.value(of: end))
+      first.add(front, reader.numbers.value(of: front))
+      last.add(end, reader.numbers.value(of: end))
     } while try reader.advance()
   }
 

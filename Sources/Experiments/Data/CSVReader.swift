@@ -22,8 +22,8 @@ struct CSVReader {
   private var text: [UInt8] = []
   /// Where each field ends in `text`.
   private var ends: [Int] = []
-  /// Starts of the first records in which a number had a decimal point, and a decimal comma.
-  private(set) var decimals: (point: Int?, comma: Int?) = (nil, nil)
+  /// How numbers are written, by the starts of their records.
+  private(set) var numbers: CSVNumbers
 
   init(
     _ bytes: [UInt8], path: String, from start: Int = 0, separator: UInt8 = 0x2C,
@@ -31,6 +31,7 @@ struct CSVReader {
   ) {
     (self.bytes, self.path, self.separator) = (bytes, path, separator)
     (position, self.columns) = (start, columns)
+    numbers = CSVNumbers(separator: separator)
   }
 
   init(_ text: CSVText, path: String) {
@@ -117,8 +118,7 @@ struct CSVReader {
     String(decoding: text[range(column)], as: UTF8.self)
   }
 
-  /// A field as a number; nil where it is none. NaN and infinities are numbers here. Where fields are
-  /// not separated by commas, a comma may stand for the decimal point.
+  /// A field as a number, as `CSVNumbers` reads it; nil where it is none.
   mutating func number<Value: BinaryFloatingPoint & LosslessStringConvertible>(
     _ column: Int, as type: Value.Type = Float.self
   ) -> Value? {
@@ -133,43 +133,13 @@ struct CSVReader {
       }
       if index == range.upperBound { return Value(value) }
     }
-    let field = field(column)
-    if let value = Value(field) {
-      if decimals.point == nil, field.utf8.contains(0x2E) { decimals.point = start }
-      return value
-    }
-    guard let value: Value = decimalComma(field) else { return nil }
-    decimals.comma = decimals.comma ?? start
-    return value
+    return numbers.value(of: field(column), at: start, as: Value.self)
   }
 
-  /// A field's text as a number, as `number` reads it.
-  func value(of field: String) -> Double? { Double(field) ?? decimalComma(field) }
-
-  /// Whether a text is a number for anyone, with commas at decimals or thousands.
-  static func isNumeric(_ field: String) -> Bool {
-    Double(field) != nil
-      || field.utf8.contains(0x2C) && Double(field.filter { $0 != "," }) != nil
-  }
-
-  /// `1,5` as a number; nil where it is none, or commas separate fields: then it may be thousands.
-  private func decimalComma<Value: LosslessStringConvertible>(_ field: String) -> Value? {
-    guard separator != 0x2C, field.utf8.contains(0x2C), !field.utf8.contains(0x2E) else {
-      return nil
-    }
-    return Value(field.replacing(",", with: ".", maxReplacements: 1))
-  }
-
-  /// Refuses a file with decimal points and decimal commas: one of them separates thousands.
+  /// Refuses a file with decimal points and decimal commas among the numbers read.
   ///
   /// - Throws: `DataError.malformed`.
-  func checkDecimals() throws {
-    if let point = decimals.point, let comma = decimals.comma {
-      throw DataError.malformed(
-        path: path, expected: "decimal points or decimal commas",
-        found: "a point in line \(line(at: point)) and a comma in line \(line(at: comma))")
-    }
-  }
+  func checkDecimals() throws { try numbers.check(path: path, line: line) }
 
   private func range(_ column: Int) -> Range<Int> {
     var start = column == 0 ? 0 : ends[column - 1]

@@ -78,7 +78,7 @@ struct CSVText {
   /// Whether no field but those of `columns` is a number.
   static func isText(_ fields: [String], but columns: Set<Int> = []) -> Bool {
     let filled = fields.indices.filter { !columns.contains($0) && !fields[$0].isEmpty }
-    return !filled.isEmpty && !filled.contains { CSVReader.isNumeric(fields[$0]) }
+    return !filled.isEmpty && !filled.contains { CSVNumbers.isNumeric(fields[$0]) }
   }
 
   private static func name(of separator: UInt8) -> String {

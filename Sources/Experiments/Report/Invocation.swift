@@ -52,11 +52,14 @@ public struct Invocation: Codable, Hashable, Sendable {
   public var grid: SweepGrid?
   /// The loss whose minimum was asked for; nil where it was no sweep.
   public var objective: Objective?
+  /// The width that a rate was asked for; nil: the widest.
+  public var targetWidth: Int?
 
   /// What was asked for.
   public init(
     command: [String], directory: String, began: Date, system: String, version: String? = nil,
-    built: Date?, hardware: Hardware, grid: SweepGrid? = nil, objective: Objective? = nil
+    built: Date?, hardware: Hardware, grid: SweepGrid? = nil, objective: Objective? = nil,
+    targetWidth: Int? = nil
   ) {
     self.command = command
     self.directory = directory
@@ -68,6 +71,7 @@ public struct Invocation: Codable, Hashable, Sendable {
     self.hardware = hardware
     self.grid = grid
     self.objective = objective
+    self.targetWidth = targetWidth
   }
 
   /// The command as a shell takes it, the program by its name alone.

@@ -163,6 +163,20 @@ enum ReportParts {
     return words.isEmpty ? "unnamed" : String(words.joined(separator: "-").prefix(100))
   }
 
+  /// An identifier of each text; of texts that have the same all but the first have a number behind it.
+  static func identifiers(_ texts: [String]) -> [String] {
+    let plain = texts.map(identifier)
+    // A first one keeps its own: a number behind another must not make it that.
+    var taken = Set(plain)
+    var seen: Set<String> = []
+    return plain.map { id in
+      if seen.insert(id).inserted { return id }
+      var number = 2
+      while !taken.insert("\(id)-\(number)").inserted { number += 1 }
+      return "\(id)-\(number)"
+    }
+  }
+
   /// `a, b and c`.
   static func list(_ words: [String]) -> String {
     guard let last = words.last, words.count > 1 else { return words.joined() }

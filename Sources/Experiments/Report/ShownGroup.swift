@@ -17,13 +17,10 @@ struct ShownGroup {
   static func identified(
     _ groups: [(name: String, group: TransferGroup, loss: String, losses: TransferReport.Losses)]
   ) -> [ShownGroup] {
-    var seen: [String: Int] = [:]
-    return groups.map { name, group, loss, losses in
-      let id = ReportParts.identifier(name)
-      seen[id, default: 0] += 1
-      let count = seen[id] ?? 1
+    zip(groups, ReportParts.identifiers(groups.map(\.name))).map { shown, id in
+      let (name, group, loss, losses) = shown
       return ShownGroup(
-        name: name, id: count > 1 ? "\(id)-\(count)" : id, group: group, loss: loss,
+        name: name, id: id, group: group, loss: loss,
         losses: losses.mapValues { byRate in
           byRate.compactMapValues { bySeed in
             let compared = group.seeds.compactMap { bySeed[$0] }

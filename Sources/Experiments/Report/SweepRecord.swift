@@ -57,7 +57,9 @@ struct SweepRecord {
       allRows.map { ($0.run, axes.held(by: $0)) }, uniquingKeysWith: { $1 })
     rows = allRows.compactMap { $0.point(on: axes) }
     objective = history.last { $0.objective != nil }?.objective ?? .trainLoss
-    report = TransferReport(rows: allRows, objective: objective, axes: axes)
+    report = TransferReport(
+      rows: allRows, objective: objective, axes: axes,
+      target: history.last { $0.grid != nil }?.targetWidth)
     let done = Set(runs.filter { $0.result.outcome != .failed }.map(\.configuration.cell))
     let asked = history.compactMap(\.grid).flatMap(\.cells).uniqued()
     missing = (asked.isEmpty ? Self.crossed(rows) : asked).filter { !done.contains($0) }

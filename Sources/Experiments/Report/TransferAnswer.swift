@@ -54,11 +54,11 @@ struct TransferAnswer {
       .tag("h3", shown.name), .tag("p", class: "verdict", word),
       ReportParts.paragraph(reason(group.verdict)),
     ]
-    if !shown.losses.isEmpty {
+    if !shown.losses.isEmpty || group.target != nil {
       let use = group.recommendation.map { "Use \($0.sentence(axes))." }
       content.append(
         ReportParts.paragraph(
-          use ?? "No \(axes.tunedName) is recommended from these runs.", class: "use"))
+          use ?? Self.sentence(Recommendation.none(for: group.target, axes)), class: "use"))
     }
     let optima = group.widths.filter { $0.log2LearningRate != nil }
     if let first = optima.first, let last = optima.last, first.width != last.width,
@@ -122,16 +122,20 @@ struct TransferAnswer {
   /// - lead: what tells several of them apart: "A: ".
   func best(_ report: TransferReport, lead: String = "") -> [HTMLNode] {
     guard let comparison = report.comparison else { return [] }
-    let narrow = "\(axes.scaleName) \(comparison.narrowWidth)'s \(axes.tunedName)"
+    let narrow = axes.rate(of: comparison.narrowWidth)
     let question = comparison.question(axes)
     let rows = comparison.tuned.map { tuned in
       let transferred = comparison.transferred.first { $0.name == tuned.name }
       return [ReportParts.cell(tuned.name)] + Self.cells(tuned)
         + (transferred.map(Self.cells) ?? [])
     }
+    let (tuned, transferred) = (
+      Self.winner(comparison.tuned), Self.winner(comparison.transferred)
+    )
+    let there = "tuned at \(axes.scaleName) \(comparison.width)"
     let winners =
-      "\(Self.winner(comparison.tuned, "tuned at \(axes.scaleName) \(comparison.width)")); "
-      + Self.winner(comparison.transferred, "with \(narrow)")
+      tuned == transferred
+      ? "\(there) and with \(narrow) \(tuned)" : "\(there) \(tuned); with \(narrow) \(transferred)"
     let reasons = report.reasons.map { HTMLNode.tag("li", ReportParts.rich($0 + ".")) }
     return [
       .tag(
@@ -148,16 +152,14 @@ struct TransferAnswer {
   }
 
   /// Who has the least loss, and whether that is sure of all others.
-  private static func winner(_ entries: [WidestComparison.Entry], _ when: String) -> String {
-    guard let best = entries.first, best.loss != nil else {
-      return "\(when) all diverge or were not run"
-    }
+  private static func winner(_ entries: [WidestComparison.Entry]) -> String {
+    guard let best = entries.first, best.loss != nil else { return "all diverge or were not run" }
     let unsure = entries.dropFirst().filter { !$0.isSurelyMore }
     return unsure.isEmpty
-      ? "\(when) \(best.name) is surely best"
+      ? "\(best.name) is surely best"
       : unsure.count == entries.count - 1
-        ? "\(when) there is \(WidestComparison.Entry.unsure)"
-        : "\(when) \(best.name) is not surely better than "
+        ? "there is \(WidestComparison.Entry.unsure)"
+        : "\(best.name) is not surely better than "
           + ReportParts.list(unsure.map(\.name)) + ", but than the others"
   }
 

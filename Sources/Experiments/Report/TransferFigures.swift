@@ -79,24 +79,37 @@ struct TransferFigures {
 
   private func optimumTable(_ entry: ShownGroup) -> HTMLNode {
     let narrow = entry.group.widths.first { $0.log2LearningRate != nil }?.width
-    let rows = entry.group.widths.map { width -> [String] in
+    var known = entry.group.widths.map { width -> (width: Int, cells: [String]) in
       let rate = width.log2LearningRate.map(axes.text)
-      return [
-        "\(axes.scaleName) \(width.width)",
-        (rate ?? (width.diverged > 0 ? "all diverge" : "–")) + (width.onEdge ? " *" : ""),
-        ReportText.loss(width.loss),
-        width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate),
-        "\(width.diverged) of \(width.runs)",
-      ]
+      return (
+        width.width,
+        [
+          "\(axes.scaleName) \(width.width)",
+          (rate ?? (width.diverged > 0 ? "all diverge" : "–")) + (width.onEdge ? " *" : ""),
+          ReportText.loss(width.loss),
+          width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate),
+          "\(width.diverged) of \(width.runs)",
+        ]
+      )
     }
+    if let use = entry.group.untrained {
+      known.append(
+        (
+          use.width,
+          [
+            "\(axes.scaleName) \(use.width), not trained", axes.text(log2: use.log2LearningRate),
+            "–", "–", "–",
+          ]
+        ))
+    }
+    let rows = known.sorted { $0.width < $1.width }.map(\.cells)
     let header = [
       "", "best \(axes.tunedName)", "best loss",
-      narrow.map { "loss at \(axes.scaleName) \($0)'s \(axes.tunedName)" } ?? "loss",
+      narrow.map { "loss at \(axes.rate(of: $0))" } ?? "loss",
       "diverged runs",
     ]
     // Of best rates alone nothing else is known.
-    let count =
-      !entry.losses.isEmpty ? header.count : entry.group.widths.contains { $0.loss != nil } ? 3 : 2
+    let count = entry.losses.isEmpty ? entry.group.knownColumns : header.count
     return ReportParts.table(
       Array(header.prefix(count)), texts: rows.map { Array($0.prefix(count)) },
       label: "\(entry.name): the best \(axes.tunedName) of each \(axes.scaleName)")

@@ -6,9 +6,10 @@ import Testing
 @Suite struct ResultsTableTests {
   private static func table(
     _ text: String, columns: [ResultsTable.Role: String] = [:],
-    rates: ResultsTable.RateForm? = nil
+    rates: ResultsTable.RateForm? = nil, target: Int? = nil
   ) throws -> ResultsTable {
-    try ResultsTable(Array(text.utf8), path: "results.csv", columns: columns, rates: rates)
+    try ResultsTable(
+      Array(text.utf8), path: "results.csv", columns: columns, rates: rates, target: target)
   }
 
   /// A full grid: ½(r + 8)² in log loss at every width.
@@ -110,6 +111,57 @@ import Testing
         "r\($0)\($1)\($2),\($0),\(exp2($1)),\(Int($1) + 20 * $2),\($3)"
       })
     #expect(runs.report.groups.first?.seeds == [1, 2, 3])
+  }
+
+  /// Rows that only times tell apart: of one run where their id counts rows, else runs.
+  @Test func timesOfOneRun_areAsked_andThoseOfRunsAreNone() throws {
+    func rows(
+      _ header: String, time: (Int) -> String = { "\(1_700_000_000 + 60 * $0)" },
+      id: (Int) -> String = { "\($0)" }
+    ) -> String {
+      var number = 0
+      return Self.grid(header) { width, rate, _, loss in
+        number += 1
+        return "\(id(number)),\(width),\(exp2(rate)),\(time(number)),\(loss)"
+      }
+    }
+    let iso: (Int) -> String = { "2025-03-01 12:\($0 < 10 ? "0" : "")\($0):00" }
+    let tables = [
+      rows("id,width,lr,_timestamp,loss"), rows("id,width,lr,time,loss", time: iso),
+      rows("id,width,lr,_runtime,loss", time: { "\(-$0)" }, id: { "\(3 * $0)" }),
+    ]
+    for text in tables {
+      let name = String(text.split(separator: ",")[3])
+      #expect {
+        _ = try Self.table(text)
+      } throws: {
+        "\($0)".contains(
+          "where lines are of one run at different times say --step-column \(name), where each is a "
+            + "run leave that column out")
+      }
+      let steps = try Self.table(text, columns: [.step: name])
+      #expect(steps.report.groups.first?.seeds == [1] && steps.reading.runs == 15)
+      #expect(steps.notes.allSatisfy { !$0.contains("stopped") }, "\(steps.notes)")
+    }
+    // The last of one run counts.
+    let last = try Self.table(tables[1], columns: [.step: "time"])
+    #expect(abs(try #require(last.report.groups.first?.widths.first?.loss) - 1.003) <= 1e-9)
+    let runs = [
+      rows("id,width,lr,_timestamp,loss", id: { "x\($0)f" }),
+      rows("Name,width,lr,_timestamp,loss", id: { "amber-sweep-\($0)" }),
+      rows("run,width,lr,_timestamp,loss"),
+      // Side by side, they end in any order.
+      rows("id,width,lr,_timestamp,loss", time: { "\(1_700_000_000 + 7 * $0 % 45)" }),
+    ]
+    for text in runs {
+      let table = try Self.table(text)
+      let name = text.prefix { $0 != "," }
+      #expect(table.report.groups.first?.seeds == [1, 2, 3])
+      #expect(
+        table.notes.contains(
+          "no seeds: each \(name) is taken for a run of its own, and those of one width and rate for "
+            + "seeds, numbered in their order"), "\(table.notes)")
+    }
   }
 
   @Test func rowNumberBesideSeedsAndSteps_isPassedOver() throws {
@@ -241,6 +293,9 @@ import Testing
     #expect { _ = try Self.table("width,lr,loss\n\"1,024\",0.1,1") } throws: {
       "\($0)".contains("got \"1,024\"")
     }
+    #expect { _ = try Self.table("64;0,01;1,5\n128;0,01;2,5") } throws: {
+      "\($0)".contains("no header")
+    }
   }
 
   @Test func rowsWithoutAGroup_areCalledThat() throws {
@@ -272,8 +327,29 @@ import Testing
     let group = try #require(try Self.table(text).report.groups.first)
     let drift = try #require(group.drift)
     #expect(abs(drift.octavesPerDoubling + 1) <= 0.005 && drift.interval == nil)
-    #expect(group.deviation == nil && group.regret == nil)
+    #expect(group.deviation == nil && group.regret == nil && group.recommendation == nil)
     #expect(group.verdict.text.hasSuffix("best rates alone give no interval"))
+    // A width that was asked for is on the line, or has its own.
+    let beyond = try Self.table(text, target: 4096)
+    let use = try #require(beyond.report.groups.first?.recommendation)
+    #expect(use.basis == .line && use.interval == nil)
+    #expect(abs(use.log2LearningRate + 15) <= 0.01)
+    let lines = beyond.report.table().split(separator: "\n")
+    #expect(
+      lines.prefix(3) == [
+        "results: best rates", "    width   best log2 rate", "      128           −10.00",
+      ])
+    #expect(lines.contains("     4096           −15.00~"))
+    #expect(
+      lines.contains(
+        "  use        2^−15.00 = 3.05e−05 at width 4096, by the line through the optima,"))
+    #expect(lines.last == "~ not trained: what the best rates of the others say")
+    let withLosses = text.replacing("lr", with: "lr,loss").replacing("e-4", with: "e-4,1")
+      .replacing("e-5", with: "e-5,1")
+    let row = "      256           −11.00       1.0000"
+    #expect(try Self.table(withLosses).report.table().split(separator: "\n").contains { $0 == row })
+    let own = try Self.table(text, target: 512).report
+    #expect(own.groups.first?.recommendation?.basis == .ownOptimum && !own.table().contains("~"))
   }
 
   @Test func groups_areJudgedApart() throws {

@@ -67,6 +67,18 @@ import Testing
     #expect(TransferReport(rows: Self.example()).table() == expected)
   }
 
+  /// Between the widths trained, and where there is no answer.
+  @Test func targetWidth_hasItsRow() {
+    let lines = TransferReport(rows: Self.example(), target: 384).table().split(separator: "\n")
+    let row = lines.firstIndex { $0.hasPrefix("      384") }
+    #expect(
+      row.map { lines[$0] }
+        == "      384            −3.63~           –                         –")
+    #expect(row.map { lines[$0 + 1].hasPrefix("      512") } == true)
+    #expect(lines.contains("  use        no rate is recommended for width 384 from these runs"))
+    #expect(lines.last == "~ not trained: what the best rates of the others say")
+  }
+
   @Test func table_fitsEightyColumns() {
     var rows = Self.example()
     rows += SyntheticSweep.rows(

@@ -386,6 +386,17 @@ import Training
     #expect(wide.halfWidth > 0.5 && wide.standing(to: 0, of: .updateNorm) == .unclear)
     let narrow = try #require(FittedExponent(widths: [1, 2, 4], ofRuns: [1, exp2(0.02), 1]))
     #expect(narrow.standing(to: 0, of: .updateNorm) == .met)
+    // Over seeds that spread alike: of three ±0.56, of six ±0.25.
+    func seeds(_ slopes: [Double]) throws -> FittedExponent {
+      try #require(
+        FittedExponent(
+          widths: [1, 2], values: [slopes.map { _ in 1 }, slopes.map { exp2($0) }]))
+    }
+    let few = try seeds([-0.225, 0, 0.225])
+    #expect(abs(few.halfWidth - 0.5589) <= 1e-3)
+    #expect(few.standing(to: 0, of: .updateNorm) == .unclear)
+    let more = try seeds([-0.225, -0.225, 0, 0, 0.225, 0.225])
+    #expect(more.halfWidth < 0.3 && more.standing(to: 0, of: .updateNorm) == .met)
   }
 
   /// The slope's standard error by the textbook, on numbers worked out by hand.

@@ -33,6 +33,12 @@ import Testing
     #expect(ReportParts.identifier(String(repeating: "x", count: 300)).count == 100)
   }
 
+  @Test func identifiersOfSeveral_areUnique() {
+    let texts = ["a", "A", "a 2", "a", "方法", "法"]
+    let ids = ReportParts.identifiers(texts)
+    #expect(ids == ["a", "a-3", "a-2", "a-4", "unnamed", "unnamed-2"])
+  }
+
   /// Every table is a list where its box is narrower than it.
   @Test func tables_haveTheLeastClassThatHoldsThem() throws {
     let narrow = ReportParts.table(["", "a"], texts: [["b", "0.1"]], label: "t").rendered

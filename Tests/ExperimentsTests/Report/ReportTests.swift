@@ -106,6 +106,22 @@ import Training
     }
   }
 
+  /// As it was asked for last.
+  @Test func targetWidth_isOnThePage() throws {
+    try Fixture.inDirectory { directory in
+      try ReportFixture.fill(directory)
+      var invocation = ReportFixture.invocation(["gputrain", "--target-width", "1024"])
+      invocation.targetWidth = 1024
+      try RunStore(existing: directory).note(invocation)
+      let record = try SweepRecord(directory: directory)
+      #expect(record.report.groups.allSatisfy { $0.target == 1024 })
+      let page = ParsedPage(try ReportFixture.page([directory]))
+      #expect(page.text.contains("width 1024, not trained"))
+      #expect(page.text.contains("at width 1024, by the line"))
+      #expect(page.text.contains("No rate is recommended for width 1024 from these runs."))
+    }
+  }
+
   @Test func everyRun_isLinkedToItsDirectory() throws {
     try Fixture.inDirectory { directory in
       let odd = directory.appendingPathComponent("a #1 & 50%")

@@ -94,6 +94,38 @@ import Testing
         == true)
   }
 
+  /// Groups of one name, or of names that differ in signs alone.
+  @Test func groupsOfOneName_haveElementsAndPicturesOfTheirOwn() throws {
+    let text = Self.table.replacing("<sp>,", with: "a b,").replacing("mup,", with: "a-b,")
+    let (page, _, pictures) = try Self.page(text)
+    #expect(pictures == ["loss.svg", "loss-a-b.svg", "loss-a-b-2.svg", "best-rate.svg"])
+    let ids = page.elements.compactMap { $0.attributes["id"] }
+    #expect(Set(ids).count == ids.count, "\(ids)")
+  }
+
+  @Test func targetWidth_isInTheTableAndOnItsCard() throws {
+    func text(_ target: Int?, _ table: String) throws -> String {
+      try Fixture.inDirectory { directory in
+        let file = directory.appendingPathComponent("report.html")
+        _ = try ReportWriter().write(
+          ResultsTable(Array(table.utf8), path: "results.csv", target: target), command: [],
+          version: "", to: file)
+        return ParsedPage(try String(contentsOf: file, encoding: .utf8)).text
+      }
+    }
+    let moving = Self.table.split(separator: "\n").filter { !$0.hasPrefix("mup") }
+      .joined(separator: "\n")
+    let beyond = try text(1024, moving)
+    #expect(beyond.contains("width 1024, not trained"))
+    #expect(beyond.contains("at width 1024, by the line through the optima, which is a guess."))
+    #expect(!(try text(nil, moving)).contains("not trained"))
+    let best = try text(1024, "width,lr\n128,1e-3\n256,5e-4\n512,2.5e-4\n")
+    #expect(best.contains("Use 2−12.97 = 0.000125 at width 1024, by the line"), "\(best)")
+    let lone = Self.table.split(separator: "\n").filter { $0.contains(",64,") || $0.contains("lr") }
+      .joined(separator: "\n")
+    #expect(try text(1024, lone).contains("No rate is recommended for width 1024 from these runs."))
+  }
+
   @Test func oneComparison_hasNoSuchQuestion() throws {
     let lines = Self.table.split(separator: "\n").filter { $0.hasPrefix("m") }
     let text = lines.map { $0.split(separator: ",").dropFirst().joined(separator: ",") }

@@ -173,6 +173,51 @@ import Training
     #expect(problems { $0.rateRules = [RateRule("all", named: "mup")] }.isEmpty)
   }
 
+  @Test func keysOfAGroup_areReadInAnyOrder() throws {
+    let texts = [
+      "hidden=weight-decay:0.1,optimizer:adamw", "hidden=optimizer:adamw,weight-decay:0.1",
+    ]
+    let groups = texts.compactMap { GroupChoice(setting: .string($0)) }
+    #expect(groups.count == 2 && groups[0] == groups[1])
+    for groups in [
+      [groups[0]],
+      ["layers.1=optimizer:adamw", "hidden=weight-decay:0.1"].compactMap {
+        GroupChoice(setting: .string($0))
+      },
+    ] {
+      let settings = Configuration { $0.groups = groups }
+      let optimization = settings.optimization(.sgd, totalSteps: 10)
+      let parameter = try #require(
+        settings.network(width: 8, inputs: 4, outputs: 2).graph.parameters.first {
+          $0.path == "layers.1.weight"
+        })
+      #expect(
+        optimization.settings(for: parameter).weightDecay
+          == WeightDecay(strength: 0.1, kind: .decoupled))
+    }
+  }
+
+  /// Muon has its scale, whatever updates a parametrization is for.
+  @Test func familyOfAParametrization_isThatOfTheRulesItGivesRates() throws {
+    func problems(_ family: UpdateFamily, _ base: OptimizerKind, _ groups: [String]) throws
+      -> [String]
+    {
+      let own = try CustomParametrization(name: "own", family: family)
+      return Configuration {
+        ($0.parametrizations, $0.groups) = (
+          [own], groups.compactMap { GroupChoice(setting: .string($0)) }
+        )
+      }.problems(parametrizations: ["own"], optimizers: [base], widest: 64).map(\.description)
+    }
+    #expect(try problems(.sgd, .sgd, ["hidden=optimizer:muon"]).isEmpty)
+    #expect(try problems(.adam, .muon, []).isEmpty)
+    #expect(try problems(.adam, .sgd, ["all=optimizer:adam"]).isEmpty)
+    #expect(
+      try problems(.sgd, .sgd, ["hidden=optimizer:adam"])
+        == ["optimizer: parametrization own is for updates of family sgd, got adam of family adam"])
+    #expect(try problems(.sgd, .muon, []).count == 1)
+  }
+
   @Test func experiment_refusesWhatTheDataDoesNotAllow() {
     var experiment = Fixture.experiment
     #expect(experiment.problems.isEmpty)
