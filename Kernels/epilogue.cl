@@ -22,13 +22,6 @@ typedef struct {
   float4 rate;
   float alpha;
   uint frozen, records;
-#ifdef SLICED
-  // Of one slice of k, see slices.cl:
-  __global float* partial;
-  volatile __global uint* arrived;
-  __local uint* isLast;
-  uint slice, slices;
-#endif
 } Epilogue;
 
 // What rules.cl wants in scope, of the epilogue at e.

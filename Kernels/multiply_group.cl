@@ -4,7 +4,7 @@
 // `depth` of k and hands it to finish_spans. A program has one of three:
 //   multiply         all of k, then the epilogue
 //   multiply_update  of TN: all of k, then an update of W = C; EPILOGUE is UPDATE
-//   multiply_slice   SLICED: one slice of k, and of a tile's last slice the epilogue of all (slices.cl)
+//   multiply_slice   SLICED: one slice of k into `partial` [slice, replica, m, n]; slices.cl adds them
 // FORM is the build's, as are what span.cl lists and the tile, TILE_M×TILE_N of C.
 //
 // a: [replica, m, k], or [replica, k, m] of TN; b: [replica, k, n], or [replica, n, k] of NT;
@@ -48,38 +48,19 @@ INLINE uint2 tile_origin(uint m, uint n) {
 #define GROUP_KERNEL __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1)))
 #endif
 
-// What becomes of an item's sums: OWN(i) is its span number i of COUNT. Of slices, all but a tile's last end
-// here.
-#ifdef SLICED
-#define GATHER_SLICES(COUNT, OWN)                                                               \
-  _Pragma("unroll") for (uint i = 0; i < (COUNT); i++) store_partial(e, COUNT, i, OWN(i));      \
-  if (!is_last_slice(e)) return;
-#define SUMS(COUNT, i, OWN) total_of_slices(e, COUNT, i)
-#else
-#define GATHER_SLICES(COUNT, OWN)
-#define SUMS(COUNT, i, OWN) OWN(i)
-#endif
-
 // The program's kernel. MEMORY declares a work-group's local memory; LOCAL passes it on.
 #ifdef SLICED
 
 #define MULTIPLY(MEMORY, LOCAL)                                                                 \
   GROUP_KERNEL void multiply_slice(                                                             \
       __global const float* restrict a, __global const float* restrict b,                       \
-      __global const float* restrict side, __global float* c, __global float* output,           \
-      __global float* partial, __global uint* arrived, float alpha, uint m, uint n, uint k,     \
-      uint sliceDepth, ulong strideA, ulong strideB) {                                          \
+      __global float* restrict partial, uint m, uint n, uint k, uint sliceDepth, ulong strideA, \
+      ulong strideB) {                                                                          \
     MEMORY                                                                                      \
-    __local uint isLast;                                                                        \
-    size_t replica = get_group_id(1), count = m * (size_t)n;                                    \
-    size_t tile = replica * get_num_groups(0) + get_group_id(0);                                \
-    size_t slice = get_group_id(2), slices = get_num_groups(2), from = slice * sliceDepth;      \
-    Epilogue e = {.c = c + replica * count,                                                     \
-                  .side = side + replica * (EPILOGUE & (DERIVATIVE | ADDEND) ? count : n),      \
-                  .output = output + replica * count, .alpha = alpha,                           \
-                  .partial = partial + tile * slices * (TILE_M * TILE_N),                       \
-                  .arrived = arrived + tile, .isLast = &isLast, .slice = slice,                 \
-                  .slices = slices};                                                            \
+    size_t replica = get_group_id(1), slice = get_group_id(2), replicas = get_num_groups(1);    \
+    size_t from = slice * sliceDepth;                                                           \
+    Epilogue e = {.c = partial + (slice * replicas + replica) * (m * (size_t)n),                \
+                  .alpha = 1.0f};                                                               \
     multiply_tile(a + replica * strideA + from * (LEFT_BY_DEPTH ? 1 : m),                       \
                   b + replica * strideB + from * (RIGHT_BY_DEPTH ? 1 : n), m, n, k,             \
                   min(sliceDepth, k - (uint)from), LOCAL, &e);                                  \

@@ -23,7 +23,6 @@
 #define THREADS_M (TILE_M / THREAD_M)
 #define THREADS_N (TILE_N / THREAD_N)
 #define THREADS (THREADS_M * THREADS_N)
-#include "slices.cl"
 #define PITCH_M (TILE_M + PADDING)
 #define PITCH_N (TILE_N + PADDING)
 // Fours of a tile that one work-item brings in.
@@ -141,15 +140,13 @@ INLINE void multiply_tile(__global const float* a, __global const float* b, uint
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }
-#define OWN(i) sums[(i) / SPANS_N][(i) % SPANS_N]
-  GATHER_SLICES(THREAD_M * SPANS_N, OWN)
 #pragma unroll
   for (uint first = 0; first < THREAD_M * SPANS_N; first += BATCH) {
     Span spans[BATCH];
 #pragma unroll
     for (uint s = 0; s < BATCH; s++) {
       uint i = (first + s) / SPANS_N, j = (first + s) % SPANS_N;
-      spans[s] = span_at(SUMS(THREAD_M * SPANS_N, first + s, OWN), origin.x + firstRow + i / 4 * 4 * THREADS_M + i % 4,
+      spans[s] = span_at(sums[i][j], origin.x + firstRow + i / 4 * 4 * THREADS_M + i % 4,
                          origin.y + firstColumn + j * 4 * THREADS_N, m, n);
     }
     finish_spans(e, spans);

@@ -43,7 +43,6 @@
 #include "span.cl"
 #include "multiply_group.cl"
 #include "mma.cl"
-#include "slices.cl"
 
 // Emulated, loops with barriers stay loops.
 #ifdef EMULATED
@@ -178,10 +177,6 @@ INLINE void multiply_tile(__global const float* a, __global const float* b, uint
     }
     stage = stage == STAGES - 1 ? 0 : stage + 1;
   }
-#define OWN(i)                                                              \
-  ((i) % 2 ? sums[(i) / (2 * BLOCKS_N)][(i) / 2 % BLOCKS_N].zw              \
-           : sums[(i) / (2 * BLOCKS_N)][(i) / 2 % BLOCKS_N].xy)
-  GATHER_SLICES(SPANS, OWN)
 #pragma unroll
   for (uint first = 0; first < SPANS; first += BATCH) {
     Span spans[BATCH];
@@ -190,7 +185,8 @@ INLINE void multiply_tile(__global const float* a, __global const float* b, uint
       uint i = (first + s) / (2 * BLOCKS_N), j = (first + s) / 2 % BLOCKS_N, h = s % 2;
       // A tile of few spans leaves a part of the batch without one.
       bool exists = first + s < SPANS;
-      spans[s] = span_at(exists ? SUMS(SPANS, first + s, OWN) : (float2)(0.0f),
+      float4 own = exists ? sums[i][j] : (float4)(0.0f);
+      spans[s] = span_at(h ? own.zw : own.xy,
                          exists ? origin.x + firstRow + i * 16 + h * 8 + lane / 4 : m,
                          origin.y + firstColumn + j * 8 + lane % 4 * 2, m, n);
     }

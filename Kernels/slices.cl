@@ -1,45 +1,30 @@
-// Products on GPUs whose k is cut into slices, a work-group each: the last group of a tile that arrives adds
-// the sums of all.
-//   P = Σ_s partial(s), in the order of the slices whatever the order in which they arrive
-// partial [replica, tile, slice, span of an item, item]: no memory line has two tiles' sums, and neighbours
-// are neighbours. arrived [replica, tile]: groups that have stored their sums; 0 before and after.
+// The sums of a product whose k was cut into slices (multiply_slice of multiply_group.cl), and what
+// becomes of them: span.cl, whose definitions are this file's too.
+//   P = Σ_s partial(s), in the order of the slices
+// partial [slice, replica, m, n]; side: b [replica, n], or z or S [replica, m, n]; C, output
+// [replica, m, n]. A work-item has four neighbours of a row.
+// global (m·⌈n/4⌉ rounded up to 64, replicas), local (64, 1).
 
-#ifdef SLICED
+#include "vector.cl"
+#include "nonlinearity.cl"
+#include "rules.cl"
+#include "epilogue.cl"
+#define SPAN 4
+#define BATCH 1
+#include "span.cl"
 
-// Makes what the group has stored visible to others.
-#ifdef __NV_CL_C_VERSION
-#define DEVICE_FENCE __asm__ volatile("membar.gl;" ::: "memory");
-#else
-#define DEVICE_FENCE mem_fence(CLK_GLOBAL_MEM_FENCE);
-#endif
-
-#define PARTIAL(e, slice, count, span) \
-  ((e)->partial + ((((slice) * (count)) + (span)) * (size_t)THREADS + get_local_id(0)) * SPAN)
-
-// Stores the item's span number `span` of `count`.
-INLINE void store_partial(const Epilogue* e, uint count, uint span, SPAN_VECTOR sums) {
-  *(__global SPAN_VECTOR*)PARTIAL(e, e->slice, count, span) = sums;
+__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void add_slices(
+    __global const float* restrict partial, __global const float* restrict side,
+    __global float* restrict c, __global float* restrict output, float alpha, uint slices, uint m,
+    uint n) {
+  size_t replica = get_group_id(1), size = m * (size_t)n, step = get_num_groups(1) * size;
+  uint across = (n + SPAN - 1) / SPAN, own = get_global_id(0);
+  Span span = span_at((float4)(0.0f), own / across, own % across * SPAN, m, n);
+  uint count = span.count;
+  __global const float* p = partial + replica * size + span.index;
+  for (uint s = 0; s < slices; s++) span.sums += LOAD_SPAN(p + s * step);
+  Epilogue e = {.c = c + replica * size,
+                .side = side + replica * (EPILOGUE & (DERIVATIVE | ADDEND) ? size : n),
+                .output = output + replica * size, .alpha = alpha};
+  finish_spans(&e, &span);
 }
-
-// Whether the group is the last of its tile; all its items have stored their sums.
-INLINE bool is_last_slice(const Epilogue* e) {
-  DEVICE_FENCE
-  barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-  if (get_local_id(0) == 0) {
-    *e->isLast = atomic_inc(e->arrived) == e->slices - 1;
-    if (*e->isLast) *e->arrived = 0;
-    DEVICE_FENCE
-  }
-  barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-  return *e->isLast;
-}
-
-// All slices' sums of the item's span.
-INLINE SPAN_VECTOR total_of_slices(const Epilogue* e, uint count, uint span) {
-  SPAN_VECTOR total = (SPAN_VECTOR)(0.0f);
-  for (uint slice = 0; slice < e->slices; slice++)
-    total += *(volatile __global SPAN_VECTOR*)PARTIAL(e, slice, count, span);
-  return total;
-}
-
-#endif

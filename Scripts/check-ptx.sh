@@ -117,7 +117,6 @@ variants() {
     0) echo "relu' ALIGNED=1 EPILOGUE=4 KIND=1" ;;
     1)
       echo "bias-relu ALIGNED=1 EPILOGUE=3 KIND=1"
-      echo "relu-slice ALIGNED=1 EPILOGUE=2 KIND=1 SLICED=1"
       echo "bias-gelu ALIGNED=1 EPILOGUE=3 KIND=3"
       ;;
     2)
@@ -177,6 +176,12 @@ for architecture in "$@"; do
       done < <({ variants 0; variants 1; variants 2; } | sort -u)
     done
   fi
+  for variant in "plain ALIGNED=1 EPILOGUE=0 KIND=0" "bias-gelu ALIGNED=1 EPILOGUE=3 KIND=3" \
+    "unaligned ALIGNED=0 EPILOGUE=0 KIND=0"; do
+    read -r name definitions <<<"$variant"
+    # shellcheck disable=SC2086
+    check slices "slices-$name" "$architecture" $definitions
+  done
   for pass in "256 1 2" "256 1 6" "256 2 6" "512 2 6" "512 4 4" "256 0 6"; do
     read -r items quads count <<<"$pass"
     check spectral "pass-${items}x$quads-$count" "$architecture" GROUP_ITEMS=128 QUADS="$quads" \

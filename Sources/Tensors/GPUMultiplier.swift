@@ -1,7 +1,7 @@
 import OpenCL
 
 /// Matrix products by our own kernels for GPUs, with their epilogues (Kernels/multiply_local.cl,
-/// multiply_tensor.cl; multiply_warpgroup.cl with pack.cl).
+/// multiply_tensor.cl, slices.cl; multiply_warpgroup.cl with pack.cl).
 ///
 /// Every element is summed in an order that the product's shape and the number of replicas decide:
 /// in the order of k, in slices where there are too few tiles for a GPU (`ProductSlices`), or by
@@ -26,9 +26,8 @@ public final class GPUMultiplier: MatrixMultiplier {
   private var tuned: [ProductClass: GPUProductKernel]
   private let units: Int
   private var loaded: [LoadedKey: LoadedKernel] = [:]
-  /// Counts work-groups of a tile that have summed their slices; 0 between products. Made once; not of the
-  /// pool, whose tensors are planned for.
-  private var arrived: Buffer<UInt32>?
+  /// Of Kernels/slices.cl, by what becomes of the sums.
+  private var sums: [ProductVariant: AddSlices] = [:]
   /// Of Kernels/pack.cl.
   private var packs: [PackKey: Pack] = [:]
 
@@ -47,13 +46,15 @@ public final class GPUMultiplier: MatrixMultiplier {
     UInt32, UInt32, UInt64, UInt64
   >
   private typealias MultiplySlice = Kernel<
-    Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>,
-    Buffer<UInt32>, Float, UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
+    Buffer<Float>, Buffer<Float>, Buffer<Float>, UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
   >
   private typealias MultiplyUpdate = Kernel<
     Buffer<Float>, Buffer<Float>, Buffer<SIMD4<Float>>, Buffer<Float>, Buffer<Float>,
     Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Float,
     Varying<UInt32>, UInt32, UInt32, UInt32, UInt32, UInt64, UInt64
+  >
+  private typealias AddSlices = Kernel<
+    Buffer<Float>, Buffer<Float>, Buffer<Float>, Buffer<Float>, Float, UInt32, UInt32, UInt32
   >
   private typealias Pack = Kernel<Buffer<Float>, Buffer<Float>, UInt32, UInt32>
 
@@ -192,7 +193,7 @@ public final class GPUMultiplier: MatrixMultiplier {
   public func tryAll(compute: Compute) throws {
     let kernels = kernels + Set(tuned.values).subtracting(kernels) + warpgroups.kernels
     func variants(_ kernel: GPUProductKernel) -> [ProductVariant] {
-      ProductVariant.trialled.filter { kernel.serves($0.ending, isSliced: $0.isSliced) }
+      ProductVariant.trialled.filter { kernel.serves($0.ending) }
     }
     compute.prepare(
       kernels.flatMap { kernel in variants(kernel).map { program(kernel, $0, compute) } })
@@ -259,10 +260,8 @@ public final class GPUMultiplier: MatrixMultiplier {
     let program = program(kernel, variant, compute)
     let made: LoadedKernel =
       switch variant.ending {
-      case .epilogue:
-        variant.isSliced
-          ? .slice(try compute.load(program, variant.kernel))
-          : .multiply(try compute.load(program, variant.kernel))
+      case .slice: .slice(try compute.load(program, variant.kernel))
+      case .epilogue: .multiply(try compute.load(program, variant.kernel))
       case .update: .update(try compute.load(program, variant.kernel))
       }
     let tile = kernel.tile
@@ -298,15 +297,12 @@ public final class GPUMultiplier: MatrixMultiplier {
         compute.queue, global: global, local: local, a, b, side?.buffer ?? c, c,
         output?.buffer ?? c, product.alpha, m, n, k, strideA, strideB)
     case .slice(let multiplySlice):
-      let (side, output, _, _) = product.epilogue.kernelArguments
       let partial = try Tensor(
-        replicas: product.replicas, rows: tiles * slices.count, columns: tile.rows * tile.columns,
-        pool: pool)
+        replicas: slices.count * product.replicas, rows: product.m, columns: product.n, pool: pool)
       try multiplySlice(
-        compute.queue, global: global + [slices.count], local: local + [1], a, b,
-        side?.buffer ?? c, c, output?.buffer ?? c, partial.buffer,
-        counters(of: tiles * product.replicas, compute), product.alpha, m, n, k,
-        UInt32(slices.depth), strideA, strideB)
+        compute.queue, global: global + [slices.count], local: local + [1], a, b, partial.buffer,
+        m, n, k, UInt32(slices.depth), strideA, strideB)
+      try add(partial, slices.count, product, compute)
     case .update(let multiplyUpdate):
       guard case .update(let update, let change) = product.epilogue else {
         preconditionFailure("a kernel of updates for \(product.epilogue)")
@@ -346,15 +342,24 @@ public final class GPUMultiplier: MatrixMultiplier {
     return (a, isSame ? a : try packed(product.b, right, rows: product.n))
   }
 
-  /// Counters for so many tiles, all 0.
-  private func counters(of tiles: Int, _ compute: Compute) throws -> Buffer<UInt32> {
-    if let arrived, arrived.count >= tiles { return arrived }
-    let made = try Buffer<UInt32>(
-      queue: compute.queue, [UInt32](repeating: 0, count: max(tiles, Self.leastCounters)))
-    arrived = made
-    return made
+  /// Adds the slices' sums and applies the product's epilogue.
+  private func add(
+    _ partial: Tensor, _ slices: Int, _ product: MatrixProduct, _ compute: Compute
+  ) throws {
+    // Sums know nothing of operands: one transpose mode stands for all.
+    let variant = ProductVariant(
+      .nn, isAligned: product.isAligned, ending: product.epilogue.ending)
+    let kernel =
+      try sums[variant]
+      ?? compute.load(
+        ProgramKey(source: .slices, definitions: variant.parameters.mapValues(String.init)),
+        "add_slices")
+    sums[variant] = kernel
+    let (c, (side, output, _, _)) = (product.c.buffer, product.epilogue.kernelArguments)
+    let spans = product.m * ((product.n + 3) / 4)
+    try kernel(
+      compute.queue, global: [compute.roundUp(spans, 64), product.replicas], local: [64, 1],
+      partial.buffer, side?.buffer ?? c, c, output?.buffer ?? c, product.alpha, UInt32(slices),
+      UInt32(product.m), UInt32(product.n))
   }
-
-  /// Enough for all tiles of products that are sliced, as a rule.
-  private static let leastCounters = 4096
 }

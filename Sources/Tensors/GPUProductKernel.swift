@@ -32,10 +32,10 @@ package enum GPUProductKernel: Hashable, Sendable {
   /// Whether there is a kernel that ends so. Those of warpgroups have no slices, no registers for an update's
   /// state beside large tiles, and no calls, which would make each product wait for the one before: tanh
   /// is one (`MatrixProduct.withoutLongNonlinearity`).
-  func serves(_ ending: ProductVariant.Ending, isSliced: Bool = false) -> Bool {
+  func serves(_ ending: ProductVariant.Ending) -> Bool {
     guard packsOperands else { return true }
-    if isSliced { return false }
     return switch ending {
+    case .slice: false
     case .update: tile.columns == 128
     case .epilogue(_, let activation): !activation.isLong
     }
@@ -100,7 +100,7 @@ package enum GPUProductKernel: Hashable, Sendable {
   /// Two groups of 256 work-items share 65,536 registers with 128 each. Slices are of products that
   /// have no second group for most processors.
   private func registerLimit(_ variant: ProductVariant) -> Int? {
-    guard tile.workItems == 256, !variant.isSliced else { return nil }
+    guard tile.workItems == 256, variant.ending != .slice else { return nil }
     return switch self {
     case .local(let tile):
       tile.threadRows * tile.threadColumns == 64 && tile.depth <= 16 ? 128 : nil

@@ -4,7 +4,7 @@ import CKernels
 package enum KernelSource: String, CaseIterable {
   case activation, arithmetic, fill, gather, gram, loss, multiply, normalization, order
   case orthogonalization, random
-  case pack, record, reduction, ritz, spectral, symmetric, update
+  case pack, record, reduction, ritz, slices, spectral, symmetric, update
   case gradientScale = "gradient_scale"
   /// Of GPUs: compiled for a variant and a tile.
   case multiplyLocal = "multiply_local"
@@ -17,8 +17,7 @@ package enum KernelSource: String, CaseIterable {
   case ritzItem = "ritz_item"
   case spectralGroup = "spectral_group"
   /// Included by others: no kernels of their own.
-  case epilogue, lanes, mma, nonlinearity, packed, philox, rounding, rules, slices, span, tile,
-    vector
+  case epilogue, lanes, mma, nonlinearity, packed, philox, rounding, rules, span, tile, vector
   case wgmma, workgroup
   case multiplyGroup = "multiply_group"
 

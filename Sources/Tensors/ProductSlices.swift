@@ -1,12 +1,12 @@
 /// Into how many slices our GPU kernels cut k of a product whose tiles are too few for a GPU.
 ///
-/// The sums of a slice are stored, and the last work-group of a tile adds them in the order of the slices. How k is cut depends
+/// The sums of a slice are stored and then added in the order of the slices. How k is cut depends
 /// on the product's shape and the number of replicas alone, neither on the tile nor on the device:
 ///
 ///     slices = min(256 / tiles, k / 128, 32),  tiles = ⌈m/64⌉·⌈n/64⌉·replicas;  1 where k < 512
 ///
 /// 256 work-groups give every processor of the largest GPUs of today one or two. A slice of 128 is
-/// eight rounds of a usual tile.
+/// eight rounds of a usual tile, about as long as the second launch takes.
 package struct ProductSlices: Equatable, Sendable {
   /// How many there are, at least 1.
   package let count: Int
@@ -49,5 +49,13 @@ package struct ProductSlices: Equatable, Sendable {
   init(k: Int, depth: Int) {
     self.count = (k + depth - 1) / depth
     self.depth = depth
+  }
+
+  /// Floats that the slices' sums take for each replica, in whatever group: 0 where k is not cut.
+  ///
+  /// More replicas are cut into no more slices, so this is what one replica alone takes.
+  package static func elements(m: Int, n: Int, k: Int) -> Int {
+    let slices = ProductSlices(m: m, n: n, k: k, replicas: 1).count
+    return slices > 1 ? slices * m * n : 0
   }
 }

@@ -72,7 +72,7 @@ struct ProductTrial {
     let (epilogue, factor) = try epilogue(like: result, memory)
     try multiply(
       MatrixProduct(form, left, right, alpha: 1, epilogue: epilogue, into: result),
-      ProductSlices(k: k, depth: variant.isSliced ? 64 : k), memory.pool)
+      ProductSlices(k: k, depth: variant.ending == .slice ? 64 : k), memory.pool)
 
     let c = try compute.read(result)
     var got = c
@@ -87,8 +87,7 @@ struct ProductTrial {
       .greatestError(
         got, a: a, b: b, every: (got.count / 4096) | 1, sign: factor, upper: isHalved)
     let bound = precision.relativeBound(depth: k)
-    let what =
-      "\(form.rawValue) \(m)×\(n)×\(k), \(variant.ending)\(variant.isSliced ? ", slices" : "")"
+    let what = "\(form.rawValue) \(m)×\(n)×\(k), \(variant.ending)"
     guard error <= bound else {
       throw ProductTrialError(product: what, error: error, bound: bound)
     }
@@ -162,6 +161,7 @@ struct ProductTrial {
       try memory.tensor(value, replicas: c.replicas, rows: rows, columns: columns)
     }
     switch variant.ending {
+    case .slice: return (.none, 1)
     case .epilogue(let flags, let activation):
       if flags & 16 != 0 {
         let addend = try memory.tensor(

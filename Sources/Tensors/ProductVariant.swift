@@ -5,6 +5,8 @@ import OpenCL
 package struct ProductVariant: Hashable, Sendable {
   /// What becomes of a tile's sums.
   package enum Ending: Hashable, Sendable {
+    /// They are stored as they are: those of a slice of k (Kernels/slices.cl adds them).
+    case slice
     /// C = α·P and what `flags` of Kernels/epilogue.cl say, with φ.
     case epilogue(flags: UInt32, Activation)
     /// W is updated by a rule.
@@ -17,27 +19,25 @@ package struct ProductVariant: Hashable, Sendable {
   package let isAligned: Bool
   /// What becomes of the sums.
   package let ending: Ending
-  /// Whether a work-group sums a slice of k, and the last of a tile adds up all (Kernels/slices.cl).
-  package let isSliced: Bool
 
   /// The variant of these parts.
-  package init(_ form: ProductForm, isAligned: Bool, ending: Ending, isSliced: Bool = false) {
-    (self.form, self.isAligned) = (form, isAligned)
-    (self.ending, self.isSliced) = (ending, isSliced)
+  package init(_ form: ProductForm, isAligned: Bool, ending: Ending) {
+    (self.form, self.isAligned, self.ending) = (form, isAligned, ending)
   }
 
-  /// The variant that `product` takes.
+  /// The variant that `product` takes, or its slices take.
   ///
   /// - isHalved: whether what lies below the diagonal is left out.
   init(_ product: MatrixProduct, isSliced: Bool, isHalved: Bool = false) {
     let ending: Ending =
-      if case .update(let update, _) = product.epilogue {
+      if isSliced {
+        .slice
+      } else if case .update(let update, _) = product.epilogue {
         .update(update.rule)
       } else {
         isHalved ? product.epilogue.ending.halved : product.epilogue.ending
       }
-    self.init(
-      product.form, isAligned: product.isAligned, ending: ending, isSliced: isSliced)
+    self.init(product.form, isAligned: product.isAligned, ending: ending)
   }
 
   /// Those that show whether a tile's kernels are right: every transpose mode with and without
@@ -46,7 +46,7 @@ package struct ProductVariant: Hashable, Sendable {
     [
       ProductVariant(form, isAligned: true, ending: .plain),
       ProductVariant(form, isAligned: false, ending: .plain),
-      ProductVariant(form, isAligned: true, ending: .plain, isSliced: true),
+      ProductVariant(form, isAligned: true, ending: .slice),
     ] + further(form).map { ProductVariant(form, isAligned: true, ending: $0) }
   }
 
@@ -61,7 +61,8 @@ package struct ProductVariant: Hashable, Sendable {
   /// The kernel's name.
   var kernel: String {
     switch ending {
-    case .epilogue: isSliced ? "multiply_slice" : "multiply"
+    case .slice: "multiply_slice"
+    case .epilogue: "multiply"
     case .update: "multiply_update"
     }
   }
@@ -71,7 +72,6 @@ package struct ProductVariant: Hashable, Sendable {
     var numbers = ending.parameters
     numbers["FORM"] = form == .nn ? 0 : form == .nt ? 1 : 2
     numbers["ALIGNED"] = isAligned ? 1 : 0
-    numbers["SLICED"] = isSliced ? 1 : nil
     return numbers
   }
 
@@ -102,6 +102,7 @@ extension ProductVariant.Ending {
   var parameters: [String: Int] {
     var numbers = ["EPILOGUE": 0, "KIND": 0]
     switch self {
+    case .slice: numbers["SLICED"] = 1
     case .epilogue(let flags, let activation):
       (numbers["EPILOGUE"], numbers["KIND"]) = (Int(flags), Int(activation.kernelCode))
     case .update: numbers["EPILOGUE"] = 8

@@ -32,15 +32,18 @@ import Testing
     #expect(slices(4096, 4096, 4096) == 1)
   }
 
-  /// Every k belongs to one slice.
+  /// Every k belongs to one slice, and what the plan of memory has for one replica is enough for
+  /// any group.
   @Test func slices_areWholeAndBounded() {
     let sizes = [1, 10, 64, 65, 300, 512, 1000, 1024, 4096, 5000, 1 << 17]
     for (m, n) in [(1, 1), (64, 10), (64, 64), (65, 300), (64, 4096), (700, 1000)] {
       for k in sizes {
+        let room = ProductSlices.elements(m: m, n: n, k: k)
         for replicas in [1, 2, 3, 7, 64, 1000] {
           let slices = ProductSlices(m: m, n: n, k: k, replicas: replicas)
           #expect((slices.count - 1) * slices.depth < k && k <= slices.count * slices.depth)
           #expect(slices.count == 1 || slices.depth.isMultiple(of: 64) && slices.depth >= 128)
+          #expect(slices.count == 1 || slices.count * m * n <= room)
         }
       }
     }
