@@ -36,3 +36,45 @@ public final class Context {
     if let handle { clReleaseContext(handle) }
   }
 }
+
+/// What the commands of a recording context would take.
+///
+/// In a recording context nothing is allocated, compiled, transferred or run: buffers have sizes alone,
+/// reading one gives zeros, and every launch is counted. The same code that computes on a device so says
+/// what it would need there.
+public final class Recording {
+  /// Kernels launched, native ones among them.
+  public private(set) var launches = 0
+  /// Bytes of the buffers that each launch was given, each buffer once a launch: what a launch reads and
+  /// writes where it touches all of a buffer once.
+  public private(set) var accessedBytes = 0
+  /// Bytes of all buffers now.
+  public private(set) var bufferBytes = 0
+  /// The most that a library takes beside them for one command.
+  public private(set) var mostTemporaryBytes = 0
+  /// Floating-point operations of matrix products.
+  public private(set) var productOperations = 0.0
+
+  /// Nothing counted yet.
+  public init() {}
+
+  /// Counts a launch that is given these bytes of buffers.
+  public func launched(accessing bytes: Int) {
+    launches += 1
+    accessedBytes += bytes
+  }
+
+  /// Counts a product's operations.
+  public func multiplied(_ operations: Double) { productOperations += operations }
+
+  /// Counts what a library takes for a command and gives back.
+  public func needed(temporarily bytes: Int) {
+    mostTemporaryBytes = max(mostTemporaryBytes, bytes)
+  }
+
+  func allocated(_ bytes: Int) {
+    bufferBytes += bytes
+  }
+
+  func released(_ bytes: Int) { bufferBytes -= bytes }
+}

@@ -61,3 +61,54 @@ public struct ParameterShape: Codable, Hashable, Sendable {
   /// Sizes as PyTorch stores the parameter: [fanOut, fanIn], of a vector [fanOut].
   public var stored: [Int] { isVector ? [fanOut] : [fanOut, fanIn] }
 }
+
+/// Which dimensions of a layer grow with the network's width.
+///
+/// A dimension that stays fixed enters a width-scaling rule by its limit of growing width, so a
+/// rule has to know it: at 3072 inputs most widths in use are below the input size, where
+/// min{1, √(fanOut/fanIn)} would still grow. Source: arXiv:2310.17813, whose Θ speaks of this limit.
+public enum LayerRole: String, Codable, Hashable, Sendable, CaseIterable {
+  /// Fan-in is the number of inputs and stays fixed; fan-out grows.
+  case input
+  /// Both fan-in and fan-out grow.
+  case hidden
+  /// Fan-in grows; fan-out is the number of outputs and stays fixed.
+  case readout
+}
+
+/// One dimension of a tensor: its size, and whether it grows with the network's width.
+public struct Extent: Codable, Hashable, Sendable {
+  /// Number of elements, ≥ 1.
+  public let size: Int
+  /// Whether a network that is wider has a larger one.
+  public let grows: Bool
+
+  private init(size: Int, grows: Bool) {
+    precondition(size >= 1, "an extent of \(size)")
+    (self.size, self.grows) = (size, grows)
+  }
+
+  /// The same at every width: inputs, classes, a vocabulary. Traps unless `size` is ≥ 1.
+  public static func fixed(_ size: Int) -> Extent { Extent(size: size, grows: false) }
+
+  /// In proportion to the width. Traps unless `size` is ≥ 1.
+  public static func growing(_ size: Int) -> Extent { Extent(size: size, grows: true) }
+
+  /// The extent in a network `factor` times as wide.
+  public func widened(by factor: Int) -> Extent {
+    grows ? Extent(size: size * factor, grows: true) : self
+  }
+}
+
+extension LayerRole {
+  /// The role of a matrix by its extents. One whose extents are both fixed is `hidden`: no rule relative
+  /// to a base then changes anything.
+  public init(fanIn: Extent, fanOut: Extent) {
+    self =
+      switch (fanIn.grows, fanOut.grows) {
+      case (false, true): .input
+      case (true, false): .readout
+      case (true, true), (false, false): .hidden
+      }
+  }
+}

@@ -111,3 +111,75 @@ struct CPUProductPlan {
     return rows * ((columns + tile.columns - 1) / tile.columns * tile.columns)
   }
 }
+
+/// How C of a product on CPUs is cut into units: rectangles, along its longer side.
+///
+/// Each unit packs operands again, so they are few; but enough for every core to have its share, and a
+/// second one where units are long, so that a core which is late can be helped out. How C is cut
+/// decides who computes an element, not how.
+struct CPUProductCut: Equatable {
+  /// Rows and columns of a unit; those of the last may be fewer.
+  let rowCut, columnCut: Int
+  /// Of all replicas.
+  let units: Int
+  /// The cores' mean load over the greatest.
+  let balance: Double
+
+  /// Fewest multiply-adds that are worth a unit of their own: a few microseconds.
+  private static let leastWork = 1 << 19
+  /// Multiply-adds of a unit that is long: two milliseconds or so.
+  private static let longWork = 1 << 27
+  /// The balance that is good enough.
+  private static let even = 0.9
+
+  init(_ product: MatrixProduct, _ plan: CPUProductPlan, cores: Int) {
+    let work = product.m * product.n * product.k
+    let most = max(1, min(2 * cores, work / Self.leastWork))
+    var best: CPUProductCut?
+    for pieces in 1...most {
+      let cut = CPUProductCut(plan, pieces: pieces, replicas: product.replicas, cores: cores)
+      if cut.balance > best?.balance ?? 0 { best = cut }
+      if cut.balance >= Self.even && (cut.units > cores || work / pieces < Self.longWork) {
+        best = cut
+        break
+      }
+    }
+    self = best!
+  }
+
+  /// C in `pieces`, or in as many as its tiles and what a unit may pack let be.
+  private init(_ plan: CPUProductPlan, pieces: Int, replicas: Int, cores: Int) {
+    func parts(_ length: Int, _ size: Int) -> Int { (length + size - 1) / size }
+    func cut(_ length: Int, _ step: Int, _ pieces: Int) -> Int {
+      parts(parts(length, pieces), step) * step
+    }
+    // A square lies along its columns if these are transposed: each unit then transposes its own alone.
+    let alongColumns =
+      plan.columns > plan.rows
+      || plan.columns == plan.rows && plan.order.contains(.packsRightColumns)
+    let needed = parts(plan.rows, plan.mostRows)
+    let worthPacking = max(1, plan.rows / (CPUProductPlan.leastTiles * plan.tile.rows))
+    let alongRows = alongColumns ? 1 : plan.packsRight ? min(pieces, worthPacking) : pieces
+    let rowPieces = max(needed, alongRows)
+    rowCut = cut(plan.rows, plan.tile.rows, rowPieces)
+    columnCut = cut(plan.columns, plan.tile.columns, parts(pieces, alongRows))
+    units = parts(plan.rows, rowCut) * parts(plan.columns, columnCut) * replicas
+    balance =
+      Double(plan.rows * plan.columns * replicas)
+      / Double(parts(units, cores) * cores * rowCut * columnCut)
+  }
+}
+
+/// How units of work are dealt out to work-items that take them in turn, a work-item a work-group.
+package enum WorkShares {
+  /// Work-items for `units` on `cores`, at most two a core: as many as leave no core with more units than
+  /// it must have.
+  ///
+  /// Drivers hand a core work-items that lie together. Two with two units each can still be helped out
+  /// with; two with an odd number of units for a core could not share them evenly.
+  package static func items(units: Int, cores: Int) -> Int {
+    let rounds = (units + cores - 1) / cores
+    let share = rounds.isMultiple(of: 2) ? rounds / 2 : rounds
+    return (units + share - 1) / share
+  }
+}

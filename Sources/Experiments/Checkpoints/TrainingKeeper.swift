@@ -1,3 +1,4 @@
+import Foundation
 import Training
 
 /// What a group's training starts from and leaves behind, beside its results.
@@ -38,4 +39,64 @@ protocol TrainingKeeper: AnyObject {
   ///
   /// - Throws: `OpenCLError`.
   func save(_ trainer: Trainer) throws
+}
+
+/// Keeps the runs of a sweep's group.
+final class GroupKeeper: TrainingKeeper {
+  let every: Int?
+  private let group: RunGroup
+  private let stopped: StoppedRuns
+  /// Those that the runs resume from, all of one step; nil where they start from the beginning.
+  private var checkpoints: [Checkpoint]?
+  private var restored: (measured: [[RunRecord]], seconds: [Double])?
+  /// Steps after which the group was kept last.
+  private(set) var keptStep: Int
+
+  /// - checkpoints: of every run, all of one step; none where the runs start from the beginning.
+  init(_ group: RunGroup, stopped: StoppedRuns, checkpoints: [Checkpoint], every: Int?) {
+    (self.group, self.stopped, self.every) = (group, stopped, every)
+    self.checkpoints = checkpoints.isEmpty ? nil : checkpoints
+    restored = self.checkpoints.map { ($0.map(\.measured), $0.map(\.seconds)) }
+    keptStep = checkpoints.first?.state.step ?? 0
+  }
+
+  func isDue(step: Int, of total: Int) -> Bool {
+    guard let every, step < total else { return false }
+    return step % every == 0
+  }
+
+  func load(into trainer: Trainer) {}
+
+  func restore(_ trainer: Trainer) throws {
+    guard let states = checkpoints?.map(\.state) else { return }
+    do {
+      try trainer.restore(states)
+    } catch let error as TrainingStateError {
+      let configuration = RunConfiguration(group.experiment, group.cells[0])
+      throw CheckpointError.unfit(
+        path: stopped.store.stoppedFile(for: configuration).relativePath, reason: "\(error)")
+    }
+    // As large as the group on the device.
+    checkpoints = nil
+  }
+
+  func measuredBefore(_ replica: Int) -> [RunRecord] { restored?.measured[replica] ?? [] }
+
+  func secondsBefore(_ replica: Int) -> Double { restored?.seconds[replica] ?? 0 }
+
+  func write(
+    _ trainer: Trainer, diagnosis: DiagnosisPlan?, measured: [[RunRecord]], seconds: [Double]
+  ) throws {
+    guard trainer.step > keptStep else { return }
+    let files = AtomicFiles()
+    try trainer.forEachState { replica, state in
+      try stopped.add(
+        state, of: group.cells[replica], measured: measured[replica], seconds: seconds[replica],
+        to: files)
+    }
+    try files.appear()
+    keptStep = trainer.step
+  }
+
+  func save(_ trainer: Trainer) {}
 }

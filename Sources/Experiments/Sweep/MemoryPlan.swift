@@ -168,3 +168,70 @@ private final class RecordedBytes {
     return found
   }
 }
+
+/// What stops a sweep before it trains.
+public enum SweepError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Not even one run fits the budget; bytes.
+  case notEnoughMemory(width: Int, needed: Double, budget: Double)
+  /// A tensor of one run is larger than the device, or a kernel's count, allows; bytes.
+  case tensorTooLarge(width: Int, bytes: Double, limit: Double)
+
+  /// One line: what was needed and what there is.
+  public var description: String {
+    switch self {
+    case .notEnoughMemory(let width, let needed, let budget):
+      """
+      not enough memory for one run of width \(width): \(Self.mebibytes(needed)) needed, \
+      \(Self.mebibytes(budget)) allowed (see --memory)
+      """
+    case .tensorTooLarge(let width, let bytes, let limit):
+      """
+      width \(width) needs a buffer of \(Self.mebibytes(bytes)), and the device allows \
+      \(Self.mebibytes(limit))
+      """
+    }
+  }
+
+  private static func mebibytes(_ bytes: Double) -> String {
+    let count = (bytes / 0x1p20).rounded(.up)
+    return count < 1e15 ? "\(Int(count)) MiB" : "far too many MiB"
+  }
+}
+
+/// Memory of the machine, or of the container, that the program runs on.
+enum HostMemory {
+  /// Bytes that are free; all there are where the system does not tell.
+  static func available() -> Int {
+    let system = field("MemAvailable", of: read("/proc/meminfo")).map { $0 * 1024 }
+    let whole = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    return min(system ?? whole, controlGroup() ?? .max)
+  }
+
+  /// What a control group (a container, a cluster's job) leaves free; nil without a limit.
+  private static func controlGroup() -> Int? {
+    let places = [
+      ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+      (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes"
+      ),
+    ]
+    for (limitFile, usedFile) in places {
+      if let limit = number(limitFile), let used = number(usedFile) { return max(limit - used, 0) }
+    }
+    return nil
+  }
+
+  private static func number(_ path: String) -> Int? {
+    read(path).flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+  }
+
+  private static func field(_ name: String, of text: String?) -> Int? {
+    text?.split(separator: "\n").first { $0.hasPrefix("\(name):") }
+      .flatMap { Int($0.filter(\.isNumber)) }
+  }
+
+  private static func read(_ path: String) -> String? {
+    try? String(contentsOfFile: path, encoding: .utf8)
+  }
+}
