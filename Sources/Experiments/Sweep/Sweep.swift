@@ -81,6 +81,8 @@ public struct Sweep {
   public func run(watch: (Progress) -> Bool = { _ in true }) throws -> Outcome {
     let results = try store.results(of: grid.cells, in: experiment)
     let missing = grid.cells.filter { results[$0]?.outcome ?? .failed == .failed }
+    // A sweep may have been killed between a run's result and the end of its checkpoint.
+    for cell in Set(grid.cells).subtracting(missing) { stopped.remove(cell) }
     let steps = Dictionary(uniqueKeysWithValues: missing.map { ($0, stepMade(by: $0)) })
     let groups = try groups(of: missing, steps: steps.mapValues { $0 ?? 0 })
     let work = groups.reduce(0) { $0 + $1.work }

@@ -149,6 +149,23 @@ import Training
     }
   }
 
+  /// A sweep that is killed between a run's result and the end of its checkpoint leaves both: the next
+  /// one removes what nobody needs.
+  @Test func checkpointsOfRunsThatAreDone_areRemoved() throws {
+    try Fixture.inDirectory { directory in
+      let whole = try sweep(directory, grid())
+      _ = try whole.run()
+      let expected = try remains(whole)
+      for cell in whole.grid.cells.prefix(3) {
+        let file = whole.store.stoppedFile(for: RunConfiguration(whole.experiment, cell))
+        try Data("left over".utf8).write(to: file)
+      }
+      let again = try sweep(directory, grid())
+      #expect(try again.run().progress.reused == 24)
+      #expect(try remains(again) == expected)
+    }
+  }
+
   @Test func checkpointEvery_keepsRunsWhileTheyTrain() throws {
     try Fixture.inDirectory { directory in
       let part = try sweep(directory, grid(), every: 4)
