@@ -53,6 +53,7 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
   public var byteCount: Int { count * MemoryLayout<Element>.stride }
   /// Of a recording context, whose buffers have no memory.
   private let recording: Recording?
+  private let total: BufferBytes
 
   /// Room for `count` elements.
   ///
@@ -60,8 +61,7 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
   public init(context: Context, count: Int) throws {
     let bytes = count * MemoryLayout<Element>.stride
     recording = context.recording
-    if let recording {
-      recording.allocated(bytes)
+    if recording != nil {
       handle = nil
     } else if let handle = LargePages.buffer(context: context, bytes: bytes) {
       self.handle = handle
@@ -73,6 +73,8 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
     }
     serial = nextSerial.add(1, ordering: .relaxed).newValue
     self.count = count
+    total = context.bufferBytes
+    total.allocated(bytes)
   }
 
   /// A buffer that holds `elements`.
@@ -84,7 +86,7 @@ public final class Buffer<Element: KernelScalar>: DeviceMemory {
   }
 
   deinit {
-    recording?.released(byteCount)
+    total.released(byteCount)
     if let handle { clReleaseMemObject(handle) }
   }
 

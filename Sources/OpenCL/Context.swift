@@ -1,4 +1,5 @@
 import COpenCL
+import Synchronization
 
 /// An OpenCL context over one device.
 public final class Context {
@@ -11,6 +12,8 @@ public final class Context {
   public let programCache: ProgramCache?
   /// What counts commands in place of the device's running them; nil of ordinary contexts.
   public let recording: Recording?
+  /// What the context's buffers take.
+  public let bufferBytes = BufferBytes()
 
   /// A context over `device`.
   ///
@@ -37,10 +40,29 @@ public final class Context {
   }
 }
 
+/// Bytes of a context's buffers.
+///
+///     let before = context.bufferBytes.now
+public final class BufferBytes: Sendable {
+  private let current = Atomic<Int>(0)
+  private let highest = Atomic<Int>(0)
+
+  /// Of those that are there.
+  public var now: Int { current.load(ordering: .relaxed) }
+  /// At their most so far.
+  public var most: Int { highest.load(ordering: .relaxed) }
+
+  func allocated(_ bytes: Int) {
+    highest.max(current.add(bytes, ordering: .relaxed).newValue, ordering: .relaxed)
+  }
+
+  func released(_ bytes: Int) { current.subtract(bytes, ordering: .relaxed) }
+}
+
 /// What the commands of a recording context would take.
 ///
 /// In a recording context nothing is allocated, compiled, transferred or run: buffers have sizes alone,
-/// reading one gives zeros, and every launch is counted. The same code that computes on a device so says
+/// reading one gives zeros, and every launch is counted (bytes of buffers by `Context.bufferBytes`). The same code that computes on a device so says
 /// what it would need there.
 public final class Recording {
   /// Kernels launched, native ones among them.
@@ -48,8 +70,6 @@ public final class Recording {
   /// Bytes of the buffers that each launch was given, each buffer once a launch: what a launch reads and
   /// writes where it touches all of a buffer once.
   public private(set) var accessedBytes = 0
-  /// Bytes of all buffers now.
-  public private(set) var bufferBytes = 0
   /// The most that a library takes beside them for one command.
   public private(set) var mostTemporaryBytes = 0
   /// Floating-point operations of matrix products.
@@ -71,10 +91,4 @@ public final class Recording {
   public func needed(temporarily bytes: Int) {
     mostTemporaryBytes = max(mostTemporaryBytes, bytes)
   }
-
-  func allocated(_ bytes: Int) {
-    bufferBytes += bytes
-  }
-
-  func released(_ bytes: Int) { bufferBytes -= bytes }
 }

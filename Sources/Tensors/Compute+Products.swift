@@ -47,6 +47,15 @@ extension Compute {
     try multiplier.multiply(MatrixProduct(form, a, b, alpha: 1, into: c), compute: self)
   }
 
+  /// Has the GEMM backend make the memory that all its products share.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  package func makeWorkspace() throws {
+    let one = try filled(1, replicas: 1, rows: 1, columns: 1)
+    _ = try product(.nn, one, one)
+    try releaseUnusedMemory()
+  }
+
   private func product(
     _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float,
     epilogue: (Tensor) throws -> ProductEpilogue

@@ -65,7 +65,7 @@ public struct MemoryPlan {
   /// in this one, whichever takes more.
   ///
   /// Found by training that is recorded and not made: a few steps with batches of every size that there
-  /// are, and an evaluation.
+  /// are, and the evaluations.
   /// - Throws: `UnknownParametrizationError`; `OpenCLError`.
   package func bytesPerReplica(
     of group: RunGroup, measured: Diagnostics.Contents? = nil
@@ -96,9 +96,15 @@ public struct MemoryPlan {
     let train = try Self.rows(
       of: experiment.facts.data.trainCount, by: experiment.settings.batchSize,
       experiment.facts.data.inputs, compute)
-    let validation = try Self.rows(
-      of: experiment.facts.data.validationCount, by: Trainer.evaluationBatch,
-      experiment.facts.data.inputs, compute)
+    let evaluated =
+      [experiment.facts.data.validationCount]
+      + (experiment.settings.evaluateTrain ? [experiment.facts.data.trainCount] : [])
+    let evaluations = try evaluated.map {
+      try Self.rows(of: $0, by: Trainer.evaluationBatch, experiment.facts.data.inputs, compute)
+    }
+    // The data of all runs are counted apart; what the GEMM backend packs into is there whatever trains.
+    try compute.makeWorkspace()
+    let before = compute.queue.context.bufferBytes.now
     let trainer = try Trainer(
       group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
       compute: compute)
@@ -106,20 +112,20 @@ public struct MemoryPlan {
       try trainer.diagnose(every: 1, contents: measured, probe: train)
     }
     if let train { try trainer.train(on: train, until: min(Self.steps, group.totalSteps)) }
-    if let validation { _ = try trainer.evaluate(on: validation) }
-    // Beside tensors: the order of all rows, losses that wait, and single numbers.
-    let others =
-      experiment.facts.data.trainCount + min(group.totalSteps, Trainer.mostWaitingLosses)
-      + Self.scalars
+    for rows in evaluations { try rows.map { _ = try trainer.evaluate(on: $0) } }
     let replicas = Double(cells.count)
+    let recorded = compute.queue.context.bufferBytes.most - before + recording.mostTemporaryBytes
+    // Each run's order of the rows that were not recorded, and what an evaluation of all rows keeps.
+    let order = 4 * (experiment.facts.data.trainCount - (train?.count ?? 0))
+    let evaluation = zip(evaluated, evaluations).map { count, rows in
+      Trainer.evaluationBytes(of: count, replicas: cells.count)
+        - Trainer.evaluationBytes(of: rows?.count ?? 0, replicas: cells.count)
+    }
     return (
-      Double(compute.tensorBytes + recording.mostTemporaryBytes) / replicas + 4 * Double(others),
+      Double(recorded + evaluation.max()!) / replicas + Double(order),
       Double(compute.largestTensorBytes) / replicas
     )
   }
-
-  /// Numbers of a replica that are no tensors: norms' tables, labels, flags.
-  private static let scalars = 128
 
   /// Steps of the recorded run: a whole batch, a short one, and what is measured from the second on.
   private static let steps = 3
