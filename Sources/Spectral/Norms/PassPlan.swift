@@ -46,7 +46,7 @@ struct PassPlan {
 
   /// - mostItems: of a work-group on the device.
   init(
-    shapes: [PowerIteration.Shape], vectors k: Int, form: PassForm, mostItems: Int = 1024
+    shapes: [PowerIteration.Shape], vectors k: Int, variant: KernelVariant, mostItems: Int = 1024
   ) {
     pairs = 9 * k * (3 * k + 1) / 2
     stateStride = 5 + k + 6 * k * k
@@ -55,7 +55,7 @@ struct PassPlan {
     for (matrix, shape) in shapes.enumerated() {
       firstProblem.append(problems)
       problems += shape.replicas
-      let read = form.shape(columns: shape.columns, mostItems: mostItems)
+      let read = variant.shape(columns: shape.columns, mostItems: mostItems)
       if let kind = kinds.firstIndex(where: { $0.shape == read }) {
         kinds[kind].matrices.append(matrix)
       } else {
@@ -71,7 +71,7 @@ struct PassPlan {
           for replica in 0..<shapes[matrix].replicas {
             add(
               firstProblem[matrix] + replica, shapes[matrix], slot: slot, replica: replica,
-              vectors: k, form: form)
+              vectors: k, variant: variant)
           }
         }
         launches.append(
@@ -82,10 +82,10 @@ struct PassPlan {
 
   private mutating func add(
     _ problem: Int, _ shape: PowerIteration.Shape, slot: Int, replica: Int, vectors k: Int,
-    form: PassForm
+    variant: KernelVariant
   ) {
     let pitch = (shape.columns + Self.padding - 1) / Self.padding * Self.padding
-    let blockRows = form.blockRows(rows: shape.rows)
+    let blockRows = variant.blockRows(rows: shape.rows)
     let blocks = (shape.rows + blockRows - 1) / blockRows
     let offset = UInt64(replica) * UInt64(shape.rows * shape.columns)
     let fields: [UInt32] = [
@@ -104,30 +104,12 @@ struct PassPlan {
 }
 
 /// How kernels that read whole matrices divide their work.
-public enum PassForm: String, Sendable, CaseIterable {
-  /// One work-item a block of rows, wide vectors, no barriers.
-  case cpu
-  /// One work-group a block of rows, sums in local memory.
-  case gpu
-
-  /// The form that suits `device`.
-  public init(for device: Device) {
-    self = device.kind == .cpu ? .cpu : .gpu
-  }
-
-  /// The form that goes with a computation's kernels.
-  package init(_ variant: KernelVariant) {
-    self = variant == .item ? .cpu : .gpu
-  }
-
-  /// The kernels that the iteration's other steps take.
-  package var variant: KernelVariant { self == .cpu ? .item : .group }
-
+extension KernelVariant {
   /// How the pass reads a matrix, by its number of columns alone.
   ///
   /// - mostItems: of a work-group on the device.
   func shape(columns: Int, mostItems: Int = 1024) -> PassShape {
-    if self == .cpu { return .items }
+    if self == .item { return .items }
     return switch columns {
     case ...1024: PassShape(items: 256, quads: 1)
     case ...2048: PassShape(items: 256, quads: 2)
@@ -140,14 +122,14 @@ public enum PassForm: String, Sendable, CaseIterable {
   /// Work-groups for `units` blocks of unlike sizes: on a CPU at most two a core, each with its share of
   /// all, as drivers hand a core the blocks that lie together; on a GPU one a block.
   func groups(units: Int, device: Device) -> Int {
-    self == .cpu ? WorkShares.items(units: units, cores: device.computeUnits) : units
+    self == .item ? WorkShares.items(units: units, cores: device.computeUnits) : units
   }
 
   /// Rows in a block: enough that the block's partial sums are few beside its elements, at most 16
   /// blocks on CPUs and, of which an H100 runs 132 or 264 at once, 256 on GPUs. It depends on nothing
   /// but the matrix's shape.
   func blockRows(rows: Int) -> Int {
-    let (least, most) = self == .cpu ? (64, 16) : (16, 256)
+    let (least, most) = self == .item ? (64, 16) : (16, 256)
     let even = (rows + most - 1) / most
     return max(least, (even + 7) / 8 * 8)
   }
