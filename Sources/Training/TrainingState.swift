@@ -1,4 +1,4 @@
-/// Where one replica's training stands: all that it resumes from, bit for bit, beside its
+/// Where one replica's training stands: all that it resumes from, on CPUs bit for bit, beside its
 /// configuration.
 ///
 /// There is no state of random numbers: initial values, and the order of each epoch's rows, are

@@ -6,7 +6,7 @@ import Tensors
 /// probe batch, alignment.
 ///
 /// Everything is enqueued; sums wait in device memory and are read when their room is used up, or
-/// when `records` are asked for. Training stays bit for bit as without.
+/// when `records` are asked for. Training stays as without, on CPUs bit for bit.
 public final class Diagnostics {
   /// How much is measured.
   public enum Contents: String, Codable, Hashable, Sendable, CaseIterable {
