@@ -174,7 +174,7 @@ public final class Optimizer {
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func update(_ parameter: Parameter, _ gradient: ParameterGradient) throws {
     guard let slot = slots[ObjectIdentifier(parameter)] else { return }
-    let records = observer?.wantsChange(of: parameter) == true
+    let records = observer?.wantsWeightDelta(of: parameter) == true
     var own = gradient
     let rule = slot.rules[0]
     if let gradientScale, !(rule is any ElementwiseUpdateRule) {
@@ -183,15 +183,15 @@ public final class Optimizer {
       // Its memory takes ΔW.
       own = .whole(try compute.copy(matrix))
     }
-    let change = try rule.update(
+    let weightDelta = try rule.update(
       parameter.value, gradient: own, state: slot.state,
       step: UpdateStep(
-        rates: slot.rates, active: active, recordsChange: records, numbers: slot.numbers,
+        rates: slot.rates, active: active, recordsWeightDelta: records, numbers: slot.numbers,
         descent: slot.descent,
         stepNumber: step, queue: compute.queue, gradientScale: gradientScale), compute: compute)
     try observer?.observe(
       ObservedUpdate(
-        parameter: parameter, gradient: gradient, change: change, state: slot.state,
+        parameter: parameter, gradient: gradient, weightDelta: weightDelta, state: slot.state,
         schedule: slot.numbers.values(step - 1).map { Double($0[0]) }, step: step))
   }
 
@@ -283,7 +283,7 @@ public struct ObservedUpdate {
   /// The loss's gradient, before it is clipped.
   public let gradient: ParameterGradient
   /// ΔW of the step, where the observer wanted it.
-  public let change: Tensor?
+  public let weightDelta: Tensor?
   /// The rule's state after the update.
   public let state: [Tensor]
   /// The learning rate's factor in each replica.
@@ -295,7 +295,7 @@ public struct ObservedUpdate {
 /// Looks at updates as they are made.
 public protocol UpdateObserver: AnyObject {
   /// Whether the update's ΔW is to be kept for `observe`.
-  func wantsChange(of parameter: Parameter) -> Bool
+  func wantsWeightDelta(of parameter: Parameter) -> Bool
   /// Called after each parameter's update, in the order of the way back.
   ///
   /// - Throws: what keeps it from measuring.

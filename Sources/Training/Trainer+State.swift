@@ -58,7 +58,7 @@ extension Trainer {
       values: try tensor.buffer.read(range, queue: compute.queue))
   }
 
-  /// Goes on from `states`, one for each replica, all after the same steps.
+  /// Resumes from `states`, one for each replica, all after the same steps.
   ///
   /// Where something is to be measured, `diagnose` comes first.
   /// - Throws: `TrainingStateError` where a tensor is missing, left over or of another shape, where

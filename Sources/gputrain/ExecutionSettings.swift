@@ -13,7 +13,7 @@ struct ComputeSettings: SettingGroup {
 
   @Setting(
     "gemm", "GEMM backend; auto is opencl on CPU devices, else tiled.", value: "name")
-  var gemm = Compute.MultiplierChoice.automatic
+  var gemm = Compute.BackendChoice.automatic
 
   @Setting(
     "precision",
@@ -75,7 +75,7 @@ struct ExecutionSettings: SettingGroup {
   @Setting(
     "keep", "How many checkpoints of a run are kept, the newest.", value: "count",
     in: .range(1...Limits.size))
-  var keep = RunKeeping.defaultKeep
+  var keep = RunCheckpointing.defaultKeep
 
   @Setting(
     "save", "Write the final weights to a safetensors file.", value: "file",

@@ -45,7 +45,7 @@ extension PrintingCommand {
 }
 
 extension ExitCode {
-  /// Where it cannot be told whether the spectral condition is met, be it for an error.
+  /// Where it is unclear whether the spectral condition is met, be it for an error.
   static let unclear = ExitCode(2)
 
   /// The status of a command that gives a verdict on the spectral condition.

@@ -88,12 +88,12 @@ struct TuneCommand: PrintingCommand {
       return try print(tuning, device)
     }
     let tasks: any TuningTasks
-    switch compute.multiplier.name {
+    switch compute.backend.name {
     case "clblast": tasks = CLBlastTasks(shapes: try layers(), compute: compute)
     case "tiled": tasks = TileTasks(shapes: try layers(), compute: compute)
     default:
       note(
-        "on \(device.name) products are by \(compute.multiplier.name), which has nothing to tune; "
+        "on \(device.name) products are by \(compute.backend.name), which has nothing to tune; "
           + "--gemm clblast or --gemm tiled tunes those kernels there")
       return try print(store.usable(for: device), device)
     }
@@ -122,7 +122,7 @@ struct TuneCommand: PrintingCommand {
     var tuning =
       store.usable(for: device) ?? DeviceTuning(key: .init(device), date: "", kernels: [])
     note(
-      "device: \(device.index) \(device.name) (\(device.kind.rawValue)), \(compute.multiplier.name)"
+      "device: \(device.index) \(device.name) (\(device.kind.rawValue)), \(compute.backend.name)"
     )
     for (step, name) in tasks.steps.enumerated() where !Interrupt.isRequested {
       let display = TuneDisplay("\(name.family), \(name.shapeClass)")

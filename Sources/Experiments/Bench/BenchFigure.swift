@@ -47,8 +47,8 @@ public struct BenchFigure: Encodable, Sendable {
     gflops = operations / milliseconds / 1e6
     gigabytesPerSecond = bytes / milliseconds / 1e6
     device = compute.deviceDescription
-    gemm = compute.multiplier.name
-    precision = compute.multiplier.precision.rawValue
+    gemm = compute.backend.name
+    precision = compute.backend.precision.rawValue
     self.details = details
   }
 }

@@ -41,7 +41,7 @@ public struct StepBench: Sendable {
   /// - Throws: `OpenCLError`, `CLBlastError`; `SweepError` where memory is short.
   public func run(seconds: Double, compute: Compute) throws -> BenchFigure {
     let device = compute.queue.device
-    let group = group(gemm: compute.multiplier.name)
+    let group = group(gemm: compute.backend.name)
     let groups = try GroupPlan(device: device, memory: MemoryPlan(device: device))
       .groups(of: group, dataBytes: dataBytes)
     let rows = try randomRows(compute)
@@ -145,6 +145,6 @@ extension Compute {
   convenience init(recording: Recording, device: Device, _ facts: Facts) throws {
     try self.init(
       recording: recording, device: device,
-      multiplier: MultiplierChoice(rawValue: facts.gemm) ?? .automatic, precision: facts.precision)
+      backend: BackendChoice(rawValue: facts.gemm) ?? .automatic, precision: facts.precision)
   }
 }

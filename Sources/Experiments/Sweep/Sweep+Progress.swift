@@ -55,7 +55,7 @@ extension Sweep {
     /// The checkpoint of a kept run that was stopped.
     public var checkpoint: URL?
     /// The step at which the group's runs that a sweep was stopped in are kept, if any are.
-    public var keptStep: Int?
+    public var checkpointStep: Int?
     /// Why the final weights of a kept run could not be written.
     public var saveFailure: RunStoreError?
   }

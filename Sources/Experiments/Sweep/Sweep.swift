@@ -16,7 +16,7 @@ public struct Sweep {
   private let data: TrainingData
   private let memory: MemoryPlan
   private let diagnosis: DiagnosisPlan?
-  private let keeping: RunKeeping?
+  private let checkpointing: RunCheckpointing?
   private let checkpointEvery: Int?
   private let events: EventFolder?
   private let keepsBest: Objective?
@@ -25,7 +25,7 @@ public struct Sweep {
   ///
   /// - diagnosis: what is measured of each run as it trains; runs done before are not run again
   ///   for it.
-  /// - keeping: what is kept of the run; for grids of one cell. Without it the runs of the group
+  /// - checkpointing: what is kept of the run; for grids of one cell. Without it the runs of the group
   ///   under way are kept when the sweep is stopped, and resume when it is run again.
   /// - checkpointEvery: they are kept each so many steps too, against what no program sees coming.
   /// - keepsBest: the loss by which the best runs' weights are kept, as `BestWeights` has them; nil: they
@@ -35,17 +35,18 @@ public struct Sweep {
   ///   `RunStoreError`.
   public init(
     experiment: Experiment, grid: SweepGrid, data: TrainingData, directory: URL, compute: Compute,
-    memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil, keeping: RunKeeping? = nil,
+    memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil, checkpointing: RunCheckpointing? = nil,
     checkpointEvery: Int? = nil, keepsBest: Objective? = nil, events: EventFolder? = nil
   ) throws {
-    precondition(keeping == nil || grid.cells.count == 1, "keeping of \(grid.cells.count) runs")
+    precondition(
+      checkpointing == nil || grid.cells.count == 1, "checkpointing of \(grid.cells.count) runs")
     self.experiment = experiment
     self.grid = grid
     self.data = data
     self.compute = compute
     self.memory = memory
     self.diagnosis = diagnosis
-    self.keeping = keeping
+    self.checkpointing = checkpointing
     self.checkpointEvery = checkpointEvery
     self.events = events
     self.keepsBest = keepsBest
@@ -63,7 +64,7 @@ public struct Sweep {
         }
       }
     }
-    if case .weights(let weights) = keeping?.start {
+    if case .weights(let weights) = checkpointing?.start {
       try weights.check(against: RunGroup(experiment: experiment, cells: grid.cells))
     }
     store = try RunStore(directory: directory)
@@ -120,7 +121,7 @@ public struct Sweep {
       }
       progress.group = group
       (progress.groupNumber, progress.groupCount) = (queue.taken, queue.count)
-      let keeper = keeper(of: planned, checkpoints)
+      let checkpointer = checkpointer(of: planned, checkpoints)
       progress.groupStep = planned.step
       progress.bytesPerRun =
         try memory.bytesPerReplica(of: group, measured: diagnosis?.contents).all
@@ -129,7 +130,7 @@ public struct Sweep {
       }
       var training = GroupTraining(
         group: group, compute: compute, train: train, validation: validation,
-        diagnosis: diagnosis, keeper: keeper)
+        diagnosis: diagnosis, checkpointer: checkpointer)
       training.best = best
       var loss: Double?
       let live = events.map { LiveEvents($0, group: group) }
@@ -149,24 +150,25 @@ public struct Sweep {
           if !watch(progress) { throw CancellationError() }
         }
         try record(runs, &progress)
-        saveFailure = (keeper as? RunKeeper)?.saveFailure
+        saveFailure = (checkpointer as? RunCheckpointer)?.saveFailure
       } catch is CancellationError {
         return Outcome(
           progress: progress, interrupted: true, failure: failure,
-          checkpoint: (keeper as? RunKeeper)?.newest,
-          keptStep: Self.keptStep(of: keeper))
+          checkpoint: (checkpointer as? RunCheckpointer)?.newest,
+          checkpointStep: Self.checkpointStep(of: checkpointer))
       } catch let error where error.isOfTheDevice {
         guard compute.answers() else {
           progress.group = nil
           _ = watch(progress)
           var outcome = Outcome(
             progress: progress, interrupted: false, failure: "\(error)",
-            checkpoint: (keeper as? RunKeeper)?.newest, keptStep: Self.keptStep(of: keeper))
+            checkpoint: (checkpointer as? RunCheckpointer)?.newest,
+            checkpointStep: Self.checkpointStep(of: checkpointer))
           outcome.isDeviceLost = true
           return outcome
         }
         try compute.releaseUnusedMemory()
-        let kept = (keeper as? GroupKeeper)?.keptStep ?? planned.step
+        let kept = (checkpointer as? GroupCheckpointer)?.checkpointStep ?? planned.step
         if error.isOutOfDeviceMemory, try queue.halve(planned, step: kept) {
           progress.halvings += 1
           done += planned.work(until: kept)
@@ -186,14 +188,14 @@ public struct Sweep {
   }
 
   /// The step that a group's runs are kept at, if they are.
-  private static func keptStep(of keeper: any TrainingKeeper) -> Int? {
-    (keeper as? GroupKeeper).flatMap { $0.keptStep > 0 ? $0.keptStep : nil }
+  private static func checkpointStep(of checkpointer: any Checkpointer) -> Int? {
+    (checkpointer as? GroupCheckpointer).flatMap { $0.checkpointStep > 0 ? $0.checkpointStep : nil }
   }
 
   /// The checkpoints that a group's runs resume from, none where they start over; nil for one that
   /// does not read, which its header did not show.
   private func checkpoints(of planned: PlannedGroup) -> [Checkpoint?] {
-    guard keeping == nil, planned.step > 0 else { return [] }
+    guard checkpointing == nil, planned.step > 0 else { return [] }
     return planned.group.cells.map { cell in
       stopped.checkpoint(of: cell).flatMap { $0.state.step == planned.step ? $0 : nil }
     }
@@ -210,17 +212,17 @@ public struct Sweep {
     }
   }
 
-  private func keeper(of planned: PlannedGroup, _ checkpoints: [Checkpoint?])
-    -> any TrainingKeeper
+  private func checkpointer(of planned: PlannedGroup, _ checkpoints: [Checkpoint?])
+    -> any Checkpointer
   {
-    guard let keeping else {
-      return GroupKeeper(
+    guard let checkpointing else {
+      return GroupCheckpointer(
         planned.group, stopped: stopped, checkpoints: checkpoints.compactMap { $0 },
         every: checkpointEvery)
     }
     let configuration = RunConfiguration(experiment, planned.group.cells[0])
-    return RunKeeper(
-      keeping, configuration: configuration, directory: store.directory(for: configuration),
+    return RunCheckpointer(
+      checkpointing, configuration: configuration, directory: store.directory(for: configuration),
       device: compute.deviceDescription)
   }
 
@@ -287,8 +289,8 @@ public struct Sweep {
 
   /// Steps that a run has made by the checkpoint that it resumes from; nil where it cannot.
   private func stepMade(by cell: RunCell) -> Int? {
-    if case .checkpoint(let checkpoint, _) = keeping?.start { return checkpoint.state.step }
-    return keeping == nil ? stopped.step(of: cell) : 0
+    if case .checkpoint(let checkpoint, _) = checkpointing?.start { return checkpoint.state.step }
+    return checkpointing == nil ? stopped.step(of: cell) : 0
   }
 
   /// Runs of one shape and step in groups.

@@ -55,7 +55,7 @@ public struct KernelTuner {
   let now: () -> Double
   /// Asked between timings; the best so far is then confirmed and kept.
   let isStopped: () -> Bool
-  /// Told after each candidate.
+  /// Called after each candidate.
   let report: (Progress) -> Void
 
   private static let pairs = 5

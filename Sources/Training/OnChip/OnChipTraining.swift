@@ -151,10 +151,10 @@ extension Compute {
     case .automatic:
       // Another multiplication that was asked for by name is the one that computes.
       guard device.kind == .gpu, let version = device.computeCapability, version.major >= 7,
-        multiplier is GPUMultiplier, steps >= OnChipTraining.leastSteps
+        backend is GPUBackend, steps >= OnChipTraining.leastSteps
       else { return false }
     }
-    return multiplier.precision == .fp32
+    return backend.precision == .fp32
   }
 }
 

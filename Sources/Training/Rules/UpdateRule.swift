@@ -91,7 +91,7 @@ public struct UpdateStep {
   /// 0 for replicas that have diverged and are frozen; [replica, 1, 1].
   public let active: Tensor
   /// Whether ΔW is to be kept, for an observer.
-  public let recordsChange: Bool
+  public let recordsWeightDelta: Bool
   /// The schedule's factor and the numbers of the rule's snippet; of a rule without one, those of gradient
   /// descent.
   let numbers: RuleNumbers
@@ -120,10 +120,11 @@ public struct UpdateStep {
     case .factors(let delta, let input, let scale):
       return try compute.apply(
         update, to: weight, delta: delta, input: input, scale: scale,
-        recordsChange: recordsChange)
+        recordsWeightDelta: recordsWeightDelta)
     case .whole(let gradient):
-      try compute.apply(update, to: weight, gradient: gradient, recordsChange: recordsChange)
-      return recordsChange ? gradient : nil
+      try compute.apply(
+        update, to: weight, gradient: gradient, recordsWeightDelta: recordsWeightDelta)
+      return recordsWeightDelta ? gradient : nil
     }
   }
 
@@ -153,7 +154,8 @@ public struct UpdateStep {
   ) throws -> Tensor? {
     let update = WeightUpdate(
       descent, rates: rates, active: active, gradientScale: scale)
-    try compute.apply(update, to: weight, gradient: direction, recordsChange: recordsChange)
-    return recordsChange ? direction : nil
+    try compute.apply(
+      update, to: weight, gradient: direction, recordsWeightDelta: recordsWeightDelta)
+    return recordsWeightDelta ? direction : nil
   }
 }

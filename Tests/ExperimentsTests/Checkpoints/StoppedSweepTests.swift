@@ -6,7 +6,7 @@ import Training
 
 @testable import Experiments
 
-/// A sweep that is stopped goes on where its runs were, and ends as one that never was.
+/// A sweep that is stopped resumes where its runs were, and ends as one that never was.
 @Suite(.serialized) struct StoppedSweepTests {
   let compute: Compute
   let data: TrainingData
@@ -102,7 +102,7 @@ import Training
             looks -= 1
             return looks > 0
           }
-          if let step = outcome.keptStep { stops.append(step) }
+          if let step = outcome.checkpointStep { stops.append(step) }
           if !outcome.interrupted && rates.count == 3 { break }
         }
         resumed += stops.count
@@ -124,7 +124,7 @@ import Training
   /// Stops a sweep within its first group.
   private func stop(_ sweep: Sweep, at step: Int) throws {
     let outcome = try sweep.run { $0.groupStep < step }
-    #expect(outcome.interrupted && outcome.keptStep.map { $0 >= step } == true)
+    #expect(outcome.interrupted && outcome.checkpointStep.map { $0 >= step } == true)
   }
 
   @Test func stoppedRuns_goOnFromWhereTheyWere_andAreFoundAgain() throws {

@@ -145,7 +145,7 @@ import Training
   private func holdToPlan(
     _ group: RunGroup, measured: Diagnostics.Contents? = nil, compute: Compute
   ) throws {
-    try compute.settleMultiplier()
+    try compute.settleBackend()
     try compute.makeWorkspace()
     let (train, validation) = try data.upload(to: compute)
     let bytes = compute.queue.context.bufferBytes
@@ -208,9 +208,9 @@ import Training
   /// What products of few tiles and long k take for their slices is planned too, for one replica and
   /// for several.
   @Test(arguments: [1, 3]) func memoryOfSlices_isAsPlanned(cells: Int) throws {
-    let compute = try Compute(device: .find(.best), multiplier: .tiled)
+    let compute = try Compute(device: .find(.best), backend: .tiled)
     var experiment = experiment(.epochs(1))
-    experiment.facts.gemm = compute.multiplier.name
+    experiment.facts.gemm = compute.backend.name
     let group = RunGroup(
       experiment: experiment,
       cells: (0..<cells).map {
@@ -284,7 +284,7 @@ import Training
       let length = TrainingLength.steps(8)
       var shares: [Double] = []
       let stopped = try sweep(directory, length).run { $0.groupStep < 8 }
-      #expect(stopped.interrupted && stopped.keptStep == 8)
+      #expect(stopped.interrupted && stopped.checkpointStep == 8)
       let rest = try sweep(directory, length).run {
         shares.append($0.share)
         return true

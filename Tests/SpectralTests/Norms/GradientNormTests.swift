@@ -35,7 +35,7 @@ import Testing
 
   @Test(arguments: [4, 8]) func norms_holdForNarrowVectors(width: Int) throws {
     let narrow = try GradientNormTests(
-      compute: Compute(device: .find(.best), multiplier: .automatic, vectorWidth: width))
+      compute: Compute(device: .find(.best), backend: .automatic, vectorWidth: width))
     for size in Self.sizes.suffix(4) {
       try narrow.check(
         gaussianNumbers(size.batch * size.rows, seed: 1),

@@ -31,7 +31,7 @@ import Testing
   @Test(arguments: Variant.all + Variant.narrow)
   func enqueue_matchesLAPACK_inEveryForm(_ variant: Variant) throws {
     let compute = try Compute(
-      device: .find(.best), multiplier: .automatic, vectorWidth: variant.width)
+      device: .find(.best), backend: .automatic, vectorWidth: variant.width)
     let shapes = [
       (1, 1, 1), (2, 3, 5), (1, 9, 127), (1, 128, 129), (3, 67, 33), (1, 15, 1031), (1, 1031, 15),
       (1, 131, 257), (2, 64, 64), (1, 1, 19),

@@ -2,7 +2,7 @@ import Foundation
 import Training
 
 /// What a single run starts from, and what it leaves behind beside its result.
-public struct RunKeeping: Sendable {
+public struct RunCheckpointing: Sendable {
   /// Where training starts.
   public enum Start: Sendable {
     /// At values drawn from the seed.
@@ -27,7 +27,7 @@ public struct RunKeeping: Sendable {
 
   /// Keeping of these parts.
   public init(
-    start: Start = .drawn, every: Int? = nil, keep: Int = RunKeeping.defaultKeep,
+    start: Start = .drawn, every: Int? = nil, keep: Int = RunCheckpointing.defaultKeep,
     weightsFile: URL? = nil, options: [String: JSONValue] = [:]
   ) {
     precondition(keep >= 1 && every ?? 1 >= 1, "keep \(keep), every \(every ?? 1)")
@@ -40,8 +40,8 @@ public struct RunKeeping: Sendable {
 }
 
 /// Keeps one run: writes its checkpoints and weights where they belong.
-final class RunKeeper: TrainingKeeper {
-  private let keeping: RunKeeping
+final class RunCheckpointer: Checkpointer {
+  private let checkpointing: RunCheckpointing
   private let configuration: RunConfiguration
   private let directory: URL
   private let device: String
@@ -52,22 +52,23 @@ final class RunKeeper: TrainingKeeper {
 
   /// - directory: the run's, in its store.
   init(
-    _ keeping: RunKeeping, configuration: RunConfiguration, directory: URL, device: String
+    _ checkpointing: RunCheckpointing, configuration: RunConfiguration, directory: URL,
+    device: String
   ) {
-    self.keeping = keeping
+    self.checkpointing = checkpointing
     self.configuration = configuration
     self.directory = directory.appendingPathComponent(CheckpointSearch.folder)
     self.device = device
   }
 
-  var every: Int? { keeping.every }
+  var every: Int? { checkpointing.every }
 
   func measuredBefore(_ replica: Int) -> [RunRecord] { checkpoint?.measured ?? [] }
 
   func secondsBefore(_ replica: Int) -> Double { checkpoint?.seconds ?? 0 }
 
   private var checkpoint: Checkpoint? {
-    if case .checkpoint(let checkpoint, _) = keeping.start { checkpoint } else { nil }
+    if case .checkpoint(let checkpoint, _) = checkpointing.start { checkpoint } else { nil }
   }
 
   /// After the last step too.
@@ -77,12 +78,12 @@ final class RunKeeper: TrainingKeeper {
   }
 
   func load(into trainer: Trainer) throws {
-    guard case .weights(let weights) = keeping.start else { return }
+    guard case .weights(let weights) = checkpointing.start else { return }
     try trainer.load(weights.tensors)
   }
 
   func restore(_ trainer: Trainer) throws {
-    guard case .checkpoint(let checkpoint, let path) = keeping.start else { return }
+    guard case .checkpoint(let checkpoint, let path) = checkpointing.start else { return }
     do {
       try trainer.restore([checkpoint.state])
     } catch let error as TrainingStateError {
@@ -104,16 +105,18 @@ final class RunKeeper: TrainingKeeper {
     try Checkpoint(
       configuration: configuration, state: try trainer.states()[0], diagnosis: diagnosis,
       measured: measured[0], seconds: seconds[0], device: device,
-      options: keeping.options
+      options: checkpointing.options
     ).write(to: file)
     newest = file
     let others = CheckpointSearch.files(in: directory).filter { $0.lastPathComponent != name }
-    for old in others.dropLast(keeping.keep - 1) { try? FileManager.default.removeItem(at: old) }
+    for old in others.dropLast(checkpointing.keep - 1) {
+      try? FileManager.default.removeItem(at: old)
+    }
   }
 
   /// The final weights, where they were asked for.
   func save(_ trainer: Trainer) throws {
-    guard let file = keeping.weightsFile else { return }
+    guard let file = checkpointing.weightsFile else { return }
     let parameters = try trainer.states()[0].parameters
     do {
       try SavedWeights.write(parameters, configuration: configuration, to: file)

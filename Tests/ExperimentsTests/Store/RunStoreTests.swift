@@ -75,7 +75,7 @@ import Training
     }
   }
 
-  /// Each file is read once, however often it is asked for; a run that is saved again is read anew.
+  /// Each file is read once, however often it is asked for; a run that is saved again is read again.
   @Test func result_isReadOnce() throws {
     try Fixture.inDirectory { directory in
       let configuration = Fixture.configuration()

@@ -41,7 +41,7 @@ import Training
   /// name of those with them.
   @Test func rateRulesAndSpectralInit_enterTheIdentifier() throws {
     var experiment = Fixture.experiment
-    experiment.settings.rateRules = [try RateRule(place: "readout", parametrization: "sp")]
+    experiment.settings.rateRules = [try RateRule(selector: "readout", parametrization: "sp")]
     let ruled = Fixture.configuration(experiment)
     experiment.settings.spectralInit = true
     let both = Fixture.configuration(experiment)

@@ -4,7 +4,7 @@ import Testing
 @testable import Tensors
 
 /// Our products for GPUs: tiles, precisions, and tensor cores emulated as the PTX ISA has them.
-@Suite(.serialized) struct GPUMultiplierTests {
+@Suite(.serialized) struct GPUBackendTests {
   /// Stages, depths and warps of several kinds.
   static let tensorTiles = [
     TensorTile(rows: 32, columns: 32, depth: 16, warpRows: 16, warpColumns: 16, stages: 2),
@@ -15,15 +15,15 @@ import Testing
     (.bf16, .early), (.tf32, .late), (.tf32x3, .late),
   ]
 
-  /// Every form with tails of every kind, with and without an update.
+  /// Every mode with tails of every kind, with and without an update.
   @Test(arguments: zip(tensorTiles, settings)) func emulatedTensorCores_passTheTrial(
     tile: TensorTile, setting: (ProductPrecision, GPUProductKernel.Emulation)
   ) throws {
-    let multiplier = GPUMultiplier(
+    let backend = GPUBackend(
       kernels: [.tensor(tile, setting.0, emulation: setting.1)], units: 2)
-    let compute = try Compute(device: .find(.best), multiplier: multiplier, vectorWidth: 4)
-    try multiplier.tryAll(compute: compute)
-    #expect(multiplier.rejected.isEmpty)
+    let compute = try Compute(device: .find(.best), backend: backend, vectorWidth: 4)
+    try backend.tryAll(compute: compute)
+    #expect(backend.rejected.isEmpty)
   }
 
   /// What a precision rounds operands to, bit by bit.
@@ -56,17 +56,17 @@ import Testing
       Self.tensorTiles.dropFirst().map { .tensor($0, .bf16, emulation: .early) },
     ]
     for kernels in tiles {
-      for form in ProductForm.allCases {
-        let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
-        let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
+      for mode in TransposeMode.allCases {
+        let (rowsA, columnsA) = mode == .tn ? (k, m) : (m, k)
+        let (rowsB, columnsB) = mode == .nt ? (n, k) : (k, n)
         let results = try kernels.map { kernel in
           let compute = try MatrixProductTests.compute(kernel)
           return try compute.read(
             compute.product(
-              form, compute.tensor(a, rows: rowsA, columns: columnsA),
+              mode, compute.tensor(a, rows: rowsA, columns: columnsA),
               compute.tensor(b, rows: rowsB, columns: columnsB)))
         }
-        #expect(results.allSatisfy { $0 == results[0] }, "\(form)")
+        #expect(results.allSatisfy { $0 == results[0] }, "\(mode)")
       }
     }
   }
@@ -117,7 +117,7 @@ import Testing
   @Test func wrongKernel_isNotUsed() throws {
     let compute = try MatrixProductTests.compute(
       .tensor(Self.tensorTiles[0], .tf32, emulation: .early))
-    for variant in ProductVariant.trialled where variant.form == .tn && variant.ending != .slice {
+    for variant in ProductVariant.trialled where variant.mode == .tn && variant.ending != .slice {
       let trial = ProductTrial(variant: variant, tile: Self.tensorTiles[0], precision: .fp32)
       #expect(throws: ProductTrialError.self) {
         try trial.run(compute: compute) { product, _, _ in try compute.enqueue(product) }
@@ -133,7 +133,7 @@ import Testing
 
   /// A trial sees a wrong bias, output, derivative and update where the product itself is right.
   @Test func wrongEpilogue_isNotUsed() throws {
-    let compute = try Compute(device: .find(.best), multiplier: .tiled)
+    let compute = try Compute(device: .find(.best), backend: .tiled)
     let tile = LocalTile.defaults[2]
     for ending in [
       ProductVariant.Ending.epilogue(flags: 1, .identity), .epilogue(flags: 2, .tanh),
@@ -169,11 +169,11 @@ import Testing
 
   /// Every transpose mode by one tile, and no other tile is compiled.
   @Test func tryOut_compilesThreePrograms() throws {
-    let multiplier = GPUMultiplier(kernels: LocalTile.defaults.map { .local($0) }, units: 2)
-    let compute = try Compute(device: .find(.best), multiplier: multiplier, vectorWidth: 4)
-    try multiplier.tryOut(ProductForm.allCases, compute: compute)
-    #expect(compute.programCount == 3 && multiplier.rejected.isEmpty)
-    try multiplier.tryOut(ProductForm.allCases, compute: compute)
+    let backend = GPUBackend(kernels: LocalTile.defaults.map { .local($0) }, units: 2)
+    let compute = try Compute(device: .find(.best), backend: backend, vectorWidth: 4)
+    try backend.tryOut(TransposeMode.allCases, compute: compute)
+    #expect(compute.programCount == 3 && backend.rejected.isEmpty)
+    try backend.tryOut(TransposeMode.allCases, compute: compute)
     #expect(compute.programCount == 3)
   }
 
@@ -181,14 +181,14 @@ import Testing
     let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 128)
     let worse = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 128, threadColumns: 64)
     let good = LocalTile.defaults[2]
-    let one = GPUMultiplier(kernels: [.local(good), .local(bad)], units: 1)
+    let one = GPUBackend(kernels: [.local(good), .local(bad)], units: 1)
     try one.tryOut(
-      ProductForm.allCases,
-      compute: Compute(device: .find(.best), multiplier: one, vectorWidth: 4))
+      TransposeMode.allCases,
+      compute: Compute(device: .find(.best), backend: one, vectorWidth: 4))
     #expect(one.rejected.count == 1 && one.kernels == [.local(good)])
-    let none = GPUMultiplier(kernels: [.local(worse), .local(bad)], units: 1)
-    let compute = try Compute(device: .find(.best), multiplier: none, vectorWidth: 4)
-    #expect(throws: OpenCLError.self) { try none.tryOut(ProductForm.allCases, compute: compute) }
+    let none = GPUBackend(kernels: [.local(worse), .local(bad)], units: 1)
+    let compute = try Compute(device: .find(.best), backend: none, vectorWidth: 4)
+    #expect(throws: OpenCLError.self) { try none.tryOut(TransposeMode.allCases, compute: compute) }
   }
 
   /// Programs compiled at once are those compiled one by one; what cannot be compiled is left out.
@@ -242,11 +242,11 @@ import Testing
   @Test func tileThatDoesNotCompile_givesWay() throws {
     let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 128)
     let good = LocalTile(rows: 32, columns: 32, depth: 16, threadRows: 4, threadColumns: 4)
-    let multiplier = GPUMultiplier(kernels: [.local(bad), .local(good)], units: 1)
-    let compute = try Compute(device: .find(.best), multiplier: multiplier, vectorWidth: 4)
+    let backend = GPUBackend(kernels: [.local(bad), .local(good)], units: 1)
+    let compute = try Compute(device: .find(.best), backend: backend, vectorWidth: 4)
     let ones = try compute.filled(1, rows: 64, columns: 64)
     #expect(try compute.read(compute.product(.nn, ones, ones)).allSatisfy { $0 == 64 })
-    #expect(multiplier.rejected.map { $0.tile.rows } == [64])
+    #expect(backend.rejected.map { $0.tile.rows } == [64])
   }
 
   @Test(
@@ -261,7 +261,7 @@ import Testing
       error?.description.contains("precision \(precision.rawValue) needs NVIDIA tensor cores")
         == true)
     let other = #expect(throws: PrecisionError.self) {
-      try Compute(device: device, multiplier: .clblast, precision: precision)
+      try Compute(device: device, backend: .clblast, precision: precision)
     }
     #expect(other?.description.contains("clblast") == true)
   }

@@ -30,8 +30,8 @@ import Training
       ($0.depth, $0.bias, $0.inputMultiplier, $0.hiddenPattern) = (2, true, 0.5, [1, 4])
       $0.schedule = ScheduleChoice(.cosine, warmup: .share(0.1))
       ($0.weightDecay, $0.norm) = (WeightDecayChoice(0.1, .independent), .layer)
-      $0.rateRules = [try! RateRule(place: "readout", parametrization: "sp", family: .sgd)]
-      $0.rateMultipliers = [RateMultiplier(place: "layers.0", factor: 2)]
+      $0.rateRules = [try! RateRule(selector: "readout", parametrization: "sp", family: .sgd)]
+      $0.rateMultipliers = [RateMultiplier(selector: "layers.0", factor: 2)]
     }
     #expect(texts == expected)
     let data = try CanonicalJSON.compact(expected)
@@ -131,7 +131,7 @@ import Training
     #expect(
       problems(names: ["spectal"]) { _ in }[0].contains("did you mean 'spectral'?"))
     #expect(
-      problems { $0.rateMultipliers = [RateMultiplier(place: "layers.9", factor: 2)] }
+      problems { $0.rateMultipliers = [RateMultiplier(selector: "layers.9", factor: 2)] }
         == [
           "lr-multiplier: expected all, input, hidden, readout or layers.0 … layers.4, got "
             + "'layers.9'"

@@ -10,7 +10,7 @@ import OpenCL
 /// for each variant of a product that comes up, and tried on a small product before it is first used;
 /// a tile whose kernel does not compile or is wrong is not used, and where none is left that is an
 /// error.
-public final class GPUMultiplier: MatrixMultiplier {
+public final class GPUBackend: GEMMBackend {
   /// `tiled`.
   public let name = "tiled"
   /// What operands are rounded to.
@@ -101,10 +101,10 @@ public final class GPUMultiplier: MatrixMultiplier {
     precision = kernels[0].precision
   }
 
-  /// Everything, updates in the form of a weight's gradient.
+  /// Everything, updates in the mode of a weight's gradient.
   public func fuses(_ product: MatrixProduct) -> Bool {
     guard case .update = product.epilogue else { return true }
-    return product.form == .tn
+    return product.mode == .tn
   }
 
   /// Tiles of its own precision, for classes that there are.
@@ -190,13 +190,13 @@ public final class GPUMultiplier: MatrixMultiplier {
   /// compiling one program for each where the first does; other tiles and variants are tried when they
   /// are first used.
   ///
-  ///     let multiplier = try GPUMultiplier(device: device, precision: .tf32)
-  ///     let compute = try Compute(device: device, multiplier: multiplier, vectorWidth: 4)
-  ///     try multiplier.tryOut(ProductForm.allCases, compute: compute)
+  ///     let backend = try GPUBackend(device: device, precision: .tf32)
+  ///     let compute = try Compute(device: device, backend: backend, vectorWidth: 4)
+  ///     try backend.tryOut(TransposeMode.allCases, compute: compute)
   ///
   /// - Throws: as `multiply`.
-  public func tryOut(_ forms: [ProductForm], compute: Compute) throws {
-    let variants = forms.map { ProductVariant($0, isAligned: true, ending: .plain) }
+  public func tryOut(_ modes: [TransposeMode], compute: Compute) throws {
+    let variants = modes.map { ProductVariant($0, isAligned: true, ending: .plain) }
     while true {
       // The smallest: the least to compile, and what every device has room for.
       let kernel = kernels.last!
@@ -284,14 +284,14 @@ public final class GPUMultiplier: MatrixMultiplier {
         m, n, k, UInt32(slices.depth), strideA, strideB)
       try add(partial, slices.count, product, compute)
     case .update(let multiplyUpdate):
-      guard case .update(let update, let change) = product.epilogue else {
+      guard case .update(let update, let weightDelta) = product.epilogue else {
         preconditionFailure("a kernel of updates for \(product.epilogue)")
       }
       let own = update.kernelArguments(of: c)
       try multiplyUpdate(
         compute.queue, global: global, local: local, a, b, own.rates, own.hyperparameters,
-        own.steps, own.active, own.scales, c, own.first, own.second, change?.buffer ?? c,
-        product.alpha, own.row, change == nil ? 0 : 1, m, n, k, strideA, strideB)
+        own.steps, own.active, own.scales, c, own.first, own.second, weightDelta?.buffer ?? c,
+        product.alpha, own.row, weightDelta == nil ? 0 : 1, m, n, k, strideA, strideB)
     }
   }
 
@@ -314,8 +314,8 @@ public final class GPUMultiplier: MatrixMultiplier {
     }
     // Neighbours in memory are neighbours by k, or by row.
     return (
-      try packed(product.a, product.form == .tn ? "pack_columns" : "pack_rows", rows: product.m),
-      try packed(product.b, product.form == .nt ? "pack_rows" : "pack_columns", rows: product.n)
+      try packed(product.a, product.mode == .tn ? "pack_columns" : "pack_rows", rows: product.m),
+      try packed(product.b, product.mode == .nt ? "pack_rows" : "pack_columns", rows: product.n)
     )
   }
 

@@ -8,27 +8,27 @@ import OpenCL
 /// next where they are wrong.
 final class BackendFallback {
   /// The backend in use.
-  private(set) var current: any MatrixMultiplier
+  private(set) var current: any GEMMBackend
   /// Those that were in use before, and why they no longer are.
   private(set) var rejected: [(name: String, reason: any Error)] = []
   /// Called with the name of a backend that gives way, that of the next, and why.
   var whenGivingWay: ((String, String, any Error) -> Void)?
   /// Makes those that may take its place, in order.
-  private var others: [() throws -> any MatrixMultiplier] = []
-  private var tried: Set<ProductForm> = []
+  private var others: [() throws -> any GEMMBackend] = []
+  private var tried: Set<TransposeMode> = []
 
   /// One backend alone.
-  init(_ multiplier: any MatrixMultiplier) {
-    current = multiplier
+  init(_ backend: any GEMMBackend) {
+    current = backend
   }
 
   /// The backend asked for and, where another may take its place, all that `device` has.
   ///
   /// - Throws: `OpenCLError.unsupported` where the device cannot run it.
   init(
-    _ choice: Compute.MultiplierChoice, fallsBack: Bool, device: Device, tuning: DeviceTuning?
+    _ choice: Compute.BackendChoice, fallsBack: Bool, device: Device, tuning: DeviceTuning?
   ) throws {
-    let usual: [Compute.MultiplierChoice] =
+    let usual: [Compute.BackendChoice] =
       device.kind == .cpu
       ? [.opencl] + (device.supportsNativeKernels ? [.openblas] : []) + [.clblast]
       : [.tiled, .clblast, .opencl]
@@ -41,30 +41,30 @@ final class BackendFallback {
   }
 
   private static func make(
-    _ choice: Compute.MultiplierChoice, _ device: Device, _ tuning: DeviceTuning?
-  ) throws -> any MatrixMultiplier {
+    _ choice: Compute.BackendChoice, _ device: Device, _ tuning: DeviceTuning?
+  ) throws -> any GEMMBackend {
     switch choice {
     case .openblas:
       guard device.supportsNativeKernels else {
         throw OpenCLError.unsupported(operation: "OpenBLAS", device: device.name)
       }
-      return OpenBLASMultiplier()
+      return OpenBLASBackend()
     case .clblast:
-      return CLBlastMultiplier(settings: tuning.map { CLBlastSettings($0, device: device) } ?? .own)
-    case .tiled: return try GPUMultiplier(device: device, precision: .fp32, tuning: tuning)
-    case .opencl, .automatic: return CPUMultiplier(cores: device.computeUnits)
+      return CLBlastBackend(settings: tuning.map { CLBlastSettings($0, device: device) } ?? .own)
+    case .tiled: return try GPUBackend(device: device, precision: .fp32, tuning: tuning)
+    case .opencl, .automatic: return CPUBackend(cores: device.computeUnits)
     }
   }
 
-  /// Whether the backend in use is known to compute products of `form`: asked before every product.
-  func hasTried(_ form: ProductForm) -> Bool { tried.contains(form) }
+  /// Whether the backend in use is known to compute products of `mode`: asked before every product.
+  func hasTried(_ mode: TransposeMode) -> Bool { tried.contains(mode) }
 
-  /// Makes sure that the backend in use computes products of `forms`, or that another is in use.
+  /// Makes sure that the backend in use computes products of `modes`, or that another is in use.
   ///
   /// - Throws: the first backend's error where none does; `OpenCLError` where memory is short.
-  func prepare(_ forms: [ProductForm], compute: Compute) throws {
+  func prepare(_ modes: [TransposeMode], compute: Compute) throws {
     while true {
-      let untried = forms.filter { !tried.contains($0) }
+      let untried = modes.filter { !tried.contains($0) }
       if untried.isEmpty { return }
       do {
         try TrialError.retried(compute: compute) { try current.tryOut(untried, compute: compute) }
@@ -87,7 +87,7 @@ final class BackendFallback {
     tried = []
   }
 
-  private func next() throws -> (any MatrixMultiplier)? {
+  private func next() throws -> (any GEMMBackend)? {
     while !others.isEmpty {
       do {
         return try others.removeFirst()()

@@ -51,13 +51,13 @@ struct ProductTrial {
     // Nothing is computed that could be wrong.
     if compute.queue.context.recording != nil { return }
     let memory = TrialMemory(compute)
-    let (form, replicas) = (variant.form, Self.replicas)
+    let (mode, replicas) = (variant.mode, Self.replicas)
     let (extra, odd) = variant.isAligned ? (4, 0) : (3, 2)
     let (m, n, k) = (rows + extra, columns + extra + odd, depth + extra)
     let a = Self.values(replicas * m * k, seed: 1)
     let b = Self.values(k * n, seed: 2)
-    let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
-    let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
+    let (rowsA, columnsA) = mode == .tn ? (k, m) : (m, k)
+    let (rowsB, columnsB) = mode == .nt ? (n, k) : (k, n)
     let left = try memory.tensor(a, replicas: replicas, rows: rowsA, columns: columnsA)
     let right = try memory.tensor(b, replicas: 1, rows: rowsB, columns: columnsB)
     if let rule = variant.rule, ![.gradientDescent, .adam].contains(rule) {
@@ -68,7 +68,7 @@ struct ProductTrial {
     let result = try memory.tensor(0, replicas: replicas, rows: m, columns: n)
     let (epilogue, factor) = try epilogue(like: result, memory)
     try multiply(
-      MatrixProduct(form, left, right, alpha: 1, epilogue: epilogue, into: result),
+      MatrixProduct(mode, left, right, alpha: 1, epilogue: epilogue, into: result),
       ProductSlices(k: k, depth: variant.ending == .slice ? 64 : k), memory.pool)
 
     let c = try compute.read(result)
@@ -77,10 +77,10 @@ struct ProductTrial {
       let bias = try compute.read(bias)
       for index in got.indices { got[index] -= bias[index / (m * n) * n + index % n] }
     }
-    let error = ProductReference(form: form, m: m, n: n, k: k, replicasB: 1)
+    let error = ProductReference(mode: mode, m: m, n: n, k: k, replicasB: 1)
       .greatestError(got, a: a, b: b, every: (got.count / 4096) | 1, sign: factor)
     let bound = precision.relativeBound(depth: k)
-    let what = "\(form.rawValue) \(m)×\(n)×\(k), \(variant.ending)"
+    let what = "\(mode.rawValue) \(m)×\(n)×\(k), \(variant.ending)"
     guard error <= bound else {
       throw ProductTrialError(product: what, error: error, bound: bound)
     }
@@ -124,9 +124,9 @@ struct ProductTrial {
     let (fused, plain) = (try subject(), try subject())
     try multiply(
       MatrixProduct(
-        .tn, left, right, alpha: 1, epilogue: .update(fused.update, change: nil),
+        .tn, left, right, alpha: 1, epilogue: .update(fused.update, weightDelta: nil),
         into: fused.tensors[0]))
-    let product = ProductReference(form: .tn, m: m, n: n, k: k, replicasB: 1).product(a, b)
+    let product = ProductReference(mode: .tn, m: m, n: n, k: k, replicasB: 1).product(a, b)
     try memory.compute.apply(
       plain.update, to: plain.tensors[0],
       gradient: memory.tensor(product, replicas: Self.replicas, rows: m, columns: n))
@@ -137,7 +137,7 @@ struct ProductTrial {
       let wrong = errors.count { !($0 <= bound) }
       guard 100 * wrong <= errors.count else {
         throw ProductTrialError(
-          product: "\(variant.form.rawValue) \(m)×\(n)×\(k), update by \(rule)",
+          product: "\(variant.mode.rawValue) \(m)×\(n)×\(k), update by \(rule)",
           error: errors.max { !($1 <= $0) }!, bound: bound)
       }
     }
@@ -184,7 +184,7 @@ struct ProductTrial {
         rates: try UpdateRates(
           learningRate: larges, epsilon: larges, coupledDecay: zeros, decoupledDecay: zeros,
           compute: memory.compute), active: try filled(1, rows: 1, columns: 1))
-      return (.update(update, change: nil), -1)
+      return (.update(update, weightDelta: nil), -1)
     }
   }
 
@@ -217,21 +217,21 @@ private struct TrialMemory {
   }
 }
 
-/// Products of one form and shape in Double.
+/// Products of one mode and shape in Double.
 package struct ProductReference {
-  let form: ProductForm
+  let mode: TransposeMode
   let m, n, k: Int
   /// Of b: as many as a's, or 1 that serves all.
   let replicasB: Int
 
-  package init(form: ProductForm, m: Int, n: Int, k: Int, replicasB: Int) {
-    (self.form, self.m, self.n, self.k, self.replicasB) = (form, m, n, k, replicasB)
+  package init(mode: TransposeMode, m: Int, n: Int, k: Int, replicasB: Int) {
+    (self.mode, self.m, self.n, self.k, self.replicasB) = (mode, m, n, k, replicasB)
   }
 
   /// Every element, rounded.
   func product(_ a: [Float], _ b: [Float]) -> [Float] {
-    let (rowA, stepA) = form == .tn ? (1, m) : (k, 1)
-    let (columnB, stepB) = form == .nt ? (k, 1) : (1, n)
+    let (rowA, stepA) = mode == .tn ? (1, m) : (k, 1)
+    let (columnB, stepB) = mode == .nt ? (k, 1) : (1, n)
     return (0..<a.count / k * n).map { index in
       let (replica, i, j) = (index / (m * n), index / n % m, index % n)
       let x = replica * m * k + i * rowA
@@ -243,12 +243,12 @@ package struct ProductReference {
 
   /// The greatest |got − sign·Σ a·b| over Σ|a·b| of every `step`-th element; NaN where one is.
   ///
-  /// - got: [replica, m, n]. a, b: as the form has them.
+  /// - got: [replica, m, n]. a, b: as the mode has them.
   package func greatestError(
     _ got: [Float], a: [Float], b: [Float], every step: Int = 1, sign: Double = 1
   ) -> Double {
-    let (rowA, stepA) = form == .tn ? (1, m) : (k, 1)
-    let (columnB, stepB) = form == .nt ? (k, 1) : (1, n)
+    let (rowA, stepA) = mode == .tn ? (1, m) : (k, 1)
+    let (columnB, stepB) = mode == .nt ? (k, 1) : (1, n)
     var greatest = 0.0
     a.withUnsafeBufferPointer { a in
       b.withUnsafeBufferPointer { b in

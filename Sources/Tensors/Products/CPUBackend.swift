@@ -2,9 +2,9 @@ import OpenCL
 
 /// Matrix products by our own kernels for CPUs, with their epilogues (Kernels/tile.cl, multiply.cl).
 ///
-/// A sum's bits depend on the product's form and shape and the vectors' width alone: the order of its
+/// A sum's bits depend on the product's transpose mode and shape and the vectors' width alone: the order of its
 /// terms and the blocks of k. How C is cut among work-items decides who computes an element, not how.
-public final class CPUMultiplier: MatrixMultiplier {
+public final class CPUBackend: GEMMBackend {
   /// `opencl`.
   public let name = "opencl"
   private let cores: Int
@@ -26,7 +26,7 @@ public final class CPUMultiplier: MatrixMultiplier {
   /// Everything but updates by gradients whose sums take more than one block of k.
   public func fuses(_ product: MatrixProduct) -> Bool {
     guard case .update = product.epilogue else { return true }
-    return product.form == .tn && product.k <= Self.mostUpdateRows
+    return product.mode == .tn && product.k <= Self.mostUpdateRows
   }
 
   /// Enqueues the product.
@@ -38,7 +38,7 @@ public final class CPUMultiplier: MatrixMultiplier {
     let (left, right, result) = (plan.left.buffer, plan.right.buffer, product.c.buffer)
     let scratch = try scratch(compute)
     let global = [WorkShares.items(units: Int(sizes.units), cores: cores)]
-    if case .update(let update, let change) = product.epilogue {
+    if case .update(let update, let weightDelta) = product.epilogue {
       let kernel = try compute.kernel(
         .multiply, "multiply_update", rule: update.rule, Buffer<Float>.self, Buffer<Float>.self,
         Buffer<SIMD4<Float>>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
@@ -49,7 +49,8 @@ public final class CPUMultiplier: MatrixMultiplier {
       try kernel(
         compute.queue, global: global, local: [1], left, right, own.rates, own.hyperparameters,
         own.steps, own.active, own.scales, result, own.first, own.second,
-        change?.buffer ?? result, scratch, product.alpha, own.row, change == nil ? 0 : 1, sizes)
+        weightDelta?.buffer ?? result, scratch, product.alpha, own.row, weightDelta == nil ? 0 : 1,
+        sizes)
     } else {
       let kernel = try compute.kernel(
         .multiply, "multiply", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,

@@ -1,7 +1,7 @@
 import OpenCL
 
 /// Which operands of a product are transposed; all matrices are row-major.
-public enum ProductForm: String, Sendable, CaseIterable {
+public enum TransposeMode: String, Sendable, CaseIterable {
   /// C = A B: a gradient passed back, Δ W.
   case nn
   /// C = A Bᵀ: a layer's forward product, H Wᵀ.
@@ -12,22 +12,22 @@ public enum ProductForm: String, Sendable, CaseIterable {
 
 /// One product for every replica: C ← α·op(A)·op(B), C [replica, m, n], inner length k.
 public struct MatrixProduct {
-  let form: ProductForm
+  let mode: TransposeMode
   let m, n, k: Int
   let alpha: Float
   let a, b, c: Tensor
   let epilogue: ProductEpilogue
 
   init(
-    _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float,
+    _ mode: TransposeMode, _ a: Tensor, _ b: Tensor, alpha: Float,
     epilogue: ProductEpilogue = .none, into c: Tensor
   ) {
-    let (rows, inner) = form == .tn ? (a.columns, a.rows) : (a.rows, a.columns)
-    let (otherInner, columns) = form == .nt ? (b.columns, b.rows) : (b.rows, b.columns)
+    let (rows, inner) = mode == .tn ? (a.columns, a.rows) : (a.rows, a.columns)
+    let (otherInner, columns) = mode == .nt ? (b.columns, b.rows) : (b.rows, b.columns)
     precondition(
       inner == otherInner && c.rows == rows && c.columns == columns,
-      "product \(form.rawValue) of \(a.shape) and \(b.shape) into \(c.shape)")
-    (self.form, self.a, self.b, self.c) = (form, a, b, c)
+      "product \(mode.rawValue) of \(a.shape) and \(b.shape) into \(c.shape)")
+    (self.mode, self.a, self.b, self.c) = (mode, a, b, c)
     (m, n, k) = (rows, columns, inner)
     self.alpha = alpha
     self.epilogue = epilogue
@@ -42,7 +42,7 @@ public struct MatrixProduct {
 }
 
 /// A way to compute batched matrix products; every one passes the same conformance tests.
-public protocol MatrixMultiplier {
+public protocol GEMMBackend {
   /// The name that `--gemm` takes.
   var name: String { get }
   /// What operands are rounded to.
@@ -51,35 +51,35 @@ public protocol MatrixMultiplier {
   func fuses(_ product: MatrixProduct) -> Bool
   /// Whether products take these parameters of a tuning.
   func takes(_ kernel: DeviceTuning.Kernel) -> Bool
-  /// Compares small products of `forms` with the host's.
+  /// Compares small products of `modes` with the host's.
   ///
   /// - Throws: `ProductTrialError` where one is wrong; `OpenCLError`, `CLBlastError`.
-  func tryOut(_ forms: [ProductForm], compute: Compute) throws
+  func tryOut(_ modes: [TransposeMode], compute: Compute) throws
   /// Enqueues the product.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   func multiply(_ product: MatrixProduct, compute: Compute) throws
 }
 
-extension MatrixMultiplier {
+extension GEMMBackend {
   /// Float32 throughout.
   public var precision: ProductPrecision { .fp32 }
-  /// Those of families that bear the multiplier's name.
+  /// Those of families that bear the backend's name.
   public func takes(_ kernel: DeviceTuning.Kernel) -> Bool {
     kernel.family.hasPrefix(name + "/")
   }
   /// Products of 64×64 and a little more.
-  public func tryOut(_ forms: [ProductForm], compute: Compute) throws {
-    try tryOut(forms, size: 64, compute: compute)
+  public func tryOut(_ modes: [TransposeMode], compute: Compute) throws {
+    try tryOut(modes, size: 64, compute: compute)
   }
 
   /// Products a little larger than `size` each way, with rows at multiples of 16 bytes and not, and a
   /// weight's update.
-  func tryOut(_ forms: [ProductForm], size: Int, compute: Compute) throws {
-    for form in forms {
-      let plain = [true, false].map { ProductVariant(form, isAligned: $0, ending: .plain) }
-      let update = ProductVariant(form, isAligned: true, ending: .update(.gradientDescent))
-      for variant in plain + (form == .tn ? [update] : []) {
+  func tryOut(_ modes: [TransposeMode], size: Int, compute: Compute) throws {
+    for mode in modes {
+      let plain = [true, false].map { ProductVariant(mode, isAligned: $0, ending: .plain) }
+      let update = ProductVariant(mode, isAligned: true, ending: .update(.gradientDescent))
+      for variant in plain + (mode == .tn ? [update] : []) {
         try ProductTrial(
           variant: variant, rows: size, columns: size, depth: size, precision: precision
         ).run(compute: compute) { product, _, _ in try compute.enqueue(product, by: self) }

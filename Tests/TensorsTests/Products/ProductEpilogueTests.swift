@@ -3,7 +3,7 @@ import Testing
 
 @testable import Tensors
 
-/// What a product does next, on every multiplier, against a product alone and kernels of their own.
+/// What a product does next, on every backend, against a product alone and kernels of their own.
 @Suite(.serialized) struct ProductEpilogueTests {
   static let shapes = [(1, 1, 1), (7, 13, 5), (64, 64, 64), (33, 65, 300), (5, 600, 17)]
   static let replicas = 3
@@ -36,7 +36,7 @@ import Testing
           input, weight: weight, bias: bias, alpha: 0.25, activation: activation)
         let plain = try compute.product(.nt, input, weight, alpha: 0.25)
         if let bias { try compute.addBias(bias, to: plain) }
-        let what = "\(compute.multiplier.name) \(compute.vectorWidth) \(m)×\(n)×\(k)"
+        let what = "\(compute.backend.name) \(compute.vectorWidth) \(m)×\(n)×\(k)"
         expectAlike(try compute.read(z), try compute.read(plain), what)
         expectAlike(
           try compute.read(output), try compute.read(compute.activate(plain, activation)), what)
@@ -60,7 +60,7 @@ import Testing
         try compute.multiplyByDerivative(plain, of: activation, at: z)
         expectAlike(
           try compute.read(got), try compute.read(plain),
-          "\(compute.multiplier.name) \(compute.vectorWidth) \(m)×\(n)×\(k)")
+          "\(compute.backend.name) \(compute.vectorWidth) \(m)×\(n)×\(k)")
       }
     }
   }

@@ -3,7 +3,7 @@ import Experiments
 import Foundation
 
 /// What `train` starts from.
-struct KeepingOptions: ParsableArguments {
+struct StartOptions: ParsableArguments {
   @Option(
     defaultAsFlag: "",
     help: ArgumentHelp(
@@ -25,7 +25,7 @@ struct KeepingOptions: ParsableArguments {
   }
 
   /// Where a run that resumes from no checkpoint starts.
-  func start() throws -> RunKeeping.Start {
+  func start() throws -> RunCheckpointing.Start {
     guard let initFrom else { return .drawn }
     let weights = try InitialWeights(path: initFrom)
     if let (from, to) = weights.renamed {

@@ -4,9 +4,9 @@ extension Compute {
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func product(
-    _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float = 1
+    _ mode: TransposeMode, _ a: Tensor, _ b: Tensor, alpha: Float = 1
   ) throws -> Tensor {
-    try product(form, a, b, alpha: alpha) { _ in .none }
+    try product(mode, a, b, alpha: alpha) { _ in .none }
   }
 
   /// A linear operation's z = α·h Wᵀ + b and φ(z); one tensor where φ is the identity.
@@ -37,14 +37,14 @@ extension Compute {
     }
   }
 
-  /// C = op(A)·op(B) by another multiplier than the computation's own.
+  /// C = op(A)·op(B) by another backend than the computation's own.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   package func multiply(
-    _ form: ProductForm, _ a: Tensor, _ b: Tensor, into c: Tensor,
-    by multiplier: any MatrixMultiplier
+    _ mode: TransposeMode, _ a: Tensor, _ b: Tensor, into c: Tensor,
+    by backend: any GEMMBackend
   ) throws {
-    try multiplier.multiply(MatrixProduct(form, a, b, alpha: 1, into: c), compute: self)
+    try backend.multiply(MatrixProduct(mode, a, b, alpha: 1, into: c), compute: self)
   }
 
   /// Has the GEMM backend make the memory that all its products share.
@@ -57,40 +57,40 @@ extension Compute {
   }
 
   private func product(
-    _ form: ProductForm, _ a: Tensor, _ b: Tensor, alpha: Float,
+    _ mode: TransposeMode, _ a: Tensor, _ b: Tensor, alpha: Float,
     epilogue: (Tensor) throws -> ProductEpilogue
   ) throws -> Tensor {
     let result = try tensor(
-      replicas: max(a.replicas, b.replicas), rows: form == .tn ? a.columns : a.rows,
-      columns: form == .nt ? b.rows : b.columns)
+      replicas: max(a.replicas, b.replicas), rows: mode == .tn ? a.columns : a.rows,
+      columns: mode == .nt ? b.rows : b.columns)
     try enqueue(
-      MatrixProduct(form, a, b, alpha: alpha, epilogue: epilogue(result), into: result))
+      MatrixProduct(mode, a, b, alpha: alpha, epilogue: epilogue(result), into: result))
     return result
   }
 
-  /// The product with its epilogue, by the computation's multiplier, tried before. Where a kernel of the
+  /// The product with its epilogue, by the computation's backend, tried before. Where a kernel of the
   /// very product is wrong, another backend takes its place.
   func enqueue(_ product: MatrixProduct) throws {
     while true {
-      if !backends.hasTried(product.form) {
-        try backends.prepare([product.form], compute: self)
+      if !backends.hasTried(product.mode) {
+        try backends.prepare([product.mode], compute: self)
       }
       do {
-        return try enqueue(product, by: multiplier)
+        return try enqueue(product, by: backend)
       } catch let error where error is ProductTrialError || TrialError.isOfTheBuild(error) {
         try backends.giveWay(error)
       }
     }
   }
 
-  /// The product with its epilogue, by kernels of its own where the multiplier does not apply it.
-  func enqueue(_ product: MatrixProduct, by multiplier: any MatrixMultiplier) throws {
+  /// The product with its epilogue, by kernels of its own where the backend does not apply it.
+  func enqueue(_ product: MatrixProduct, by backend: any GEMMBackend) throws {
     queue.context.recording?.multiplied(product.operations)
-    if multiplier.fuses(product) { return try multiplier.multiply(product, compute: self) }
+    if backend.fuses(product) { return try backend.multiply(product, compute: self) }
     let c = product.c
     func multiply(into result: Tensor) throws {
-      try multiplier.multiply(
-        MatrixProduct(product.form, product.a, product.b, alpha: product.alpha, into: result),
+      try backend.multiply(
+        MatrixProduct(product.mode, product.a, product.b, alpha: product.alpha, into: result),
         compute: self)
     }
     switch product.epilogue {
@@ -103,12 +103,12 @@ extension Compute {
     case .derivative(let derivative):
       try multiply(into: c)
       try multiplyByDerivative(c, of: derivative.activation, at: derivative.z)
-    case .update(let update, let change):
-      // The change is recorded in the gradient's memory.
+    case .update(let update, let weightDelta):
+      // ΔW is recorded in the gradient's memory.
       let gradient =
-        try change ?? tensor(replicas: c.replicas, rows: c.rows, columns: c.columns)
+        try weightDelta ?? tensor(replicas: c.replicas, rows: c.rows, columns: c.columns)
       try multiply(into: gradient)
-      try apply(update, to: c, gradient: gradient, recordsChange: change != nil)
+      try apply(update, to: c, gradient: gradient, recordsWeightDelta: weightDelta != nil)
     }
   }
 }

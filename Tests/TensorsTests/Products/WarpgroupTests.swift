@@ -20,13 +20,13 @@ import Testing
 
   /// Emulated warpgroups for every product, beside emulated warps for what they do not do.
   static func compute(_ precision: ProductPrecision, columns: [Int], stages: Int = 2) throws
-    -> (Compute, GPUMultiplier)
+    -> (Compute, GPUBackend)
   {
-    let multiplier = GPUMultiplier(
-      kernels: [.tensor(GPUMultiplierTests.tensorTiles[0], precision, emulation: .early)],
+    let backend = GPUBackend(
+      kernels: [.tensor(GPUBackendTests.tensorTiles[0], precision, emulation: .early)],
       units: 2, warpgroups: choice(precision, columns: columns, stages: stages))
     return (
-      try Compute(device: .find(.best), multiplier: multiplier, vectorWidth: 4), multiplier
+      try Compute(device: .find(.best), backend: backend, vectorWidth: 4), backend
     )
   }
 
@@ -67,7 +67,7 @@ import Testing
 
   @Test(arguments: [ProductPrecision.tf32, .bf16, .tf32x3])
   func packedOperands_areThoseOfTheHost(precision: ProductPrecision) throws {
-    let compute = try Compute(device: .find(.best), multiplier: .tiled)
+    let compute = try Compute(device: .find(.best), backend: .tiled)
     // Whole blocks; tails of every kind; one element.
     for (rows, depth) in [
       (128, 64), (256, 128), (132, 68), (131, 67), (300, 200), (1, 1), (40, 33),
@@ -128,36 +128,36 @@ import Testing
   ]) func emulatedWarpgroups_passTheTrial(
     precision: ProductPrecision, columns: [Int]
   ) throws {
-    let (compute, multiplier) = try Self.compute(precision, columns: columns)
-    try multiplier.tryAll(compute: compute)
-    #expect(multiplier.rejected.isEmpty, "\(multiplier.rejected)")
-    #expect(multiplier.warpgroups.kernels.count == columns.count)
+    let (compute, backend) = try Self.compute(precision, columns: columns)
+    try backend.tryAll(compute: compute)
+    #expect(backend.rejected.isEmpty, "\(backend.rejected)")
+    #expect(backend.warpgroups.kernels.count == columns.count)
   }
 
   /// Sizes below a tile and beyond several, replicas that share an operand, a factor.
   @Test func emulatedWarpgroups_matchDoubleLoops() throws {
-    let (compute, multiplier) = try Self.compute(.tf32x3, columns: [128])
-    defer { #expect(multiplier.rejected.isEmpty, "\(multiplier.rejected)") }
-    for form in ProductForm.allCases {
+    let (compute, backend) = try Self.compute(.tf32x3, columns: [128])
+    defer { #expect(backend.rejected.isEmpty, "\(backend.rejected)") }
+    for mode in TransposeMode.allCases {
       for (m, n, k, replicasA, replicasB) in [
         (1, 1, 1, 1, 1), (5, 130, 40, 2, 1), (130, 7, 33, 1, 3), (1100, 150, 20, 1, 1),
       ] {
         let a = Philox.values(replicasA * m * k, seed: 1)
         let b = Philox.values(replicasB * k * n, seed: 2)
         let product = try compute.product(
-          form,
+          mode,
           compute.tensor(
-            a, replicas: replicasA, rows: form == .tn ? k : m, columns: form == .tn ? m : k),
+            a, replicas: replicasA, rows: mode == .tn ? k : m, columns: mode == .tn ? m : k),
           compute.tensor(
-            b, replicas: replicasB, rows: form == .nt ? n : k, columns: form == .nt ? k : n),
+            b, replicas: replicasB, rows: mode == .nt ? n : k, columns: mode == .nt ? k : n),
           alpha: 0.5)
         let got = try compute.read(product).map { $0 * 2 }
         let count = max(replicasA, replicasB)
         let all = replicasA == count ? a : (0..<count).flatMap { _ in a }
-        let error = ProductReference(form: form, m: m, n: n, k: k, replicasB: replicasB)
+        let error = ProductReference(mode: mode, m: m, n: n, k: k, replicasB: replicasB)
           .greatestError(got, a: all, b: b)
         #expect(
-          error <= ProductPrecision.tf32x3.relativeBound(depth: k), "\(form) \(m)×\(n)×\(k)")
+          error <= ProductPrecision.tf32x3.relativeBound(depth: k), "\(mode) \(m)×\(n)×\(k)")
       }
     }
   }
@@ -166,9 +166,9 @@ import Testing
   @Test(arguments: Activation.allCases) func epilogues_areThoseOfOtherKernels(
     activation: Activation
   ) throws {
-    let (own, multiplier) = try Self.compute(.tf32x3, columns: [128])
-    defer { #expect(multiplier.rejected.isEmpty, "\(multiplier.rejected)") }
-    let other = try Compute(device: .find(.best), multiplier: .opencl)
+    let (own, backend) = try Self.compute(.tf32x3, columns: [128])
+    defer { #expect(backend.rejected.isEmpty, "\(backend.rejected)") }
+    let other = try Compute(device: .find(.best), backend: .opencl)
     let (m, n, k) = (131, 137, 45)
     func results(_ compute: Compute) throws -> [[Float]] {
       let x = try compute.tensor(Philox.values(m * k, seed: 1), rows: m, columns: k)
@@ -188,8 +188,8 @@ import Testing
 
   /// NaN behind the operands must not come in, and nothing be written behind the result.
   @Test func product_staysWithinItsTensors() throws {
-    let (compute, multiplier) = try Self.compute(.bf16, columns: [128])
-    defer { #expect(multiplier.rejected.isEmpty, "\(multiplier.rejected)") }
+    let (compute, backend) = try Self.compute(.bf16, columns: [128])
+    defer { #expect(backend.rejected.isEmpty, "\(backend.rejected)") }
     let guarded = 64
     func tensor(_ rows: Int, _ columns: Int, _ fill: Float) throws -> Tensor {
       let tensor = try Tensor(
@@ -199,25 +199,25 @@ import Testing
         queue: compute.queue)
       return tensor
     }
-    for form in ProductForm.allCases {
+    for mode in TransposeMode.allCases {
       for (m, n, k) in [(128, 128, 64), (129, 131, 65), (3, 5, 7)] {
         let c = try tensor(m, n, -77)
         try compute.enqueue(
           MatrixProduct(
-            form, tensor(form == .tn ? k : m, form == .tn ? m : k, .nan),
-            tensor(form == .nt ? n : k, form == .nt ? k : n, .nan), alpha: 1, into: c))
+            mode, tensor(mode == .tn ? k : m, mode == .tn ? m : k, .nan),
+            tensor(mode == .nt ? n : k, mode == .nt ? k : n, .nan), alpha: 1, into: c))
         let got = try compute.read(c)
         #expect(
           got.dropLast(guarded).allSatisfy { $0 == Float(k) }
-            && got.suffix(guarded).allSatisfy { $0 == -77 }, "\(form) \(m)×\(n)×\(k)")
+            && got.suffix(guarded).allSatisfy { $0 == -77 }, "\(mode) \(m)×\(n)×\(k)")
       }
     }
   }
 
   /// A replica that has diverged stays what it is, and its neighbour is updated.
   @Test func frozenReplica_isNotUpdated() throws {
-    let (compute, multiplier) = try Self.compute(.tf32, columns: [256, 128])
-    defer { #expect(multiplier.rejected.isEmpty, "\(multiplier.rejected)") }
+    let (compute, backend) = try Self.compute(.tf32, columns: [256, 128])
+    defer { #expect(backend.rejected.isEmpty, "\(backend.rejected)") }
     let (m, n, k) = (5, 6, 300)
     let weight = try compute.filled(1, replicas: 2, rows: m, columns: n)
     let update = try WeightUpdate(
@@ -241,8 +241,8 @@ import Testing
     let (m, n, k) = (140, 290, 130)
     let (a, b) = (Philox.values(m * k, seed: 1), Philox.values(k * n, seed: 2))
     let results = try [[128], [256]].map { columns in
-      let (compute, multiplier) = try Self.compute(.bf16, columns: columns)
-      defer { #expect(multiplier.rejected.isEmpty, "\(multiplier.rejected)") }
+      let (compute, backend) = try Self.compute(.bf16, columns: columns)
+      defer { #expect(backend.rejected.isEmpty, "\(backend.rejected)") }
       return try compute.read(
         compute.product(
           .nn, compute.tensor(a, rows: m, columns: k), compute.tensor(b, rows: k, columns: n)))
@@ -252,11 +252,11 @@ import Testing
 
   /// Warpgroups whose kernel does not compile give way to warps, and are named.
   @Test func kernelThatDoesNotCompile_givesWay() throws {
-    let (compute, multiplier) = try Self.compute(.bf16, columns: [64])
+    let (compute, backend) = try Self.compute(.bf16, columns: [64])
     let ones = try compute.filled(1, rows: 64, columns: 64)
     #expect(try compute.read(compute.product(.nn, ones, ones)).allSatisfy { $0 == 64 })
-    #expect(multiplier.rejected.map { $0.tile.columns } == [64])
-    #expect(multiplier.warpgroups.kernels.isEmpty)
+    #expect(backend.rejected.map { $0.tile.columns } == [64])
+    #expect(backend.warpgroups.kernels.isEmpty)
   }
 
   // MARK: Choice
@@ -355,9 +355,9 @@ import Testing
   /// The kernels' text holds back every instruction of wgmma, and is a program of its own.
   @Test func kernel_isBuiltWithInstructionsHeldBack() {
     let kernel = GPUProductKernel.warpgroup(WarpgroupTile(columns: 256, precision: .bf16), .bf16)
-    let variants = ProductForm.allCases.map { form in
+    let variants = TransposeMode.allCases.map { mode in
       kernel.program(
-        ProductVariant(form, isAligned: true, ending: .plain), platform: Device.nvidiaPlatform)
+        ProductVariant(mode, isAligned: true, ending: .plain), platform: Device.nvidiaPlatform)
     }
     #expect(Set(variants).count == 1 && variants[0].holdsBackInstructions)
     #expect(variants[0].options.isEmpty && variants[0].definitions["EMULATED"] == nil)

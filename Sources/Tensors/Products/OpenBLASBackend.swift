@@ -7,7 +7,7 @@ import OpenCL
 /// Large products are cut into blocks of C, each computed by one thread; blocks and replicas share
 /// the cores. How a product is cut depends on its shape alone, so that a replica's bits depend
 /// neither on its group nor on the number of cores.
-public struct OpenBLASMultiplier: MatrixMultiplier {
+public struct OpenBLASBackend: GEMMBackend {
   /// `openblas`.
   public let name = "openblas"
 
@@ -22,7 +22,7 @@ public struct OpenBLASMultiplier: MatrixMultiplier {
   public func multiply(_ product: MatrixProduct, compute: Compute) throws {
     Self.singleThreaded
     let (m, n, k) = (product.m, product.n, product.k)
-    let (form, alpha, replicas) = (product.form, product.alpha, product.replicas)
+    let (mode, alpha, replicas) = (product.mode, product.alpha, product.replicas)
     let strides = (a: product.strideA, b: product.strideB, c: product.c.stride)
     let (lda, ldb) = (product.a.columns, product.b.columns)
     let blocks = Self.blocks(m: m, n: n, k: k)
@@ -37,11 +37,11 @@ public struct OpenBLASMultiplier: MatrixMultiplier {
         }
         let (row, column) = (block.rows.lowerBound, block.columns.lowerBound)
         cblas_sgemm(
-          CblasRowMajor, form == .tn ? CblasTrans : CblasNoTrans,
-          form == .nt ? CblasTrans : CblasNoTrans, blasint(block.rows.count),
+          CblasRowMajor, mode == .tn ? CblasTrans : CblasNoTrans,
+          mode == .nt ? CblasTrans : CblasNoTrans, blasint(block.rows.count),
           blasint(block.columns.count), blasint(k), alpha,
-          matrix(0, replica * strides.a + (form == .tn ? row : row * lda)), blasint(lda),
-          matrix(1, replica * strides.b + (form == .nt ? column * ldb : column)), blasint(ldb),
+          matrix(0, replica * strides.a + (mode == .tn ? row : row * lda)), blasint(lda),
+          matrix(1, replica * strides.b + (mode == .nt ? column * ldb : column)), blasint(ldb),
           0, matrix(2, replica * strides.c + row * n + column), blasint(n))
       }
       if replicas * blocks.count == 1 {

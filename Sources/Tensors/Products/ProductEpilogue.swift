@@ -23,8 +23,8 @@ enum ProductEpilogue {
   /// bias: b [replica, 1, n]. output: of C's shape; nil where φ is the identity.
   case forward(bias: Tensor?, activation: Activation, output: Tensor?)
   case derivative(ActivationDerivative)
-  /// change: takes ΔC, of C's shape.
-  case update(WeightUpdate, change: Tensor?)
+  /// weightDelta: takes ΔC, of C's shape.
+  case update(WeightUpdate, weightDelta: Tensor?)
 
   /// Traps where the tensors' shapes do not fit a product of `c`'s.
   func check(_ c: Tensor) {
@@ -38,8 +38,8 @@ enum ProductEpilogue {
     case .derivative(let derivative):
       precondition(
         derivative.z.shape == c.shape, "derivative at \(derivative.z.shape) for \(c.shape)")
-    case .update(let update, let change):
-      update.check(c, alike: change.map { [$0] } ?? [])
+    case .update(let update, let weightDelta):
+      update.check(c, alike: weightDelta.map { [$0] } ?? [])
     }
   }
 }

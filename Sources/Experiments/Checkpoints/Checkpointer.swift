@@ -2,7 +2,7 @@ import Foundation
 import Training
 
 /// What a group's training starts from and leaves behind, beside its results.
-protocol TrainingKeeper: AnyObject {
+protocol Checkpointer: AnyObject {
   /// Steps from one checkpoint to the next; nil: none but when training is stopped.
   var every: Int? { get }
 
@@ -14,7 +14,7 @@ protocol TrainingKeeper: AnyObject {
   /// - Throws: `OpenCLError`.
   func load(into trainer: Trainer) throws
 
-  /// Goes on from checkpoints, where there are any.
+  /// Resumes from checkpoints, where there are any.
   ///
   /// - Throws: `CheckpointError.unfit`, `OpenCLError`.
   func restore(_ trainer: Trainer) throws
@@ -42,7 +42,7 @@ protocol TrainingKeeper: AnyObject {
 }
 
 /// Keeps the runs of a sweep's group.
-final class GroupKeeper: TrainingKeeper {
+final class GroupCheckpointer: Checkpointer {
   let every: Int?
   private let group: RunGroup
   private let stopped: StoppedRuns
@@ -50,14 +50,14 @@ final class GroupKeeper: TrainingKeeper {
   private var checkpoints: [Checkpoint]?
   private var restored: (measured: [[RunRecord]], seconds: [Double])?
   /// Steps after which the group was kept last.
-  private(set) var keptStep: Int
+  private(set) var checkpointStep: Int
 
   /// - checkpoints: of every run, all of one step; none where the runs start from the beginning.
   init(_ group: RunGroup, stopped: StoppedRuns, checkpoints: [Checkpoint], every: Int?) {
     (self.group, self.stopped, self.every) = (group, stopped, every)
     self.checkpoints = checkpoints.isEmpty ? nil : checkpoints
     restored = self.checkpoints.map { ($0.map(\.measured), $0.map(\.seconds)) }
-    keptStep = checkpoints.first?.state.step ?? 0
+    checkpointStep = checkpoints.first?.state.step ?? 0
   }
 
   func isDue(step: Int, of total: Int) -> Bool {
@@ -87,7 +87,7 @@ final class GroupKeeper: TrainingKeeper {
   func write(
     _ trainer: Trainer, diagnosis: DiagnosisPlan?, measured: [[RunRecord]], seconds: [Double]
   ) throws {
-    guard trainer.step > keptStep else { return }
+    guard trainer.step > checkpointStep else { return }
     let files = AtomicFiles()
     try trainer.forEachState { replica, state in
       try stopped.add(
@@ -95,7 +95,7 @@ final class GroupKeeper: TrainingKeeper {
         to: files)
     }
     try files.appear()
-    keptStep = trainer.step
+    checkpointStep = trainer.step
   }
 
   func save(_ trainer: Trainer) {}

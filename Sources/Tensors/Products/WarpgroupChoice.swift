@@ -123,7 +123,7 @@ extension MatrixProduct {
       short = .none
     default: return self
     }
-    return MatrixProduct(form, a, b, alpha: alpha, epilogue: short, into: c)
+    return MatrixProduct(mode, a, b, alpha: alpha, epilogue: short, into: c)
   }
 
   /// Enqueues what `withoutLongNonlinearity` left out, if anything.

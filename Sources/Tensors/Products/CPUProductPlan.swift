@@ -1,5 +1,5 @@
 /// How Kernels/tile.cl goes through a product: which operand is left and which right, what is packed,
-/// and the blocks. It depends on form, shape and vector width alone.
+/// and the blocks. It depends on mode, shape and vector width alone.
 ///
 /// - NT, the forward product: where batch and fan-out are alike, X is left and W right. A wide W is
 ///   streamed as left, never packed, and only X is.
@@ -48,7 +48,7 @@ struct CPUProductPlan {
     let tile = Self.tile(width: width)
     self.tile = tile
     let depth: Int
-    switch product.form {
+    switch product.mode {
     case .nt:
       let streamsWeight =
         Self.work(rows: n, columns: m, tile) * k + m * (k + n)
@@ -75,7 +75,7 @@ struct CPUProductPlan {
     }
     let blocks = (k + depth - 1) / depth
     blockDepth = (k + blocks - 1) / blocks
-    let space = CPUMultiplier.scratchSize / blockDepth
+    let space = CPUBackend.scratchSize / blockDepth
     packsRight = !order.isDisjoint(with: [.packsRightRows, .packsRightColumns])
     if order.contains(.packsLeftBlock) {
       blockColumns = 4 * tile.columns
@@ -100,7 +100,7 @@ struct CPUProductPlan {
   /// that go to memory and back.
   private static func depth(packing columns: Int, _ tile: (rows: Int, columns: Int)) -> Int {
     let padded = (columns + tile.columns - 1) / tile.columns * tile.columns
-    return min(4 * mostDepth, max(mostDepth, CPUMultiplier.scratchSize / padded))
+    return min(4 * mostDepth, max(mostDepth, CPUBackend.scratchSize / padded))
   }
 
   /// Multiply-adds a step of k that tiles take for rows × columns, those that are thrown away

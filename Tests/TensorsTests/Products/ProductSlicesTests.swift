@@ -15,7 +15,7 @@ import Testing
     try MatrixProductTests.ownComputes().suffix(2)
       + [
         MatrixProductTests.compute(
-          .tensor(GPUMultiplierTests.tensorTiles[1], .tf32, emulation: .late))
+          .tensor(GPUBackendTests.tensorTiles[1], .tf32, emulation: .late))
       ]
   }
 
@@ -49,25 +49,25 @@ import Testing
     }
   }
 
-  @Test(arguments: ProductForm.allCases) func slicedProducts_matchDoubleLoops(
-    form: ProductForm
+  @Test(arguments: TransposeMode.allCases) func slicedProducts_matchDoubleLoops(
+    mode: TransposeMode
   ) throws {
     for compute in try Self.computes() {
       for (m, n, k) in Self.shapes {
         for replicas in [1, 3] {
           let a = Philox.values(replicas * m * k, seed: 1)
           let b = Philox.values(k * n, seed: 2)
-          let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
-          let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
+          let (rowsA, columnsA) = mode == .tn ? (k, m) : (m, k)
+          let (rowsB, columnsB) = mode == .nt ? (n, k) : (k, n)
           let got = try compute.read(
             compute.product(
-              form, compute.tensor(a, replicas: replicas, rows: rowsA, columns: columnsA),
+              mode, compute.tensor(a, replicas: replicas, rows: rowsA, columns: columnsA),
               compute.tensor(b, rows: rowsB, columns: columnsB)))
-          let error = ProductReference(form: form, m: m, n: n, k: k, replicasB: 1)
+          let error = ProductReference(mode: mode, m: m, n: n, k: k, replicasB: 1)
             .greatestError(got, a: a, b: b)
           #expect(
-            error <= compute.multiplier.precision.relativeBound(depth: k),
-            "\(compute.multiplier.precision) \(form) \(m)×\(n)×\(k), \(replicas) replicas")
+            error <= compute.backend.precision.relativeBound(depth: k),
+            "\(compute.backend.precision) \(mode) \(m)×\(n)×\(k), \(replicas) replicas")
         }
       }
     }
@@ -144,18 +144,18 @@ import Testing
         return tensor
       }
       for (m, n, k) in Self.shapes {
-        for form in ProductForm.allCases {
-          let (rowsA, columnsA) = form == .tn ? (k, m) : (m, k)
-          let (rowsB, columnsB) = form == .nt ? (n, k) : (k, n)
+        for mode in TransposeMode.allCases {
+          let (rowsA, columnsA) = mode == .tn ? (k, m) : (m, k)
+          let (rowsB, columnsB) = mode == .nt ? (n, k) : (k, n)
           let c = try tensor(m, n, sentinel)
           try compute.enqueue(
             MatrixProduct(
-              form, tensor(rowsA, columnsA, .nan), tensor(rowsB, columnsB, .nan), alpha: 1,
+              mode, tensor(rowsA, columnsA, .nan), tensor(rowsB, columnsB, .nan), alpha: 1,
               into: c))
           let got = try compute.read(c)
           #expect(
             got.dropLast(64).allSatisfy { $0 == Float(k) }
-              && got.suffix(64).allSatisfy { $0 == sentinel }, "\(form) \(m)×\(n)×\(k)")
+              && got.suffix(64).allSatisfy { $0 == sentinel }, "\(mode) \(m)×\(n)×\(k)")
         }
       }
     }
@@ -163,7 +163,7 @@ import Testing
 
   /// The sums of slices are of the pool, so that a repeated product allocates nothing.
   @Test func repeatedSlicedProduct_allocatesNothing() throws {
-    let compute = try Compute(device: .find(.best), multiplier: .tiled)
+    let compute = try Compute(device: .find(.best), backend: .tiled)
     let a = try compute.filled(1, rows: 8, columns: 1024)
     _ = try compute.product(.nt, a, a)
     let (before, bytes) = (compute.allocations, compute.tensorBytes)

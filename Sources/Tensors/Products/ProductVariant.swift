@@ -14,15 +14,15 @@ package struct ProductVariant: Hashable, Sendable {
   }
 
   /// The transpose mode.
-  package let form: ProductForm
+  package let mode: TransposeMode
   /// Whether rows of all matrices begin at multiples of 16 bytes.
   package let isAligned: Bool
   /// What becomes of the sums.
   package let ending: Ending
 
   /// The variant of these parts.
-  package init(_ form: ProductForm, isAligned: Bool, ending: Ending) {
-    (self.form, self.isAligned, self.ending) = (form, isAligned, ending)
+  package init(_ mode: TransposeMode, isAligned: Bool, ending: Ending) {
+    (self.mode, self.isAligned, self.ending) = (mode, isAligned, ending)
   }
 
   /// The variant that `product` takes, or its slices take.
@@ -35,17 +35,17 @@ package struct ProductVariant: Hashable, Sendable {
       } else {
         product.epilogue.ending
       }
-    self.init(product.form, isAligned: product.isAligned, ending: ending)
+    self.init(product.mode, isAligned: product.isAligned, ending: ending)
   }
 
   /// Those that show whether a tile's kernels are right: every transpose mode with and without
   /// aligned rows, in one piece and in slices, and Adam's update.
-  package static let trialled: [ProductVariant] = ProductForm.allCases.flatMap { form in
+  package static let trialled: [ProductVariant] = TransposeMode.allCases.flatMap { mode in
     [
-      ProductVariant(form, isAligned: true, ending: .plain),
-      ProductVariant(form, isAligned: false, ending: .plain),
-      ProductVariant(form, isAligned: true, ending: .slice),
-    ] + (form == .tn ? [ProductVariant(form, isAligned: true, ending: .update(.adam))] : [])
+      ProductVariant(mode, isAligned: true, ending: .plain),
+      ProductVariant(mode, isAligned: false, ending: .plain),
+      ProductVariant(mode, isAligned: true, ending: .slice),
+    ] + (mode == .tn ? [ProductVariant(mode, isAligned: true, ending: .update(.adam))] : [])
   }
 
   /// The kernel's name.
@@ -60,7 +60,7 @@ package struct ProductVariant: Hashable, Sendable {
   /// What Kernels/span.cl and multiply_group.cl are compiled with.
   var parameters: [String: Int] {
     var numbers = ending.parameters
-    numbers["FORM"] = form == .nn ? 0 : form == .nt ? 1 : 2
+    numbers["FORM"] = mode == .nn ? 0 : mode == .nt ? 1 : 2
     numbers["ALIGNED"] = isAligned ? 1 : 0
     return numbers
   }

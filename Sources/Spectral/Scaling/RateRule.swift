@@ -1,4 +1,4 @@
-/// A learning-rate rule for some tensors in place of their parametrization's own: what would happen
+/// A learning-rate rule for some tensors in selector of their parametrization's own: what would happen
 /// if a layer had been scaled otherwise.
 ///
 /// Written `SELECTOR=PARAMETRIZATION` or `SELECTOR=PARAMETRIZATION:FAMILY`; the family is the optimizer's
@@ -6,37 +6,38 @@
 public struct RateRule: Codable, Hashable, Sendable {
   /// `all`, a role (`input`, `hidden`, `readout`), a layer (`layers.1`) or a tensor
   /// (`layers.1.weight`).
-  public let place: String
+  public let selector: String
   /// Name of the parametrization whose rate is taken.
   public let parametrization: String
   /// The update family that the rate is meant for; nil for the optimizer's own.
   public let family: UpdateFamily?
 
-  /// A rule for the tensors at `place`.
+  /// A rule for the tensors at `selector`.
   ///
   /// - others: parametrizations beside the built-in ones.
   /// - Throws: `UnknownParametrizationError`.
   public init(
-    place: String, parametrization: String, family: UpdateFamily? = nil,
+    selector: String, parametrization: String, family: UpdateFamily? = nil,
     or others: [CustomParametrization] = []
   ) throws(UnknownParametrizationError) {
     _ = try Parametrizations.named(parametrization, or: others)
-    self.init(place, named: parametrization, family: family)
+    self.init(selector, named: parametrization, family: family)
   }
 
   /// The same, its parametrization looked up by whoever uses it.
-  package init(_ place: String, named parametrization: String, family: UpdateFamily? = nil) {
-    (self.place, self.parametrization, self.family) = (place, parametrization, family)
+  package init(_ selector: String, named parametrization: String, family: UpdateFamily? = nil) {
+    (self.selector, self.parametrization, self.family) = (selector, parametrization, family)
   }
 
   /// Whether the rule is for the tensor of this name and role.
   public func applies(to name: String, role: LayerRole) -> Bool {
-    Self.applies(place, to: name, role: role)
+    Self.applies(selector, to: name, role: role)
   }
 
-  /// Whether a place holds the tensor of this name and role.
-  package static func applies(_ place: String, to name: String, role: LayerRole) -> Bool {
-    place == "all" || place == role.rawValue || place == name || name.hasPrefix(place + ".")
+  /// Whether a selector holds the tensor of this name and role.
+  package static func applies(_ selector: String, to name: String, role: LayerRole) -> Bool {
+    selector == "all" || selector == role.rawValue || selector == name
+      || name.hasPrefix(selector + ".")
   }
 }
 
@@ -45,13 +46,13 @@ public struct RateRule: Codable, Hashable, Sendable {
 /// Weight decay that is taken times the learning rate changes with it, as with parameter groups.
 public struct RateMultiplier: Codable, Hashable, Sendable {
   /// Which tensors, as of a `RateRule`.
-  public let place: String
+  public let selector: String
   /// The factor, ≥ 0 and finite; 0 freezes the tensors.
   public let factor: Double
 
-  /// A factor for the tensors at `place`.
-  public init(place: String, factor: Double) {
+  /// A factor for the tensors at `selector`.
+  public init(selector: String, factor: Double) {
     precondition(factor >= 0 && factor.isFinite, "a learning rate's factor of \(factor)")
-    (self.place, self.factor) = (place, factor)
+    (self.selector, self.factor) = (selector, factor)
   }
 }

@@ -4,8 +4,8 @@ import Training
 
 @testable import Experiments
 
-/// Settings with parametrizations of one's own, rate rules and multipliers, as the trainer sees them.
-@Suite struct OwnParametrizationTests {
+/// Settings with custom parametrizations, rate rules and multipliers, as the trainer sees them.
+@Suite struct CustomParametrizationSettingTests {
   private func group(_ name: String, _ experiment: Experiment) -> RunGroup {
     RunGroup(
       experiment: experiment,
@@ -39,15 +39,15 @@ import Training
     #expect(try scalings("own", experiment)[1].learningRateFactor == 3.0 / 2)
   }
 
-  @Test func rateRules_mayNameOnesOwn_andMultipliersComeLast() throws {
+  @Test func rateRules_mayNameCustomOnes_andMultipliersComeLast() throws {
     var experiment = Fixture.experiment
     experiment.settings.baseWidth = 32
     experiment.settings.parametrizations = [try own()]
     experiment.settings.rateRules = [
-      try RateRule(place: "hidden", parametrization: "own", or: [try own()])
+      try RateRule(selector: "hidden", parametrization: "own", or: [try own()])
     ]
     experiment.settings.rateMultipliers = [
-      RateMultiplier(place: "all", factor: 2), RateMultiplier(place: "layers.1", factor: 0.5),
+      RateMultiplier(selector: "all", factor: 2), RateMultiplier(selector: "layers.1", factor: 0.5),
     ]
     let plain = try scalings("sp", Fixture.experiment)
     let rates = try scalings("sp", experiment).map(\.learningRateFactor)
@@ -56,7 +56,7 @@ import Training
     #expect(rates == expected)
     #expect(try scalings("sp", experiment).map(\.initialStd) == plain.map(\.initialStd))
     #expect(throws: UnknownParametrizationError.self) {
-      try RateRule(place: "hidden", parametrization: "own")
+      try RateRule(selector: "hidden", parametrization: "own")
     }
   }
 

@@ -44,7 +44,7 @@ public struct CLBlastError: Error, CustomStringConvertible {
 }
 
 /// Matrix products by CLBlast's strided-batched GEMM, on any device.
-public struct CLBlastMultiplier: MatrixMultiplier {
+public struct CLBlastBackend: GEMMBackend {
   /// `clblast`.
   public let name = "clblast"
   /// Parameters of CLBlast's kernels.
@@ -55,9 +55,9 @@ public struct CLBlastMultiplier: MatrixMultiplier {
   }
 
   /// A small and a large size: CLBlast has a kernel for each, and its database a border between.
-  public func tryOut(_ forms: [ProductForm], compute: Compute) throws {
-    try tryOut(forms, size: 64, compute: compute)
-    try tryOut(forms, size: 512, compute: compute)
+  public func tryOut(_ modes: [TransposeMode], compute: Compute) throws {
+    try tryOut(modes, size: 64, compute: compute)
+    try tryOut(modes, size: 512, compute: compute)
   }
 
   /// Enqueues the product, as Cᵀ = op(B)ᵀ op(A)ᵀ in column-major order: CLBlast's kernels write C that
@@ -73,8 +73,8 @@ public struct CLBlastMultiplier: MatrixMultiplier {
     }
     compute.queue.interruptRecording()
     var handle: cl_command_queue? = compute.queue.handle
-    let transposeA = product.form == .tn ? CLBlastTransposeYes : CLBlastTransposeNo
-    let transposeB = product.form == .nt ? CLBlastTransposeYes : CLBlastTransposeNo
+    let transposeA = product.mode == .tn ? CLBlastTransposeYes : CLBlastTransposeNo
+    let transposeB = product.mode == .nt ? CLBlastTransposeYes : CLBlastTransposeNo
     let status = try settings.use(on: compute.queue.device) {
       CLBlastSgemmStridedBatched(
         CLBlastLayoutColMajor, transposeB, transposeA, product.n, product.m, product.k,
@@ -85,7 +85,7 @@ public struct CLBlastMultiplier: MatrixMultiplier {
     guard status == CLBlastSuccess else {
       throw CLBlastError(
         call: "CLBlastSgemmStridedBatched", code: Int32(status.rawValue),
-        subject: "\(product.form.rawValue) \(product.m)×\(product.n)×\(product.k)")
+        subject: "\(product.mode.rawValue) \(product.m)×\(product.n)×\(product.k)")
     }
   }
 }
