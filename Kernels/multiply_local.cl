@@ -3,7 +3,7 @@
 // of the sums: span.cl.
 //   P(i, j) = Σ_k A(i, k)·B(k, j), summed in the order of k
 // The tile is the build's: TILE_M×TILE_N of C and TILE_K of k a work-group,
-// THREAD_M×THREAD_N of C a work-item, multiples of 4; see LocalTile.swift for what fits together.
+// THREAD_M×THREAD_N of C a work-item, multiples of 4; see ProductTile.swift for what fits together.
 // PADDING floats behind each row of a tile in local memory, a multiple of 4.
 //
 // Local memory holds both tiles by k, [k][row] and [k][column], twice: while one pair is multiplied

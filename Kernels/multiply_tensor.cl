@@ -6,7 +6,7 @@
 //     TF32X3  no rounding: x = big + small, both tf32, and A B = big·big + big·small + small·big, in
 //             sums of their own for each 16 of k, as tensor cores do not round sums to nearest
 // The tile is the build's: TILE_M×TILE_N of C and TILE_K of k a work-group,
-// WARP_M×WARP_N of C a warp, STAGES tiles of k in local memory; see TensorTile.swift.
+// WARP_M×WARP_N of C a warp, STAGES tiles of k in local memory; see ProductTile.swift.
 //
 // Both operands' tiles come to local memory as they lie in global memory, in asynchronous copies
 // STAGES − 1 tiles ahead of the sums. Their fours of neighbours change places within a row, so that

@@ -6,7 +6,7 @@
 //                 of their own, as tensor cores do not round sums to nearest
 // a, b: packed by pack.cl (packed.cl has the order), whatever the transpose mode; strides in
 // floats, 0 where one replica serves all. The tile is 128×TILE_N of C, TILE_N 128 or 256, STAGES
-// blocks of k in local memory; see WarpgroupTile.swift.
+// blocks of k in local memory; see ProductTile.swift.
 //
 // Two warpgroups multiply, 64 rows each. One work-item of a ninth warp asks for blocks, STAGES
 // ahead: barrier `full` of a stage is for its block to be there, `empty` for both warpgroups to be

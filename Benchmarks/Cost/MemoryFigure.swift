@@ -9,7 +9,7 @@ struct MemoryFigure: Codable {
   let width: Int
   let optimizer: OptimizerKind
   let diagnosed: Bool
-  /// Bytes planned for the run and its data; of tensors and data on the device at their most; and by
+  /// Bytes planned for the run and its data; of buffers on the device at their most; and by
   /// which the process grew at its peak, the host's copy of the data among them.
   let planned, device, process: Double
 
@@ -37,9 +37,7 @@ struct MemoryFigure: Codable {
   init(width: Int, optimizer: OptimizerKind, diagnosed: Bool) throws {
     (self.width, self.optimizer, self.diagnosed) = (width, optimizer, diagnosed)
     let compute = try Compute(device: .find(.best))
-    func sweep(_ width: Int, rows: Int, watch: (Sweep.Progress) -> Bool) throws
-      -> (planned: Double, data: Int)
-    {
+    func sweep(_ width: Int, rows: Int) throws -> Double {
       let data = try Self.data(rows: rows)
       let directory = FileManager.default.temporaryDirectory
         .appendingPathComponent("gputrain-memory-\(UUID().uuidString)")
@@ -56,22 +54,17 @@ struct MemoryFigure: Codable {
         experiment: experiment, grid: grid, data: data, directory: directory, compute: compute,
         memory: MemoryPlan(device: compute.queue.device),
         diagnosis: diagnosed ? DiagnosisPlan(every: 2, contents: .all) : nil
-      ).run(watch: watch)
+      ).run()
       let bytes = try MemoryPlan(device: compute.queue.device).bytesPerReplica(
         of: RunGroup(experiment: experiment, cells: grid.cells), measured: diagnosed ? .all : nil
       ).all
-      return (bytes + Double(data.deviceBytes), data.deviceBytes)
+      return bytes + Double(data.deviceBytes)
     }
-    _ = try sweep(64, rows: 100) { _ in true }
+    _ = try sweep(64, rows: 100)
     try compute.releaseUnusedMemory()
     let before = try ProcessMemory.resetPeak()
-    var most = 0
-    let (planned, dataBytes) = try sweep(width, rows: 200) { _ in
-      most = max(most, compute.tensorBytes)
-      return true
-    }
-    self.planned = planned
-    device = Double(most + dataBytes)
+    planned = try sweep(width, rows: 200)
+    device = Double(compute.queue.context.bufferBytes.most)
     process = try ProcessMemory.peak() - before
   }
 

@@ -10,12 +10,12 @@ import Tensors
 
 /// A product of the table.
 struct Shape {
-  let form: ProductForm
+  let mode: TransposeMode
   let m, n, k: Int
   var replicas = 1
 
   var name: String {
-    "\(form.rawValue) \(m)×\(n)×\(k)" + (replicas > 1 ? " ×\(replicas)" : "")
+    "\(mode.rawValue) \(m)×\(n)×\(k)" + (replicas > 1 ? " ×\(replicas)" : "")
   }
   var work: Double { 2 * Double(m * n) * Double(k * replicas) }
 }
@@ -23,17 +23,17 @@ struct Shape {
 /// Training's products at batch 64 and 128, large squares, and sweeps of small networks.
 let shapes: [Shape] =
   [
-    Shape(form: .nn, m: 1024, n: 1024, k: 1024), Shape(form: .nn, m: 2048, n: 2048, k: 2048),
-    Shape(form: .nt, m: 64, n: 1024, k: 1024), Shape(form: .nt, m: 64, n: 4096, k: 4096),
-    Shape(form: .nt, m: 128, n: 4096, k: 4096), Shape(form: .nn, m: 64, n: 1024, k: 1024),
-    Shape(form: .nn, m: 64, n: 4096, k: 4096), Shape(form: .tn, m: 1024, n: 1024, k: 64),
-    Shape(form: .tn, m: 4096, n: 4096, k: 64), Shape(form: .tn, m: 4096, n: 4096, k: 128),
+    Shape(mode: .nn, m: 1024, n: 1024, k: 1024), Shape(mode: .nn, m: 2048, n: 2048, k: 2048),
+    Shape(mode: .nt, m: 64, n: 1024, k: 1024), Shape(mode: .nt, m: 64, n: 4096, k: 4096),
+    Shape(mode: .nt, m: 128, n: 4096, k: 4096), Shape(mode: .nn, m: 64, n: 1024, k: 1024),
+    Shape(mode: .nn, m: 64, n: 4096, k: 4096), Shape(mode: .tn, m: 1024, n: 1024, k: 64),
+    Shape(mode: .tn, m: 4096, n: 4096, k: 64), Shape(mode: .tn, m: 4096, n: 4096, k: 128),
   ]
   + [64, 128, 256].flatMap { width in
     [
-      Shape(form: .nt, m: 64, n: width, k: width, replicas: 32),
-      Shape(form: .nn, m: 64, n: width, k: width, replicas: 32),
-      Shape(form: .tn, m: width, n: width, k: 64, replicas: 32),
+      Shape(mode: .nt, m: 64, n: width, k: width, replicas: 32),
+      Shape(mode: .nn, m: 64, n: width, k: width, replicas: 32),
+      Shape(mode: .tn, m: width, n: width, k: 64, replicas: 32),
     ]
   }
 
@@ -69,11 +69,11 @@ func text(_ times: [Double], _ value: (Double) -> Double) -> String {
 
 let rounds = CommandLine.arguments.dropFirst().compactMap { Int($0) }.first ?? 15
 let device = try Device.find(.best)
-let given = CommandLine.arguments.dropFirst().compactMap(Compute.MultiplierChoice.init)
-let routes: [Compute.MultiplierChoice] =
+let given = CommandLine.arguments.dropFirst().compactMap(Compute.BackendChoice.init)
+let routes: [Compute.BackendChoice] =
   given.count == 2 ? given : device.kind == .cpu ? [.opencl, .openblas] : [.tiled, .clblast]
-let ours = try Compute(device: device, multiplier: routes[0])
-let theirs = try Compute(device: device, multiplier: routes[1])
+let ours = try Compute(device: device, backend: routes[0])
+let theirs = try Compute(device: device, backend: routes[1])
 
 print("\(device.name), \(rounds) alternating rounds; least, median, greatest")
 print(
@@ -88,9 +88,9 @@ for shape in shapes {
         seeds: (0..<shape.replicas).map(UInt64.init),
         std: [Float](repeating: 1, count: shape.replicas), stream: 0, rows: rows, columns: columns)
     }
-    let a = try shape.form == .tn ? operand(shape.k, shape.m) : operand(shape.m, shape.k)
-    let b = try shape.form == .nt ? operand(shape.n, shape.k) : operand(shape.k, shape.n)
-    return (compute, { _ = try compute.product(shape.form, a, b) })
+    let a = try shape.mode == .tn ? operand(shape.k, shape.m) : operand(shape.m, shape.k)
+    let b = try shape.mode == .nt ? operand(shape.n, shape.k) : operand(shape.k, shape.n)
+    return (compute, { _ = try compute.product(shape.mode, a, b) })
   }
   let times = try alternate(rounds, repeats: repeats, sides)
   let rates = times.map { text($0) { shape.work / $0 / 1e9 } }

@@ -22,7 +22,7 @@ ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "PYTHONUNBUFFERED": "1"
 
 FLAGS = {
     "inputs": "--inputs", "width": "--width", "depth": "--depth", "batch": "--batch-size",
-    "optimizer": "--optimizer", "replicas": "--replicas", "form": "--form", "m": "--m", "n": "--n",
+    "optimizer": "--optimizer", "replicas": "--replicas", "form": "--transpose", "m": "--m", "n": "--n",
     "k": "--k",
 }
 

@@ -53,14 +53,14 @@ let rounds = arguments.compactMap { Int($0) }.first ?? 10
 let compute = try Compute(device: .find(.best))
 
 // The device's read bandwidth.
-let form = PassForm(for: compute.queue.device)
-let groups = form == .cpu ? 2 * compute.queue.device.computeUnits : 4096
-let localSize = form == .cpu ? 1 : 256
+let variant = compute.kernelVariant
+let groups = variant == .item ? 2 * compute.queue.device.computeUnits : 4096
+let localSize = variant == .item ? 1 : 256
 let largeBytes = 256 << 20
 let large = try compute.filled(1, rows: largeBytes / 4096, columns: 1024)
 let sums = try compute.tensor(rows: 1, columns: groups)
 let readSum = try compute.kernel(
-  .spectral, form.variant.name(of: "read_sum"), definitions: form.variant.definitions,
+  .spectral, variant.name(of: "read_sum"), definitions: variant.definitions,
   Buffer<Float>.self, Buffer<Float>.self, UInt64.self)
 
 /// A matrix with its iterations.

@@ -160,17 +160,18 @@ public struct WeightUpdate {
 
 /// Update rules, in place, for every replica that `active` [replica, 1, 1] does not mark 0.
 ///
-/// Where a change is recorded, the gradient's memory takes the step's ΔW, to the precision of ΔW
+/// Where ΔW is recorded, the gradient's memory takes the step's ΔW, to the precision of ΔW
 /// itself; NaN of a frozen replica.
 extension Compute {
   /// Updates `weight` by a gradient that is a matrix.
   ///
   /// - Throws: `OpenCLError`.
   public func apply(
-    _ update: WeightUpdate, to weight: Tensor, gradient: Tensor, recordsChange: Bool = false
+    _ update: WeightUpdate, to weight: Tensor, gradient: Tensor, recordsWeightDelta: Bool = false
   ) throws {
     update.check(weight, alike: [gradient])
-    try apply(update, to: weight, gradient: gradient, part: 0, recordsChange: recordsChange)
+    try apply(
+      update, to: weight, gradient: gradient, part: 0, recordsWeightDelta: recordsWeightDelta)
   }
 
   /// Updates `weight` by part `part` of matrices of its shape, one part after another in `gradients`
@@ -179,7 +180,7 @@ extension Compute {
   /// - Throws: `OpenCLError`.
   package func apply(
     _ update: WeightUpdate, to weight: Tensor, gradient gradients: Tensor, part: Int,
-    recordsChange: Bool
+    recordsWeightDelta: Bool
   ) throws {
     checkPart(part, of: gradients, like: weight)
     update.check(weight, alike: [])
@@ -193,7 +194,7 @@ extension Compute {
       queue,
       global: vectorItems(of: weight),
       local: [64, 1], weight.buffer, gradients.buffer, own.first, own.second, own.rates,
-      own.hyperparameters, own.steps, own.active, own.scales, own.row, recordsChange ? 1 : 0,
+      own.hyperparameters, own.steps, own.active, own.scales, own.row, recordsWeightDelta ? 1 : 0,
       UInt32(weight.stride), UInt64(part * weight.count))
   }
 
@@ -246,14 +247,15 @@ extension Compute {
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func apply(
     _ update: WeightUpdate, to weight: Tensor, delta: Tensor, input: Tensor, scale: Float,
-    recordsChange: Bool = false
+    recordsWeightDelta: Bool = false
   ) throws -> Tensor? {
-    let change =
-      recordsChange
+    let weightDelta =
+      recordsWeightDelta
       ? try tensor(replicas: weight.replicas, rows: weight.rows, columns: weight.columns) : nil
     try enqueue(
       MatrixProduct(
-        .tn, delta, input, alpha: scale, epilogue: .update(update, change: change), into: weight))
-    return change
+        .tn, delta, input, alpha: scale, epilogue: .update(update, weightDelta: weightDelta),
+        into: weight))
+    return weightDelta
   }
 }

@@ -8,8 +8,8 @@ public final class Compute {
   /// Where commands run, in order.
   public let queue: CommandQueue
   /// How matrices are multiplied: what was asked for, or what took its place.
-  public var multiplier: any MatrixMultiplier { backends.current }
-  /// Kernel parameters measured on this device, if any; multipliers that have some take theirs.
+  public var backend: any GEMMBackend { backends.current }
+  /// Kernel parameters measured on this device, if any; backends that have some take theirs.
   public let tuning: DeviceTuning?
   /// Macros that every program is compiled with.
   let commonDefinitions: [String: String]
@@ -29,7 +29,7 @@ public final class Compute {
   private var kernels: [KernelKey: AnyObject] = [:]
 
   /// Which matrix multiplication to use.
-  public enum MultiplierChoice: String, Sendable, CaseIterable {
+  public enum BackendChoice: String, Sendable, CaseIterable {
     /// Our own kernels: `opencl` on CPUs, else `tiled`.
     case automatic = "auto"
     /// Our own kernels for CPUs; they run on any device.
@@ -56,7 +56,7 @@ public final class Compute {
   /// - Throws: `OpenCLError`; `unsupported` for OpenBLAS on a device without native kernels;
   ///   `PrecisionError` for a precision that the device or the multiplication does not have.
   public convenience init(
-    device: Device, multiplier choice: MultiplierChoice = .automatic,
+    device: Device, backend choice: BackendChoice = .automatic,
     precision: ProductPrecision = .fp32, fallsBack: Bool = true,
     programCache: ProgramCache? = nil, tuning: DeviceTuning? = nil
   ) throws {
@@ -77,12 +77,12 @@ public final class Compute {
     guard KernelLimits(device).allow(precision) else {
       throw PrecisionError(precision: precision, reason: "\(device.name) has none")
     }
-    let multiplier = try GPUMultiplier(device: device, precision: precision, tuning: tuning)
+    let backend = try GPUBackend(device: device, precision: precision, tuning: tuning)
     try self.init(
-      device: device, multiplier: multiplier, vectorWidth: width, programCache: programCache,
+      device: device, backend: backend, vectorWidth: width, programCache: programCache,
       tuning: tuning)
     do {
-      try settleMultiplier()
+      try settleBackend()
     } catch let error where TrialError.speaksOfTheKernel(error) {
       throw PrecisionError(precision: precision, reason: "\(device.name): \(error)")
     }
@@ -95,7 +95,7 @@ public final class Compute {
   /// Computation with kernels of another vector width or kernel variant than the device's own, for
   /// tests.
   package convenience init(
-    device: Device, multiplier choice: MultiplierChoice, vectorWidth: Int,
+    device: Device, backend choice: BackendChoice, vectorWidth: Int,
     kernelVariant: KernelVariant? = nil, programCache: ProgramCache? = nil,
     tuning: DeviceTuning? = nil
   ) throws {
@@ -106,14 +106,14 @@ public final class Compute {
       tuning: tuning)
   }
 
-  /// Computation with a custom multiplier, which serves no other.
+  /// Computation with a custom backend, which serves no other.
   package convenience init(
-    device: Device, multiplier: any MatrixMultiplier, vectorWidth: Int,
+    device: Device, backend: any GEMMBackend, vectorWidth: Int,
     kernelVariant: KernelVariant? = nil, programCache: ProgramCache? = nil,
     tuning: DeviceTuning? = nil
   ) throws {
     try self.init(
-      device: device, backends: BackendFallback(multiplier), vectorWidth: vectorWidth,
+      device: device, backends: BackendFallback(backend), vectorWidth: vectorWidth,
       kernelVariant: kernelVariant, programCache: programCache, tuning: tuning)
   }
 
@@ -127,13 +127,13 @@ public final class Compute {
   ///
   /// - Throws: as other computations.
   public convenience init(
-    recording: Recording, device: Device, multiplier choice: MultiplierChoice = .automatic,
+    recording: Recording, device: Device, backend choice: BackendChoice = .automatic,
     precision: ProductPrecision = .fp32, tuning: DeviceTuning? = nil
   ) throws {
     let backends =
       precision.needsTensorCores
       ? BackendFallback(
-        try GPUMultiplier(device: device, precision: precision, tuning: tuning))
+        try GPUBackend(device: device, precision: precision, tuning: tuning))
       : try BackendFallback(choice, fallsBack: false, device: device, tuning: tuning)
     try self.init(
       device: device, backends: backends, vectorWidth: Self.vectorWidth(of: device),
@@ -175,7 +175,7 @@ public final class Compute {
 
   /// The part of the tuning that matrix products take their parameters from; nil where there is none.
   public var productTuning: DeviceTuning? {
-    let kernels = (tuning?.kernels ?? []).filter(multiplier.takes)
+    let kernels = (tuning?.kernels ?? []).filter(backend.takes)
     return kernels.isEmpty
       ? nil : tuning.map { DeviceTuning(key: $0.key, date: $0.date, kernels: kernels) }
   }
@@ -190,11 +190,11 @@ public final class Compute {
     set { backends.whenGivingWay = newValue }
   }
 
-  /// Tries the GEMM backend now, so that `multiplier` is the one that all products will take.
+  /// Tries the GEMM backend now, so that `backend` is the one that all products will take.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`, `ProductTrialError` where none works.
-  public func settleMultiplier() throws {
-    try backends.prepare(ProductForm.allCases, compute: self)
+  public func settleBackend() throws {
+    try backends.prepare(TransposeMode.allCases, compute: self)
   }
 
   /// Buffers made so far; it does not grow once a repeated computation has been through once.

@@ -1,7 +1,7 @@
 import OpenCL
 
 /// Which variant of a kernel is compiled, where CPUs and GPUs want different work.
-package enum KernelVariant: String, Sendable, CaseIterable {
+public enum KernelVariant: String, Sendable, CaseIterable {
   /// One work-item a work-group, wide vectors, no local memory and no barriers.
   case item
   /// Work-groups that share their task in local memory.

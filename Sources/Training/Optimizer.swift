@@ -200,7 +200,7 @@ public final class Optimizer {
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func update(_ parameter: Parameter, _ gradient: ParameterGradient) throws {
     guard let slot = slots[ObjectIdentifier(parameter)] else { return }
-    let records = observer?.wantsChange(of: parameter) == true
+    let records = observer?.wantsWeightDelta(of: parameter) == true
     var own = gradient
     let rule = slot.rules[0]
     if let gradientScale, !(rule is any ElementwiseUpdateRule) {
@@ -210,14 +210,14 @@ public final class Optimizer {
       own = .whole(try compute.copy(matrix))
     }
     let updateStep = UpdateStep(
-      rates: slot.rates, active: active, recordsChange: records, numbers: slot.numbers,
+      rates: slot.rates, active: active, recordsWeightDelta: records, numbers: slot.numbers,
       descent: slot.descent,
       stepNumber: step, queue: compute.queue, gradientScale: gradientScale)
     let observed = observer
-    func observe(_ change: Tensor?) throws {
+    func observe(_ weightDelta: Tensor?) throws {
       try observed?.observe(
         ObservedUpdate(
-          parameter: parameter, gradient: gradient, change: change, state: slot.state,
+          parameter: parameter, gradient: gradient, weightDelta: weightDelta, state: slot.state,
           schedule: slot.numbers.values(step - 1).map { Double($0[0]) }, step: step))
     }
     if let batch = slot.batch, batch.size > 1 {
@@ -315,4 +315,30 @@ private struct StepValues {
     }
     return kindOfReplica.map { values[$0] }
   }
+}
+
+/// One parameter's update as it was just made.
+public struct ObservedUpdate {
+  /// What was updated; its value is the new one.
+  public let parameter: Parameter
+  /// The loss's gradient, before it is clipped.
+  public let gradient: ParameterGradient
+  /// ΔW of the step, where the observer wanted it.
+  public let weightDelta: Tensor?
+  /// The rule's state after the update.
+  public let state: [Tensor]
+  /// The learning rate's factor in each replica.
+  public let schedule: [Double]
+  /// The step's number, from 1.
+  public let step: Int
+}
+
+/// Looks at updates as they are made.
+public protocol UpdateObserver: AnyObject {
+  /// Whether the update's ΔW is to be kept for `observe`.
+  func wantsWeightDelta(of parameter: Parameter) -> Bool
+  /// Called after each parameter's update, in the order of the way back.
+  ///
+  /// - Throws: what keeps it from measuring.
+  func observe(_ update: ObservedUpdate) throws
 }

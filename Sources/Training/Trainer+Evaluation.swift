@@ -13,6 +13,11 @@ extension Trainer {
   /// Rows of an evaluation's batch; the result does not depend on it but for rounding.
   public static let evaluationBatch = 256
 
+  /// Bytes of the order and the sums of an evaluation of `count` rows.
+  package static func evaluationBytes(of count: Int, replicas: Int) -> Int {
+    4 * count + 2 * 4 * replicas * ((count + evaluationBatch - 1) / evaluationBatch)
+  }
+
   /// Mean loss and accuracy of every replica over all rows.
   ///
   /// - progress: as for training; called after every batch.

@@ -7,7 +7,8 @@ extension Trainer {
   /// Where each replica's training stands; waits for the device.
   ///
   /// Between epochs or within `trainEpoch`'s progress. A trainer of the same configuration, replica,
-  /// length and device that this is restored to resumes bit for bit as this one does.
+  /// length and device that this is restored to resumes as this one does: on CPUs bit for bit, on GPUs to
+  /// rounding.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func states() throws -> [TrainingState] {
     var states: [TrainingState] = []
@@ -57,7 +58,7 @@ extension Trainer {
       values: try tensor.buffer.read(range, queue: compute.queue))
   }
 
-  /// Goes on from `states`, one for each replica, all after the same steps.
+  /// Resumes from `states`, one for each replica, all after the same steps.
   ///
   /// Where something is to be measured, `diagnose` comes first.
   /// - Throws: `TrainingStateError` where a tensor is missing, left over or of another shape, where

@@ -5,7 +5,7 @@ import OpenCL
 import Tensors
 import Training
 
-extension ProductForm: ExpressibleByArgument {}
+extension TransposeMode: ExpressibleByArgument {}
 
 /// `gputrain bench`: how fast one thing is on the chosen device.
 struct BenchCommand: ParsableCommand {
@@ -111,10 +111,11 @@ struct BenchCommand: ParsableCommand {
       commandName: "gemm", abstract: "One matrix product, C [m, n] of inner length k.")
 
     @Option(
+      name: .customLong("transpose"),
       help: ArgumentHelp(
         "nn: A B; nt: A Bᵀ, a layer's forward product; tn: Aᵀ B, a weight's gradient.",
-        valueName: "form"))
-    var form: ProductForm = .nt
+        valueName: "mode"))
+    var mode: TransposeMode = .nt
 
     @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Rows of C.", valueName: "m"))
     var m = 64
@@ -140,7 +141,7 @@ struct BenchCommand: ParsableCommand {
         try Limits.check(name, value)
       }
       try options.print(
-        ProductBench(form: form, m: m, n: n, k: k, replicas: replicas).run)
+        ProductBench(mode: mode, m: m, n: n, k: k, replicas: replicas).run)
     }
   }
 

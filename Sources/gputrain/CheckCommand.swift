@@ -14,7 +14,7 @@ struct CheckCommand: PrintingCommand {
       layer's ‖W‖, ‖ΔW‖ (spectral norms over √(fan-out/fan-in)), features and their change. They \
       stand beside what the rule in use predicts and what the spectral condition needs at these \
       very widths. The exit status is 0 where the condition is \
-      met, 1 where it is not, 2 where it cannot be told.
+      met, 1 where it is not, 2 where that is unclear.
 
       Examples:
           gputrain check                              # spectral under Adam

@@ -48,7 +48,7 @@ extension ComputeSettings {
         Terminal.note(
           "--gemm \(rejected) is not used on \(device), \(taken) takes its place: \(reason)")
       }
-      try compute.settleMultiplier()
+      try compute.settleBackend()
       return compute
     } catch let error as PrecisionError {
       throw InvalidOption("--\(error)")
@@ -62,12 +62,12 @@ extension ComputeSettings {
     }
     let (cache, tunings) = (CacheFolder.programs, isTuned ? CacheFolder.tunings : nil)
     let compute = try Compute(
-      device: device, multiplier: gemm, precision: precision, fallsBack: fallsBack,
+      device: device, backend: gemm, precision: precision, fallsBack: fallsBack,
       programCache: cache, tuning: tunings?.usable(for: device))
     Terminal.detail(
       "device \(device.index): \(device.name); \(device.platform), \(device.version), driver "
         + "\(device.driverVersion); \(device.computeUnits) compute units, float vectors of "
-        + "\(compute.vectorWidth); \(compute.multiplier.name)")
+        + "\(compute.vectorWidth); \(compute.backend.name)")
     Terminal.detail(
       device.keepsPrograms
         ? "compiled kernels: kept by the driver"

@@ -172,8 +172,8 @@ struct TrainingRequest {
       normalization: configuration.normalization.normalization)
     Terminal.note(
       "device: \(device.index) \(device.name) (\(device.kind.rawValue)), "
-        + "matrix products by \(compute.multiplier.name)"
-        + (compute.multiplier.precision == .fp32 ? "" : ", \(compute.multiplier.precision)")
+        + "matrix products by \(compute.backend.name)"
+        + (compute.backend.precision == .fp32 ? "" : ", \(compute.backend.precision)")
         + (compute.productTuning.map { ", tuned \($0.day)" } ?? ""))
     Terminal.note(
       "data: \(prepared.description.name), \(prepared.description.trainCount) training and "
@@ -226,9 +226,10 @@ struct TrainingRequest {
 
   /// The sweep of `grid` with these settings, its data loaded and its store opened.
   ///
-  /// - objective: the loss that is asked for. keeping: what is kept of a single run. store: where results go where `--out` does not say.
+  /// - objective: the loss that is asked for. checkpointing: what is kept of a single run. store: where results go where `--out` does not say.
   func sweep(
-    _ grid: SweepGrid, objective: Objective? = nil, keeping: RunKeeping? = nil, store: URL? = nil
+    _ grid: SweepGrid, objective: Objective? = nil, checkpointing: RunCheckpointing? = nil,
+    store: URL? = nil
   ) throws -> Sweep {
     let (compute, data) = try prepare()
     var experiment = try experiment(data, compute, objective: objective)
@@ -247,7 +248,7 @@ struct TrainingRequest {
     if grid.optimizers.contains(where: configuration.leavesVectorsOutOfDecay) {
       Terminal.note("biases and gains do not decay; --decay-vectors has them decay too")
     }
-    switch keeping?.start {
+    switch checkpointing?.start {
     case .weights(let weights): experiment.facts.initialWeights = weights.fingerprint
     case .checkpoint(let checkpoint, let path):
       experiment.facts.initialWeights = checkpoint.configuration.experiment.facts.initialWeights
@@ -266,8 +267,8 @@ struct TrainingRequest {
       ?? directory(of: experiment, grid: grid)
     return try Sweep(
       experiment: experiment, grid: grid, data: data, directory: directory, compute: compute,
-      memory: memoryPlan(compute), diagnosis: execution.diagnose, keeping: keeping,
-      checkpointEvery: keeping == nil ? execution.checkpointEvery : nil,
+      memory: memoryPlan(compute), diagnosis: execution.diagnose, checkpointing: checkpointing,
+      checkpointEvery: checkpointing == nil ? execution.checkpointEvery : nil,
       keepsBest: execution.keepBest ? objective ?? .trainLoss : nil,
       events: execution.tensorboard
         ? EventFolder(directory: directory.appendingPathComponent("tensorboard")) { Date() } : nil)

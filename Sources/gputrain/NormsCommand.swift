@@ -23,7 +23,7 @@ struct NormsCommand: PrintingCommand {
 
       With --series it fits how each tensor's norms grow with width, and gives the verdict of check \
       on networks trained anywhere; the exit status is then that of check: 0 where the condition is \
-      met, 1 where it is not, 2 where it cannot be told.
+      met, 1 where it is not, 2 where that is unclear.
 
       Examples:
           gputrain norms after.safetensors

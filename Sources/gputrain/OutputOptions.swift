@@ -1,5 +1,6 @@
 import ArgumentParser
 import Experiments
+import Foundation
 
 /// In which form a command's result is printed, and how much is said meanwhile.
 struct OutputOptions: ParsableArguments {
@@ -44,7 +45,7 @@ extension PrintingCommand {
 }
 
 extension ExitCode {
-  /// Where it cannot be told whether the spectral condition is met, be it for an error.
+  /// Where it is unclear whether the spectral condition is met, be it for an error.
   static let unclear = ExitCode(2)
 
   /// The status of a command that gives a verdict on the spectral condition.
@@ -55,5 +56,21 @@ extension ExitCode {
       case .fail: .failure
       case .unclear: .unclear
       }
+  }
+}
+
+/// The text that `--json` prints: sorted keys, indented, so that two outputs compare by line.
+///
+/// Numbers that are not finite, which JSON has none for, are the texts `nan`, `inf` and `-inf`: an
+/// output is needed most where something went wrong.
+func jsonText(_ value: some Encodable) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  encoder.nonConformingFloatEncodingStrategy = .asText
+  // What a terminal would obey, as in a tensor's name, stands escaped; it can be in texts alone.
+  return String(decoding: try encoder.encode(value), as: UTF8.self).unicodeScalars.reduce(into: "")
+  {
+    guard $1.isObeyed && $1 != "\n" else { return $0.unicodeScalars.append($1) }
+    for unit in String($1).utf16 { $0 += String(format: "\\u%04x", unit) }
   }
 }

@@ -1,3 +1,4 @@
+import Experiments
 import Foundation
 
 /// Shows how far something is: a line that is rewritten on a terminal, else a line now and then.
@@ -50,5 +51,65 @@ final class ProgressDisplay {
     if whole < 60 { return "\(whole) s" }
     if whole < 3600 { return String(format: "%d:%02d", whole / 60, whole % 60) }
     return String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
+  }
+}
+
+/// How far something is, in a line: a bar, and as many parts as there is room for.
+struct ProgressLine {
+  /// Something that the line may say.
+  struct Part {
+    let text: String
+    var tone: Tone?
+
+    init(_ text: String, _ tone: Tone? = nil) {
+      (self.text, self.tone) = (text.printable(), tone)
+    }
+  }
+
+  /// Done, in [0, 1].
+  let share: Double
+  /// What to say, the most important first.
+  let parts: [Part]
+
+  private var percent: String { "\(Int(share * 100)) %" }
+
+  /// For a terminal of so many columns; a part that does not fit is left out.
+  func text(columns: Int, colours: Colours) -> String {
+    let cells = columns < 60 ? 0 : 12
+    let filled = Int((share * Double(cells)).rounded(.down))
+    var room = columns - 1 - cells - (cells > 0 ? 1 : 0) - 5
+    var text = cells > 0 ? colours.paint(String(repeating: "━", count: filled), .good) : ""
+    text += String(repeating: "─", count: cells - filled)
+    text += (cells > 0 ? " " : "") + String(repeating: " ", count: 5 - percent.count) + percent
+    for part in parts where part.text.count + 2 <= room {
+      room -= part.text.count + 2
+      text += "  " + (part.tone.map { colours.paint(part.text, $0) } ?? part.text)
+    }
+    return text
+  }
+
+  /// For a file: everything, without a bar.
+  var plain: String { ([percent] + parts.map(\.text)).joined(separator: "  ") }
+}
+
+/// How fast something goes: over the last seconds, so that it follows what is going on.
+struct Pace {
+  private var marks: [(seconds: Double, count: Int)] = []
+  private static let window = 5.0
+
+  /// Notes that `count` have been done after `seconds`.
+  mutating func mark(_ count: Int, at seconds: Double) {
+    marks.append((seconds, count))
+    while marks.count > 2 && seconds - marks[1].seconds > Self.window { marks.removeFirst() }
+  }
+
+  /// Such as 812 or 12.4k a second; nil before there is a span to speak of.
+  var text: String? {
+    guard let first = marks.first, let last = marks.last, last.seconds - first.seconds > 0.2
+    else { return nil }
+    let rate = Double(last.count - first.count) / (last.seconds - first.seconds)
+    return rate >= 10_000
+      ? String(format: "%.0fk", rate / 1000)
+      : rate >= 1000 ? String(format: "%.1fk", rate / 1000) : String(format: "%.3g", rate)
   }
 }

@@ -23,8 +23,8 @@ struct SelfTestCommand: PrintingCommand {
     let compute = try computing.compute(fallsBack: false)
     let items = SelfTest(compute: compute).run()
     let outcome = Outcome(
-      device: compute.queue.device.name, gemm: compute.multiplier.name,
-      precision: compute.multiplier.precision.rawValue, passes: items.allSatisfy(\.passes),
+      device: compute.queue.device.name, gemm: compute.backend.name,
+      precision: compute.backend.precision.rawValue, passes: items.allSatisfy(\.passes),
       items: items)
     Terminal.print(output.json ? try jsonText(outcome) : Self.text(outcome))
     if !outcome.passes { throw ExitCode.failure }

@@ -266,7 +266,7 @@ extension Sweep.Outcome {
     if interrupted {
       Terminal.problem(
         "stopped; what is done is kept in \(store.directory.relativePath)"
-          + (keptStep.map { ", and the runs under way at step \($0)" } ?? "")
+          + (checkpointStep.map { ", and the runs under way at step \($0)" } ?? "")
           + ". The same command again runs the rest")
       throw Interrupt.exitCode
     }
@@ -275,7 +275,7 @@ extension Sweep.Outcome {
         "the device does not answer any more: \(failure ?? "no error was said"). "
           + "\(progress.reused + progress.finished) of \(progress.total) runs are kept in "
           + "\(store.directory.relativePath)"
-          + (keptStep.map { ", and those under way at step \($0)" } ?? "")
+          + (checkpointStep.map { ", and those under way at step \($0)" } ?? "")
           + (checkpoint.map { "; resume with: gputrain train --resume \($0.relativePath)" }
             ?? ". The same command again runs the rest"))
       throw ExitCode.failure

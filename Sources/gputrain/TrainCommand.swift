@@ -33,7 +33,7 @@ struct TrainCommand: PrintingCommand {
 
   @OptionGroup var execution: SettingOptions<Execution>
 
-  @OptionGroup(title: "Start") var keeping: KeepingOptions
+  @OptionGroup(title: "Start") var startOptions: StartOptions
 
   @OptionGroup var output: OutputOptions
 
@@ -56,8 +56,8 @@ struct TrainCommand: PrintingCommand {
 
   func run() throws {
     var given = GivenSettings()
-    guard keeping.resume != nil else { return try train(given, from: keeping.start()) }
-    let file = try keeping.checkpointFile()
+    guard startOptions.resume != nil else { return try train(given, from: startOptions.start()) }
+    let file = try startOptions.checkpointFile()
     let checkpoint = try Checkpoint(path: file.relativePath)
     // Options given now come after those the run was begun with: equal ones change nothing, and
     // others are refused by name.
@@ -68,7 +68,7 @@ struct TrainCommand: PrintingCommand {
       store: CheckpointSearch.store(of: file))
   }
 
-  private func train(_ before: GivenSettings, from start: RunKeeping.Start, store: URL? = nil)
+  private func train(_ before: GivenSettings, from start: RunCheckpointing.Start, store: URL? = nil)
     throws
   {
     var given = before
@@ -90,7 +90,7 @@ struct TrainCommand: PrintingCommand {
     }
     let sweep = try request.sweep(
       grid,
-      keeping: RunKeeping(
+      checkpointing: RunCheckpointing(
         start: start, every: request.execution.checkpointEvery, keep: request.execution.keep,
         weightsFile: weights,
         options: Self.options(cell, request)), store: store)
@@ -120,7 +120,7 @@ struct TrainCommand: PrintingCommand {
         "files: \(files.joined(separator: ", ")) in \(directory.path)"
           + (weights.map { "; weights in \($0.relativePath)" } ?? ""))
       if outcome.progress.finished == 0, let weights {
-        try KeepingOptions.saveEarlier(configuration, in: directory, to: weights)
+        try StartOptions.saveEarlier(configuration, in: directory, to: weights)
       }
     }
     if outcome.interrupted {

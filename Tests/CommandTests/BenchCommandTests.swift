@@ -15,7 +15,7 @@ import Testing
       3 * 2 * 64 * Double(2 * (6 * 8 + 8 * 10) + 8 * 10)
     ),
     (
-      ["gemm", "--form", "tn", "--m", "5", "--n", "7", "--k", "11", "--replicas", "2"],
+      ["gemm", "--transpose", "tn", "--m", "5", "--n", "7", "--k", "11", "--replicas", "2"],
       2 * 2 * 5 * 7 * 11
     ),
   ]
@@ -76,7 +76,7 @@ import Testing
       (["step", "--width", "0"], "--width must be from 1"),
       (["sweep", "--replicas", "0"], "--replicas must be from 1"),
       (["gemm", "--m", "-3"], "--m must be from 1"),
-      (["gemm", "--form", "tt"], "--form"),
+      (["gemm", "--transpose", "tt"], "--transpose"),
       (["spectral", "--seconds", "0"], "--seconds must be positive"),
       (["step", "--device", "nowhere"], "nowhere"),
     ] as [([String], String)])

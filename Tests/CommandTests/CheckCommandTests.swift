@@ -86,7 +86,7 @@ import Testing
     ] as [([String], [String])])
   func badOption_givesOneLine(arguments: [String], parts: [String]) throws {
     let result = try CommandRunner.run(Self.small + arguments)
-    // Told from 1, which says that the condition is broken; memory is no matter of the usage.
+    // Not 1, which says that the condition is broken; memory is no matter of the usage.
     #expect(result.status == (arguments[0] == "--memory" ? 2 : 64), "\(result.errors)")
     #expect(result.errors.contains("Error: "))
     #expect(result.output.isEmpty)

@@ -23,7 +23,7 @@ import Testing
     ),
     (["train", "--activation", "t"], ["tanh"]), (["check", "--device", "c"], ["cpu"]),
     (["bench", "step", "--optimizer", "nest"], ["nesterov"]),
-    (["bench", "gemm", "--form", "t"], ["tn"]),
+    (["bench", "gemm", "--transpose", "t"], ["tn"]),
     (["norms", "--sort", "stable"], ["stable-rank"]),
     (["scaling", "--input-m"], ["--input-multiplier"]),
     (["train", "--parametrization-file", "m"], ["mine.yaml"]),

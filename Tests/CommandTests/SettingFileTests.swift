@@ -51,11 +51,12 @@ import Testing
     let expected = Self.defaults {
       ($0.hiddenPattern, $0.bias, $0.zeroReadout) = ([1, 4, 1], true, false)
       $0.rateMultipliers = [
-        RateMultiplier(place: "layers.0", factor: 2), RateMultiplier(place: "readout", factor: 0.5),
+        RateMultiplier(selector: "layers.0", factor: 2),
+        RateMultiplier(selector: "readout", factor: 0.5),
       ]
       $0.rateRules = [
-        try! RateRule(place: "readout", parametrization: "sp"),
-        try! RateRule(place: "layers.1", parametrization: "ntp", family: .sgd),
+        try! RateRule(selector: "readout", parametrization: "sp"),
+        try! RateRule(selector: "layers.1", parametrization: "ntp", family: .sgd),
       ]
       $0.schedule = ScheduleChoice(.cosine, warmup: .share(0.1))
     }
@@ -102,7 +103,7 @@ import Testing
     let request = try request(text, ["--steps", "7", "--no-bias", "--rate-rule", "all=ntp"])
     let settings = request.training.configuration
     #expect(settings.length == .steps(7) && settings.depth == 2 && !settings.bias)
-    #expect(settings.rateRules.map(\.place) == ["all"])
+    #expect(settings.rateRules.map(\.selector) == ["all"])
     // A wrong value is one even where another counts, and options come after the file's lines.
     #expect(
       mistakes("depth: 0\n", ["--depth", "2", "--norm", "layer"]) == [

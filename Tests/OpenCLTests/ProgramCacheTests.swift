@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  /// Cut short, with a byte changed, empty, of another program: compiled anew and kept again.
+  /// Cut short, with a byte changed, empty, of another program: compiled again and kept again.
   @Test func damagedEntry_isNoEntry() throws {
     try cleaning {
       _ = try scaled()

@@ -45,7 +45,7 @@ import Testing
   @Test(arguments: [1, 2, 63, 128, 129, 1000], KernelVariant.allCases)
   func history_sumsAnyNumberOfRows(rows: Int, variant: KernelVariant) throws {
     let compute = try Compute(
-      device: .find(.best), multiplier: .automatic, vectorWidth: 4, kernelVariant: variant)
+      device: .find(.best), backend: .automatic, vectorWidth: 4, kernelVariant: variant)
     let values = (0..<3 * rows).map { Float($0 % 17) }
     let history = try SumHistory(capacity: 1, replicas: 3, compute: compute)
     try history.record(compute.tensor(values, replicas: 3, rows: 1, columns: rows), slot: 0)

@@ -62,18 +62,19 @@ import Testing
           try Subject(compute, rule, m, n), try Subject(compute, rule, m, n)
         )
         let start = try fused.tensors.map(compute.read)
-        let change = try compute.apply(
+        let weightDelta = try compute.apply(
           WeightUpdate(
             numbers, state: fused.state, rates: rates, active: active, gradientScale: scale),
-          to: fused.weight, delta: delta, input: input, scale: 0.7, recordsChange: records)
+          to: fused.weight, delta: delta, input: input, scale: 0.7, recordsWeightDelta: records)
         let gradient = try compute.product(.tn, delta, input, alpha: 0.7)
         try compute.apply(
           WeightUpdate(
             numbers, state: plain.state, rates: rates, active: active, gradientScale: scale),
-          to: plain.weight, gradient: gradient, recordsChange: records)
-        #expect((change != nil) == records)
-        let what = "\(compute.multiplier.name) \(compute.vectorWidth) \(m)×\(n)×\(k)"
-        let results = zip(fused.tensors, plain.tensors) + (change.map { [($0, gradient)] } ?? [])
+          to: plain.weight, gradient: gradient, recordsWeightDelta: records)
+        #expect((weightDelta != nil) == records)
+        let what = "\(compute.backend.name) \(compute.vectorWidth) \(m)×\(n)×\(k)"
+        let results =
+          zip(fused.tensors, plain.tensors) + (weightDelta.map { [($0, gradient)] } ?? [])
         for (index, (one, other)) in results.enumerated() {
           let (got, want) = (try compute.read(one), try compute.read(other))
           let still = m * n..<2 * m * n
@@ -92,8 +93,8 @@ import Testing
   }
 
   @Test func longBatches_goTheOtherWay() throws {
-    let compute = try Compute(device: .find(.best), multiplier: .opencl)
-    let rows = CPUMultiplier.mostUpdateRows + 1
+    let compute = try Compute(device: .find(.best), backend: .opencl)
+    let rows = CPUBackend.mostUpdateRows + 1
     let weight = try compute.filled(1, rows: 3, columns: 5)
     _ = try compute.apply(
       WeightUpdate(

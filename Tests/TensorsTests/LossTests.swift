@@ -61,7 +61,7 @@ import Testing
   func lossToTargets_matchesDouble(shape: (rows: Int, columns: Int), variant: KernelVariant) throws
   {
     let compute = try Compute(
-      device: .find(.best), multiplier: .automatic, vectorWidth: 4, kernelVariant: variant)
+      device: .find(.best), backend: .automatic, vectorWidth: 4, kernelVariant: variant)
     let (rows, columns) = shape
     var random = Philox(seed: 4, stream: 0)
     let values = (0..<2 * rows * columns).map { _ in random.uniform(-3, 3) }
@@ -102,7 +102,7 @@ import Testing
     throws
   {
     let compute = try Compute(
-      device: .find(.best), multiplier: .automatic, vectorWidth: 4, kernelVariant: variant)
+      device: .find(.best), backend: .automatic, vectorWidth: 4, kernelVariant: variant)
     let (rows, classes) = shape
     var random = Philox(seed: 3, stream: 0)
     let values = (0..<2 * rows * classes).map { _ in random.uniform(-3, 3) }
@@ -152,7 +152,7 @@ import Testing
   @Test(arguments: [10, 9000], KernelVariant.allCases)
   func loss_thatIsNotFinite_stopsItsReplica(classes: Int, variant: KernelVariant) throws {
     let compute = try Compute(
-      device: .find(.best), multiplier: .automatic, vectorWidth: 4, kernelVariant: variant)
+      device: .find(.best), backend: .automatic, vectorWidth: 4, kernelVariant: variant)
     var values = [Float](repeating: 0, count: 3 * 2 * classes)
     values[2 * classes + 7] = .nan
     values[5 * classes] = .infinity

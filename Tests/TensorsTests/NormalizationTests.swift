@@ -17,7 +17,7 @@ import Testing
 
   private static func compute(_ width: Int, _ variant: KernelVariant) throws -> Compute {
     try Compute(
-      device: .find(.best), multiplier: .automatic, vectorWidth: width, kernelVariant: variant)
+      device: .find(.best), backend: .automatic, vectorWidth: width, kernelVariant: variant)
   }
 
   /// |got − reference| ≤ tolerance·scale for every element; NaN fails.

@@ -120,7 +120,7 @@ import Testing
   @Test(arguments: [1, 3, 16, 67, 1024, 1031], [4, 8, 16])
   func weightedSums_matchDouble_inAnyGroup(count: Int, width: Int) throws {
     let compute = try Compute(
-      device: .find(.best), multiplier: .automatic, vectorWidth: width)
+      device: .find(.best), backend: .automatic, vectorWidth: width)
     var random = Philox(seed: 5, stream: 0)
     let (a, b) = (
       (0..<3 * count).map { _ in random.uniform(-1, 1) },

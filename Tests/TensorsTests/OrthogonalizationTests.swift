@@ -105,7 +105,7 @@ import Testing
 
   private static func compute(_ variant: KernelVariant) throws -> Compute {
     try Compute(
-      device: .find(.best), multiplier: variant == .item ? .automatic : .tiled, vectorWidth: 8,
+      device: .find(.best), backend: variant == .item ? .automatic : .tiled, vectorWidth: 8,
       kernelVariant: variant)
   }
 

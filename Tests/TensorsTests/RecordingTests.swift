@@ -27,12 +27,13 @@ import Testing
   }
 
   @Test func bufferBytes_countWhatIsHeld() throws {
-    let recording = Recording()
-    let context = try Context(device: .find(.best), recording: recording)
-    do {
-      let buffer = try Buffer<Float>(context: context, count: 10)
-      #expect(recording.bufferBytes == 40 && buffer.byteCount == 40)
+    for recording in [nil, Recording()] {
+      let context = try Context(device: .find(.best), recording: recording)
+      do {
+        let buffer = try Buffer<Float>(context: context, count: 10)
+        #expect(context.bufferBytes.now == 40 && buffer.byteCount == 40)
+      }
+      #expect(context.bufferBytes.now == 0 && context.bufferBytes.most == 40)
     }
-    #expect(recording.bufferBytes == 0)
   }
 }

@@ -10,7 +10,7 @@ import Testing
     vectorWidth: Int = 16
   ) throws -> [[UInt32]] {
     let compute = try Compute(
-      device: .find(.best), multiplier: .automatic, vectorWidth: vectorWidth,
+      device: .find(.best), backend: .automatic, vectorWidth: vectorWidth,
       kernelVariant: variant)
     let shuffle = try RowShuffle(count: count, seeds: seeds, compute: compute)
     let numbers = try shuffle.order(stream: stream).buffer.read(queue: compute.queue)

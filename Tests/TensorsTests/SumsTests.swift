@@ -9,7 +9,7 @@ import Testing
 
   private func compute(_ variant: KernelVariant) throws -> Compute {
     try Compute(
-      device: .find(.best), multiplier: .automatic, vectorWidth: variant == .group ? 4 : 16,
+      device: .find(.best), backend: .automatic, vectorWidth: variant == .group ? 4 : 16,
       kernelVariant: variant)
   }
 

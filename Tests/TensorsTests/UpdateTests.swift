@@ -67,7 +67,7 @@ import Testing
         WeightUpdate(
           numbers, state: state, rates: rate, active: active,
           gradientScale: t == 2 ? scale : nil),
-        to: weight, gradient: matrix, recordsChange: t == 1)
+        to: weight, gradient: matrix, recordsWeightDelta: t == 1)
       let s = Double(schedule[t])
       for index in 0..<total where index / count != 1 {
         let replica = index / count
@@ -156,7 +156,7 @@ import Testing
       WeightUpdate(
         RuleNumbers(.gradientDescent, replicas: Self.replicas, step: [0.5], compute: compute),
         rates: rate, active: compute.filled(1, replicas: Self.replicas, rows: 1, columns: 1),
-        gradientScale: scale), to: weight, gradient: matrix, recordsChange: true)
+        gradientScale: scale), to: weight, gradient: matrix, recordsWeightDelta: true)
     let (moved, steps) = (try compute.read(weight), try compute.read(matrix))
     for index in 0..<total {
       let replica = index / count

@@ -36,8 +36,8 @@ import Testing
   static let network = MLP(
     inputs: 12, hidden: [16, 8], outputs: 5, bias: true, activation: .tanh)
 
-  private func compute(_ multiplier: Compute.MultiplierChoice = .automatic) throws -> Compute {
-    try Compute(device: .find(.best), multiplier: multiplier)
+  private func compute(_ backend: Compute.BackendChoice = .automatic) throws -> Compute {
+    try Compute(device: .find(.best), backend: backend)
   }
 
   private func rows(_ golden: Case, _ compute: Compute) throws -> DeviceRows {
@@ -75,9 +75,9 @@ import Testing
     return zip(got, expected).reduce(0) { $0 + pow(Double($1.0) - $1.1, 2) }.squareRoot() / norm
   }
 
-  @Test(arguments: cases, [Compute.MultiplierChoice.opencl, .tiled])
-  func trajectory_meetsPyTorch(golden: Case, multiplier: Compute.MultiplierChoice) throws {
-    let compute = try compute(multiplier)
+  @Test(arguments: cases, [Compute.BackendChoice.opencl, .tiled])
+  func trajectory_meetsPyTorch(golden: Case, backend: Compute.BackendChoice) throws {
+    let compute = try compute(backend)
     let trainer = try trainer(golden, micro: golden.micro, compute)
     try trainer.train(on: rows(golden, compute), until: golden.losses.count)
     let losses = try trainer.allLosses()
@@ -448,10 +448,10 @@ import Testing
 private final class RecordedChanges: UpdateObserver {
   private var changes: [String: Tensor] = [:]
 
-  func wantsChange(of parameter: Parameter) -> Bool { true }
+  func wantsWeightDelta(of parameter: Parameter) -> Bool { true }
 
   func observe(_ update: ObservedUpdate) {
-    changes["\(update.parameter.name) \(update.step)"] = update.change
+    changes["\(update.parameter.name) \(update.step)"] = update.weightDelta
   }
 
   /// What has been seen so far, which is forgotten.

@@ -220,10 +220,10 @@ import Testing
     #expect(try trained(trainer) == expected && !trainer.repeatsSteps)
   }
 
-  @Test(arguments: TrajectoryTests.multipliers.filter { $0 != .opencl })
-  func otherBackends_trainAsWithoutRecording(choice: Compute.MultiplierChoice) throws {
+  @Test(arguments: TrajectoryTests.backends.filter { $0 != .opencl })
+  func otherBackends_trainAsWithoutRecording(choice: Compute.BackendChoice) throws {
     let device = compute.queue.device
-    let compute = try Compute(device: device, multiplier: choice)
+    let compute = try Compute(device: device, backend: choice)
     let rows = try DeviceRows(
       .floats((0..<Self.count * 6).map { Float($0 % 17) / 17 }),
       labels: (0..<UInt32(Self.count)).map { $0 * 5 % 3 },

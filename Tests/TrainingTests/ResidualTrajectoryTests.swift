@@ -48,9 +48,9 @@ import Testing
     return try! JSONDecoder().decode(Golden.self, from: Data(contentsOf: url)).cases
   }()
 
-  @Test(arguments: cases, [Compute.MultiplierChoice.opencl, .tiled])
-  func trajectory_meetsPyTorch(golden: Case, multiplier: Compute.MultiplierChoice) throws {
-    let compute = try Compute(device: .find(.best), multiplier: multiplier)
+  @Test(arguments: cases, [Compute.BackendChoice.opencl, .tiled])
+  func trajectory_meetsPyTorch(golden: Case, backend: Compute.BackendChoice) throws {
+    let compute = try Compute(device: .find(.best), backend: backend)
     let graph = golden.network.graph
     let parameters = try graph.parameters.map { parameter in
       let values = try #require(golden.start[parameter.path]).values

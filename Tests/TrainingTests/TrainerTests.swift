@@ -83,7 +83,7 @@ import Testing
     var configuration = configuration(hidden: [48, 48], base: [24, 24])
     let plain = configuration.scalings(under: try Parametrizations.named("spectral"))
     let standard = configuration.scalings(under: try Parametrizations.named("sp"))
-    configuration.rateRules = [try RateRule(place: "layers.1", parametrization: "sp")]
+    configuration.rateRules = [try RateRule(selector: "layers.1", parametrization: "sp")]
     let ruled = configuration.scalings(under: try Parametrizations.named("spectral"))
     for (index, name) in configuration.network.graph.parameters.map(\.path).enumerated() {
       var expected = plain[index]

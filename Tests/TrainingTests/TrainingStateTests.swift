@@ -6,7 +6,7 @@ import Testing
 
 @testable import Training
 
-/// A trainer that goes on from another's state is that trainer, bit for bit.
+/// A trainer that resumes from another's state is that trainer, bit for bit.
 @Suite(.serialized) struct TrainingStateTests {
   let compute: Compute
   let rows: DeviceRows

@@ -54,13 +54,13 @@ import Testing
     return try! JSONDecoder().decode(Golden.self, from: Data(contentsOf: url)).cases
   }()
 
-  static let multipliers: [Compute.MultiplierChoice] = [.clblast, .openblas, .opencl, .tiled]
+  static let backends: [Compute.BackendChoice] = [.clblast, .openblas, .opencl, .tiled]
     .filter { $0 != .openblas || (try? Device.find(.best).supportsNativeKernels) == true }
 
-  @Test(arguments: cases, multipliers) func trajectory_meetsPyTorch(
-    golden: Case, multiplier: Compute.MultiplierChoice
+  @Test(arguments: cases, backends) func trajectory_meetsPyTorch(
+    golden: Case, backend: Compute.BackendChoice
   ) throws {
-    let compute = try Compute(device: .find(.best), multiplier: multiplier)
+    let compute = try Compute(device: .find(.best), backend: backend)
     let network = try network(golden, compute)
     let optimizer = try optimizer(golden, network)
     let history = try SumHistory(capacity: golden.steps, replicas: 1, compute: compute)

@@ -3,16 +3,16 @@ import Tensors
 /// Times one matrix product, C = op(A)·op(B) with C [m, n] and inner length k.
 public struct ProductBench: Sendable {
   /// Which operands are transposed.
-  public var form: ProductForm
+  public var mode: TransposeMode
   /// Rows and columns of C, and the inner length.
   public var m, n, k: Int
   /// Products of one launch, each with operands of its own.
   public var replicas: Int
 
   /// A bench of these sizes, all ≥ 1.
-  public init(form: ProductForm, m: Int, n: Int, k: Int, replicas: Int) {
+  public init(mode: TransposeMode, m: Int, n: Int, k: Int, replicas: Int) {
     precondition([m, n, k, replicas].allSatisfy { $0 >= 1 }, "sizes below 1")
-    (self.form, self.m, self.n, self.k, self.replicas) = (form, m, n, k, replicas)
+    (self.mode, self.m, self.n, self.k, self.replicas) = (mode, m, n, k, replicas)
   }
 
   /// Times the product for about `seconds`.
@@ -21,12 +21,12 @@ public struct ProductBench: Sendable {
   public func run(seconds: Double, compute: Compute) throws -> BenchFigure {
     let (a, b) = try operands(compute)
     let timing = try BlockTiming(seconds: seconds, compute: compute) {
-      _ = try compute.product(form, a, b)
+      _ = try compute.product(mode, a, b)
     }
-    let error = try relativeError(compute.product(form, a, b), a, b, compute)
+    let error = try relativeError(compute.product(mode, a, b), a, b, compute)
     let (m, n, k) = (Double(m), Double(n), Double(k))
     return BenchFigure(
-      "gemm \(form.rawValue) \(self.m)×\(self.n)×\(self.k)"
+      "gemm \(mode.rawValue) \(self.m)×\(self.n)×\(self.k)"
         + (replicas == 1 ? "" : ", \(replicas) replicas"), timing,
       operations: 2 * m * n * k * Double(replicas),
       bytes: 4 * (m * k + k * n + m * n) * Double(replicas),
@@ -45,7 +45,7 @@ public struct ProductBench: Sendable {
     let sampled = min(product.count, max(1, Self.mostChecked / k))
     // Odd, so that columns, powers of two as a rule, are all met.
     let step = (product.count / sampled) | 1
-    let reference = ProductReference(form: form, m: m, n: n, k: k, replicasB: replicas)
+    let reference = ProductReference(mode: mode, m: m, n: n, k: k, replicasB: replicas)
     return try reference.greatestError(
       compute.read(product), a: compute.read(a), b: compute.read(b), every: step)
   }
@@ -60,8 +60,8 @@ public struct ProductBench: Sendable {
         stream: stream, rows: rows, columns: columns)
     }
     return (
-      try random(0, rows: form == .tn ? k : m, columns: form == .tn ? m : k),
-      try random(1, rows: form == .nt ? n : k, columns: form == .nt ? k : n)
+      try random(0, rows: mode == .tn ? k : m, columns: mode == .tn ? m : k),
+      try random(1, rows: mode == .nt ? n : k, columns: mode == .nt ? k : n)
     )
   }
 }

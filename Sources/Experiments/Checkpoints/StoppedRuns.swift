@@ -5,8 +5,8 @@ import Training
 ///
 ///     runs/<identifier>/stopped.safetensors
 ///
-/// A run's result does not depend on which others are in its group, so a run resumes in whatever
-/// group it finds itself. A checkpoint of another configuration, of other measurements, of another
+/// A run's result does not depend on which others are in its group, on GPUs but for rounding, so a run
+/// resumes in whatever group it finds itself. A checkpoint of another configuration, of other measurements, of another
 /// device, which rounds in its own ways, or a damaged one is as good as none.
 struct StoppedRuns {
   let experiment: Experiment

@@ -86,18 +86,19 @@ extension Configuration {
   /// Selectors of tensors that select none of the network's.
   private var selectorProblems: [SettingProblem] {
     let given =
-      rateRules.map { ("rate-rule", $0.place) }
-      + rateMultipliers.map { ("lr-multiplier", $0.place) } + groups.map { ("group", $0.selector) }
+      rateRules.map { ("rate-rule", $0.selector) }
+      + rateMultipliers.map { ("lr-multiplier", $0.selector) }
+      + groups.map { ("group", $0.selector) }
     if given.isEmpty { return [] }
     let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
     let names = layerNames
-    return given.filter { _, place in
-      !parameters.contains { RateRule.applies(place, to: $0.path, role: $0.shape.role) }
-    }.map { name, place in
+    return given.filter { _, selector in
+      !parameters.contains { RateRule.applies(selector, to: $0.path, role: $0.shape.role) }
+    }.map { name, selector in
       SettingProblem(
         name,
         "expected all, input, hidden, readout or \(names[0]) … \(names[names.count - 1]), got "
-          + "'\(place)'" + (place.hasSuffix(".bias") && !bias ? " without bias" : ""),
+          + "'\(selector)'" + (selector.hasSuffix(".bias") && !bias ? " without bias" : ""),
         involved: ["network", "depth", "bias"])
     }
   }

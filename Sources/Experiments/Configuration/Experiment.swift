@@ -92,8 +92,8 @@ public struct Facts: Codable, Hashable, Sendable {
   /// The facts of `data` on `compute`, weights drawn.
   public init(data: TrainingData, compute: Compute) {
     self.init(
-      data: data.description, gemm: compute.multiplier.name,
-      precision: compute.multiplier.precision)
+      data: data.description, gemm: compute.backend.name,
+      precision: compute.backend.precision)
   }
 }
 

@@ -10,7 +10,7 @@ extension Configuration {
     var result = Optimization(
       optimizer, hyperparameters: hyperparameters, weightDecay: weightDecay.decay(for: optimizer),
       decaysVectors: decayVectors, schedule: schedule.schedule(of: totalSteps),
-      groups: rateMultipliers.map { ParameterGroup($0.place, rateFactor: $0.factor) }
+      groups: rateMultipliers.map { ParameterGroup($0.selector, rateFactor: $0.factor) }
         + groups.map { $0.group(totalSteps: totalSteps) },
       clipNorm: clipNorm)
     result.muon = Muon.Settings(
@@ -96,7 +96,8 @@ extension Configuration {
       if !rules.isEmpty && rules.allSatisfy({ $0 == .muon }) {
         problems.append(
           SettingProblem(
-            "rate-rule", "\(rule.place): what muon updates has muon-scale in place of a rate rule",
+            "rate-rule",
+            "\(rule.selector): what muon updates has muon-scale in place of a rate rule",
             involved: ["optimizer", "group"]))
       }
     }

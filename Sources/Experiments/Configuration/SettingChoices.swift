@@ -198,16 +198,16 @@ public struct ScheduleChoice: SettingValue {
 extension RateRule: SettingValue {
   /// Reads SELECTOR=PARAMETRIZATION or SELECTOR=PARAMETRIZATION:FAMILY.
   public init?(setting: JSONValue) {
-    guard let (place, rule) = setting.pair else { return nil }
+    guard let (selector, rule) = setting.pair else { return nil }
     let parts = rule.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     let family = parts.count == 2 ? UpdateFamily(rawValue: parts[1]) : nil
     if parts.count > 2 || parts[0].isEmpty || parts.count == 2 && family == nil { return nil }
-    self.init(place, named: parts[0], family: family)
+    self.init(selector, named: parts[0], family: family)
   }
 
   /// The text.
   public var setting: JSONValue {
-    .string("\(place)=\(parametrization)" + (family.map { ":\($0.rawValue)" } ?? ""))
+    .string("\(selector)=\(parametrization)" + (family.map { ":\($0.rawValue)" } ?? ""))
   }
   /// For errors.
   public static var expected: String { "SELECTOR=RULE or SELECTOR=RULE:FAMILY" }
@@ -220,13 +220,14 @@ extension RateRule: SettingValue {
 extension RateMultiplier: SettingValue {
   /// Reads SELECTOR=FACTOR.
   public init?(setting: JSONValue) {
-    guard let (place, text) = setting.pair, let factor = Double(text), factor >= 0, factor.isFinite
+    guard let (selector, text) = setting.pair, let factor = Double(text), factor >= 0,
+      factor.isFinite
     else { return nil }
-    self.init(place: place, factor: factor)
+    self.init(selector: selector, factor: factor)
   }
 
   /// The text.
-  public var setting: JSONValue { .string("\(place)=\(JSONValue.number(factor).optionText)") }
+  public var setting: JSONValue { .string("\(selector)=\(JSONValue.number(factor).optionText)") }
   /// For errors.
   public static var expected: String { "SELECTOR=FACTOR, the factor 0 or above" }
   /// Once for each factor.

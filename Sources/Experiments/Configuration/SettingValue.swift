@@ -257,7 +257,7 @@ extension SettingValue where Self: RawRepresentable & CaseIterable, RawValue == 
 }
 
 extension Activation: SettingValue {}
-extension Compute.MultiplierChoice: SettingValue {}
+extension Compute.BackendChoice: SettingValue {}
 extension LossFunction: SettingValue {}
 extension NewtonSchulz.Coefficients: SettingValue {}
 extension Objective: SettingValue {}

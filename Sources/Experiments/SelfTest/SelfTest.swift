@@ -33,7 +33,7 @@ public struct SelfTest {
   /// Errors of products are relative to Σ|a·b|, of all else to the greatest absolute value of what
   /// is expected, plus 1. Bounds of what products enter are eight times theirs, and at least 1e-5.
   public func run() -> [Item] {
-    let precision = compute.multiplier.precision
+    let precision = compute.backend.precision
     let derived = max(8 * precision.relativeBound(depth: 128), 1e-5)
     var items: [Item] = []
     func add(_ name: String, bound: Double, _ body: () throws -> Double) {
@@ -48,7 +48,7 @@ public struct SelfTest {
           Item(name: name, error: nil, bound: bound, failure: "\(error)", passes: false))
       }
     }
-    if let own = compute.multiplier as? GPUMultiplier {
+    if let own = compute.backend as? GPUBackend {
       add("every tile's kernels", bound: 0) {
         try own.tryAll(compute: compute)
         if let first = own.rejected.first {
@@ -57,19 +57,19 @@ public struct SelfTest {
         return 0
       }
     }
-    for form in ProductForm.allCases {
+    for mode in TransposeMode.allCases {
       for (m, n, k) in [(128, 256, 128), (129, 67, 131), (1, 10, 64)] {
-        add("product \(form.rawValue) \(m)×\(n)×\(k)", bound: precision.relativeBound(depth: k)) {
-          try productError(form, m, n, k)
+        add("product \(mode.rawValue) \(m)×\(n)×\(k)", bound: precision.relativeBound(depth: k)) {
+          try productError(mode, m, n, k)
         }
       }
     }
     if precision.needsTensorCores {
       // Large enough for kernels of warpgroups, where the device has them; with whole tiles and tails.
-      for form in ProductForm.allCases {
+      for mode in TransposeMode.allCases {
         for (m, n, k) in [(1024, 1024, 1024), (1027, 901, 1030)] {
-          add("product \(form.rawValue) \(m)×\(n)×\(k)", bound: precision.relativeBound(depth: k)) {
-            try productError(form, m, n, k, every: 61)
+          add("product \(mode.rawValue) \(m)×\(n)×\(k)", bound: precision.relativeBound(depth: k)) {
+            try productError(mode, m, n, k, every: 61)
           }
         }
       }
@@ -107,16 +107,16 @@ public struct SelfTest {
 
   /// - every: of how many elements one is compared.
   private func productError(
-    _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, every step: Int = 1
+    _ mode: TransposeMode, _ m: Int, _ n: Int, _ k: Int, every step: Int = 1
   ) throws -> Double {
     let replicas = 3
     let (a, b) = (values(replicas * m * k, 1), values(k * n, 2))
     let product = try compute.product(
-      form,
+      mode,
       compute.tensor(
-        a, replicas: replicas, rows: form == .tn ? k : m, columns: form == .tn ? m : k),
-      compute.tensor(b, rows: form == .nt ? n : k, columns: form == .nt ? k : n))
-    return ProductReference(form: form, m: m, n: n, k: k, replicasB: 1)
+        a, replicas: replicas, rows: mode == .tn ? k : m, columns: mode == .tn ? m : k),
+      compute.tensor(b, rows: mode == .nt ? n : k, columns: mode == .nt ? k : n))
+    return ProductReference(mode: mode, m: m, n: n, k: k, replicasB: 1)
       .greatestError(try compute.read(product), a: a, b: b, every: step)
   }
 

@@ -36,7 +36,7 @@ struct GroupTraining {
   let validation: DeviceRows?
   var diagnosis: DiagnosisPlan?
   /// What the runs start from and leave behind.
-  var keeper: (any TrainingKeeper)?
+  var checkpointer: (any Checkpointer)?
   /// What keeps the weights of runs that are better than all before.
   var best: BestWeights?
   /// Called with the new records of each run while they train, and first with those of before, where
@@ -55,15 +55,15 @@ struct GroupTraining {
     let trainer = try Trainer(
       group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
       compute: compute)
-    try keeper?.load(into: trainer)
+    try checkpointer?.load(into: trainer)
     let diagnostics = try diagnosis.map {
       try trainer.diagnose(every: $0.every, contents: $0.contents, probe: train)
     }
-    try keeper?.restore(trainer)
+    try checkpointer?.restore(trainer)
     func seconds() -> [Double] {
       let elapsed = (ContinuousClock.now - start) / .seconds(1)
       return group.cells.indices.map {
-        elapsed / Double(group.cells.count) + (keeper?.secondsBefore($0) ?? 0)
+        elapsed / Double(group.cells.count) + (checkpointer?.secondsBefore($0) ?? 0)
       }
     }
     // Evaluations while training, [run]; those before a checkpoint are among what was measured.
@@ -71,12 +71,12 @@ struct GroupTraining {
     func measured() throws -> [[RunRecord]] {
       let records = try diagnostics?.records() ?? []
       return group.cells.indices.map { replica in
-        (keeper?.measuredBefore(replica) ?? [])
+        (checkpointer?.measuredBefore(replica) ?? [])
           + records.map { group.record($0, replica: replica) } + evaluated[replica]
       }
     }
-    func keep() throws {
-      try keeper?.write(
+    func writeCheckpoints() throws {
+      try checkpointer?.write(
         trainer, diagnosis: diagnosis, measured: try measured(), seconds: seconds())
     }
     var feed = RecordFeed(group: group, interval: listenerInterval)
@@ -92,9 +92,12 @@ struct GroupTraining {
           try listener?(new)
         }
         let next = every > 0 ? (trainer.step / every + 1) * every : group.totalSteps
-        try trainer.train(on: train, until: min(next, group.totalSteps), every: keeper?.every) {
+        try trainer.train(on: train, until: min(next, group.totalSteps), every: checkpointer?.every)
+        {
           step in
-          if keeper?.isDue(step: step, of: group.totalSteps) == true { try keep() }
+          if checkpointer?.isDue(step: step, of: group.totalSteps) == true {
+            try writeCheckpoints()
+          }
           if let listener, let new = try feed.next(trainer, diagnostics) { try listener(new) }
           try progress(step)
         }
@@ -105,12 +108,12 @@ struct GroupTraining {
       }
     } catch let error where !error.isOfTheDevice {
       // A full disk may let neither be written; what went wrong first is what counts.
-      if error is CancellationError { try keep() } else { try? keep() }
+      if error is CancellationError { try writeCheckpoints() } else { try? writeCheckpoints() }
       throw error
     }
     try diagnostics?.measure(step: trainer.step)
     let losses = try trainer.allLosses()
-    try keeper?.save(trainer)
+    try checkpointer?.save(trainer)
     let (records, times) = (try measured(), seconds())
     let runs = group.cells.indices.map {
       finish(

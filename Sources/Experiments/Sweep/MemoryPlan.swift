@@ -65,7 +65,7 @@ public struct MemoryPlan {
   /// in this one, whichever takes more.
   ///
   /// Found by training that is recorded and not made: a few steps with batches of every size that there
-  /// are, and an evaluation.
+  /// are, and the evaluations.
   /// - Throws: `UnknownParametrizationError`; `OpenCLError`.
   package func bytesPerReplica(
     of group: RunGroup, measured: Diagnostics.Contents? = nil
@@ -96,9 +96,15 @@ public struct MemoryPlan {
     let train = try Self.rows(
       of: experiment.facts.data.trainCount, by: experiment.settings.batchSize,
       experiment.facts.data.inputs, compute)
-    let validation = try Self.rows(
-      of: experiment.facts.data.validationCount, by: Trainer.evaluationBatch,
-      experiment.facts.data.inputs, compute)
+    let evaluated =
+      [experiment.facts.data.validationCount]
+      + (experiment.settings.evaluateTrain ? [experiment.facts.data.trainCount] : [])
+    let evaluations = try evaluated.map {
+      try Self.rows(of: $0, by: Trainer.evaluationBatch, experiment.facts.data.inputs, compute)
+    }
+    // The data of all runs are counted apart; what the GEMM backend packs into is there whatever trains.
+    try compute.makeWorkspace()
+    let before = compute.queue.context.bufferBytes.now
     let trainer = try Trainer(
       group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
       compute: compute)
@@ -106,20 +112,20 @@ public struct MemoryPlan {
       try trainer.diagnose(every: 1, contents: measured, probe: train)
     }
     if let train { try trainer.train(on: train, until: min(Self.steps, group.totalSteps)) }
-    if let validation { _ = try trainer.evaluate(on: validation) }
-    // Beside tensors: the order of all rows, losses that wait, and single numbers.
-    let others =
-      experiment.facts.data.trainCount + min(group.totalSteps, Trainer.mostWaitingLosses)
-      + Self.scalars
+    for rows in evaluations { try rows.map { _ = try trainer.evaluate(on: $0) } }
     let replicas = Double(cells.count)
+    let recorded = compute.queue.context.bufferBytes.most - before + recording.mostTemporaryBytes
+    // Each run's order of the rows that were not recorded, and what an evaluation of all rows keeps.
+    let order = 4 * (experiment.facts.data.trainCount - (train?.count ?? 0))
+    let evaluation = zip(evaluated, evaluations).map { count, rows in
+      Trainer.evaluationBytes(of: count, replicas: cells.count)
+        - Trainer.evaluationBytes(of: rows?.count ?? 0, replicas: cells.count)
+    }
     return (
-      Double(compute.tensorBytes + recording.mostTemporaryBytes) / replicas + 4 * Double(others),
+      Double(recorded + evaluation.max()!) / replicas + Double(order),
       Double(compute.largestTensorBytes) / replicas
     )
   }
-
-  /// Numbers of a replica that are no tensors: norms' tables, labels, flags.
-  private static let scalars = 128
 
   /// Steps of the recorded run: a whole batch, a short one, and what is measured from the second on.
   private static let steps = 3
@@ -166,5 +172,72 @@ private final class RecordedBytes {
     let found = try record()
     known[key] = found
     return found
+  }
+}
+
+/// What stops a sweep before it trains.
+public enum SweepError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Not even one run fits the budget; bytes.
+  case notEnoughMemory(width: Int, needed: Double, budget: Double)
+  /// A tensor of one run is larger than the device, or a kernel's count, allows; bytes.
+  case tensorTooLarge(width: Int, bytes: Double, limit: Double)
+
+  /// One line: what was needed and what there is.
+  public var description: String {
+    switch self {
+    case .notEnoughMemory(let width, let needed, let budget):
+      """
+      not enough memory for one run of width \(width): \(Self.mebibytes(needed)) needed, \
+      \(Self.mebibytes(budget)) allowed (see --memory)
+      """
+    case .tensorTooLarge(let width, let bytes, let limit):
+      """
+      width \(width) needs a buffer of \(Self.mebibytes(bytes)), and the device allows \
+      \(Self.mebibytes(limit))
+      """
+    }
+  }
+
+  private static func mebibytes(_ bytes: Double) -> String {
+    let count = (bytes / 0x1p20).rounded(.up)
+    return count < 1e15 ? "\(Int(count)) MiB" : "far too many MiB"
+  }
+}
+
+/// Memory of the machine, or of the container, that the program runs on.
+enum HostMemory {
+  /// Bytes that are free; all there are where the system does not tell.
+  static func available() -> Int {
+    let system = field("MemAvailable", of: read("/proc/meminfo")).map { $0 * 1024 }
+    let whole = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    return min(system ?? whole, controlGroup() ?? .max)
+  }
+
+  /// What a control group (a container, a cluster's job) leaves free; nil without a limit.
+  private static func controlGroup() -> Int? {
+    let places = [
+      ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+      (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes"
+      ),
+    ]
+    for (limitFile, usedFile) in places {
+      if let limit = number(limitFile), let used = number(usedFile) { return max(limit - used, 0) }
+    }
+    return nil
+  }
+
+  private static func number(_ path: String) -> Int? {
+    read(path).flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+  }
+
+  private static func field(_ name: String, of text: String?) -> Int? {
+    text?.split(separator: "\n").first { $0.hasPrefix("\(name):") }
+      .flatMap { Int($0.filter(\.isNumber)) }
+  }
+
+  private static func read(_ path: String) -> String? {
+    try? String(contentsOfFile: path, encoding: .utf8)
   }
 }

@@ -16,75 +16,16 @@ public struct Sweep {
   private let data: TrainingData
   private let memory: MemoryPlan
   private let diagnosis: DiagnosisPlan?
-  private let keeping: RunKeeping?
+  private let checkpointing: RunCheckpointing?
   private let checkpointEvery: Int?
   private let events: EventFolder?
   private let keepsBest: Objective?
-
-  /// What has happened so far, for whoever watches.
-  public struct Progress: Sendable {
-    /// Runs of the grid that were done before.
-    public let reused: Int
-    /// Runs of the grid in all.
-    public let total: Int
-    /// Runs that resume from where a sweep was stopped in them.
-    public let resumed: Int
-    /// Runs that start over although a sweep was stopped in them: on another device or tuning, or
-    /// measured otherwise.
-    public let unfit: Int
-    /// Runs that were done and are made again, as their records are gone.
-    public let lost: Int
-    /// Runs done in this sweep.
-    public internal(set) var finished = 0
-    /// Of these, runs that diverged.
-    public internal(set) var diverged = 0
-    /// Of these, runs that an error stopped.
-    public internal(set) var failed = 0
-    /// Share of the work still to do at the start that is done, in [0, 1].
-    public internal(set) var share = 0.0
-    /// Steps trained in this sweep, a step of each run counted singly.
-    public internal(set) var steps = 0
-    /// The lowest train loss so far, with its cell.
-    public internal(set) var best: (cell: RunCell, loss: Double)?
-    /// The group in training.
-    public internal(set) var group: RunGroup?
-    /// Which of the groups of this sweep that is, from 1.
-    public internal(set) var groupNumber = 0
-    /// How many groups there are.
-    public internal(set) var groupCount = 0
-    /// Times that a group was halved, as the device's memory was short.
-    public internal(set) var halvings = 0
-    /// Steps that each run of the group has made.
-    public internal(set) var groupStep = 0
-    /// Where the sweep is of one run, its train loss of late.
-    public internal(set) var loss: Double?
-    /// Bytes of device memory that a run of the group takes.
-    public internal(set) var bytesPerRun = 0.0
-  }
-
-  /// How a sweep ended.
-  public struct Outcome: Sendable {
-    /// The last state of progress.
-    public let progress: Progress
-    /// Whether it was stopped before its end.
-    public let interrupted: Bool
-    /// The first error that stopped a group's runs, if any.
-    public let failure: String?
-    /// Whether the device answers no more; the runs that are not done are as they were kept last.
-    public var isDeviceLost = false
-    /// The checkpoint of a kept run that was stopped.
-    public var checkpoint: URL?
-    /// The step at which the group's runs that a sweep was stopped in are kept, if any are.
-    public var keptStep: Int?
-    /// Why the final weights of a kept run could not be written.
-    public var saveFailure: RunStoreError?
-  }
 
   /// A sweep of `grid` into the store at `directory`, which is taken for `settings`.
   ///
   /// - diagnosis: what is measured of each run as it trains; runs done before are not run again
   ///   for it.
-  /// - keeping: what is kept of the run; for grids of one cell. Without it the runs of the group
+  /// - checkpointing: what is kept of the run; for grids of one cell. Without it the runs of the group
   ///   under way are kept when the sweep is stopped, and resume when it is run again.
   /// - checkpointEvery: they are kept each so many steps too, against what no program sees coming.
   /// - keepsBest: the loss by which the best runs' weights are kept, as `BestWeights` has them; nil: they
@@ -94,17 +35,18 @@ public struct Sweep {
   ///   `RunStoreError`.
   public init(
     experiment: Experiment, grid: SweepGrid, data: TrainingData, directory: URL, compute: Compute,
-    memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil, keeping: RunKeeping? = nil,
+    memory: MemoryPlan, diagnosis: DiagnosisPlan? = nil, checkpointing: RunCheckpointing? = nil,
     checkpointEvery: Int? = nil, keepsBest: Objective? = nil, events: EventFolder? = nil
   ) throws {
-    precondition(keeping == nil || grid.cells.count == 1, "keeping of \(grid.cells.count) runs")
+    precondition(
+      checkpointing == nil || grid.cells.count == 1, "checkpointing of \(grid.cells.count) runs")
     self.experiment = experiment
     self.grid = grid
     self.data = data
     self.compute = compute
     self.memory = memory
     self.diagnosis = diagnosis
-    self.keeping = keeping
+    self.checkpointing = checkpointing
     self.checkpointEvery = checkpointEvery
     self.events = events
     self.keepsBest = keepsBest
@@ -122,7 +64,7 @@ public struct Sweep {
         }
       }
     }
-    if case .weights(let weights) = keeping?.start {
+    if case .weights(let weights) = checkpointing?.start {
       try weights.check(against: RunGroup(experiment: experiment, cells: grid.cells))
     }
     store = try RunStore(directory: directory)
@@ -140,6 +82,8 @@ public struct Sweep {
   public func run(watch: (Progress) -> Bool = { _ in true }) throws -> Outcome {
     let results = try store.results(of: grid.cells, in: experiment)
     let missing = grid.cells.filter { results[$0]?.outcome ?? .failed == .failed }
+    // A sweep may have been killed between a run's result and the end of its checkpoint.
+    for cell in Set(grid.cells).subtracting(missing) { stopped.remove(cell) }
     let steps = Dictionary(uniqueKeysWithValues: missing.map { ($0, stepMade(by: $0)) })
     let groups = try groups(of: missing, steps: steps.mapValues { $0 ?? 0 })
     let work = groups.reduce(0) { $0 + $1.work }
@@ -177,7 +121,7 @@ public struct Sweep {
       }
       progress.group = group
       (progress.groupNumber, progress.groupCount) = (queue.taken, queue.count)
-      let keeper = keeper(of: planned, checkpoints)
+      let checkpointer = checkpointer(of: planned, checkpoints)
       progress.groupStep = planned.step
       progress.bytesPerRun =
         try memory.bytesPerReplica(of: group, measured: diagnosis?.contents).all
@@ -186,7 +130,7 @@ public struct Sweep {
       }
       var training = GroupTraining(
         group: group, compute: compute, train: train, validation: validation,
-        diagnosis: diagnosis, keeper: keeper)
+        diagnosis: diagnosis, checkpointer: checkpointer)
       training.best = best
       var loss: Double?
       let live = events.map { LiveEvents($0, group: group) }
@@ -206,24 +150,25 @@ public struct Sweep {
           if !watch(progress) { throw CancellationError() }
         }
         try record(runs, &progress)
-        saveFailure = (keeper as? RunKeeper)?.saveFailure
+        saveFailure = (checkpointer as? RunCheckpointer)?.saveFailure
       } catch is CancellationError {
         return Outcome(
           progress: progress, interrupted: true, failure: failure,
-          checkpoint: (keeper as? RunKeeper)?.newest,
-          keptStep: Self.keptStep(of: keeper))
+          checkpoint: (checkpointer as? RunCheckpointer)?.newest,
+          checkpointStep: Self.checkpointStep(of: checkpointer))
       } catch let error where error.isOfTheDevice {
         guard compute.answers() else {
           progress.group = nil
           _ = watch(progress)
           var outcome = Outcome(
             progress: progress, interrupted: false, failure: "\(error)",
-            checkpoint: (keeper as? RunKeeper)?.newest, keptStep: Self.keptStep(of: keeper))
+            checkpoint: (checkpointer as? RunCheckpointer)?.newest,
+            checkpointStep: Self.checkpointStep(of: checkpointer))
           outcome.isDeviceLost = true
           return outcome
         }
         try compute.releaseUnusedMemory()
-        let kept = (keeper as? GroupKeeper)?.keptStep ?? planned.step
+        let kept = (checkpointer as? GroupCheckpointer)?.checkpointStep ?? planned.step
         if error.isOutOfDeviceMemory, try queue.halve(planned, step: kept) {
           progress.halvings += 1
           done += planned.work(until: kept)
@@ -242,21 +187,15 @@ public struct Sweep {
       progress: progress, interrupted: false, failure: failure, saveFailure: saveFailure)
   }
 
-  /// In [0, 1]: runs that were stopped after their last step have no work left, and those whose
-  /// checkpoints went missing more than was planned.
-  static func share(_ done: Double, of work: Double) -> Double {
-    work > 0 ? min(max(done / work, 0), 1) : 1
-  }
-
   /// The step that a group's runs are kept at, if they are.
-  private static func keptStep(of keeper: any TrainingKeeper) -> Int? {
-    (keeper as? GroupKeeper).flatMap { $0.keptStep > 0 ? $0.keptStep : nil }
+  private static func checkpointStep(of checkpointer: any Checkpointer) -> Int? {
+    (checkpointer as? GroupCheckpointer).flatMap { $0.checkpointStep > 0 ? $0.checkpointStep : nil }
   }
 
   /// The checkpoints that a group's runs resume from, none where they start over; nil for one that
   /// does not read, which its header did not show.
   private func checkpoints(of planned: PlannedGroup) -> [Checkpoint?] {
-    guard keeping == nil, planned.step > 0 else { return [] }
+    guard checkpointing == nil, planned.step > 0 else { return [] }
     return planned.group.cells.map { cell in
       stopped.checkpoint(of: cell).flatMap { $0.state.step == planned.step ? $0 : nil }
     }
@@ -273,17 +212,17 @@ public struct Sweep {
     }
   }
 
-  private func keeper(of planned: PlannedGroup, _ checkpoints: [Checkpoint?])
-    -> any TrainingKeeper
+  private func checkpointer(of planned: PlannedGroup, _ checkpoints: [Checkpoint?])
+    -> any Checkpointer
   {
-    guard let keeping else {
-      return GroupKeeper(
+    guard let checkpointing else {
+      return GroupCheckpointer(
         planned.group, stopped: stopped, checkpoints: checkpoints.compactMap { $0 },
         every: checkpointEvery)
     }
     let configuration = RunConfiguration(experiment, planned.group.cells[0])
-    return RunKeeper(
-      keeping, configuration: configuration, directory: store.directory(for: configuration),
+    return RunCheckpointer(
+      checkpointing, configuration: configuration, directory: store.directory(for: configuration),
       device: compute.deviceDescription)
   }
 
@@ -350,8 +289,8 @@ public struct Sweep {
 
   /// Steps that a run has made by the checkpoint that it resumes from; nil where it cannot.
   private func stepMade(by cell: RunCell) -> Int? {
-    if case .checkpoint(let checkpoint, _) = keeping?.start { return checkpoint.state.step }
-    return keeping == nil ? stopped.step(of: cell) : 0
+    if case .checkpoint(let checkpoint, _) = checkpointing?.start { return checkpoint.state.step }
+    return checkpointing == nil ? stopped.step(of: cell) : 0
   }
 
   /// Runs of one shape and step in groups.

@@ -67,14 +67,14 @@ public struct CLBlastTasks: TuningTasks {
       (earlier.map { [$0] } ?? [])
       + (kernel == .routine ? [try switchPoint(settings: settings, timing)] : kernel.known)
     let check = ProductCheck(
-      expected: CLBlastMultiplier(settings: settings.with([kernel: start])), compute: compute)
-    let multiplier = { CLBlastMultiplier(settings: settings.with([kernel: $0])) }
+      expected: CLBlastBackend(settings: settings.with([kernel: start])), compute: compute)
+    let backend = { CLBlastBackend(settings: settings.with([kernel: $0])) }
     return TuningTask(
       family: kernel.family, shapeClass: kernel.shapeClass, start: start,
       space: ParameterSpace(
         values: kernel.values, known: known, accepts: { kernel.accepts($0, on: limits) }),
-      time: { try timing.milliseconds(multiplier($0)) },
-      isRight: { try check.isRight(multiplier($0)) })
+      time: { try timing.milliseconds(backend($0)) },
+      isRight: { try check.isRight(backend($0)) })
   }
 
   /// Whether products under a tuning are CLBlast's own, by each kernel that it changes.
@@ -90,9 +90,9 @@ public struct CLBlastTasks: TuningTasks {
     ]
     return try routes.compactMap(\.self).allSatisfy { kernel in
       let own = try sending(to: kernel, .own, works: ProductCheck.works, device: device)
-      let check = ProductCheck(expected: CLBlastMultiplier(settings: own), compute: compute)
+      let check = ProductCheck(expected: CLBlastBackend(settings: own), compute: compute)
       return try check.isRight(
-        CLBlastMultiplier(
+        CLBlastBackend(
           settings: settings.with([.routine: nil]).with(own.parameters)))
     }
   }
@@ -119,7 +119,7 @@ public struct CLBlastTasks: TuningTasks {
   {
     func times(_ always: Int) throws -> [Double] {
       try timing.milliseconds(
-        CLBlastMultiplier(
+        CLBlastBackend(
           settings: settings.with([.routine: [CLBlastKernel.switchPoint: always]])))
     }
     var gains = [Double](repeating: 0, count: timing.products.count)

@@ -1,13 +1,13 @@
 import Foundation
 import Tensors
 
-/// Products whose operands lie on the device, to be timed by different multipliers in turn.
+/// Products whose operands lie on the device, to be timed by different backends in turn.
 final class ProductTiming {
   /// What is timed.
   let products: [ProductBench]
   private let operands: [(a: Tensor, b: Tensor, c: Tensor)]
   private let compute: Compute
-  /// Repetitions of each product, found at the first timing: the same for all multipliers.
+  /// Repetitions of each product, found at the first timing: the same for all backends.
   private var repetitions: [Int] = []
 
   private let blockLength: Duration
@@ -27,14 +27,14 @@ final class ProductTiming {
   /// Milliseconds of one product each, after one that is not counted: it may compile.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
-  func milliseconds(_ multiplier: any MatrixMultiplier) throws -> [Double] {
+  func milliseconds(_ backend: any GEMMBackend) throws -> [Double] {
     try products.indices.map { index in
       let (a, b, c) = operands[index]
       func time(_ count: Int) throws -> Duration {
         try compute.queue.finish()
         let start = ContinuousClock.now
         for _ in 0..<count {
-          try compute.multiply(products[index].form, a, b, into: c, by: multiplier)
+          try compute.multiply(products[index].mode, a, b, into: c, by: backend)
         }
         try compute.queue.finish()
         return max(ContinuousClock.now - start, .nanoseconds(1))
@@ -48,23 +48,23 @@ final class ProductTiming {
   }
 }
 
-/// Compares a multiplier's products with another's, sizes that tiles divide and others among them.
+/// Compares a backend's products with another's, sizes that tiles divide and others among them.
 final class ProductCheck {
-  private let expected: any MatrixMultiplier
+  private let expected: any GEMMBackend
   private let compute: Compute
   private var references: [[Float]] = []
 
-  private static let products = ProductForm.allCases.flatMap { form in
+  private static let products = TransposeMode.allCases.flatMap { mode in
     [
-      ProductBench(form: form, m: 97, n: 131, k: 75, replicas: 2),
-      ProductBench(form: form, m: 128, n: 256, k: 128, replicas: 2),
+      ProductBench(mode: mode, m: 97, n: 131, k: 75, replicas: 2),
+      ProductBench(mode: mode, m: 128, n: 256, k: 128, replicas: 2),
     ]
   }
 
   /// Multiply-adds of each product.
   static let works = products.map { Double($0.m) * Double($0.n) * Double($0.k) }
 
-  init(expected: any MatrixMultiplier, compute: Compute) {
+  init(expected: any GEMMBackend, compute: Compute) {
     (self.expected, self.compute) = (expected, compute)
   }
 
@@ -73,16 +73,16 @@ final class ProductCheck {
   ///     |c − c′| ≤ 8 √k ε ‖a‖‖b‖,  ‖a‖‖b‖ ≤ 2k for rows and columns of normal numbers
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
-  func isRight(_ multiplier: any MatrixMultiplier) throws -> Bool {
+  func isRight(_ backend: any GEMMBackend) throws -> Bool {
     if references.isEmpty { references = try Self.products.map { try result($0, expected) } }
     return try zip(Self.products, references).allSatisfy { product, reference in
       let k = Double(product.k)
       let bound = Float(16 * k.squareRoot() * Double(Float.ulpOfOne) * k)
-      return try zip(result(product, multiplier), reference).allSatisfy { abs($0 - $1) <= bound }
+      return try zip(result(product, backend), reference).allSatisfy { abs($0 - $1) <= bound }
     }
   }
 
-  private func result(_ product: ProductBench, _ multiplier: any MatrixMultiplier) throws
+  private func result(_ product: ProductBench, _ backend: any GEMMBackend) throws
     -> [Float]
   {
     let (a, b) = try product.operands(compute)
@@ -91,7 +91,7 @@ final class ProductCheck {
     let c = try compute.tensor(
       [Float](repeating: .nan, count: count), replicas: product.replicas, rows: product.m,
       columns: product.n)
-    try compute.multiply(product.form, a, b, into: c, by: multiplier)
+    try compute.multiply(product.mode, a, b, into: c, by: backend)
     return try compute.read(c)
   }
 }

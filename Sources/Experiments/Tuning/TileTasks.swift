@@ -23,7 +23,7 @@ public struct TileTasks: TuningTasks {
   /// Tasks whose timings repeat a product for `blockLength`, short against the search.
   init(shapes: [TuningShape], blockLength: Duration, compute: Compute) {
     (self.shapes, self.blockLength, self.compute) = (shapes, blockLength, compute)
-    let family = TileFamily(compute.multiplier.precision)
+    let family = TileFamily(compute.backend.precision)
     classes = [.large, .small].filter { shapes.map(\.productClass).contains($0) }
     steps = classes.map { (family.name, $0.rawValue) }
     self.family = family
@@ -39,7 +39,7 @@ public struct TileTasks: TuningTasks {
     let device = compute.queue.device
     let products = shapes.filter { $0.productClass == classes[step] }.flatMap(\.products)
     let timing = try ProductTiming(products, blockLength: blockLength, compute: compute)
-    let usual = try GPUMultiplier(
+    let usual = try GPUBackend(
       device: device, precision: family.precision, usesWarpgroups: false)
     let start = mostFrequent(
       products.map {
@@ -50,16 +50,16 @@ public struct TileTasks: TuningTasks {
     let candidates = TileCandidates(family: family, device: device)
     let check = ProductCheck(expected: usual, compute: compute)
     let (family, limits) = (family, KernelLimits(tuningTilesOn: device))
-    func multiplier(_ parameters: [String: Int]) throws -> GPUMultiplier {
-      parameters == start ? usual : try candidates.multiplier(parameters)
+    func backend(_ parameters: [String: Int]) throws -> GPUBackend {
+      parameters == start ? usual : try candidates.backend(parameters)
     }
     return TuningTask(
       family: family.name, shapeClass: classes[step].rawValue, start: start,
       space: ParameterSpace(
         values: family.values, known: (earlier.map { [$0] } ?? []) + family.known,
         accepts: { family.kernel($0, on: limits) != nil }),
-      time: { try timing.milliseconds(multiplier($0)) },
-      isRight: { try check.isRight(multiplier($0)) })
+      time: { try timing.milliseconds(backend($0)) },
+      isRight: { try check.isRight(backend($0)) })
   }
 
   /// Whether products under a tuning are those of the default tiles, by each tile that it has.
@@ -71,15 +71,15 @@ public struct TileTasks: TuningTasks {
       let kernels = tuning.kernels.filter { $0.family == family.name }
       if kernels.isEmpty { continue }
       let candidates = TileCandidates(family: family, device: device)
-      let usual = try GPUMultiplier(
+      let usual = try GPUBackend(
         device: device, precision: family.precision, usesWarpgroups: false)
       let check = ProductCheck(expected: usual, compute: compute)
       // What goes wrong with the default tiles is no fault of the tuning.
       guard try check.isRight(usual) else { return false }
       for kernel in kernels {
         do {
-          guard try check.isRight(candidates.multiplier(kernel.parameters)) else { return false }
-        } catch let error where GPUMultiplier.isRejection(error) {
+          guard try check.isRight(candidates.backend(kernel.parameters)) else { return false }
+        } catch let error where GPUBackend.isRejection(error) {
           return false
         }
       }
@@ -93,24 +93,24 @@ public struct TileTasks: TuningTasks {
   }
 }
 
-/// Multipliers of one tile each, made once: a kernel is compiled and tried at its first product.
+/// Backends of one tile each, made once: a kernel is compiled and tried at its first product.
 private final class TileCandidates {
   private let family: TileFamily
   private let device: Device
-  private var made: [[String: Int]: GPUMultiplier] = [:]
+  private var made: [[String: Int]: GPUBackend] = [:]
 
   init(family: TileFamily, device: Device) {
     (self.family, self.device) = (family, device)
   }
 
   /// - Throws: `OpenCLError.unsupported` for parameters that the device cannot run.
-  func multiplier(_ parameters: [String: Int]) throws -> GPUMultiplier {
+  func backend(_ parameters: [String: Int]) throws -> GPUBackend {
     if let known = made[parameters] { return known }
     guard let kernel = family.kernel(parameters, on: KernelLimits(tuningTilesOn: device)) else {
       throw OpenCLError.unsupported(operation: "a tile of \(parameters)", device: device.name)
     }
-    let multiplier = GPUMultiplier(kernels: [kernel], units: device.computeUnits)
-    made[parameters] = multiplier
-    return multiplier
+    let backend = GPUBackend(kernels: [kernel], units: device.computeUnits)
+    made[parameters] = backend
+    return backend
   }
 }

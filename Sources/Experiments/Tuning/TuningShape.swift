@@ -44,12 +44,12 @@ public struct TuningShape: Sendable, Hashable {
   /// The class of its products.
   var productClass: ProductClass { ProductClass(m: batch, n: outputs, k: inputs) }
 
-  /// The products of a training step, one of each form.
+  /// The products of a training step, one of each mode.
   var products: [ProductBench] {
     [
-      ProductBench(form: .nt, m: batch, n: outputs, k: inputs, replicas: replicas),
-      ProductBench(form: .nn, m: batch, n: inputs, k: outputs, replicas: replicas),
-      ProductBench(form: .tn, m: outputs, n: inputs, k: batch, replicas: replicas),
+      ProductBench(mode: .nt, m: batch, n: outputs, k: inputs, replicas: replicas),
+      ProductBench(mode: .nn, m: batch, n: inputs, k: outputs, replicas: replicas),
+      ProductBench(mode: .tn, m: outputs, n: inputs, k: batch, replicas: replicas),
     ]
   }
 }

@@ -8,6 +8,7 @@ import Foundation
 /// cycles matter; texts stay ranges of the pickle's bytes. An opcode makes one value at most but where a call
 /// copies values that are there: of those no more are copied in all than there are bytes, so that memory
 /// is at most some hundred times the pickle.
+/// It is one interpreter, and so one long file.
 /// Source: Python, Lib/pickletools.py; PyTorch, torch/_utils.py and torch/serialization.py.
 struct Pickle {
   /// What an opcode makes.

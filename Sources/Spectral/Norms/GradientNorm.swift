@@ -9,7 +9,7 @@ import Tensors
 /// iterated on the device until its residual is 1e-5; nothing waits for the device.
 ///
 /// - delta: Δ [replica, B, fanOut]. input: H [replica, B, fanIn]. scale: 1/B for a batch's mean.
-/// - form: the kernels' form; by the device's kind where nil.
+/// - variant: of the kernels; the computation's where nil.
 /// - Returns: [replica, 1, 1] each. Error of the norm: below 1e-5 of it, and in terms of the
 ///   factors of about ε‖Δ‖²‖H‖²scale²/‖G‖_*, ε = 6e-8, as their squares are what is computed with:
 ///   where Δ and H work against each other so that ‖G‖_* ≪ ‖Δ‖‖H‖, less is left. The
@@ -17,29 +17,29 @@ import Tensors
 ///   the norms are not finite, and 0 below 1e-23.
 /// - Throws: `OpenCLError`, `CLBlastError`.
 public func gradientNorms(
-  delta: Tensor, input: Tensor, scale: Float = 1, form: PassForm? = nil, compute: Compute
+  delta: Tensor, input: Tensor, scale: Float = 1, variant: KernelVariant? = nil, compute: Compute
 ) throws -> (spectral: Tensor, frobenius: Tensor) {
   let norms = try GradientNorm.norms(
-    delta: delta, input: input, scale: scale, form: form, compute: compute)
+    delta: delta, input: input, scale: scale, variant: variant, compute: compute)
   return (norms.spectral[0], norms.frobenius[0])
 }
 
-/// The norms of gradients given by their factors, in the form of `PowerIteration.enqueue`.
+/// The norms of gradients given by their factors, as `PowerIteration.enqueue` has them.
 public enum GradientNorm {
   /// Steps after which an iteration ends in any case.
   private static let limit: UInt32 = 512
 
-  /// As `gradientNorms(delta:input:scale:form:compute:)`, with the residuals.
+  /// As `gradientNorms(delta:input:scale:variant:compute:)`, with the residuals.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public static func norms(
-    delta: Tensor, input: Tensor, scale: Float = 1, form: PassForm? = nil, compute: Compute
+    delta: Tensor, input: Tensor, scale: Float = 1, variant: KernelVariant? = nil, compute: Compute
   ) throws -> NormTensors {
     precondition(
       delta.replicas == input.replicas && delta.rows == input.rows,
       "gradient norms of Δ \(delta.shape) and H \(input.shape)")
     let (replicas, batch) = (delta.replicas, delta.rows)
-    let form = form ?? PassForm(compute.kernelVariant)
+    let variant = variant ?? compute.kernelVariant
     let left = try compute.product(.nt, delta, delta)
     let right = try compute.product(.nt, input, input)
     let pitch = compute.roundUp(batch, PassPlan.padding)
@@ -49,11 +49,11 @@ public enum GradientNorm {
     }
     let (spectral, frobenius, residual) = (try result(), try result(), try result())
     let kernel = try compute.kernel(
-      .gram, form.variant.name(of: "gradient_norms"), definitions: form.variant.definitions,
+      .gram, variant.name(of: "gradient_norms"), definitions: variant.definitions,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, Float.self, UInt32.self, UInt32.self, UInt32.self)
     // ITEMS of Kernels/gram.cl.
-    let items = form == .cpu ? 1 : 256
+    let items = variant == .item ? 1 : 256
     try kernel(
       compute.queue, global: [replicas * items], local: [items], left.buffer, right.buffer,
       vectors.buffer, spectral.buffer, frobenius.buffer, residual.buffer, scale, UInt32(batch),

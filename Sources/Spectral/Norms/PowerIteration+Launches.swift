@@ -7,7 +7,6 @@ extension PowerIteration {
   private typealias Integers = Buffer<UInt32>
   private var k: UInt32 { UInt32(vectors) }
   private var stride: UInt32 { UInt32(plan.stateStride) }
-  private var variant: KernelVariant { form.variant }
   private var isGroup: Bool { variant == .group }
 
   /// Work-items of a group that has a problem to itself, ITEMS of Kernels/ritz_group.cl; one on CPUs.
@@ -58,7 +57,7 @@ extension PowerIteration {
         Floats.self, Floats.self, Floats.self, Floats.self, Floats.self, Integers.self,
         Integers.self, Floats.self, Floats.self, Floats.self, Floats.self, UInt32.self,
         UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
-      let groups = form.groups(units: launch.units.count, device: compute.queue.device)
+      let groups = variant.groups(units: launch.units.count, device: compute.queue.device)
       let m = launch.slots.map { matrices[$0].buffer }
       try pass(
         compute.queue, global: [groups * launch.shape.items], local: [launch.shape.items], m[0],

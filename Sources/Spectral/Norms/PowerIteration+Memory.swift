@@ -25,7 +25,7 @@ extension PowerIteration {
     }
   }
 
-  /// Goes on from what `memory` gave, of the same shapes and vectors.
+  /// Continues from what `memory` gave, of the same shapes and vectors.
   ///
   /// - Throws: `OpenCLError.callFailed`.
   package func restore(_ memory: [[[Float]]]) throws {

@@ -26,7 +26,7 @@ public final class PowerIteration {
   /// k, right vectors kept for each matrix.
   public let vectors: Int
   /// Which kernels read the matrices.
-  public let form: PassForm
+  public let variant: KernelVariant
 
   let compute: Compute
   let plan: PassPlan
@@ -52,10 +52,10 @@ public final class PowerIteration {
   ///   pass takes 0.24, 0.27, 0.40 ms with one, two, four at 2048²; reading alone takes 0.22. The
   ///   first pass of a warm call is over three times as many.
   /// - seed: of the start vectors, uniform numbers by Philox 4x32-10.
-  /// - form: the kernels' form; by the device's kind where nil.
+  /// - variant: of the kernels; the computation's where nil.
   /// - Throws: `OpenCLError.callFailed`.
   public init(
-    shapes: [Shape], vectors: Int = 2, seed: UInt64, form: PassForm? = nil, compute: Compute
+    shapes: [Shape], vectors: Int = 2, seed: UInt64, variant: KernelVariant? = nil, compute: Compute
   ) throws {
     precondition([1, 2, 4, 8].contains(vectors), "power iteration with \(vectors) vectors")
     precondition(
@@ -63,13 +63,13 @@ public final class PowerIteration {
       "power iteration over \(shapes)")
     self.shapes = shapes
     self.vectors = vectors
-    self.form = form ?? PassForm(compute.kernelVariant)
+    self.variant = variant ?? compute.kernelVariant
     self.compute = compute
     plan = PassPlan(
-      shapes: shapes, vectors: vectors, form: self.form,
+      shapes: shapes, vectors: vectors, variant: self.variant,
       mostItems: compute.queue.device.maximumWorkGroupSize)
     definitions =
-      self.form == .cpu
+      self.variant == .item
       ? KernelVariant.item.definitions
       : KernelVariant.group.definitions.merging(["VECTORS": "\(vectors)"]) { own, _ in own }
     precondition(
@@ -217,4 +217,17 @@ public final class PowerIteration {
       return (0..<length).map { _ in (random.uniform() - 0.5) * Float(12).squareRoot() }
     }
   }
+}
+
+/// Norms of several matrices on the device, [replica, 1, 1] for each matrix.
+///
+/// They can be recorded without waiting for them: `SumHistory.record(norms.spectral[0], slot:)`.
+public struct NormTensors {
+  /// ‖W‖_*, a lower bound up to rounding.
+  public let spectral: [Tensor]
+  /// ‖W‖_F.
+  public let frobenius: [Tensor]
+  /// ‖Wᵀu − σv‖/σ for the right vector v that it was found by, σ = ‖Wv‖, u = Wv/σ: some singular value
+  /// lies within it of the norm, relatively. 0 for the zero matrix.
+  public let residual: [Tensor]
 }

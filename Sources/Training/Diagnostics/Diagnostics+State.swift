@@ -33,7 +33,7 @@ extension Diagnostics {
     return result
   }
 
-  /// Goes on from `states`, one for each replica.
+  /// Resumes from `states`, one for each replica.
   ///
   /// - Throws: `TrainingStateError`, `OpenCLError`.
   func restore(_ states: [[NamedValues]]) throws {

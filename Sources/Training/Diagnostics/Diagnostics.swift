@@ -6,7 +6,7 @@ import Tensors
 /// probe batch, alignment.
 ///
 /// Everything is enqueued; sums wait in device memory and are read when their room is used up, or
-/// when `records` are asked for. Training stays bit for bit as without.
+/// when `records` are asked for. Training stays as without, on CPUs bit for bit.
 public final class Diagnostics {
   /// How much is measured.
   public enum Contents: String, Codable, Hashable, Sendable, CaseIterable {
@@ -201,7 +201,7 @@ public final class Diagnostics {
 
 extension Diagnostics: UpdateObserver {
   /// Every weight's but those of plain gradient descent, whose ΔW = −s·η·∇ is known by its factors.
-  public func wantsChange(of parameter: Parameter) -> Bool {
+  public func wantsWeightDelta(of parameter: Parameter) -> Bool {
     index(of: parameter).map(updated.contains) ?? false
   }
 
@@ -210,16 +210,16 @@ extension Diagnostics: UpdateObserver {
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func observe(_ update: ObservedUpdate) throws {
     guard let layer = index(of: update.parameter) else { return }
-    changes[layer] = update.change
+    changes[layer] = update.weightDelta
     let rates = optimizer.learningRates(of: update.parameter)
     reading.note(.learningRate, layer, zip(rates, update.schedule).map(*))
     reading.note(.initialStd, layer, initialStds[layer])
-    if contents == .all || update.change == nil {
+    if contents == .all || update.weightDelta == nil {
       let norms = try update.gradient.norms(compute)
       try reading.note(.gradientSpectral, layer, norms.spectral)
       try reading.note(.gradientFrobenius, layer, norms.frobenius)
     }
-    if probe != nil, update.change == nil {
+    if probe != nil, update.weightDelta == nil {
       try reading.note(
         .gradientProduct, layer, compute.sumOfSquares(product(update.gradient, inputs[layer]!)))
     }

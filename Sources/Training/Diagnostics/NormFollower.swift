@@ -16,7 +16,7 @@ final class NormFollower {
   /// What the next call starts from, [matrix][replica]; nil before the first.
   func memory() throws -> [[[Float]]]? { try iteration.memory() }
 
-  /// Goes on from what `memory` gave.
+  /// Continues from what `memory` gave.
   func restore(_ memory: [[[Float]]]) throws {
     try iteration.restore(memory)
   }

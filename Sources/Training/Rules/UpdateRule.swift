@@ -116,7 +116,7 @@ public struct UpdateStep {
   /// 0 for replicas that have diverged and are frozen; [replica, 1, 1].
   public let active: Tensor
   /// Whether ΔW is to be kept, for an observer.
-  public let recordsChange: Bool
+  public let recordsWeightDelta: Bool
   /// The schedule's factor and the numbers of the rule's snippet; of a rule without one, those of gradient
   /// descent.
   let numbers: RuleNumbers
@@ -145,10 +145,11 @@ public struct UpdateStep {
     case .factors(let delta, let input, let scale):
       return try compute.apply(
         update, to: weight, delta: delta, input: input, scale: scale,
-        recordsChange: recordsChange)
+        recordsWeightDelta: recordsWeightDelta)
     case .whole(let gradient):
-      try compute.apply(update, to: weight, gradient: gradient, recordsChange: recordsChange)
-      return recordsChange ? gradient : nil
+      try compute.apply(
+        update, to: weight, gradient: gradient, recordsWeightDelta: recordsWeightDelta)
+      return recordsWeightDelta ? gradient : nil
     }
   }
 
@@ -191,8 +192,9 @@ public struct UpdateStep {
   ) throws -> Tensor? {
     let update = WeightUpdate(
       descent, rates: rates, active: active, gradientScale: scale)
-    try compute.apply(update, to: weight, gradient: direction, recordsChange: recordsChange)
-    return recordsChange ? direction : nil
+    try compute.apply(
+      update, to: weight, gradient: direction, recordsWeightDelta: recordsWeightDelta)
+    return recordsWeightDelta ? direction : nil
   }
 
   /// The same along part `part` of `directions`, one weight's replicas after another's.
@@ -201,7 +203,7 @@ public struct UpdateStep {
   ) throws -> Tensor? {
     try compute.apply(
       WeightUpdate(descent, rates: rates, active: active), to: weight, gradient: directions,
-      part: part, recordsChange: recordsChange)
-    return recordsChange ? try compute.copy(part, of: directions, like: weight) : nil
+      part: part, recordsWeightDelta: recordsWeightDelta)
+    return recordsWeightDelta ? try compute.copy(part, of: directions, like: weight) : nil
   }
 }

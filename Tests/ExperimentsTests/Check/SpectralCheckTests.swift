@@ -100,7 +100,7 @@ import Training
   }
 
   @Test func residualNetworksFault_isFoundInItsBlock() throws {
-    let rule = try RateRule(place: "blocks.1.up", parametrization: "ntp")
+    let rule = try RateRule(selector: "blocks.1.up", parametrization: "ntp")
     let report = try check("spectral", .adam, rules: [rule], norm: .rms)
     #expect(report.culprit?.layer == "blocks.1.up" && report.culprit?.quantity == .updateNorm)
   }
@@ -152,7 +152,7 @@ import Training
       let parts = sides[1].split(separator: ":").map(String.init)
       return [
         try RateRule(
-          place: sides[0], parametrization: parts[0],
+          selector: sides[0], parametrization: parts[0],
           family: parts.count == 2 ? UpdateFamily(rawValue: parts[1]) : nil)
       ]
     }
@@ -188,7 +188,7 @@ import Training
 
   @Test func inheritedDeviation_isNotTheCulprit() throws {
     let rules = try ["layers.0", "hidden", "readout"].map {
-      try RateRule(place: $0, parametrization: "spectral")
+      try RateRule(selector: $0, parametrization: "spectral")
     }
     let report = try check("sp", .sgd, rules: rules)
     #expect(report.failures.contains { $0.layer == "layers.0" && $0.quantity == .updateNorm })

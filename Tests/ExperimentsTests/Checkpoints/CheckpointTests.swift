@@ -26,7 +26,8 @@ import Training
   }
 
   private func sweep(
-    _ directory: URL, _ keeping: RunKeeping, experiment: Experiment? = nil, rate: Double = -5,
+    _ directory: URL, _ checkpointing: RunCheckpointing, experiment: Experiment? = nil,
+    rate: Double = -5,
     optimizer: OptimizerKind = .adam, diagnosis: DiagnosisPlan? = nil
   ) throws -> Sweep {
     try Sweep(
@@ -35,7 +36,7 @@ import Training
         parametrizations: ["spectral"], optimizers: [optimizer], widths: [12],
         log2LearningRates: [rate], seeds: [3]), data: data, directory: directory,
       compute: compute, memory: MemoryPlan(device: compute.queue.device), diagnosis: diagnosis,
-      keeping: keeping)
+      checkpointing: checkpointing)
   }
 
   private func run(_ sweep: Sweep) -> URL {
@@ -65,10 +66,10 @@ import Training
   {
     try Fixture.inDirectory { directory in
       let weights = directory.appendingPathComponent("weights.safetensors")
-      func sweep(_ name: String, _ start: RunKeeping.Start) throws -> Sweep {
+      func sweep(_ name: String, _ start: RunCheckpointing.Start) throws -> Sweep {
         try self.sweep(
           directory.appendingPathComponent(name),
-          RunKeeping(start: start, every: 4, weightsFile: weights), rate: rate,
+          RunCheckpointing(start: start, every: 4, weightsFile: weights), rate: rate,
           optimizer: optimizer, diagnosis: diagnosis)
       }
       let whole = try sweep("whole", .drawn)
@@ -77,7 +78,7 @@ import Training
       let seed = UInt64.random(in: 0 ... .max)
       var random = Philox(seed: seed, stream: 0)
       for attempt in 0..<6 {
-        var start = RunKeeping.Start.drawn
+        var start = RunCheckpointing.Start.drawn
         var stops: [Int] = []
         while true {
           let part = try sweep("cut\(attempt)", start)
@@ -102,7 +103,7 @@ import Training
 
   @Test func checkpoints_areTheNewest_andTheLastStepHasOne() throws {
     try Fixture.inDirectory { directory in
-      let sweep = try sweep(directory, RunKeeping(every: 5, keep: 2))
+      let sweep = try sweep(directory, RunCheckpointing(every: 5, keep: 2))
       let folder = run(sweep).appendingPathComponent("checkpoints")
       // One that was killed two hours ago while it wrote.
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -127,7 +128,7 @@ import Training
     try Fixture.inDirectory { directory in
       let file = directory.appendingPathComponent("weights.safetensors")
       let source = try sweep(
-        directory.appendingPathComponent("source"), RunKeeping(every: 22, weightsFile: file))
+        directory.appendingPathComponent("source"), RunCheckpointing(every: 22, weightsFile: file))
       _ = try source.run()
       let weights = try InitialWeights(path: file.path)
       let newest = try CheckpointSearch.newest(at: source.store.directory)
@@ -136,7 +137,7 @@ import Training
       experiment.facts.initialWeights = weights.fingerprint
       let target = try sweep(
         directory.appendingPathComponent("target"),
-        RunKeeping(start: .weights(weights), every: 1, keep: 100), experiment: experiment,
+        RunCheckpointing(start: .weights(weights), every: 1, keep: 100), experiment: experiment,
         rate: -126)
       _ = try target.run()
       // A rate of 2⁻²⁰⁰ moves nothing.
@@ -150,7 +151,7 @@ import Training
   /// A small checkpoint's bytes.
   private func sample(_ directory: URL) throws -> URL {
     let sweep = try sweep(
-      directory, RunKeeping(every: 30), experiment: experiment(.steps(3)),
+      directory, RunCheckpointing(every: 30), experiment: experiment(.steps(3)),
       diagnosis: DiagnosisPlan(every: 2, contents: .norms))
     _ = try sweep.run()
     return try CheckpointSearch.newest(at: directory)
@@ -230,7 +231,7 @@ import Training
   @Test func severalRuns_areToBeToldApart() throws {
     try Fixture.inDirectory { directory in
       for rate in [-5.0, -6] {
-        _ = try sweep(directory, RunKeeping(every: 30), rate: rate).run()
+        _ = try sweep(directory, RunCheckpointing(every: 30), rate: rate).run()
       }
       let error = #expect(throws: CheckpointError.self) {
         try CheckpointSearch.newest(at: directory)

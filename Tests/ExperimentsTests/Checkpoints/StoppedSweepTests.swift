@@ -6,7 +6,7 @@ import Training
 
 @testable import Experiments
 
-/// A sweep that is stopped goes on where its runs were, and ends as one that never was.
+/// A sweep that is stopped resumes where its runs were, and ends as one that never was.
 @Suite(.serialized) struct StoppedSweepTests {
   let compute: Compute
   let data: TrainingData
@@ -102,7 +102,7 @@ import Training
             looks -= 1
             return looks > 0
           }
-          if let step = outcome.keptStep { stops.append(step) }
+          if let step = outcome.checkpointStep { stops.append(step) }
           if !outcome.interrupted && rates.count == 3 { break }
         }
         resumed += stops.count
@@ -124,7 +124,7 @@ import Training
   /// Stops a sweep within its first group.
   private func stop(_ sweep: Sweep, at step: Int) throws {
     let outcome = try sweep.run { $0.groupStep < step }
-    #expect(outcome.interrupted && outcome.keptStep.map { $0 >= step } == true)
+    #expect(outcome.interrupted && outcome.checkpointStep.map { $0 >= step } == true)
   }
 
   @Test func stoppedRuns_goOnFromWhereTheyWere_andAreFoundAgain() throws {
@@ -146,6 +146,23 @@ import Training
       // Twelve runs went on, twelve began.
       #expect(outcome.progress.steps == 12 * (14 - step) + 12 * 14)
       #expect(files(part).isEmpty)
+    }
+  }
+
+  /// A sweep that is killed between a run's result and the end of its checkpoint leaves both: the next
+  /// one removes what nobody needs.
+  @Test func checkpointsOfRunsThatAreDone_areRemoved() throws {
+    try Fixture.inDirectory { directory in
+      let whole = try sweep(directory, grid())
+      _ = try whole.run()
+      let expected = try remains(whole)
+      for cell in whole.grid.cells.prefix(3) {
+        let file = whole.store.stoppedFile(for: RunConfiguration(whole.experiment, cell))
+        try Data("left over".utf8).write(to: file)
+      }
+      let again = try sweep(directory, grid())
+      #expect(try again.run().progress.reused == 24)
+      #expect(try remains(again) == expected)
     }
   }
 

@@ -61,12 +61,15 @@ import Training
     }
   }
 
-  @Test func adam_takesTwoMoreTensorsAWeightThanSGD() throws {
+  /// Two tensors a weight, and in the rule's table two corrections a step and a second hyperparameter
+  /// where gradient descent has room for one.
+  @Test func adam_takesItsStateAndNumbersMoreThanSGD() throws {
     let sgd = try plan.bytesPerReplica(of: group(width: 64, optimizer: .sgd)).all
     let adam = try plan.bytesPerReplica(of: group(width: 64)).all
     let weights = group(width: 64).training.network.graph.parameters.reduce(0) {
       $0 + $1.shape.fanIn * $1.shape.fanOut
     }
-    #expect(adam - sgd == 2 * 4 * Double(weights))
+    let numbers = 2 * group(width: 64).totalSteps + 1
+    #expect(adam - sgd == 4 * Double(2 * weights + numbers))
   }
 }

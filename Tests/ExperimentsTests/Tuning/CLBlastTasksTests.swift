@@ -39,7 +39,7 @@ import Testing
   }
 
   @Test func steps_areOfTheClassesThatShapesHave() throws {
-    let compute = try Compute(device: .find(.best), multiplier: .clblast)
+    let compute = try Compute(device: .find(.best), backend: .clblast)
     let small = TuningShape(batch: 8, outputs: 8, inputs: 8)
     let large = TuningShape(batch: 512, outputs: 512, inputs: 512)
     func families(_ shapes: [TuningShape]) -> [String] {
@@ -61,7 +61,7 @@ import Testing
 
   /// Real products of one candidate, timed and checked; the clock lets no second one begin.
   @Test func directKernel_isTriedOnTheDevice() throws {
-    let compute = try Compute(device: .find(.best), multiplier: .clblast)
+    let compute = try Compute(device: .find(.best), backend: .clblast)
     let tasks = CLBlastTasks(
       shapes: [TuningShape(replicas: 2, batch: 8, outputs: 24, inputs: 16)],
       // Suites beside this one use CLBlast too: each timing may have to change parameters over.
@@ -85,17 +85,17 @@ import Testing
     #expect(times.count == 3 && times.allSatisfy { $0 > 0 })
   }
 
-  /// Off by a hundredth, and of one form not written at all.
+  /// Off by a hundredth, and of one mode not written at all.
   @Test func check_findsWrongProducts() throws {
-    let compute = try Compute(device: .find(.best), multiplier: .opencl)
-    let right = CPUMultiplier(cores: 1)
+    let compute = try Compute(device: .find(.best), backend: .opencl)
+    let right = CPUBackend(cores: 1)
     let check = ProductCheck(expected: right, compute: compute)
-    #expect(try check.isRight(CPUMultiplier(cores: 3)))
-    #expect(try !check.isRight(WrongMultiplier { MatrixProduct.scaled($0, by: 1.01) }))
-    #expect(try !check.isRight(WrongMultiplier { $0.form == .tn ? nil : $0 }))
+    #expect(try check.isRight(CPUBackend(cores: 3)))
+    #expect(try !check.isRight(WrongBackend { MatrixProduct.scaled($0, by: 1.01) }))
+    #expect(try !check.isRight(WrongBackend { $0.mode == .tn ? nil : $0 }))
   }
 
-  private struct WrongMultiplier: MatrixMultiplier {
+  private struct WrongBackend: GEMMBackend {
     let name = "wrong"
     let change: (MatrixProduct) -> MatrixProduct?
 
@@ -105,7 +105,7 @@ import Testing
 
     func multiply(_ product: MatrixProduct, compute: Compute) throws {
       guard let changed = change(product) else { return }
-      try CPUMultiplier(cores: 1).multiply(changed, compute: compute)
+      try CPUBackend(cores: 1).multiply(changed, compute: compute)
     }
   }
 }
@@ -113,6 +113,6 @@ import Testing
 extension MatrixProduct {
   fileprivate static func scaled(_ product: MatrixProduct, by factor: Float) -> MatrixProduct {
     MatrixProduct(
-      product.form, product.a, product.b, alpha: product.alpha * factor, into: product.c)
+      product.mode, product.a, product.b, alpha: product.alpha * factor, into: product.c)
   }
 }

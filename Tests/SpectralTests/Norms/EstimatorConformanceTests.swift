@@ -39,7 +39,7 @@ import Testing
       isOwn
       ? compute
       : try Compute(
-        device: .find(.best), multiplier: .automatic, vectorWidth: variant == .group ? 4 : 16,
+        device: .find(.best), backend: .automatic, vectorWidth: variant == .group ? 4 : 16,
         kernelVariant: variant)
     let shapes = Self.shapes + (family == .gaussian || family == .zero ? Self.long : [])
     let values = shapes.enumerated().map { index, shape in

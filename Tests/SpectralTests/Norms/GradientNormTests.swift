@@ -35,17 +35,19 @@ import Testing
 
   @Test(arguments: [4, 8]) func norms_holdForNarrowVectors(width: Int) throws {
     let narrow = try GradientNormTests(
-      compute: Compute(device: .find(.best), multiplier: .automatic, vectorWidth: width))
+      compute: Compute(device: .find(.best), backend: .automatic, vectorWidth: width))
     for size in Self.sizes.suffix(4) {
       try narrow.check(
         gaussianNumbers(size.batch * size.rows, seed: 1),
         gaussianNumbers(size.batch * size.columns, seed: 2), replicas: 1, size: size, scale: 1,
-        form: .cpu)
+        variant: .item)
     }
   }
 
   /// Results lie between sentinels, and those of other replicas are left alone.
-  @Test(arguments: PassForm.allCases) func norms_writeNothingElse(_ form: PassForm) throws {
+  @Test(arguments: KernelVariant.allCases) func norms_writeNothingElse(_ variant: KernelVariant)
+    throws
+  {
     let queue = compute.queue
     let identity = try compute.tensor([4, 0, 0, 9], rows: 2, columns: 2)
     let vectors = try Buffer(queue: queue, [Float](repeating: 777, count: 9 * 16 + 8))
@@ -53,10 +55,10 @@ import Testing
       try Buffer(queue: queue, [Float](repeating: 777, count: 4))
     }
     let kernel = try compute.kernel(
-      .gram, form.variant.name(of: "gradient_norms"), definitions: form.variant.definitions,
+      .gram, variant.name(of: "gradient_norms"), definitions: variant.definitions,
       Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Buffer<Float>.self, Float.self, UInt32.self, UInt32.self, UInt32.self)
-    let items = form == .cpu ? 1 : 256
+    let items = variant == .item ? 1 : 256
     try kernel(
       queue, global: [items], local: [items], identity.buffer, identity.buffer, vectors,
       results[0], results[1], results[2], 1, 2, 16, 100)
@@ -75,13 +77,13 @@ import Testing
 
   private func check(
     _ delta: [Float], _ input: [Float], replicas: Int, size: (batch: Int, rows: Int, columns: Int),
-    scale: Float, form: PassForm, tolerance: Double = 1e-5
+    scale: Float, variant: KernelVariant, tolerance: Double = 1e-5
   ) throws {
     let (batch, rows, columns) = size
     let norms = try GradientNorm.norms(
       delta: compute.tensor(delta, replicas: replicas, rows: batch, columns: rows),
       input: compute.tensor(input, replicas: replicas, rows: batch, columns: columns),
-      scale: scale, form: form, compute: compute)
+      scale: scale, variant: variant, compute: compute)
     let spectral = try compute.read(norms.spectral[0])
     let frobenius = try compute.read(norms.frobenius[0])
     for replica in 0..<replicas {
@@ -94,46 +96,52 @@ import Testing
       let back = unit * Double(abs(scale))
       let want = referenceSingularValues(single, rows, columns)[0] * back
       let size = referenceFrobenius(single) * back
-      #expect(abs(Double(spectral[replica]) - want) <= tolerance * want, "\(form) \(self)")
-      #expect(abs(Double(frobenius[replica]) - size) <= tolerance * size, "\(form)")
+      #expect(abs(Double(spectral[replica]) - want) <= tolerance * want, "\(variant) \(self)")
+      #expect(abs(Double(frobenius[replica]) - size) <= tolerance * size, "\(variant)")
     }
   }
 
-  @Test(arguments: PassForm.allCases) func norms_matchTheFormedGradient(_ form: PassForm) throws {
+  @Test(arguments: KernelVariant.allCases) func norms_matchTheFormedGradient(
+    _ variant: KernelVariant
+  ) throws {
     for size in Self.sizes {
       try check(
         gaussianNumbers(3 * size.batch * size.rows, seed: 1),
         gaussianNumbers(3 * size.batch * size.columns, seed: 2), replicas: 3, size: size,
-        scale: 1 / Float(size.batch), form: form)
+        scale: 1 / Float(size.batch), variant: variant)
     }
   }
 
   /// Fewer features than rows: H Hᵀ has a kernel, in which what rounding leaves would grow; one gradient in
   /// ten came out up to 400 times too large.
-  @Test(arguments: PassForm.allCases) func norms_holdWhereFeaturesAreFew(_ form: PassForm) throws {
+  @Test(arguments: KernelVariant.allCases) func norms_holdWhereFeaturesAreFew(
+    _ variant: KernelVariant
+  ) throws {
     for (size, seed) in [((16, 40, 6), 21), ((5, 3, 2), 23)] as [((Int, Int, Int), UInt64)] {
       var random = Philox(seed: seed, stream: 0)
       let replicas = 300
       let input = (0..<replicas * size.0 * size.2).map { _ in random.uniform(-1, 1) }
       try check(
         gaussianNumbers(replicas * size.0 * size.1, seed: seed), input, replicas: replicas,
-        size: (size.0, size.1, size.2), scale: 1, form: form)
+        size: (size.0, size.1, size.2), scale: 1, variant: variant)
     }
   }
 
   /// As in training: inputs that share a mean, few strong directions, small gradients.
-  @Test(arguments: PassForm.allCases, [1, 1e-10, 1e12] as [Float])
-  func norms_holdForCorrelatedFactors(_ form: PassForm, factor: Float) throws {
+  @Test(arguments: KernelVariant.allCases, [1, 1e-10, 1e12] as [Float])
+  func norms_holdForCorrelatedFactors(_ variant: KernelVariant, factor: Float) throws {
     let (batch, rows, columns) = (96, 50, 80)
     let delta = MatrixFamily.decaying.make(batch, rows, seed: 3).map { $0 * factor }
     let input = gaussianNumbers(batch * columns, seed: 4).map { 0.5 + max(0, $0) }
     try check(
-      delta, input, replicas: 1, size: (batch, rows, columns), scale: -0.5, form: form,
+      delta, input, replicas: 1, size: (batch, rows, columns), scale: -0.5, variant: variant,
       // ‖Δ‖‖H‖ is some times ‖G‖ here: see the declaration.
       tolerance: 2e-5)
   }
 
-  @Test(arguments: PassForm.allCases) func norms_ofZeroAreZero_andNaNStays(_ form: PassForm)
+  @Test(arguments: KernelVariant.allCases) func norms_ofZeroAreZero_andNaNStays(
+    _ variant: KernelVariant
+  )
     throws
   {
     let zeros = [Float](repeating: 0, count: 60)
@@ -142,7 +150,8 @@ import Testing
       replicas: 3, rows: 6, columns: 10)
     let input = try compute.tensor(
       gaussianNumbers(3 * 6 * 5, seed: 1), replicas: 3, rows: 6, columns: 5)
-    let norms = try GradientNorm.norms(delta: delta, input: input, form: form, compute: compute)
+    let norms = try GradientNorm.norms(
+      delta: delta, input: input, variant: variant, compute: compute)
     let spectral = try compute.read(norms.spectral[0])
     let frobenius = try compute.read(norms.frobenius[0])
     #expect(spectral[0] == 0 && frobenius[0] == 0)
@@ -161,10 +170,10 @@ import Testing
 
   @Test func norms_convergeAtALargeBatch() throws {
     let size = (batch: 512, rows: 90, columns: 110)
-    for form in PassForm.allCases {
+    for variant in KernelVariant.allCases {
       try check(
         gaussianNumbers(512 * 90, seed: 11), gaussianNumbers(512 * 110, seed: 12), replicas: 1,
-        size: size, scale: 1, form: form)
+        size: size, scale: 1, variant: variant)
     }
   }
 

@@ -9,24 +9,24 @@ import Testing
   static let sentinel: Float = 777
 
   struct Case: Sendable, CustomTestStringConvertible {
-    let form: PassForm
+    let variant: KernelVariant
     let width: Int
-    var testDescription: String { "\(form.rawValue), vectors of \(width)" }
+    var testDescription: String { "\(variant.rawValue), vectors of \(width)" }
   }
 
   /// The vectors of every CPU; GPUs have 4.
   static let cases = [
-    Case(form: .cpu, width: 4), Case(form: .cpu, width: 8), Case(form: .cpu, width: 16),
-    Case(form: .gpu, width: 4),
+    Case(variant: .item, width: 4), Case(variant: .item, width: 8), Case(variant: .item, width: 16),
+    Case(variant: .group, width: 4),
   ]
 
   @Test(arguments: cases) func pass_writesItsPartialSumsAndNothingElse(_ test: Case) throws {
     let compute = try Compute(
-      device: .find(.best), multiplier: .automatic, vectorWidth: test.width)
+      device: .find(.best), backend: .automatic, vectorWidth: test.width)
     for vectors in [1, 2, 4, 8] {
       for (rows, columns) in [(1, 1), (9, 37), (64, 127), (65, 129), (130, 16)] {
-        try check(test.form, vectors, over: 2 * vectors..<3 * vectors, rows, columns, compute)
-        try check(test.form, vectors, over: 0..<3 * vectors, rows, columns, compute)
+        try check(test.variant, vectors, over: 2 * vectors..<3 * vectors, rows, columns, compute)
+        try check(test.variant, vectors, over: 0..<3 * vectors, rows, columns, compute)
       }
     }
   }
@@ -37,19 +37,19 @@ import Testing
     1, 3, 4, 1021, 1023, 1024, 1025, 1028, 2048, 2049, 2052, 4096, 4097, 8191, 8192, 8193, 8196,
   ])
   func pass_isRightAroundTheColumnsOfAGroup(columns: Int) throws {
-    let compute = try Compute(device: .find(.best), multiplier: .automatic, vectorWidth: 4)
+    let compute = try Compute(device: .find(.best), backend: .automatic, vectorWidth: 4)
     for (rows, vectors) in [(1, 1), (7, 2), (17, 4)] {
-      try check(.gpu, vectors, over: 2 * vectors..<3 * vectors, rows, columns, compute)
-      try check(.gpu, vectors, over: 0..<3 * vectors, rows, columns, compute)
+      try check(.group, vectors, over: 2 * vectors..<3 * vectors, rows, columns, compute)
+      try check(.group, vectors, over: 0..<3 * vectors, rows, columns, compute)
     }
   }
 
   private func check(
-    _ form: PassForm, _ k: Int, over basis: Range<Int>, _ rows: Int, _ columns: Int,
+    _ variant: KernelVariant, _ k: Int, over basis: Range<Int>, _ rows: Int, _ columns: Int,
     _ compute: Compute
   ) throws {
     let plan = PassPlan(
-      shapes: [(1, rows, columns)], vectors: k, form: form)
+      shapes: [(1, rows, columns)], vectors: k, variant: variant)
     let queue = compute.queue
     let guardSize = 64
     let matrix = gaussianNumbers(rows * columns, seed: 1)
@@ -65,7 +65,7 @@ import Testing
     let stats = try Buffer(queue: queue, [Float](repeating: Self.sentinel, count: 2 * blocks + 2))
     var state = [Float](repeating: 0, count: plan.stateStride)
     state[0] = 0.5
-    let shape = form.shape(columns: columns)
+    let shape = variant.shape(columns: columns)
     let (name, definitions) = shape.kernel(rows: basis.count)
     let kernel = try compute.kernel(
       .spectral, name, definitions: definitions,

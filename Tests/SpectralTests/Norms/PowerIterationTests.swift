@@ -12,17 +12,17 @@ import Testing
   }
 
   struct Variant: Sendable, CustomTestStringConvertible {
-    let form: PassForm
+    let kernels: KernelVariant
     let vectors: Int
     /// Of the kernels' own vectors.
     var width = 16
-    var testDescription: String { "\(form.rawValue) \(vectors), width \(width)" }
-    static let all = PassForm.allCases.flatMap { form in
-      [1, 2, 4, 8].map { Variant(form: form, vectors: $0) }
+    var testDescription: String { "\(kernels.rawValue) \(vectors), width \(width)" }
+    static let all = KernelVariant.allCases.flatMap { kernels in
+      [1, 2, 4, 8].map { Variant(kernels: kernels, vectors: $0) }
     }
     static let narrow = [
-      Variant(form: .cpu, vectors: 2, width: 8), Variant(form: .cpu, vectors: 4, width: 4),
-      Variant(form: .gpu, vectors: 2, width: 4),
+      Variant(kernels: .item, vectors: 2, width: 8), Variant(kernels: .item, vectors: 4, width: 4),
+      Variant(kernels: .group, vectors: 2, width: 4),
     ]
   }
 
@@ -31,7 +31,7 @@ import Testing
   @Test(arguments: Variant.all + Variant.narrow)
   func enqueue_matchesLAPACK_inEveryForm(_ variant: Variant) throws {
     let compute = try Compute(
-      device: .find(.best), multiplier: .automatic, vectorWidth: variant.width)
+      device: .find(.best), backend: .automatic, vectorWidth: variant.width)
     let shapes = [
       (1, 1, 1), (2, 3, 5), (1, 9, 127), (1, 128, 129), (3, 67, 33), (1, 15, 1031), (1, 1031, 15),
       (1, 131, 257), (2, 64, 64), (1, 1, 19),
@@ -43,7 +43,7 @@ import Testing
       try compute.tensor($1, replicas: $0.replicas, rows: $0.rows, columns: $0.columns)
     }
     let iteration = try PowerIteration(
-      shapes: shapes, vectors: variant.vectors, seed: 9, form: variant.form, compute: compute)
+      shapes: shapes, vectors: variant.vectors, seed: 9, variant: variant.kernels, compute: compute)
     let norms = try iteration.enqueue(tensors, iterations: 30)
     for (index, shape) in shapes.enumerated() {
       let spectral = try compute.read(norms.spectral[index])
@@ -65,8 +65,8 @@ import Testing
 
   /// Some singular value lies within the residual of σ, and the residual is that of the vectors
   /// found: far from 0 before the iteration is done, and falling.
-  @Test(arguments: PassForm.allCases) func residual_boundsTheDistanceToASingularValue(
-    _ form: PassForm
+  @Test(arguments: KernelVariant.allCases) func residual_boundsTheDistanceToASingularValue(
+    _ variant: KernelVariant
   ) throws {
     let (rows, columns) = (90, 70)
     for family in [MatrixFamily.gaussian, .decaying] {
@@ -76,7 +76,7 @@ import Testing
       var last = Double.infinity
       for passes in [2, 3, 5, 40] {
         let iteration = try PowerIteration(
-          shapes: [(1, rows, columns)], vectors: 2, seed: 3, form: form, compute: compute)
+          shapes: [(1, rows, columns)], vectors: 2, seed: 3, variant: variant, compute: compute)
         let norms = try iteration.enqueue([tensor], iterations: passes)
         let sigma = Double(try compute.read(norms.spectral[0])[0])
         let residual = Double(try compute.read(norms.residual[0])[0])
@@ -90,12 +90,14 @@ import Testing
     }
   }
 
-  @Test(arguments: PassForm.allCases) func result_doesNotDependOnItsGroup(_ form: PassForm) throws {
+  @Test(arguments: KernelVariant.allCases) func result_doesNotDependOnItsGroup(
+    _ variant: KernelVariant
+  ) throws {
     let values = gaussianNumbers(3 * 90 * 110, seed: 1)
     let group = try compute.tensor(values, replicas: 3, rows: 90, columns: 110)
     let other = try compute.tensor(gaussianNumbers(20 * 300, seed: 2), rows: 20, columns: 300)
     let together = try PowerIteration(
-      shapes: [(1, 20, 300), (3, 90, 110)], vectors: 4, seed: 1, form: form, compute: compute)
+      shapes: [(1, 20, 300), (3, 90, 110)], vectors: 4, seed: 1, variant: variant, compute: compute)
     var last: [Float] = []
     for _ in 0..<2 {
       last = try compute.read(together.enqueue([other, group], iterations: 3).spectral[1])
@@ -103,7 +105,7 @@ import Testing
     for replica in 0..<3 {
       let own = Array(values[replica * 9900..<(replica + 1) * 9900])
       let solo = try PowerIteration(
-        shapes: [(1, 90, 110)], vectors: 4, seed: 1, form: form, compute: compute)
+        shapes: [(1, 90, 110)], vectors: 4, seed: 1, variant: variant, compute: compute)
       let tensor = try compute.tensor(own, rows: 90, columns: 110)
       _ = try solo.enqueue([tensor], iterations: 3)
       let alone = try compute.read(solo.enqueue([tensor], iterations: 3).spectral[0])
@@ -115,9 +117,10 @@ import Testing
     let values = gaussianNumbers(70 * 50, seed: 4)
     let want = referenceSingularValues(values, 70, 50)[0]
     let factors: [Float] = [1, 1e-12, 1e12, -3, 1e-20, 1e15, 1e-30, 1e28]
-    for form in PassForm.allCases {
+    for variant in KernelVariant.allCases {
       let iteration = try PowerIteration(
-        shapes: factors.map { _ in (1, 70, 50) }, vectors: 4, seed: 2, form: form, compute: compute)
+        shapes: factors.map { _ in (1, 70, 50) }, vectors: 4, seed: 2, variant: variant,
+        compute: compute)
       let tensors = try factors.map { factor in
         try compute.tensor(values.map { $0 * factor }, rows: 70, columns: 50)
       }
@@ -248,7 +251,7 @@ import Testing
       try compute.tensor($1, rows: $0.rows, columns: $0.columns)
     }
     let iteration = try PowerIteration(
-      shapes: shapes, vectors: variant.vectors, seed: 3, form: variant.form, compute: compute)
+      shapes: shapes, vectors: variant.vectors, seed: 3, variant: variant.kernels, compute: compute)
     let norms = try iteration.enqueue(tensors, iterations: 300)
     for (index, shape) in shapes.enumerated() {
       let want = referenceSingularValues(values[index], shape.rows, shape.columns)[0]
@@ -274,7 +277,8 @@ import Testing
     }
     func made() throws -> PowerIteration {
       try PowerIteration(
-        shapes: shapes, vectors: variant.vectors, seed: 3, form: variant.form, compute: compute)
+        shapes: shapes, vectors: variant.vectors, seed: 3, variant: variant.kernels,
+        compute: compute)
     }
     func values(_ norms: NormTensors) throws -> [Float] {
       try (norms.spectral + norms.residual).map { try compute.read($0)[0] }

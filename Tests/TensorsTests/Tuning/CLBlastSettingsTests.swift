@@ -44,7 +44,7 @@ import Testing
     #expect(Set(own.keys) == Set(kernel.values.keys))
   }
 
-  /// In force for their product alone: what CLBlast takes by itself comes back with the next.
+  /// In force for their product alone: what CLBlast takes by default comes back with the next.
   @Test func settings_areInForceForTheirOwnProducts() throws {
     let device = try Device.find(.best)
     let kernel = CLBlastKernel.pad
@@ -80,11 +80,11 @@ import Testing
     let tuning = DeviceTuning(
       key: .init(device), date: "2026-11-25T07:00:00Z", kernels: [kernel(.pad, good), wrong])
     #expect(tuning.kernelsRefused(by: device) == [wrong])
-    let compute = try Compute(device: device, multiplier: .clblast, tuning: tuning)
-    let multiplier = try #require(compute.multiplier as? CLBlastMultiplier)
-    #expect(multiplier.settings.parameters == [.pad: good])
+    let compute = try Compute(device: device, backend: .clblast, tuning: tuning)
+    let backend = try #require(compute.backend as? CLBlastBackend)
+    #expect(backend.settings.parameters == [.pad: good])
     #expect(compute.deviceDescription == "\(device.name), tuning \(tuning.fingerprint)")
-    let ours = try Compute(device: device, multiplier: .opencl, tuning: tuning)
+    let ours = try Compute(device: device, backend: .opencl, tuning: tuning)
     #expect(ours.deviceDescription == device.name && ours.productTuning == nil)
   }
 }

@@ -71,15 +71,15 @@ import Testing
       key: .init(device), date: "2026-11-26T07:00:00Z",
       kernels: [kernel("tiled/fp32", "small", tile.parameters), wrong])
     #expect(tuning.kernelsRefused(by: device) == [wrong])
-    let compute = try Compute(device: device, multiplier: .tiled, tuning: tuning)
-    let tuned = try #require(compute.multiplier as? GPUMultiplier)
-    let usual = try GPUMultiplier(device: device, precision: .fp32)
+    let compute = try Compute(device: device, backend: .tiled, tuning: tuning)
+    let tuned = try #require(compute.backend as? GPUBackend)
+    let usual = try GPUBackend(device: device, precision: .fp32)
     #expect(tuned.kernel(m: 64, n: 64, k: 64, replicas: 1) == .local(tile))
     #expect(
       tuned.kernel(m: 512, n: 512, k: 512, replicas: 1)
         == usual.kernel(m: 512, n: 512, k: 512, replicas: 1))
     // Where most of its tiles would be empty, another is used.
-    let wide = GPUMultiplier(
+    let wide = GPUBackend(
       kernels: usual.kernels, units: 1,
       tuned: [.large: .local(LocalTile.defaults[0])])
     #expect(wide.kernel(m: 4096, n: 512, k: 512, replicas: 1).tile.columns == 128)
@@ -93,7 +93,7 @@ import Testing
       #expect(!tuned.takes(other))
     }
     // An element's bits do not depend on the tile.
-    let plain = try Compute(device: device, multiplier: .tiled)
+    let plain = try Compute(device: device, backend: .tiled)
     let values = (0..<70 * 50).map { Float($0 % 17) - 8.25 }
     let products = try [compute, plain].map { compute in
       let a = try compute.tensor(values, rows: 70, columns: 50)
@@ -106,11 +106,11 @@ import Testing
   @Test func tunedTile_givesWay() throws {
     let bad = LocalTile(rows: 64, columns: 64, depth: 16, threadRows: 64, threadColumns: 128)
     let good = LocalTile(rows: 32, columns: 32, depth: 16, threadRows: 4, threadColumns: 4)
-    let multiplier = GPUMultiplier(
+    let backend = GPUBackend(
       kernels: [.local(good)], units: 1, tuned: [.small: .local(bad)])
-    let compute = try Compute(device: .find(.best), multiplier: multiplier, vectorWidth: 4)
+    let compute = try Compute(device: .find(.best), backend: backend, vectorWidth: 4)
     let ones = try compute.filled(1, rows: 64, columns: 64)
     #expect(try compute.read(compute.product(.nn, ones, ones)).allSatisfy { $0 == 64 })
-    #expect(multiplier.rejected.map { $0.tile.rows } == [64])
+    #expect(backend.rejected.map { $0.tile.rows } == [64])
   }
 }

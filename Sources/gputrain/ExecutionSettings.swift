@@ -1,0 +1,153 @@
+import Experiments
+import Tensors
+
+/// Where and how a command computes.
+struct ComputeSettings: SettingGroup {
+  private let section = SettingSection.device
+
+  @Setting(
+    "device",
+    "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the most "
+      + "memory, else the CPU)", value: "device", offers: .oneOf(["gpu", "cpu"]))
+  var device: String? = nil
+
+  @Setting(
+    "gemm", "GEMM backend; auto is opencl on CPU devices, else tiled.", value: "name")
+  var gemm = Compute.BackendChoice.automatic
+
+  @Setting(
+    "precision",
+    "What matrix products round their operands to; all but fp32 need NVIDIA tensor cores. tf32x3 "
+      + "is as exact as fp32.", value: "name")
+  var precision = ProductPrecision.fp32
+}
+
+/// How a command that trains does it; decides no number of a run.
+struct ExecutionSettings: SettingGroup {
+  private let scalingSection = SettingSection.scaling
+
+  @Setting(
+    "parametrization-file",
+    "YAML file whose section parametrizations defines more of them, such as a sweep's. May be "
+      + "repeated.", value: "file", offers: .file(["yaml", "yml"]))
+  var parametrizationFiles: [YAMLPath] = []
+
+  private let deviceSection = SettingSection.device
+
+  @Setting(
+    "memory",
+    "Device memory to use: 512M, 8G. (default: half of a CPU's free memory, 80 % of a GPU's)",
+    value: "bytes")
+  var memory: ByteCount? = nil
+
+  private let resultsSection = SettingSection.results
+
+  @Setting(
+    "out",
+    "Where results go; the same command again runs only what is missing. (default: the newest "
+      + "unfinished sweep of these settings under runs/, else runs/<time>-<data>)",
+    value: "directory", offers: .directory)
+  var out: String? = nil
+
+  @Setting(
+    "diagnose",
+    "Measure every layer each so many steps, into metrics.jsonl: norms of W and ΔW (norms), also "
+      + "gradients, features and alignment (all).", value: "steps[:norms|all]")
+  var diagnose: DiagnosisPlan? = nil
+
+  @Setting(
+    "tensorboard",
+    "Also write each run's losses and measurements for TensorBoard, into OUT/tensorboard.")
+  var tensorboard = false
+
+  @Setting(
+    "checkpoint-every",
+    "Write checkpoints of the runs under way each so many steps, from which a killed sweep resumes; "
+      + "Ctrl-C always writes them.", value: "steps", in: .range(1...Limits.size))
+  var checkpointEvery: Int? = nil
+
+  @Setting(
+    "keep-best",
+    "Keep the weights of the best run of each parametrization, optimizer and width, as safetensors in "
+      + "OUT/best.")
+  var keepBest = false
+
+  @Setting(
+    "keep", "How many checkpoints of a run are kept, the newest.", value: "count",
+    in: .range(1...Limits.size))
+  var keep = RunCheckpointing.defaultKeep
+
+  @Setting(
+    "save", "Write the final weights to a safetensors file.", value: "file",
+    offers: .file(["safetensors"]))
+  var save: String? = nil
+}
+
+/// What `check` and `figures` need of it.
+enum MeasuringExecution: SettingSelection {
+  typealias Group = ExecutionSettings
+  static let omitted = Set(
+    ExecutionSettings.declarations.map(\.name).filter {
+      !["memory", "parametrization-file"].contains($0)
+    })
+}
+
+/// The learning rate of commands that train at one.
+struct RateSettings: SettingGroup {
+  private let section = SettingSection.training
+
+  @Setting(
+    "log2-lr", "log2 of the learning rate.", value: "rate", in: .log2Rate, or: .plainRate)
+  var log2LearningRate: Double? = nil
+}
+
+/// What a sweep's file may say of how results are printed; the command line has `--json` of every
+/// command.
+struct OutputSettings: SettingGroup {
+  @Setting("json", "Print the result as JSON, alone on standard output.", isOption: false)
+  var json = false
+}
+
+/// The file of an option that may be given several times.
+struct YAMLPath: SettingValue {
+  let path: String
+
+  init?(setting: JSONValue) {
+    guard let path = String(setting: setting) else { return nil }
+    self.path = path
+  }
+
+  var setting: JSONValue { .string(path) }
+  static let expected = String.expected
+  static let shape = SettingDeclaration.Shape.repeated
+}
+
+/// A number of bytes: 512M, 8G, 1.5G.
+struct ByteCount: SettingValue {
+  let bytes: Int
+
+  init?(setting: JSONValue) {
+    let units: [Character: Double] = ["K": 0x1p10, "M": 0x1p20, "G": 0x1p30, "T": 0x1p40]
+    var text = setting.optionText.uppercased()
+    if text.hasSuffix("IB") { text.removeLast(2) } else if text.hasSuffix("B") { text.removeLast() }
+    var unit = 1.0
+    if let last = text.last, let factor = units[last] {
+      unit = factor
+      text.removeLast()
+    }
+    guard let value = Double(text), value > 0, value * unit <= 1e18 else { return nil }
+    bytes = Int(value * unit)
+  }
+
+  var setting: JSONValue { .integer(bytes) }
+  static let expected = "a number of bytes such as 512M or 8G"
+}
+
+/// Where and how to compute.
+enum Computing: SettingSelection { typealias Group = ComputeSettings }
+
+/// Where to compute, of what multiplies no matrices.
+enum OneDevice: SettingSelection {
+  typealias Group = ComputeSettings
+  static let omitted: Set = ["gemm", "precision"]
+}
