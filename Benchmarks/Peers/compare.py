@@ -1,6 +1,6 @@
 """gputrain beside PyTorch, JAX and tinygrad, in alternating blocks of one run.
 
-    python compare.py --gputrain PATH [--only step,gemm,sweep,spectral,start,memory]
+    python compare.py --gputrain PATH [--only step,muon,gemm,sweep,spectral,start,memory]
                       [--peers torch,graph,jax,tinygrad] [--rounds 5] [--seconds 1] [--device cpu]
                       [--precision fp32|tf32|bf16] [--out DIRECTORY]
 
@@ -28,8 +28,8 @@ def cases(only, precision="fp32"):
     """Every case: what it is, who takes part, the parameters of both sides and their precision."""
     result = []
 
-    def add(what, peers, **parameters):
-        if what in only:
+    def add(what, peers, part=None, **parameters):
+        if (part or what) in only:
             result.append({"what": what, "peers": peers, "precision": precision, **parameters})
 
     everyone = ["torch", "graph", "jax", "tinygrad"]
@@ -53,6 +53,15 @@ def cases(only, precision="fp32"):
                 "sweep", ["torch", "graph", "jax"], inputs=64, width=width, depth=2, batch=64,
                 optimizer=optimizer, replicas=32,
             )
+    # `torch` is PyTorch's own Muon, which iterates in bf16.
+    for width in [256, 512, 1024, 2048]:
+        add(
+            "step", ["torch", "graph", "jax"], "muon", inputs=3072, width=width, depth=2, batch=64,
+            optimizer="muon")
+    for width in [64, 128]:
+        add(
+            "sweep", ["torch", "graph", "jax"], "muon", inputs=64, width=width, depth=2, batch=64,
+            optimizer="muon", replicas=32)
     for width in [512, 1024, 2048]:
         add("spectral", ["torch"], width=width)
     return result
@@ -147,7 +156,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--gputrain", required=True)
-    parser.add_argument("--only", default="step,gemm,sweep,spectral,start,memory")
+    parser.add_argument("--only", default="step,muon,gemm,sweep,spectral,start,memory")
     parser.add_argument("--peers", default="torch,graph,jax,tinygrad")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1)
