@@ -25,10 +25,10 @@ import Training
     #expect(none.count == 1 && none[0].contains("no matrix to update"))
   }
 
-  /// 5·n/B of a step where all matrices are alike.
+  /// 3.3·n/B of a step where all matrices are alike.
   @Test func cost_isToldWhereItIsMuch() {
     let dear = notes(width: 256) { ($0.depth, $0.batchSize) = (200, 64) }
-    #expect(dear.count == 2 && dear[1].contains("takes about 20.0 times"), "\(dear)")
+    #expect(dear.count == 2 && dear[1].contains("takes about 13.3 times"), "\(dear)")
     #expect(notes(width: 256) { ($0.depth, $0.batchSize) = (200, 4096) }.count == 1)
   }
 }
