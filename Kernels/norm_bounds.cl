@@ -13,8 +13,8 @@ __kernel void bring_within(__global float* weight, __global const float* restric
   float norm = norms[replica];
   float held = fmin(fmax(norm, bounds[2 * replica]), bounds[2 * replica + 1]);
   float factor = held / norm;
-  if (first >= count || active[replica] == 0.0f || !(norm > 0.0f) || !isfinite(factor)
-      || held == norm)
+  if (first >= count || active[replica] == 0.0f || !(norm > 0.0f) || !isfinite(norm)
+      || !isfinite(factor) || held == norm)
     return;
   __global float* own = weight + replica * count;
   for (size_t i = first; i < min(first + WIDTH, (size_t)count); i++) own[i] *= factor;
