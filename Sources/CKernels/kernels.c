@@ -114,6 +114,13 @@ const char *gputrain_nonlinearity_source(void) {
   return text;
 }
 
+const char *gputrain_norm_bounds_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/norm_bounds.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_normalization_source(void) {
   static const char text[] = {
 #embed "../../Kernels/normalization.cl"

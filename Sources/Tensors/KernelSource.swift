@@ -9,6 +9,7 @@ package enum KernelSource: String, CaseIterable {
   case orthogonalization, random
   case pack, record, reduction, ritz, slices, spectral, symmetric, update
   case gradientScale = "gradient_scale"
+  case normBounds = "norm_bounds"
   /// Of GPUs: compiled for a variant and a tile.
   case multiplyLocal = "multiply_local"
   case multiplyTensor = "multiply_tensor"
@@ -68,6 +69,7 @@ package enum KernelSource: String, CaseIterable {
       case .multiplyTensor: gputrain_multiply_tensor_source()
       case .multiplyWarpgroup: gputrain_multiply_warpgroup_source()
       case .nonlinearity: gputrain_nonlinearity_source()
+      case .normBounds: gputrain_norm_bounds_source()
       case .normalization: gputrain_normalization_source()
       case .onChip: gputrain_on_chip_source()
       case .pack: gputrain_pack_source()

@@ -25,6 +25,9 @@ public struct Optimization: Codable, Hashable, Sendable {
   public var schedule: Schedule
   /// What differs for some parameters; of groups that select one parameter, the later ones win.
   public var groups: [ParameterGroup]
+  /// How the spectral norms of matrices are held, beside groups' own; nil: they are not. Vectors' never are,
+  /// nor those of parameters that are frozen.
+  public var constraint: SpectralConstraint?
   /// The greatest norm of all gradients of a step together; nil: they are not clipped.
   ///
   ///     g ← g·min(1, clipNorm/(‖g‖ + 1e-6)),  ‖g‖² = Σ_l ‖∇_l‖_F²
@@ -57,6 +60,7 @@ public struct Optimization: Codable, Hashable, Sendable {
       optimizer: optimizer, namesOptimizer: false, hyperparameters: hyperparameters,
       muon: muon ?? Muon.Settings(),
       weightDecay: weightDecay, schedule: schedule)
+    result.constraint = constraint
     if result.weightDecay?.kind == optimizer.defaultWeightDecayKind {
       result.weightDecay?.kind = nil
     }
@@ -78,6 +82,10 @@ public struct Optimization: Codable, Hashable, Sendable {
       // A vector decays where its own name is given.
       if group.weightDecay != nil && group.selector == parameter.path { decaysHere = true }
       result.schedule = group.schedule ?? result.schedule
+      result.constraint = group.constraint ?? result.constraint
+    }
+    if shape.isVector || result.rateFactor == 0 || result.constraint?.multiple == nil {
+      result.constraint = nil
     }
     if let companion = result.optimizer.companion, !isGivenToMuon,
       !result.optimizer.serves(shape, selectedBy: "all")
@@ -107,18 +115,22 @@ public struct ParameterGroup: Codable, Hashable, Sendable {
   public var weightDecay: WeightDecay?
   /// The learning rate over training.
   public var schedule: Schedule?
+  /// How the matrices' spectral norms are held; of no multiple: not at all.
+  public var constraint: SpectralConstraint?
 
   /// A group of the parameters that `selector` selects.
   public init(
     _ selector: String, optimizer: OptimizerKind? = nil,
     hyperparameters: Hyperparameters = Hyperparameters(), rateFactor: Double? = nil,
-    weightDecay: WeightDecay? = nil, schedule: Schedule? = nil
+    weightDecay: WeightDecay? = nil, schedule: Schedule? = nil,
+    constraint: SpectralConstraint? = nil
   ) {
     precondition(
       rateFactor.map { $0 >= 0 && $0.isFinite } ?? true,
       "a learning rate's factor of \(rateFactor ?? 0)")
     (self.selector, self.optimizer, self.hyperparameters) = (selector, optimizer, hyperparameters)
     (self.rateFactor, self.weightDecay, self.schedule) = (rateFactor, weightDecay, schedule)
+    self.constraint = constraint
   }
 }
 
@@ -138,6 +150,8 @@ public struct ParameterSettings: Hashable, Sendable {
   public var weightDecay: WeightDecay?
   /// The learning rate over training.
   public var schedule: Schedule
+  /// How its spectral norm is held; nil: it is not.
+  public var constraint: SpectralConstraint?
 
   /// The rule with its numbers; `custom` in place of one that no group names.
   public func rule(or custom: (any UpdateRule)?) -> any UpdateRule {

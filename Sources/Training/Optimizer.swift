@@ -22,6 +22,8 @@ public final class Optimizer {
   private var observer: (any UpdateObserver)?
   private var gradientScale: Tensor?
   private var batches: [MatrixBatch] = []
+  /// What holds the norms of parameters after their updates, where any are held.
+  private(set) var heldNorms: HeldNorms?
 
   /// A parameter's rule, rates and state.
   private struct Slot {
@@ -63,7 +65,7 @@ public final class Optimizer {
   /// Steps whose numbers are in device memory at a time, at most.
   static let mostStepsAhead = 1024
 
-  /// An optimizer of `parameters`.
+  /// An optimizer of `parameters`. Matrices whose norms are held are scaled so that they start there.
   ///
   /// - settings, scalings: for each parameter, each replica's, of one update rule.
   ///   learningRates: η of each replica.
@@ -85,6 +87,7 @@ public final class Optimizer {
     (self.compute, self.totalSteps) = (compute, totalSteps)
     active = try compute.filled(1, replicas: replicas, rows: 1, columns: 1)
     var open: [BatchKey: MatrixBatch] = [:]
+    var held: [(parameter: Parameter, constraints: [SpectralConstraint?])] = []
     for (parameter, (settings, scalings)) in zip(parameters, zip(settings, scalings)) {
       guard scalings.contains(where: { $0.learningRateFactor != 0 }) else { continue }
       precondition(
@@ -108,8 +111,20 @@ public final class Optimizer {
         slot.batch!.enter()
       }
       slots[ObjectIdentifier(parameter)] = slot
+      let constraints = zip(settings, scalings).map {
+        $1.learningRateFactor == 0 ? nil : $0.constraint
+      }
+      if constraints.contains(where: { $0 != nil }) { held.append((parameter, constraints)) }
+    }
+    if !held.isEmpty {
+      heldNorms = try HeldNorms(held, compute: compute)
+      try holdNewWeights()
     }
   }
+
+  /// Brings parameters whose norms are held within their bounds before the first step, after others have
+  /// taken their place.
+  func holdNewWeights() throws { try heldNorms?.begin(active: active) }
 
   private func slot(
     of parameter: Parameter, _ settings: [ParameterSettings], _ scalings: [WidthScaling],
@@ -229,11 +244,13 @@ public final class Optimizer {
         parameter.value, gradient: own, state: slot.state, step: updateStep, compute: compute))
   }
 
-  /// Ends the step, after all gradients: updates the parameters that wait for one another.
+  /// Ends the step, after all gradients: updates the parameters that wait for one another, and brings norms
+  /// that are held within their bounds.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`, and what the observer throws.
   public func finishStep() throws {
     for batch in batches { try batch.finish() }
+    try heldNorms?.hold(isFirst: step == 1, active: active)
   }
 
   /// Whether a parameter is not updated in any replica.

@@ -24,6 +24,7 @@ extension Trainer {
     try collectLosses()
     let active = try compute.read(optimizer.active)
     let diagnosed = try diagnostics?.states()
+    let norms = try optimizer.heldNorms?.states()
     for replica in seeds.indices {
       try body(
         replica,
@@ -38,7 +39,7 @@ extension Trainer {
               : namedState(of: parameter).map {
                 try values($0.tensor, $0.name, parameter, of: replica)
               }
-          }, diagnostics: diagnosed?[replica]))
+          } + (norms?[replica] ?? []), diagnostics: diagnosed?[replica]))
     }
   }
 
@@ -74,10 +75,12 @@ extension Trainer {
     let slots = network.parameters.flatMap { parameter in
       namedState(of: parameter).map { ($0.name, $0.tensor, parameter) }
     }
-    let optimizerShelves = try states.map { try TensorShelf($0.optimizer) }
+    var optimizerShelves = try states.map { try TensorShelf($0.optimizer) }
+    let norms = try optimizer.heldNorms?.take(from: &optimizerShelves)
     let slotValues = try collect(optimizerShelves, slots, leavesOutFrozen: true)
     if let diagnostics { try diagnostics.restore(states.map { $0.diagnostics ?? [] }) }
     for (tensor, values) in values + slotValues { try write(values, to: tensor) }
+    if let norms { try optimizer.heldNorms?.restore(norms) }
     try write(states.map { $0.isActive ? 1 : 0 }, to: optimizer.active)
     optimizer.resume(afterSteps: first.step)
     (epoch, epochStep) = (first.epoch, first.epochStep)
@@ -90,7 +93,8 @@ extension Trainer {
     }
   }
 
-  /// Starts every replica from `weights` in place of the drawn ones.
+  /// Starts every replica from `weights` in place of the drawn ones; matrices whose norms are held are
+  /// scaled first.
   ///
   /// - weights: every parameter of the network with its shape, [fanOut, fanIn] and [fanOut], finite.
   /// - Throws: `TrainingStateError` naming the first tensor that is not so, `OpenCLError`.
@@ -101,6 +105,7 @@ extension Trainer {
     let values = try collect(
       seeds.map { _ in shelf }, network.parameters.map { ($0.name, $0.value, $0) })
     for (tensor, values) in values { try write(values, to: tensor) }
+    try optimizer.holdNewWeights()
   }
 
   private func check(

@@ -83,8 +83,10 @@ extension Trainer {
         return (input, labels, rows.targets)
       }
     }
-    // Places of parts behind the first are not among what may vary.
-    guard compute.recordsSteps, parts.count == 1, diagnostics?.isDue(step: step) != true
+    // Places of parts behind the first are not among what may vary; and norms that are held take more
+    // passes in the first step of all.
+    guard compute.recordsSteps, parts.count == 1, diagnostics?.isDue(step: step) != true,
+      step > 0 || optimizer.heldNorms == nil
     else { return try workOut() }
     if let recorded = recordedSteps.step(of: size, on: rows) {
       try optimizer.beginStep()

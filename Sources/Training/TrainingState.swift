@@ -20,7 +20,8 @@ public struct TrainingState: Hashable, Sendable {
   public var gradientNorms: [Float]
   /// Weights `layers.0.weight` [fanOut, fanIn] and biases `layers.0.bias` [fanOut].
   public var parameters: [NamedValues]
-  /// What the update rule keeps, of its parameter's shape: `layers.0.weight.mean`.
+  /// What the update rule keeps, of its parameter's shape: `layers.0.weight.mean`; of a parameter whose
+  /// norm is held also the vectors that the norm is found by, `layers.0.weight.norm_vectors`.
   public var optimizer: [NamedValues]
   /// What diagnostics compare with and start from: weights and features as they were at first,
   /// vectors of the norms' iterations; nil where nothing is measured.

@@ -207,14 +207,20 @@ struct TrainingRequest {
     return plan
   }
 
-  /// Says which tensors Muon updates, and what `spectral-literal` does below the input size, where they are
+  /// Says which tensors Muon updates, whose norms are held, and what `spectral-literal` does below the input size, where they are
   /// among the rules.
   func note(
     parametrizations: [String], optimizers: [OptimizerKind], widths: [Int],
     _ experiment: Experiment
   ) {
     for optimizer in optimizers {
-      for note in experiment.muonNotes(optimizer, width: widths.max() ?? 1) { Terminal.note(note) }
+      let width = widths.max() ?? 1
+      for note in experiment.muonNotes(optimizer, width: width) { Terminal.note(note) }
+    }
+    for note in optimizers.flatMap({
+      experiment.constraintNotes($0, width: widths.max() ?? 1)
+    }).uniqued() {
+      Terminal.note(note)
     }
     let inputs = experiment.facts.data.inputs
     let below = widths.filter { configuration.hiddenWidths(width: $0)[0] < inputs }

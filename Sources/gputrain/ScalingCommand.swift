@@ -64,7 +64,7 @@ struct ScalingCommand: PrintingCommand {
       "network", "depth", "norm", "expansion", "branch-multiplier", "base-depth", "depth-exponent",
       "hidden-pattern", "bias", "input-multiplier", "output-multiplier", "zero-readout",
       "rate-rule", "lr-multiplier", "weight-decay", "decay-vectors", "epsilon", "group",
-      "muon-scale",
+      "muon-scale", "spectral-sphere", "spectral-cap",
     ])
   }
 
@@ -168,7 +168,8 @@ struct ScalingCommand: PrintingCommand {
       let block = rows.filter { $0.tensor == tensor }
       let rule = hasRules ? "  \(block[0].optimizer.rawValue)" : ""
       lines.append("")
-      lines.append("\(tensor)  \(block[0].fanOut)×\(block[0].fanIn)\(rule)")
+      let held = block[0].heldNorm.map { "  ‖W‖* \($0)" } ?? ""
+      lines.append("\(tensor)  \(block[0].fanOut)×\(block[0].fanIn)\(rule)\(held)")
       lines.append(
         String(repeating: " ", count: nameWidth + 2)
           + ["σ", "η", "ε", "λ", "multiplier"].map { column($0, 11) }.joined())

@@ -47,6 +47,15 @@ import Testing
       ["--loss", "mse for task regression"]
     ),
     (["--weight-decay", "0.1", "--optimizer", "adam,adamw"], ["--weight-decay", "decoupled"]),
+    (["--spectral-sphere", "0"], ["--spectral-sphere", "above 0", "0"]),
+    (["--spectral-cap", "-1"], ["--spectral-cap", "above 0", "-1"]),
+    (
+      ["--spectral-cap", "2", "--spectral-sphere", "1"],
+      ["spectral-cap", "spectral-sphere", "not both"]
+    ),
+    (["--group", "hiden=spectral-sphere:1"], ["--group", "hidden", "'hiden'"]),
+    (["--group", "hidden=spectral-sphere:0"], ["--group", "spectral-sphere", "above 0"]),
+    (["--bias", "--group", "layers.1.bias=spectral-cap:1"], ["--group", "matrices", "vector"]),
     (["--schedule", "sometimes"], ["--schedule", "sometimes"]),
     (["--input-multiplier", "0"], ["--input-multiplier", "0"]),
     (["--scale", "depth"], ["--scale", "NAME=a,b,c", "'depth'"]),

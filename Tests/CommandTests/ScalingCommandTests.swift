@@ -40,6 +40,17 @@ import Testing
         """)
   }
 
+  @Test func heldNorms_areShown() throws {
+    let arguments = ["--parametrization", "spectral", "--depth", "2", "--width", "256"]
+    let held = ["--spectral-sphere", "2", "--group", "readout=spectral-cap:1"]
+    let output = try scaling(arguments + held).output
+    for line in ["layers.0.weight  256×64  ‖W‖* = 4", "layers.2.weight  10×256  ‖W‖* ≤ 0.1976"] {
+      #expect(output.contains(line + "\n"), "\(output)")
+    }
+    let torch = try scaling(arguments + held + ["--format", "torch"]).output
+    #expect(torch.contains("# hold its spectral norm = 4 after each step"))
+  }
+
   @Test func json_hasEveryTensorUnderEveryParametrization() throws {
     let result = try scaling([
       "--json", "--bias", "--depth", "3", "--hidden-pattern", "1:4:1", "--optimizer", "sgd",

@@ -17,6 +17,7 @@ const char *gputrain_multiply_local_source(void);
 const char *gputrain_multiply_tensor_source(void);
 const char *gputrain_multiply_warpgroup_source(void);
 const char *gputrain_nonlinearity_source(void);
+const char *gputrain_norm_bounds_source(void);
 const char *gputrain_normalization_source(void);
 const char *gputrain_on_chip_source(void);
 const char *gputrain_pack_source(void);

@@ -23,6 +23,8 @@ public struct TensorScale: Codable, Hashable, Sendable {
   public let weightDecay: Double
   /// Multiplies the tensor's product.
   public let multiplier: Double
+  /// What its spectral norm, times the multiplier, is after each step: `= 1` or `≤ 2`; nil: it is not held.
+  public var heldNorm: String?
 
   /// Those of a network's tensors, in its order.
   ///
@@ -40,7 +42,12 @@ public struct TensorScale: Codable, Hashable, Sendable {
         learningRate: learningRate * scaling.learningRateFactor,
         epsilon: own.rule(or: nil).epsilon * scaling.epsilonFactor,
         weightDecay: (own.weightDecay?.strength ?? 0) * scaling.weightDecayFactor,
-        multiplier: scaling.multiplier * parameter.multiplier)
+        multiplier: scaling.multiplier * parameter.multiplier,
+        heldNorm: own.constraint.flatMap { constraint in
+          constraint.norm(of: parameter.shape).map {
+            (constraint.kind == .sphere ? "= " : "≤ ") + String(format: "%.4g", $0)
+          }
+        })
     }
   }
 }
@@ -75,8 +82,10 @@ public struct TorchScales {
       if usesEpsilon { fields.append("eps=\(scale.epsilon)") }
       fields.append("weight_decay=\(scale.weightDecay)")
       let name = "\"\(scale.tensor)\":".padding(toLength: width + 3, withPad: " ", startingAt: 0)
-      let note =
-        scale.multiplier == 1 ? "" : "  # the product is multiplied by \(scale.multiplier)"
+      let notes =
+        (scale.multiplier == 1 ? [] : ["the product is multiplied by \(scale.multiplier)"])
+        + (scale.heldNorm.map { ["hold its spectral norm \($0) after each step"] } ?? [])
+      let note = notes.isEmpty ? "" : "  # \(notes.joined(separator: "; "))"
       return "    \(name) dict(\(fields.joined(separator: ", "))),\(note)"
     }
     return """
@@ -132,15 +141,18 @@ extension TensorScale {
         + values.map { ReportText.right($0, max(12, $0.count + 2)) }.joined()
     }
     let hasRules = Set(scales.map(\.optimizer)).count > 1
+    let holds = scales.contains { $0.heldNorm != nil }
     let rows = scales.map { scale in
       row(
         scale.tensor,
         ["\(scale.fanOut)×\(scale.fanIn)"] + (hasRules ? [scale.optimizer.rawValue] : [])
           + [scale.initialStd, scale.learningRate, scale.epsilon, scale.multiplier].map {
             String(format: "%.4g", $0)
-          })
+          } + (holds ? [scale.heldNorm ?? ""] : []))
     }
-    let columns = ["shape"] + (hasRules ? ["rule"] : []) + ["σ", "η", "ε", "multiplier"]
+    let columns =
+      ["shape"] + (hasRules ? ["rule"] : []) + ["σ", "η", "ε", "multiplier"]
+      + (holds ? ["‖W‖*"] : [])
     return ([row("tensor", columns)] + rows)
       .joined(separator: "\n") + "\n"
   }

@@ -288,6 +288,20 @@ public struct Configuration: SettingGroup {
   @Setting("muon-nesterov", "Nesterov's look-ahead in muon's momentum.")
   public var muonNesterov = true
 
+  /// ‖W‖_*/√(out/in) of every matrix after each step; nil: norms go where updates take them.
+  @Setting(
+    "spectral-sphere",
+    "Scale every matrix that trains, at the start and after each step, to the spectral norm "
+      + "radius·√(out/in).", value: "radius", in: .spectralMultiple, instead: "spectral-cap")
+  public var spectralSphere: Double? = nil
+
+  /// The greatest ‖W‖_*/√(out/in) of every matrix after each step; nil: norms go where updates take them.
+  @Setting(
+    "spectral-cap",
+    "Scale down every matrix that trains whose spectral norm, at the start or after a step, is above "
+      + "multiple·√(out/in).", value: "multiple", in: .spectralMultiple, instead: "spectral-sphere")
+  public var spectralCap: Double? = nil
+
   /// The greatest norm of all gradients of a step together; nil: they are not clipped.
   @Setting(
     "clip-norm", "Scale down the gradients of a step whose norm, of all together, is above this.",
@@ -298,7 +312,7 @@ public struct Configuration: SettingGroup {
   @Setting(
     "group",
     "Update some tensors in their own way: hidden=optimizer:lion,lr:0.1,beta1:0.95, "
-      + "readout=weight-decay:0,schedule:constant. May be repeated; later ones win.",
+      + "readout=weight-decay:0,schedule:constant, hidden=spectral-sphere:1. May be repeated; later ones win.",
     value: "selector=key:value,…")
   public var groups: [GroupChoice] = []
 }

@@ -54,7 +54,7 @@ extension Experiment {
     Double(shape.fanOut) * Double(shape.fanIn)
   }
 
-  private static func names(_ paths: [String]) -> String {
+  static func names(_ paths: [String]) -> String {
     paths.count <= 3
       ? paths.joined(separator: ", ")
       : "\(paths[0]), \(paths[1]) … \(paths[paths.count - 1]) (\(paths.count) tensors)"

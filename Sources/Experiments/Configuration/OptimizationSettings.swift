@@ -16,7 +16,14 @@ extension Configuration {
     result.muon = Muon.Settings(
       scale: muonScale, coefficients: newtonSchulz, steps: newtonSchulzSteps,
       nesterov: muonNesterov)
+    result.constraint = constraint
     return result
+  }
+
+  /// How all matrices' norms are held, beside groups' own.
+  var constraint: SpectralConstraint? {
+    spectralSphere.map { SpectralConstraint(.sphere, multiple: $0) }
+      ?? spectralCap.map { SpectralConstraint(.cap, multiple: $0) }
   }
 
   /// The update rule's numbers; those that are nil are the rule's own.
@@ -50,7 +57,7 @@ extension Configuration {
             involved: ["optimizer"]))
       }
     }
-    problems += muonProblems(optimizers, parameters)
+    problems += muonProblems(optimizers, parameters) + constraintProblems(parameters)
     for optimizer in optimizers where !groups.isEmpty {
       let settings = parameters.map(optimization(optimizer, totalSteps: .max).settings)
       if let own = settings.first(where: {
@@ -104,6 +111,29 @@ extension Configuration {
     return problems
   }
 
+  /// Norms of vectors that are to be held, and groups that hold one in both ways.
+  private func constraintProblems(_ parameters: [NetworkParameter]) -> [SettingProblem] {
+    var problems: [SettingProblem] = []
+    for group in groups where !group.constraints.isEmpty {
+      let own = parameters.filter {
+        RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
+      }
+      if !own.isEmpty && own.allSatisfy(\.shape.isVector) {
+        problems.append(
+          SettingProblem(
+            "group",
+            "\(group.selector): \(group.constraints[0].settingName) is for matrices, and "
+              + "this is a vector"))
+      }
+      if group.constraints.filter({ $0.multiple != nil }).count > 1 {
+        problems.append(
+          SettingProblem(
+            "group", "\(group.selector): give spectral-sphere or spectral-cap, not both"))
+      }
+    }
+    return problems
+  }
+
   /// The update rules whose rates the parametrization gives, under each of the optimizers: all but Muon,
   /// which has its scale instead.
   func parametrizedRules(_ optimizers: [OptimizerKind]) -> [OptimizerKind] {
@@ -150,6 +180,8 @@ public struct GroupChoice: SettingValue {
   public private(set) var weightDecay: WeightDecayChoice?
   /// The learning rate over training; nil: the others'.
   public private(set) var schedule: ScheduleChoice?
+  /// How spectral norms are held, of each kind at most one; none: as the others'.
+  public private(set) var constraints: [SpectralConstraint] = []
 
   /// Reads SELECTOR=KEY:VALUE,KEY:VALUE…
   public init?(setting: JSONValue) {
@@ -170,6 +202,12 @@ public struct GroupChoice: SettingValue {
     case "weight-decay": weightDecay = WeightDecayChoice(setting: value)
     case "schedule": schedule = ScheduleChoice(setting: value)
     default:
+      if let kind = SpectralConstraint.Kind(settingName: key) {
+        guard let constraint = SpectralConstraint(kind, setting: value) else { return false }
+        constraints = constraints.filter { $0.kind != kind } + [constraint]
+        constraints.sort { $0.settingName > $1.settingName }
+        return true
+      }
       guard let name = Hyperparameters.Name(rawValue: key), let number = Double(setting: value),
         number >= 0, name == .epsilon || number < 1
       else { return false }
@@ -185,6 +223,7 @@ public struct GroupChoice: SettingValue {
       [("optimizer", optimizer?.setting), ("lr", rateFactor?.setting)]
       + hyperparameters.given.map { ($0.rawValue, hyperparameters[$0]?.setting) }
       + [("weight-decay", weightDecay?.setting), ("schedule", schedule?.setting)]
+      + constraints.map { ($0.settingName, $0.multiple?.setting ?? .string("none")) }
     return all.compactMap { name, value in value.map { (name, $0) } }
   }
 
@@ -196,7 +235,10 @@ public struct GroupChoice: SettingValue {
   /// For errors.
   public static var expected: String {
     let names = ["optimizer", "lr"] + Hyperparameters.Name.allCases.map(\.rawValue)
-    return "SELECTOR=KEY:VALUE,… with keys \(names.joined(separator: ", ")), weight-decay, schedule"
+    return
+      "SELECTOR=KEY:VALUE,… with keys \(names.joined(separator: ", ")), weight-decay, schedule, "
+      + SpectralConstraint.Kind.allCases.map(\.settingName).joined(separator: ", ")
+      + " (a number \(SettingBounds.spectralMultiple.text), or none)"
   }
   /// Once for each group.
   public static var shape: SettingDeclaration.Shape { .repeated }
@@ -208,6 +250,34 @@ public struct GroupChoice: SettingValue {
     ParameterGroup(
       selector, optimizer: optimizer, hyperparameters: hyperparameters, rateFactor: rateFactor,
       weightDecay: weightDecay.map { WeightDecay(strength: $0.strength, kind: $0.kind) },
-      schedule: schedule?.schedule(of: totalSteps))
+      schedule: schedule?.schedule(of: totalSteps),
+      constraint: constraints.first { $0.multiple != nil } ?? constraints.first)
+  }
+}
+
+extension SpectralConstraint.Kind {
+  /// The setting, and the key of a group, by whose name it is given.
+  var settingName: String { "spectral-\(rawValue)" }
+
+  init?(settingName name: String) {
+    guard let kind = Self.allCases.first(where: { $0.settingName == name }) else { return nil }
+    self = kind
+  }
+}
+
+extension SpectralConstraint {
+  /// Its kind's.
+  var settingName: String { kind.settingName }
+
+  /// Reads a multiple, or `none`.
+  fileprivate init?(_ kind: Kind, setting: JSONValue) {
+    if setting == .string("none") {
+      self.init(kind, multiple: nil)
+    } else {
+      guard let multiple = Double(setting: setting), Self.range.contains(multiple) else {
+        return nil
+      }
+      self.init(kind, multiple: multiple)
+    }
   }
 }

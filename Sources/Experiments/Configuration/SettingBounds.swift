@@ -1,4 +1,5 @@
 import Foundation
+import Training
 
 /// What the numbers of a setting may be.
 public struct SettingBounds<Value>: Sendable {
@@ -39,6 +40,11 @@ extension SettingBounds where Value: Comparable & SettingValue {
 extension SettingBounds where Value == Double {
   /// Numbers > 0.
   public static var positive: Self { Self(text: "above 0") { $0 > 0 } }
+  /// Multiples of √(out/in) that a spectral norm can be held at.
+  static var spectralMultiple: Self {
+    Self(text: "above 0, from 1e-6 to 1e6") { SpectralConstraint.range.contains($0) }
+  }
+
   /// log2 of the greatest rate: far above any that trains.
   static var log2RateLimit: Double { 16 }
 

@@ -109,6 +109,7 @@ struct ReportProvenance {
           + settings.schedule.inWords
           + (settings.weightDecay.strength > 0
             ? ", weight decay \(settings.weightDecay.setting.optionText)" : "")
+          + (settings.constraint.map { ", \($0.words)" } ?? "")
       ),
       (
         "base width",

@@ -12,7 +12,10 @@ public struct RunGroup: Sendable {
   let own: Experiment
 
   /// Settings that runs of one group may have their own values of: numbers of the update.
-  static let perRun: Set = ["momentum", "beta1", "beta2", "epsilon", "weight-decay", "clip-norm"]
+  static let perRun: Set = [
+    "momentum", "beta1", "beta2", "epsilon", "weight-decay", "clip-norm", "spectral-sphere",
+    "spectral-cap",
+  ]
 
   /// What of a run's overrides all runs of its group share.
   static func shape(of overrides: [String: JSONValue]) -> [String: JSONValue] {

@@ -131,6 +131,7 @@ extension Compute {
   ) -> OnChipNetwork? {
     let optimization = configuration.optimization
     guard optimization.groups.isEmpty, optimization.clipNorm == nil,
+      optimization.constraint == nil,
       configuration.microBatch ?? configuration.batchSize >= configuration.batchSize,
       let rule = optimization.optimizer.rule() as? any ElementwiseUpdateRule,
       let network = OnChipNetwork(
@@ -167,6 +168,8 @@ extension Trainer {
   func onChip(_ rows: DeviceRows) -> OnChipTraining? {
     // The kernel takes classes alone.
     if rows.targets != nil { return nil }
+    // Nor does it find norms.
+    if optimizer.heldNorms != nil { return nil }
     if let onChip, onChip.bytes == rows.isBytes { return onChip.training }
     var tried = configuration
     tried.optimization = optimization

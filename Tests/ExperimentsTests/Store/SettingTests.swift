@@ -173,6 +173,34 @@ import Training
     #expect(problems { $0.rateRules = [RateRule("all", named: "mup")] }.isEmpty)
   }
 
+  @Test func heldNorms_areOfMatrices_andHeldInOneWay() throws {
+    func problems(_ groups: String...) -> [String] {
+      Configuration {
+        ($0.bias, $0.groups) = (true, groups.compactMap { GroupChoice(setting: .string($0)) })
+      }.problems(parametrizations: ["sp"], optimizers: [.adam], widest: 64).map(\.description)
+    }
+    #expect(problems("hidden=spectral-sphere:1", "all=spectral-cap:2,spectral-sphere:none").isEmpty)
+    #expect(
+      problems("layers.1.bias=spectral-cap:2")
+        == ["group: layers.1.bias: spectral-cap is for matrices, and this is a vector"])
+    #expect(
+      problems("hidden=spectral-cap:2,spectral-sphere:1")
+        == ["group: hidden: give spectral-sphere or spectral-cap, not both"])
+    for text in ["0", "-1", "1e7", "nan", "some"] {
+      #expect(GroupChoice(setting: .string("hidden=spectral-sphere:\(text)")) == nil)
+    }
+    let group = try #require(GroupChoice(setting: .string("hidden=spectral-cap:none,lr:2")))
+    #expect(group.setting == .string("hidden=lr:2,spectral-cap:none"))
+    #expect(throws: SettingProblems.self) { try Configuration(["spectral-sphere": .number(0)]) }
+    #expect(throws: SettingProblems.self) {
+      try Configuration(["spectral-sphere": .number(1), "spectral-cap": .number(1)])
+    }
+    let settings = try Configuration(["spectral-cap": .number(2)])
+    #expect(
+      settings.optimization(.adam, totalSteps: 1).constraint
+        == SpectralConstraint(.cap, multiple: 2))
+  }
+
   @Test func keysOfAGroup_areReadInAnyOrder() throws {
     let texts = [
       "hidden=weight-decay:0.1,optimizer:adamw", "hidden=optimizer:adamw,weight-decay:0.1",

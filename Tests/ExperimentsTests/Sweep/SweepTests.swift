@@ -191,7 +191,8 @@ import Training
     arguments: [
       ("clip-norm", "1"), ("micro-batch", "20"), ("evaluate-train", "true"),
       ("group", "readout=optimizer:sgd"), ("schedule", "cosine"), ("steps", "1100"),
-      ("bias", "true"), ("network", "residual-mlp"),
+      ("bias", "true"), ("network", "residual-mlp"), ("spectral-sphere", "1"),
+      ("group", "hidden=spectral-cap:1.5"),
     ], [nil, .norms, .all] as [Diagnostics.Contents?])
   func memory_isAsPlanned(setting: (name: String, value: String), measured: Diagnostics.Contents?)
     throws

@@ -1,0 +1,21 @@
+// Scales matrices whose largest singular value is known, so that it lies between two bounds:
+//   weight[replica] *= clamp(norm, least, most)/norm
+// weight [replica, count]; norms [replica] ≥ 0; bounds [replica][2]: least, most; active [replica].
+// A replica that is not active, a matrix of norm 0 or whose norm is no number stays as it is.
+
+#include "vector.cl"
+
+// global (⌈count/WIDTH⌉ rounded up to 64, replicas), local (64, 1).
+__kernel void bring_within(__global float* weight, __global const float* restrict norms,
+                           __global const float* restrict bounds,
+                           __global const float* restrict active, uint count) {
+  size_t replica = get_global_id(1), first = get_global_id(0) * (size_t)WIDTH;
+  float norm = norms[replica];
+  float held = fmin(fmax(norm, bounds[2 * replica]), bounds[2 * replica + 1]);
+  float factor = held / norm;
+  if (first >= count || active[replica] == 0.0f || !(norm > 0.0f) || !isfinite(norm)
+      || !isfinite(factor) || held == norm)
+    return;
+  __global float* own = weight + replica * count;
+  for (size_t i = first; i < min(first + WIDTH, (size_t)count); i++) own[i] *= factor;
+}
