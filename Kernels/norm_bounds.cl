@@ -16,6 +16,10 @@ __kernel void bring_within(__global float* weight, __global const float* restric
   if (first >= count || active[replica] == 0.0f || !(norm > 0.0f) || !isfinite(norm)
       || !isfinite(factor) || held == norm)
     return;
-  __global float* own = weight + replica * count;
-  for (size_t i = first; i < min(first + WIDTH, (size_t)count); i++) own[i] *= factor;
+  __global float* own = weight + replica * count + first;
+  if (first + WIDTH <= count) {
+    STORE(LOAD(own) * factor, own);
+  } else {
+    for (size_t i = 0; first + i < count; i++) own[i] *= factor;
+  }
 }

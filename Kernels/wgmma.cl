@@ -31,7 +31,7 @@
 
 // The driver's compiler assembles for the instructions that all GPUs of a generation have, and
 // refuses those of sm_90a. So they are comments when it compiles, and instructions after the host
-// has put them in (WarpgroupAssembly.swift). ASSEMBLED: they are instructions from the start.
+// has put them in (HeldBackInstructions.swift). ASSEMBLED: they are instructions from the start.
 #ifdef ASSEMBLED
 #define HELD_BACK ""
 #else

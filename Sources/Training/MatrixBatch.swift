@@ -15,7 +15,7 @@ final class MatrixBatch {
   private struct Waiting {
     let parameter: Parameter
     let step: UpdateStep
-    let observe: (Tensor?) throws -> Void
+    let observe: ((Tensor?) throws -> Void)?
   }
 
   /// Most floats of the directions of a batch: with more, a matrix is work enough for any device.
@@ -26,6 +26,9 @@ final class MatrixBatch {
     (self.rule, self.compute) = (rule, compute)
   }
 
+  /// Whether no gradient waits for others.
+  var isFinished: Bool { waiting.isEmpty }
+
   /// Whether another parameter like `value` has room.
   func hasRoom(for value: Tensor) -> Bool { (size + 1) * value.count <= Self.mostElements }
 
@@ -34,11 +37,11 @@ final class MatrixBatch {
 
   /// Applies the rule's snippet to a gradient; `finish` does the rest.
   ///
-  /// - observe: is called with ΔW, where the step records it.
+  /// - observe: is called with ΔW, where the step records it; nil where nobody looks.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   func take(
     _ parameter: Parameter, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
-    observe: @escaping (Tensor?) throws -> Void
+    observe: ((Tensor?) throws -> Void)?
   ) throws {
     let value = parameter.value
     let matrices =
@@ -58,13 +61,13 @@ final class MatrixBatch {
   func finish() throws {
     guard let matrices else { return }
     precondition(waiting.count == size, "\(waiting.count) of \(size) gradients of a step have come")
-    self.matrices = nil
+    let waiting = waiting
+    (self.matrices, self.waiting) = (nil, [])
     let directions = try rule.directions(of: matrices, compute: compute)
-    defer { waiting = [] }
     for (part, own) in waiting.enumerated() {
-      try own.observe(
-        own.step.apply(
-          directions: directions, part: part, to: own.parameter.value, compute: compute))
+      let weightDelta = try own.step.apply(
+        directions: directions, part: part, to: own.parameter.value, compute: compute)
+      try own.observe?(weightDelta)
     }
   }
 }

@@ -206,6 +206,7 @@ public final class Optimizer {
     try prepareStep()
     step += 1
     precondition(gradientScale == nil || scalesGradients, "gradients are not to be scaled")
+    precondition(batches.allSatisfy(\.isFinished), "the step before has not been finished")
     (self.observer, self.gradientScale) = (observer, gradientScale)
   }
 
@@ -237,7 +238,8 @@ public final class Optimizer {
     }
     if let batch = slot.batch, batch.size > 1 {
       return try batch.take(
-        parameter, gradient: own, state: slot.state, step: updateStep, observe: observe)
+        parameter, gradient: own, state: slot.state, step: updateStep,
+        observe: observed == nil ? nil : observe)
     }
     try observe(
       rule.update(
@@ -354,7 +356,8 @@ public struct ObservedUpdate {
 public protocol UpdateObserver: AnyObject {
   /// Whether the update's ΔW is to be kept for `observe`.
   func wantsWeightDelta(of parameter: Parameter) -> Bool
-  /// Called after each parameter's update, in the order of the way back.
+  /// Called after each parameter's update: in the order of the way back, and of parameters that are updated
+  /// together at the end of the step.
   ///
   /// - Throws: what keeps it from measuring.
   func observe(_ update: ObservedUpdate) throws

@@ -44,9 +44,10 @@ public struct SpectralConstraint: Codable, Hashable, Sendable {
   }
 }
 
-/// Holds the norms of some parameters' matrices, all together so that their launches are few.
+/// Holds the norms of some parameters' matrices: found together, so that launches are few, and then each scaled.
 ///
-/// Norms are found by a power iteration that starts each step where the last one ended. Its vectors are among
+/// Norms are found by a power iteration that starts each step where the last one ended. A matrix that leaves 0
+/// after the first step is found with few passes from noise: its norm is held more and more exactly over the next. Its vectors are among
 /// what checkpoints keep.
 final class HeldNorms {
   /// Whose norms are held, in at least one replica.

@@ -60,6 +60,10 @@ import Testing
   /// Cut short, with a byte changed, empty, of another program: compiled again and kept again.
   @Test func damagedEntry_isNoEntry() throws {
     try cleaning {
+      // PoCL's binaries also have what it made of a kernel when it last ran: the second entry and all others
+      // are of one size, whatever its own cache held.
+      _ = try scaled()
+      try FileManager.default.removeItem(at: #require(files.first))
       _ = try scaled()
       let file = try #require(files.first)
       let whole = try Data(contentsOf: file)

@@ -74,6 +74,10 @@ public struct SelfTest {
         }
       }
     }
+    // Large enough for GPUs to compute half of it.
+    add("Gram matrix and a sum", bound: precision.relativeBound(depth: 256)) {
+      try gramError(side: 1536, depth: 256, every: 601)
+    }
     add("layer: product, bias, gelu", bound: derived, layerError)
     add("gradient passed back through tanh", bound: derived, passBackError)
     add("Adam inside the gradient's product", bound: derived, updateError)
@@ -118,6 +122,18 @@ public struct SelfTest {
       compute.tensor(b, rows: mode == .nt ? n : k, columns: mode == .nt ? k : n))
     return ProductReference(mode: mode, m: m, n: n, k: k, replicasB: 1)
       .greatestError(try compute.read(product), a: a, b: b, every: step)
+  }
+
+  /// A Aᵀ + S with S(i, j) = (i + j) mod 7.
+  private func gramError(side: Int, depth: Int, every step: Int) throws -> Double {
+    let a = values(side * depth, 9)
+    let addend = (0..<side * side).map { Float(($0 / side + $0 % side) % 7) }
+    let gram = try compute.gram(
+      .nt, compute.tensor(a, rows: side, columns: depth),
+      adding: compute.tensor(addend, rows: side, columns: side))
+    return ProductReference(mode: .nt, m: side, n: side, k: depth, replicasB: 1)
+      .greatestError(
+        zip(try compute.read(gram), addend).map { $0 - $1 }, a: a, b: a, every: step)
   }
 
   private func layerError() throws -> Double {

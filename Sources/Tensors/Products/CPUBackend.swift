@@ -19,6 +19,8 @@ public final class CPUBackend: GEMMBackend {
   static let scratchSize = 1 << 17
   /// Columns of a symmetric product from which computing half of it pays for copying the other half.
   private static let leastHalved = 96
+  /// Columns of two tiles, at most: the least that a unit of a halved product has.
+  private static let pairColumns = 64
 
   /// Products for so many cores at once.
   init(cores: Int) {
@@ -31,9 +33,10 @@ public final class CPUBackend: GEMMBackend {
     return product.mode == .tn && product.k <= Self.mostUpdateRows
   }
 
-  /// Where there are several tiles of columns.
+  /// Where there are several tiles of columns, and enough pairs of them for every core.
   public func halves(_ product: MatrixProduct) -> Bool {
     product.isSymmetric && product.n >= Self.leastHalved
+      && product.n / Self.pairColumns * product.replicas >= cores
   }
 
   /// Enqueues the product.

@@ -117,7 +117,8 @@ struct CPUProductPlan {
   }
 }
 
-/// How C of a product on CPUs is cut into units: rectangles, along its longer side.
+/// How C of a product on CPUs is cut into units: rectangles, along its longer side; of the half of a symmetric C
+/// two blocks of columns each.
 ///
 /// Each unit packs operands again, so they are few; but enough for every core to have its share, and a
 /// second one where units are long, so that a core which is late can be helped out. How C is cut
@@ -161,9 +162,12 @@ struct CPUProductCut: Equatable {
   private init(halving product: MatrixProduct, _ plan: CPUProductPlan, cores: Int) {
     let tiles = (plan.columns + plan.tile.columns - 1) / plan.tile.columns
     let work = product.m * product.n / 2 * product.k
-    // As few of a replica as give each core the same.
-    let even = (1...cores).first { ($0 * product.replicas).isMultiple(of: cores) }!
-    let pieces = work / even >= Self.longWork ? 2 * even : even
+    // As few of a replica as give each core nearly the same.
+    let fewest = (1...cores).first {
+      let units = $0 * product.replicas
+      return Double(units) >= Self.even * Double((units + cores - 1) / cores * cores)
+    }!
+    let pieces = work / fewest >= Self.longWork ? 2 * fewest : fewest
     let most = max(1, min(work / Self.leastWork, tiles / 2))
     let wanted = 2 * min(pieces, most)
     rowCut = (plan.rows + plan.tile.rows - 1) / plan.tile.rows * plan.tile.rows

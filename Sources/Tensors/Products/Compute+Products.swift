@@ -22,7 +22,7 @@ extension Compute {
   }
 
   /// C = α·A Aᵀ + S of `nt`, α·Aᵀ A + S of `tn`, which are symmetric: where it pays, half of C is computed
-  /// and the other half copied, to the same bits.
+  /// and the other half copied: on CPUs to the same bits.
   ///
   /// - mode: not `nn`. addend: S, symmetric; nil: 0.
   /// - Throws: `OpenCLError`, `CLBlastError`.

@@ -18,7 +18,7 @@ public struct ProductTrialError: Error, CustomStringConvertible {
 ///
 /// Its shape has whole tiles and tails in every direction. Some 4096 elements are compared, an odd number
 /// apart, which meets every place of a tile's rows and columns, powers of two long. Operands of
-/// epilogues are such that C is the product, its negative or half of it.
+/// epilogues are such that C is the product, its negative, half of it, or the product and what is added.
 struct ProductTrial {
   let variant: ProductVariant
   let precision: ProductPrecision

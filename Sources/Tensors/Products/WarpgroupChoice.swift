@@ -78,11 +78,13 @@ package struct WarpgroupChoice {
     guard let best = usable.min(by: { seconds($0) < seconds($1) }) else { return nil }
     if always { return (best, seconds(best)) }
     guard k >= Self.leastDepth else { return nil }
-    let elements = Double(k) * (Double(m) * Double(replicasA) + Double(n) * Double(replicasB))
+    // Of a symmetric product both operands are one, which is packed once.
+    let elements =
+      Double(k) * (Double(m) * Double(replicasA) + (isHalved ? 0 : Double(n) * Double(replicasB)))
     let packing =
       elements * Double(4 + Self.packedBytes(best.precision)) / Self.packing + 2 * Self.launch
     let without =
-      2 * Double(m) * Double(n) * Double(k) * Double(replicas)
+      (isHalved ? 1 : 2) * Double(m) * Double(n) * Double(k) * Double(replicas)
       / Self.plainRate(best.precision, units: units)
     let total = seconds(best) + packing
     return total < without ? (best, total) : nil

@@ -84,7 +84,7 @@ extension ElementwiseUpdateRule {
 /// A rule that makes its direction of what the snippet gives as a matrix, such as the nearest orthogonal one.
 ///
 /// Matrices of one shape are handed over together, those of several parameters in place of replicas, so that a
-/// network's small matrices fill the device.
+/// network's small matrices fill the device: `update`, which is for a matrix alone, is not for rules to write.
 public protocol MatrixUpdateRule: SnippetUpdateRule {
   /// The directions d that are made of `matrices`, one each; it may be called with some parameters' matrices
   /// or all.
