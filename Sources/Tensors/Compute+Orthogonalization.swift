@@ -26,7 +26,7 @@ extension Compute {
 
   /// `factor`·x over its Frobenius norm, by replica.
   private func normalized(_ x: Tensor, factor: Float) throws -> Tensor {
-    let spans = try partialSums(of: x).columns
+    let spans = spans(of: x)
     let partial = try tensor(replicas: x.replicas, rows: spans, columns: 2)
     let units = try tensor(replicas: x.replicas, rows: 1, columns: 2)
     let result = try tensor(replicas: x.replicas, rows: x.rows, columns: x.columns)

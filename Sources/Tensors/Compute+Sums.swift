@@ -91,8 +91,11 @@ extension Compute {
 
   /// Room for one sum a span; the spans' length is that of Kernels/reduction.cl and orthogonalization.cl.
   func partialSums(of x: Tensor) throws -> Tensor {
-    try tensor(replicas: x.replicas, rows: 1, columns: (x.stride + 4095) / 4096)
+    try tensor(replicas: x.replicas, rows: 1, columns: spans(of: x))
   }
+
+  /// Spans of 4096 elements that a replica of `x` is summed in.
+  func spans(of x: Tensor) -> Int { (x.stride + 4095) / 4096 }
 
   private func spanSize(_ partial: Tensor) -> [Int] {
     [groups(partial.columns), partial.replicas]
