@@ -48,10 +48,23 @@ extension ComputeSettings {
         Terminal.note(
           "--gemm \(rejected) is not used on \(device), \(taken) takes its place: \(reason)")
       }
-      try compute.settleBackend()
+      try settle(compute)
       return compute
     } catch let error as PrecisionError {
       throw InvalidOption("--\(error)")
+    }
+  }
+
+  /// Settles on a backend; where other programs hold the memory of its trial, once they give it back.
+  private func settle(_ compute: Compute) throws {
+    var (wait, hasWaited) = (MemoryWait(), false)
+    while true {
+      do {
+        return try compute.settleBackend()
+      } catch where wait.takesAMoment(after: error) {
+        if !hasWaited { Terminal.noteShortMemory() }
+        hasWaited = true
+      }
     }
   }
 

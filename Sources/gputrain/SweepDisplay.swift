@@ -8,10 +8,15 @@ final class SweepDisplay {
   private var pace = Pace()
   private var lastGroup: Int?
   private var halvings = 0
+  private var hasWaited = false
 
   /// Takes note of `progress`, and shows it where it is time to.
   func show(_ progress: Sweep.Progress) {
     pace.mark(progress.steps, at: display.elapsed)
+    if progress.waits > 0, !hasWaited {
+      hasWaited = true
+      Terminal.noteShortMemory()
+    }
     guard let group = progress.group else { return display.end() }
     if progress.halvings > halvings {
       halvings = progress.halvings

@@ -124,15 +124,14 @@ import Testing
       }
     }
 
-    /// Short memory at the first product is no fault of the backend's.
+    /// Short memory, or resources, at the first product are no fault of the backend's: it is tried again.
     @Test(arguments: ["-4", "-5"]) func shortMemoryInATrial_rejectsNoBackend(code: String) throws {
       try CommandRunner.withTemporaryDirectory { folder in
         let result = try run(
           train + ["--verbose"], in: folder,
           ["KIND": "gpu", "FAIL": "1:\(code)"])
         #expect(!result.errors.contains("takes its place"))
-        // Out of resources may be a kernel's fault as well: it is tried once more.
-        #expect(result.status == (code == "-4" ? 1 : 0), "\(result.errors)")
+        #expect(result.status == 0, "\(result.errors)")
       }
     }
 
@@ -243,6 +242,33 @@ import Testing
         }
         for try await losses in tasks { #expect(losses == expected) }
       }
+    }
+
+    /// Another program holds all of it when the sweep begins, and ends soon after.
+    @Test func memoryHeldByAnother_isWaitedFor() async throws {
+      let folder = FileManager.default.temporaryDirectory
+        .appendingPathComponent("gputrain-test-\(UUID().uuidString)")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(at: folder) }
+      let used = folder.appendingPathComponent("memory")
+      try withUnsafeBytes(of: 40_000_000) { Data($0) }.write(to: used)
+      let log = folder.appendingPathComponent("log")
+      try Data().write(to: log)
+      let arguments = sweep.filter { $0 != "--quiet" } + ["--widths", "64"]
+      let waiting = Task {
+        try run(
+          arguments, in: folder,
+          ["MEMORY": "40000000", "MEMORY_FILE": used.path, "LOG": log.path])
+      }
+      while try !String(contentsOf: log, encoding: .utf8).contains("refused") {
+        try await Task.sleep(for: .milliseconds(20))
+      }
+      let file = try FileHandle(forWritingTo: used)
+      try file.write(contentsOf: withUnsafeBytes(of: 0) { Data($0) })
+      let result = try await waiting.value
+      #expect(result.status == 0)
+      #expect(result.errors.contains("waiting for other programs to give some back"))
+      #expect(try losses(in: folder).count == 12)
     }
 
     // MARK: A device that is lost

@@ -17,8 +17,8 @@
 //   DOUBLE_MEMORY_FILE=F    what is in use is counted in F, for several processes on one device
 //   DOUBLE_FAIL=N:CODE      the N-th launch, from 1, fails with CODE
 //   DOUBLE_LOST=N:CODE      the N-th launch and every call after it fail with CODE
-//   DOUBLE_LOG=FILE         a line for every program built ("build OPTIONS") and kernel made
-//                           ("kernel NAME"), appended; "launches N" at the end
+//   DOUBLE_LOG=FILE         a line for every program built ("build OPTIONS"), kernel made ("kernel
+//                           NAME") and buffer refused ("refused"), appended; "launches N" at the end
 
 #define _GNU_SOURCE
 #define CL_TARGET_OPENCL_VERSION 120
@@ -237,6 +237,7 @@ cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void 
   REAL(clCreateBuffer)
   const char *limit = setting("DOUBLE_MEMORY");
   if (lost || (limit && *used() + (long)size > strtol(limit, NULL, 10))) {
+    note("refused", "");
     if (code) *code = lost ? lost : CL_MEM_OBJECT_ALLOCATION_FAILURE;
     return NULL;
   }

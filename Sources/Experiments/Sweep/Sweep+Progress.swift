@@ -34,6 +34,8 @@ extension Sweep {
     public internal(set) var groupCount = 0
     /// Times that a group was halved, as the device's memory was short.
     public internal(set) var halvings = 0
+    /// Times that the sweep waited for other programs to give the device's memory back.
+    public internal(set) var waits = 0
     /// Steps that each run of the group has made.
     public internal(set) var groupStep = 0
     /// Where the sweep is of one run, its train loss of late.

@@ -74,11 +74,13 @@ public struct Sweep {
 
   /// Trains what is missing; every group's results are in the store before the next begins.
   ///
+  /// Where the device's memory is short, a group is halved and tried again; what cannot be halved, a
+  /// lone run and the data, is tried again for half a minute, as other programs may give some back.
+  ///
   /// - watch: called often, with the state of things; returning false stops the sweep, keeping
   ///   what is done.
-  /// - Throws: `RunStoreError`, `OpenCLError` for the data's upload. A group for which the device's
-  ///   memory is short is halved and tried again. Another error of the device marks the group's runs
-  ///   `failed` and the sweep continues; where the device answers no more, it ends.
+  /// - Throws: `RunStoreError`, `OpenCLError` for the data's upload. Another error of the device marks
+  ///   the group's runs `failed` and the sweep continues; where the device answers no more, it ends.
   public func run(watch: (Progress) -> Bool = { _ in true }) throws -> Outcome {
     let results = try store.results(of: grid.cells, in: experiment)
     let missing = grid.cells.filter { results[$0]?.outcome ?? .failed == .failed }
@@ -106,8 +108,26 @@ public struct Sweep {
     if groups.isEmpty {
       return Outcome(progress: progress, interrupted: false, failure: nil)
     }
-    let (train, validation) = try data.upload(
-      to: compute, evaluationBatches: experiment.settings.evaluateBatches)
+    var memoryWait = MemoryWait()
+    func waitsForMemory(_ error: any Error) -> Bool {
+      guard memoryWait.takesAMoment(after: error) else { return false }
+      progress.waits += 1
+      return true
+    }
+    // nil: stopped while waiting.
+    func uploadedRows() throws -> (train: DeviceRows, validation: DeviceRows?)? {
+      while true {
+        do {
+          return try data.upload(
+            to: compute, evaluationBatches: experiment.settings.evaluateBatches)
+        } catch where waitsForMemory(error) {
+          guard watch(progress) else { return nil }
+        }
+      }
+    }
+    guard let (train, validation) = try uploadedRows() else {
+      return Outcome(progress: progress, interrupted: true, failure: nil)
+    }
     var queue = GroupQueue(groups) { [memory, diagnosis] in
       Double($0.group.cells.count)
         * (try memory.bytesPerReplica(of: $0.group, measured: diagnosis?.contents).all)
@@ -171,6 +191,11 @@ public struct Sweep {
         let kept = (checkpointer as? GroupCheckpointer)?.checkpointStep ?? planned.step
         if error.isOutOfDeviceMemory, try queue.halve(planned, step: kept) {
           progress.halvings += 1
+          done += planned.work(until: kept)
+          continue
+        }
+        if waitsForMemory(error) {
+          queue.replace(planned, by: [PlannedGroup(group: group, step: kept)])
           done += planned.work(until: kept)
           continue
         }
