@@ -46,6 +46,6 @@ for parametrization in [StandardParametrization(), SpectralParametrization()]
     moved.append(norm)
     print("\(parametrization.name), width \(width): loss \(loss), ‖W − W₀‖* \(norm)")
   }
-  let exponent = ScalingExponent.slope(widths: widths.map(Double.init), values: moved)!
+  let exponent = ScalingExponent.slope(over: widths.map(Double.init), values: moved)!
   print("\(parametrization.name): ‖W − W₀‖* grows as width^\(exponent); the condition needs 0")
 }

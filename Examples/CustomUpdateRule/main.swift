@@ -38,6 +38,6 @@ for parametrization in [StandardParametrization(), SpectralParametrization()]
       "\(parametrization.name), width \(width): best rate 2^\(rates[lowest].exponent) "
         + "with loss \(means[lowest])")
   }
-  let drift = ScalingExponent.slope(widths: widths.map(Double.init), values: best)!
+  let drift = ScalingExponent.slope(over: widths.map(Double.init), values: best)!
   print("\(parametrization.name): the best rate moves \(drift) octaves a doubling of width")
 }

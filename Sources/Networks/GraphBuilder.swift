@@ -6,6 +6,8 @@ public struct GraphBuilder {
   private var nodes: [NetworkGraph.Step]
   private var parameters: [NetworkParameter] = []
   private var positions: [String: Int] = [:]
+  /// Of the residual branch that is being written, if any.
+  private var depthScaling: DepthScaling?
 
   init(inputs: Extent) {
     nodes = [
@@ -21,7 +23,7 @@ public struct GraphBuilder {
     _ operation: any Operation, _ inputs: [Node], module: String
   ) -> Node {
     let extents = inputs.map { nodes[$0.index].columns }
-    let own = operation.parameters(of: extents).map { add($0.inside(module)) }
+    let own = operation.parameters(of: extents).map { add($0.inside(module, depthScaling)) }
     nodes.append(
       NetworkGraph.Step(
         name: module, operation: operation, inputs: inputs, parameters: own,
@@ -51,6 +53,27 @@ public struct GraphBuilder {
   /// x + scale·y.
   public mutating func add(_ x: Node, _ y: Node, scale: Double = 1) -> Node {
     apply(Add(scale: scale), [x, y], module: "add")
+  }
+
+  /// A residual block: x with a branch's result added, both scaled with the number of blocks, as are the
+  /// rates of the parameters that the branch uses.
+  ///
+  ///     x = g.residual(x, DepthScaling(.completeP, depth: depth)) { g, x in
+  ///       g.linear(g.activation(x, .relu), "blocks.0", .growing(width))
+  ///     }
+  ///
+  /// - multiplier: of the branch, beside the depth rule's factor.
+  public mutating func residual(
+    _ x: Node, _ scaling: DepthScaling, multiplier: Double = 1,
+    _ branch: (inout GraphBuilder, Node) -> Node
+  ) -> Node {
+    let outer = depthScaling
+    depthScaling = scaling
+    let y = branch(&self, x)
+    depthScaling = outer
+    return apply(
+      Add(scale: multiplier * scaling.branchFactor, streamScale: scaling.streamFactor), [x, y],
+      module: "add")
   }
 
   /// x brought to a size of about 1, row by row, with a learned gain.

@@ -59,14 +59,14 @@ public struct NetworkGraph: Sendable {
     nodes.indices.filter { nodes[$0].operation is Linear }.map(Node.init)
   }
 
-  /// The value that a linear operation's features are: what its activation gives, where that is all it
-  /// goes to, else its own.
+  /// The value that a linear operation's features are: where that is all it goes to, what its activation
+  /// gives, or the stream that it is added to; else its own.
   public func features(of linear: Node) -> Node {
     let consumers = consumers[linear.index]
-    guard consumers.count == 1, nodes[consumers[0]].operation is ActivationOperation else {
-      return linear
-    }
-    return Node(index: consumers[0])
+    guard consumers.count == 1 else { return linear }
+    let next = nodes[consumers[0]]
+    let isJoin = next.operation is Add && next.inputs.last == linear
+    return isJoin || next.operation is ActivationOperation ? Node(index: consumers[0]) : linear
   }
 
   /// The parameter at `path`, if there is one.

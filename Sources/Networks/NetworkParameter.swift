@@ -11,17 +11,19 @@ public struct NetworkParameter: Hashable, Sendable {
   }
 
   /// Names of the modules that it is in and its own, with dots between: `blocks.3.up.weight`.
-  public let path: String
+  public private(set) var path: String
   /// Whether it multiplies its input, is added, or is a normalisation's gain.
   public let kind: ParameterShape.Kind
   /// What it takes in; of a vector, what the layer takes in that it belongs to, which decides its role.
-  public let fanIn: Extent
+  public private(set) var fanIn: Extent
   /// What it gives out.
-  public let fanOut: Extent
+  public private(set) var fanOut: Extent
   /// Where it starts.
   public let start: Start
   /// Factor on a weight's product, beside the parametrization's own.
   public let multiplier: Double
+  /// How the residual branch scales that it is in; nil outside of branches.
+  public private(set) var depthScaling: DepthScaling?
 
   /// A matrix [fanOut, fanIn].
   public static func weight(
@@ -65,15 +67,15 @@ public struct NetworkParameter: Hashable, Sendable {
 
   /// The same parameter in a network `factor` times as wide.
   func widened(by factor: Int) -> Self {
-    Self(
-      path: path, kind: kind, fanIn: fanIn.widened(by: factor), fanOut: fanOut.widened(by: factor),
-      start: start, multiplier: multiplier)
+    var wider = self
+    (wider.fanIn, wider.fanOut) = (fanIn.widened(by: factor), fanOut.widened(by: factor))
+    return wider
   }
 
-  /// The parameter in the module called `module`.
-  func inside(_ module: String) -> Self {
-    Self(
-      path: "\(module).\(path)", kind: kind, fanIn: fanIn, fanOut: fanOut, start: start,
-      multiplier: multiplier)
+  /// The parameter in the module called `module`, in a residual branch of this scaling.
+  func inside(_ module: String, _ depthScaling: DepthScaling?) -> Self {
+    var placed = self
+    (placed.path, placed.depthScaling) = ("\(module).\(path)", depthScaling)
+    return placed
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Spectral
 
 /// A parameter as signal propagation sees it: its shape, and what it starts and trains with.
@@ -81,6 +82,11 @@ public struct SignalPullback: Sendable {
 /// on at its spectral norm, as ΔW does h. Where a value goes to several operations, their gradients add
 /// up as independent ones do.
 ///
+/// A residual branch adds what its own updates change, aligned with what earlier branches did, as all go
+/// down the same slope; and what it makes of the stream's change, which it passes on at random:
+///
+///     stream   rms Δx' = rms Δx·√(a² + s² g²) + s·rms Δy,   g = ‖δ_x‖/‖δ_y‖ through the branch alone
+///
 /// c, the logits' gradient and the size of the inputs do not depend on width: they are 1 here, and so
 /// only slopes over width mean something. Updates count as aligned and of low rank.
 ///
@@ -158,9 +164,60 @@ private struct SignalWalk {
 
   mutating func findChanges() {
     for (index, node) in graph.nodes.enumerated() {
-      let inputs = node.inputs.map { changes[$0.index] }
-      changes.append(node.operation?.signal?.change(of: inputs, step(index)) ?? 0)
+      guard let rule = node.operation?.signal else {
+        changes.append(0)
+        continue
+      }
+      if let join = rule as? AddSignal, let branch = branch(into: index) {
+        let carried = hypot(join.streamScale, join.scale * gain(of: branch))
+        let own = changesAlone(of: branch)
+        changes.append(changes[branch.stream] * carried + abs(join.scale) * own)
+      } else {
+        changes.append(rule.change(of: node.inputs.map { changes[$0.index] }, step(index)))
+      }
     }
+  }
+
+  /// The nodes of a residual branch, in order, and the value that it takes.
+  private struct Branch {
+    let stream: Int
+    let nodes: ClosedRange<Int>
+  }
+
+  /// The branch whose result the sum at `index` adds to the stream; nil where it takes other values.
+  private func branch(into index: Int) -> Branch? {
+    let (stream, result) = (graph.nodes[index].inputs[0].index, graph.nodes[index].inputs[1].index)
+    guard stream < result else { return nil }
+    let nodes = stream + 1...result
+    let isClosed = nodes.allSatisfy { node in
+      graph.nodes[node].inputs.allSatisfy { $0.index >= stream }
+    }
+    return isClosed ? Branch(stream: stream, nodes: nodes) : nil
+  }
+
+  /// ‖δ‖ of the stream for one of 1 of the branch's result, through the branch.
+  private func gain(of branch: Branch) -> Double {
+    var squares = [branch.nodes.upperBound: 1.0]
+    for index in branch.nodes.reversed() {
+      guard let square = squares[index], let rule = graph.nodes[index].operation?.signal else {
+        continue
+      }
+      let pulled = rule.pullBack(square.squareRoot(), step(index))
+      for (input, delta) in zip(graph.nodes[index].inputs, pulled.inputs) {
+        squares[input.index, default: 0] += delta * delta
+      }
+    }
+    return (squares[branch.stream] ?? 0).squareRoot()
+  }
+
+  /// The change of a branch's result by its own updates, the stream as it was.
+  private func changesAlone(of branch: Branch) -> Double {
+    var own: [Int: Double] = [:]
+    for index in branch.nodes {
+      let inputs = graph.nodes[index].inputs.map { own[$0.index] ?? 0 }
+      own[index] = graph.nodes[index].operation?.signal?.change(of: inputs, step(index)) ?? 0
+    }
+    return own[branch.nodes.upperBound] ?? 0
   }
 
   func quantities(of node: Node) -> [SpectralQuantity: Double] {

@@ -99,7 +99,7 @@ extension Compute {
 
   /// A weighted sum, elementwise, rounded once.
   ///
-  ///     x + scale·y
+  ///     firstScale·x + scale·y
   ///
   /// For example, a residual branch:
   ///
@@ -107,14 +107,16 @@ extension Compute {
   ///
   /// - x, y: [replica, rows, columns], as the result.
   /// - Throws: `OpenCLError`.
-  public func add(_ x: Tensor, _ y: Tensor, scale: Float) throws -> Tensor {
+  public func add(
+    _ x: Tensor, _ y: Tensor, scale: Float, firstScale: Float = 1
+  ) throws -> Tensor {
     precondition(x.shape == y.shape, "sum of \(x.shape) and \(y.shape)")
     let result = try tensor(replicas: x.replicas, rows: x.rows, columns: x.columns)
     let kernel = try kernel(
       .arithmetic, "add_scaled", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
-      Float.self, UInt64.self)
+      Float.self, Float.self, UInt64.self)
     try kernel(
-      queue, global: vectors(x), local: [64], x.buffer, y.buffer, result.buffer, scale,
+      queue, global: vectors(x), local: [64], x.buffer, y.buffer, result.buffer, scale, firstScale,
       UInt64(x.count))
     return result
   }

@@ -15,6 +15,8 @@ public struct TrainingConfiguration: Sendable {
   public var ownBaseNetworks: [String: any Architecture]
   /// Learning-rate rules of single tensors in place of the parametrization's; later ones win.
   public var rateRules: [RateRule]
+  /// Depth rules of single tensors' rates in place of their branch's; later ones win.
+  public var depthRateRules: [DepthRateRule]
   /// What is minimised.
   public var loss: LossFunction
   /// How parameters are updated, where a replica has not its own.
@@ -30,7 +32,8 @@ public struct TrainingConfiguration: Sendable {
     network: any Architecture, baseNetwork: (any Architecture)? = nil, spectralInit: Bool = false,
     parametrizations: [CustomParametrization] = [],
     ownBaseNetworks: [String: any Architecture] = [:],
-    rateRules: [RateRule] = [], loss: LossFunction = .crossEntropy,
+    rateRules: [RateRule] = [], depthRateRules: [DepthRateRule] = [],
+    loss: LossFunction = .crossEntropy,
     optimization: Optimization = Optimization(), batchSize: Int = 64, microBatch: Int? = nil
   ) {
     precondition(
@@ -42,6 +45,7 @@ public struct TrainingConfiguration: Sendable {
     self.parametrizations = parametrizations
     self.ownBaseNetworks = ownBaseNetworks
     self.rateRules = rateRules
+    self.depthRateRules = depthRateRules
     self.loss = loss
     self.optimization = optimization
     self.batchSize = batchSize
@@ -83,6 +87,12 @@ public struct TrainingConfiguration: Sendable {
         case .decoupled, .decoupledScaled: scaling.weightDecayFactor = 1 / factor
         case .coupled, .independent: scaling.weightDecayFactor = 1
         }
+      }
+      if let depth = parameter.depthScaling {
+        let rates = depthRateRules.last {
+          RateRule.applies($0.selector, to: path, role: shape.role)
+        }
+        scaling = depth.applied(to: scaling, family: family, decay: decay, rates: rates?.rule)
       }
       scaling.learningRateFactor *= settings.rateFactor
       return scaling

@@ -10,7 +10,8 @@ struct CheckCommand: PrintingCommand {
     commandName: "check",
     abstract: "Measure how norms and features grow with width: which layer breaks the condition?",
     discussion: """
-      Trains a few steps at several widths and seeds, and fits the exponent over width of every \
+      Trains a few steps at several widths and seeds, and fits the exponent over width (or, with \
+      --scale depth=…, over the number of residual blocks) of every \
       layer's ‖W‖, ‖ΔW‖ (spectral norms over √(fan-out/fan-in)), features and their change. They \
       stand beside what the rule in use predicts and what the spectral condition needs at these \
       very widths. The exit status is 0 where the condition is \
@@ -21,6 +22,7 @@ struct CheckCommand: PrintingCommand {
           gputrain check --parametrization sp         # which layer breaks it?
           gputrain check --optimizer sgd --data my.csv --widths 128,256,512,1024
           gputrain check --coordinates                # with the coordinate check
+          gputrain check --network residual-mlp --scale depth=4,8,16,32,64
       """)
 
   @OptionGroup(title: "Check") var axes: Axes
@@ -47,8 +49,16 @@ struct CheckCommand: PrintingCommand {
     @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
     var optimizer: OptimizerKind = .adam
 
-    @Option(help: ArgumentHelp("At least two.", valueName: "list"))
-    var widths = "64,128,256,512,1024"
+    @Option(
+      help: ArgumentHelp(
+        "At least two; with --scale one. (default: 64,128,256,512,1024; 64)", valueName: "list"))
+    var widths: String?
+
+    @Option(
+      help: ArgumentHelp(
+        "What grows in place of the width: depth=2,4,8,16, the blocks of residual-mlp.",
+        valueName: "depth=list"))
+    var scale: String?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
     var seeds = 4
@@ -86,6 +96,9 @@ struct CheckCommand: PrintingCommand {
       throw InvalidOption("--seeds must be at least 2 for an interval, got \(axes.seeds)")
     }
     let settings = try configuration.settings
+    if try compared().scale == .depth, settings.network != .residualMLP {
+      throw InvalidOption("--scale depth=… is for --network residual-mlp")
+    }
     let steps = settings.steps ?? 1
     try Limits.check("--steps", steps, atMost: 10_000)
     if steps < 2 && settings.zeroReadout {
@@ -94,8 +107,32 @@ struct CheckCommand: PrintingCommand {
     if axes.out == "" { throw InvalidOption("--out: expected a directory, got an empty name") }
   }
 
+  /// What grows, its values, and the width of all networks where that is not what grows.
+  private func compared() throws -> (scale: NetworkScale, sizes: [Int], width: Int) {
+    guard let text = axes.scale else {
+      return (.width, try Limits.widths(axes.widths ?? "64,128,256,512,1024"), 1)
+    }
+    guard let axis = SweepAxis(setting: .string(text)),
+      let scale = NetworkScale(rawValue: axis.name), scale != .width
+    else { throw InvalidOption("--scale: expected depth=a,b,c, got '\(text)'") }
+    let sizes: [Int]
+    do {
+      sizes = try axis.wholeValues(as: "scale")
+    } catch {
+      throw InvalidOption("--\(error)")
+    }
+    if sizes.count < 2 { throw InvalidOption("--scale: at least two depths, got '\(text)'") }
+    guard let width = Int(axes.widths ?? "64") else {
+      throw InvalidOption(
+        "--widths: expected one width with --scale depth=…, got '\(axes.widths ?? "")'")
+    }
+    try Limits.check("--widths", width)
+    return (scale, sizes, width)
+  }
+
   func run() throws {
-    let widths = try Limits.widths(axes.widths)
+    let (scale, sizes, width) = try compared()
+    let widths = scale == .width ? sizes : [width]
     let request = try TrainingRequest(
       configuration, computing, execution, parametrizations: [axes.parametrization],
       optimizer: axes.optimizer, widths: widths)
@@ -106,15 +143,15 @@ struct CheckCommand: PrintingCommand {
     request.note(
       parametrizations: [axes.parametrization], optimizers: [axes.optimizer], widths: widths,
       experiment)
-    let runs = try WidthRuns(
+    let runs = try ScaleRuns(
       experiment: experiment, parametrization: axes.parametrization, optimizer: axes.optimizer,
-      widths: widths,
+      scale: scale, sizes: sizes, width: width,
       log2LearningRate: try rate.settings.log2LearningRate
         ?? (axes.optimizer.parametrizedFamily == .adam ? -12 : -6),
       seeds: (1...axes.seeds).map(UInt64.init), data: data, compute: compute,
       memory: request.memoryPlan(compute),
       directory: directory?.appendingPathComponent("training"))
-    let display = WidthDisplay(directory: directory)
+    let display = ScaleDisplay(directory: directory)
     let report = try SpectralCheck(runs).run(progress: display.show)
     display.end()
     Terminal.print(

@@ -129,11 +129,11 @@ struct FiguresCommand: PrintingCommand {
       width: axes.spectrumWidth,
       batchSizes: batches, data: data, compute: compute)
     try figures.write(spectrum)
-    let display = WidthDisplay(directory: figures.directory)
+    let display = ScaleDisplay(directory: figures.directory)
     let learning = try FeatureLearning(
       names.map {
-        try WidthRuns(
-          experiment: experiment, parametrization: $0, optimizer: axes.optimizer, widths: widths,
+        try ScaleRuns(
+          experiment: experiment, parametrization: $0, optimizer: axes.optimizer, sizes: widths,
           log2LearningRate: log2LearningRate, seeds: (1...axes.seeds).map(UInt64.init),
           data: data, compute: compute, memory: request.memoryPlan(compute),
           directory: figures.directory.appendingPathComponent("training"))

@@ -61,9 +61,10 @@ struct ScalingCommand: PrintingCommand {
   enum Scaled: SettingSelection {
     static let defaults = Configuration { $0.zeroReadout = false }
     static let omitted = Configuration.names.subtracting([
-      "network", "depth", "norm", "expansion", "branch-multiplier", "base-depth", "depth-exponent",
+      "network", "depth", "norm", "expansion", "branch-multiplier", "base-depth", "depth-rule",
       "hidden-pattern", "bias", "input-multiplier", "output-multiplier", "zero-readout",
-      "rate-rule", "lr-multiplier", "weight-decay", "decay-vectors", "epsilon", "group",
+      "rate-rule", "depth-rate-rule", "lr-multiplier", "weight-decay", "decay-vectors", "epsilon",
+      "group",
       "muon-scale", "spectral-sphere", "spectral-cap",
     ])
   }
@@ -142,7 +143,7 @@ struct ScalingCommand: PrintingCommand {
         settings.parametrizations.compactMap { own in own.baseWidth.map { (own.name, network($0)) }
         }
       ) { first, _ in first },
-      rateRules: settings.rateRules,
+      rateRules: settings.rateRules, depthRateRules: settings.depthRateRules,
       optimization: settings.optimization(optimizer, totalSteps: .max))
     Terminal.detail(
       "network: \(settings.networkInWords), rules: \(rules.map(\.name).joined(separator: ", "))")

@@ -73,9 +73,9 @@ final class SweepDisplay {
   private var speed: [ProgressLine.Part] { pace.text.map { [.init("\($0) steps/s")] } ?? [] }
 }
 
-/// Shows how far networks of several widths are: of a check, of the second figure. Ctrl-C ends them and
+/// Shows how far networks of several widths or depths are: of a check, of the second figure. Ctrl-C ends them and
 /// keeps what is done.
-final class WidthDisplay {
+final class ScaleDisplay {
   private let display = ProgressDisplay()
   private let directory: URL?
 
@@ -88,7 +88,7 @@ final class WidthDisplay {
   /// Shows `progress` where it is time to.
   ///
   /// - Throws: `ExitCode` of the signal where an end was asked for.
-  func show(_ progress: WidthProgress) throws {
+  func show(_ progress: ScaleProgress) throws {
     if Interrupt.isRequested {
       display.end()
       Terminal.problem(
@@ -99,9 +99,9 @@ final class WidthDisplay {
       throw Interrupt.exitCode
     }
     display.show(
-      key: "\(progress.parametrization) \(progress.width)", share: progress.share
+      key: "\(progress.parametrization) \(progress.size)", share: progress.share
     ) {
-      [.init("\(progress.parametrization), width \(progress.width)")]
+      [.init("\(progress.parametrization), \(progress.scale.rawValue) \(progress.size)")]
     }
   }
 

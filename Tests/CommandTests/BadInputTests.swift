@@ -26,7 +26,7 @@ import Testing
     (["--seeds", "0"], ["--seeds", "0"]),
     (["--widths", "16777216", "--hidden-pattern", "1024"], ["--hidden-pattern", "1024"]),
     (["--widths", "16777216"], ["width 16777216", "device allows"]),
-    (["--depth", "100000"], ["--depth", "1024"]),
+    (["--depth", "100000"], ["--depth", "4096"]),
     (["--log2-lr", "-9:-1:10000", "--seeds", "1000"], ["grid", "1000000"]),
     (["--validation-fraction", "1"], ["--validation-fraction"]),
     (["--batch-size", "-1"], ["--batch-size"]),

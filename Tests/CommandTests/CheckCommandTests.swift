@@ -50,6 +50,48 @@ import Testing
     }
   }
 
+  /// Along the number of blocks, with the page's tables by depth.
+  @Test func depth_isAScaleOfItsOwn() throws {
+    try CommandRunner.withTemporaryDirectory { folder in
+      let arguments = [
+        "check", "--network", "residual-mlp", "--scale", "depth=2,4,8", "--widths", "32", "--seeds",
+        "3", "--depth-rule", "complete-p", "--out", "depths",
+      ]
+      let result = try CommandRunner.run(arguments, in: folder)
+      #expect(result.output.contains("how quantities grow with depth"))
+      #expect(result.output.contains("blocks.last.down"))
+      let page = try String(
+        contentsOf: folder.appendingPathComponent("depths/report.html"), encoding: .utf8)
+      #expect(page.contains("Networks of depths 2, 4 and 8") && page.contains("grows with depth"))
+      #expect(!page.contains("grow with width"))
+      let broken = try CommandRunner.run(arguments + ["--depth-rule", "none"], in: folder)
+      #expect(broken.status != 0)
+      #expect(broken.output.contains("no depth rule: blocks and their rates are the same"))
+    }
+  }
+
+  @Test(arguments: [
+    (["--scale", "depth=2,4"], "--scale depth=… is for --network residual-mlp"),
+    (["--network", "residual-mlp", "--scale", "depth=2"], "--scale: at least two depths"),
+    (["--network", "residual-mlp", "--scale", "steps=2,4"], "--scale: expected depth=a,b,c"),
+    (["--network", "residual-mlp", "--scale", "depth=2,2"], "depth 2 twice"),
+    (["--network", "residual-mlp", "--scale", "depth=2,x"], "depth: expected"),
+    (
+      ["--network", "residual-mlp", "--scale", "depth=2,4", "--widths", "32,64"],
+      "--widths: expected one width with --scale"
+    ),
+    (["--depth-rule", "complete-p"], "--depth-rule: is for network residual-mlp"),
+    (
+      ["--network", "residual-mlp", "--depth-rate-rule", "all=some"],
+      "--depth-rate-rule"
+    ),
+  ])
+  func badScale_givesOneLine(arguments: [String], part: String) throws {
+    let result = try CommandRunner.run(["check"] + arguments)
+    #expect(result.status != 0 && result.errors.contains(part), "\(result.errors)")
+    #expect(result.errors.hasPrefix("Error: "))
+  }
+
   /// Ctrl-C when a width is done: the same command goes on from there, and says what it would have.
   @Test func stoppedCheck_goesOn() throws {
     try CommandRunner.withTemporaryDirectory { directory in

@@ -107,7 +107,7 @@ import Testing
     // A wrong value is one even where another counts, and options come after the file's lines.
     #expect(
       mistakes("depth: 0\n", ["--depth", "2", "--norm", "layer"]) == [
-        "1: depth: expected an integer from 1 to 1024, got '0'",
+        "1: depth: expected an integer from 1 to 4096, got '0'",
         "--norm: is for network residual-mlp",
       ])
   }
@@ -118,7 +118,7 @@ import Testing
     ("qqqqqqqq: 1", ["1: unknown key 'qqqqqqqq'; known are parametrization, optimizer, widths"]),
     ("widths: [64, x]", ["1: widths: expected an integer, or several with commas", "got 64,x"]),
     ("depth: 3\nwidths: [64, 64]", ["2: widths: expected each value once, got 64 twice"]),
-    ("depth: 0", ["1: depth: expected an integer from 1 to 1024, got '0'"]),
+    ("depth: 0", ["1: depth: expected an integer from 1 to 4096, got '0'"]),
     ("bias: maybe", ["1: bias: expected true or false, got 'maybe'"]),
     ("widths: {a: 1}", ["1: widths: expected an integer, or several with commas"]),
     ("widths: [[1]]", ["1: widths: expected a value or a list"]),

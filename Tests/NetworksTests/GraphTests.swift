@@ -43,11 +43,28 @@ import Testing
     #expect(wide.nodes.map(\.columns.size) == [6, 32, 32, 32, 32, 32, 32, 32, 3])
   }
 
-  @Test func branchScale_fallsWithDepth() {
-    let network = ResidualMLP(
-      inputs: 1, width: 1, depth: 32, outputs: 1, branchMultiplier: 3, baseDepth: 8,
-      depthExponent: 0.5)
-    #expect(network.branchScale == 1.5)
+  /// What is in a branch knows its depth rule, and nothing else does.
+  @Test(arguments: DepthRule.allCases)
+  func branches_haveTheDepthRule(rule: DepthRule) throws {
+    let graph = ResidualMLP(
+      inputs: 3, width: 4, depth: 8, outputs: 2, bias: true, branchMultiplier: 3, depthRule: rule,
+      baseDepth: 2
+    ).graph
+    let scaling = DepthScaling(rule, depth: 8, baseDepth: 2)
+    for parameter in graph.parameters {
+      let isInside = parameter.path.hasPrefix("blocks.")
+      #expect(parameter.depthScaling == (isInside ? scaling : nil), "\(parameter.path)")
+    }
+    let sums = graph.nodes.compactMap { $0.operation as? Add }
+    #expect(sums.count == 8)
+    for sum in sums {
+      #expect(sum.scale == 3 * scaling.branchFactor && sum.streamScale == scaling.streamFactor)
+    }
+    #expect(
+      graph.widened(by: 2).parameters.map(\.depthScaling) == graph.parameters.map(\.depthScaling))
+    // A block's last matrix has the stream after it for features.
+    let down = try #require(graph.linearNodes.first { graph[$0].name == "blocks.1.down" })
+    #expect(graph[graph.features(of: down)].operation is Add)
   }
 
   /// One matrix used twice, one value used three times: against central differences.

@@ -25,6 +25,9 @@ import Testing
     Case(name: "tanh", operation: ActivationOperation(.tanh), inputs: [.growing(17)]),
     Case(name: "add", operation: Add(), inputs: [.growing(19), .growing(19)]),
     Case(name: "scaled add", operation: Add(scale: -0.3), inputs: [.growing(19), .growing(19)]),
+    Case(
+      name: "convex sum", operation: Add(scale: 0.25, streamScale: 0.75),
+      inputs: [.growing(19), .growing(19)]),
     Case(name: "RMS norm", operation: RowNormalization(.rms), inputs: [.growing(37)]),
     Case(name: "layer norm", operation: RowNormalization(.layer), inputs: [.growing(37)]),
   ]

@@ -33,7 +33,7 @@ import Testing
     return (0..<3).map { layer in
       let values = networks.compactMap { $0.layers[layer][quantity] }
       guard values.count == widths.count else { return nil }
-      return ScalingExponent.slope(widths: widths.map(Double.init), values: values)
+      return ScalingExponent.slope(over: widths.map(Double.init), values: values)
     }
   }
 
@@ -144,10 +144,10 @@ import Testing
 
   @Test func slope_isThatOfAPowerLaw_andNilWithoutLogarithms() {
     let widths = [64.0, 100, 1024]
-    let slope = ScalingExponent.slope(widths: widths, values: widths.map { 3 * pow($0, -0.7) })
+    let slope = ScalingExponent.slope(over: widths, values: widths.map { 3 * pow($0, -0.7) })
     #expect(abs((slope ?? .nan) + 0.7) <= 1e-12)
     for bad in [0, -1, .infinity, .nan] {
-      #expect(ScalingExponent.slope(widths: widths, values: [1, bad, 1]) == nil)
+      #expect(ScalingExponent.slope(over: widths, values: [1, bad, 1]) == nil)
     }
   }
 }

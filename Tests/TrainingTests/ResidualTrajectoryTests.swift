@@ -37,8 +37,10 @@ import Testing
       ResidualMLP(
         inputs: inputs, width: width, depth: depth, outputs: outputs, expansion: expansion,
         normalization: norm == "none" ? nil : RowNormalization.Kind(rawValue: norm)!, bias: bias,
-        activation: Activation(rawValue: activation)!, branchMultiplier: branchMultiplier,
-        baseDepth: baseDepth, depthExponent: depthExponent)
+        activation: Activation(rawValue: activation)!,
+        branchMultiplier: branchMultiplier
+          * pow(Double(depth) / Double(baseDepth), -depthExponent),
+        depthRule: .none)
     }
   }
 

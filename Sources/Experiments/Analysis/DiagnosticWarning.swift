@@ -114,7 +114,7 @@ struct DiagnosticWarnings {
           return last.isEmpty ? nil : last.reduce(0, +) / Double(last.count)
         }
         guard widths.count >= 3, logits.count == widths.count else { return nil }
-        return ScalingExponent.slope(widths: widths.map { Double($0.key) }, values: logits)
+        return ScalingExponent.slope(over: widths.map { Double($0.key) }, values: logits)
       }
       let growing = slopes.filter { $0 > 0.25 }
       guard let most = growing.max(), 2 * growing.count > slopes.count else { return nil }

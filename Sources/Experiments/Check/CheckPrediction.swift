@@ -2,24 +2,27 @@ import Networks
 import Spectral
 import Training
 
-/// Exponents that theory predicts of a family of networks, one a width, under one parametrization.
+/// Exponents that theory predicts of a family of networks, one a width or depth, under one parametrization.
 struct CheckPrediction {
-  /// The widths, as the sweep counts them.
-  let widths: [Double]
+  /// The widths, or what else grows.
+  let sizes: [Double]
   private let networks: [PropagatedNetwork]
-  private let wideNetworks: [PropagatedNetwork]
+  /// Networks so large that all sizes that stay fixed are of no account, and their sizes.
+  private let largeNetworks: [PropagatedNetwork]
+  private let largeSizes: [Double]
 
   /// A network of the family as signal propagation sees it.
   private struct PropagatedNetwork {
-    /// The weight of each linear operation.
+    /// The weight of each layer that is compared.
     let weights: [SignalParameter]
-    /// Quantities of each linear operation; nil where the network's signals are not predicted.
+    /// Quantities of each of them; nil where the network's signals are not predicted.
     let layers: [[SpectralQuantity: Double]]?
 
     /// - graph: `configuration`'s network, at its width or another.
+    /// - places: the layers that are compared, among the linear operations; nil: all.
     init(
       _ graph: NetworkGraph, _ configuration: TrainingConfiguration,
-      _ parametrization: any Parametrization
+      _ parametrization: any Parametrization, places: [Int]? = nil
     ) {
       let scalings = configuration.scalings(of: graph, under: parametrization)
       let parameters = zip(graph.parameters, scalings).map { parameter, scaling in
@@ -29,64 +32,89 @@ struct CheckPrediction {
           multiplier: scaling.multiplier * parameter.multiplier,
           family: configuration.optimization.settings(for: parameter).optimizer.family)
       }
-      weights = graph.linearNodes.map { parameters[graph[$0].parameters[0]] }
-      layers = SignalPropagation(graph, parameters: parameters)?.layers
+      let nodes = graph.linearNodes
+      let places = places ?? Array(nodes.indices)
+      weights = places.map { parameters[graph[nodes[$0]].parameters[0]] }
+      layers = SignalPropagation(graph, parameters: parameters).map { signal in
+        places.map { signal.layers[$0] }
+      }
     }
   }
 
-  /// Factors of the width at which all sizes that stay fixed are of no account.
-  private static let wideFactors = [1 << 34, 1 << 36]
-
-  /// What theory predicts of these networks under `parametrization`.
+  /// What theory predicts of networks of these widths under `parametrization`.
   init(
     _ configurations: [TrainingConfiguration], widths: [Double],
     under parametrization: any Parametrization
   ) {
-    self.widths = widths
+    sizes = widths
     networks = configurations.map { PropagatedNetwork($0.network.graph, $0, parametrization) }
     let narrowest = configurations[0]
     let graph = narrowest.network.graph
-    wideNetworks = Self.wideFactors.map {
+    // Multiples of the narrowest.
+    largeSizes = NetworkScale.width.limits.map(Double.init)
+    largeNetworks = NetworkScale.width.limits.map {
       PropagatedNetwork(graph.widened(by: $0), narrowest, parametrization)
     }
   }
 
-  private init(
-    widths: [Double], networks: [PropagatedNetwork], wideNetworks: [PropagatedNetwork]
+  /// What theory predicts of networks of these depths under `parametrization`.
+  ///
+  /// - configurations: one a depth, and after them those of `NetworkScale.depth.limits`.
+  /// - layers: those that are compared, of all of these.
+  init(
+    _ configurations: [TrainingConfiguration], depths: [Double], layers: [ComparedLayer],
+    under parametrization: any Parametrization
   ) {
-    (self.widths, self.networks, self.wideNetworks) = (widths, networks, wideNetworks)
+    let all = configurations.indices.map { index in
+      PropagatedNetwork(
+        configurations[index].network.graph, configurations[index], parametrization,
+        places: layers.map { $0.indices[index] })
+    }
+    sizes = depths
+    networks = Array(all.prefix(depths.count))
+    largeSizes = NetworkScale.depth.limits.map(Double.init)
+    largeNetworks = Array(all.dropFirst(depths.count))
   }
 
-  /// The same of the wider half of the networks, three at least.
-  var widerHalf: CheckPrediction {
-    let kept = max(3, (widths.count + 1) / 2)
+  private init(
+    sizes: [Double], networks: [PropagatedNetwork], largeNetworks: [PropagatedNetwork],
+    largeSizes: [Double]
+  ) {
+    (self.sizes, self.networks) = (sizes, networks)
+    (self.largeNetworks, self.largeSizes) = (largeNetworks, largeSizes)
+  }
+
+  /// The same of the larger half of the networks, three at least.
+  var largerHalf: CheckPrediction {
+    let kept = max(3, (sizes.count + 1) / 2)
     return CheckPrediction(
-      widths: widths.suffix(kept), networks: networks.suffix(kept), wideNetworks: wideNetworks)
+      sizes: sizes.suffix(kept), networks: networks.suffix(kept), largeNetworks: largeNetworks,
+      largeSizes: largeSizes)
   }
 
   private static func slope(
-    _ networks: [PropagatedNetwork], _ widths: [Double], _ value: (PropagatedNetwork) -> Double?
+    _ networks: [PropagatedNetwork], _ sizes: [Double], _ value: (PropagatedNetwork) -> Double?
   ) -> Double? {
     let values = networks.compactMap(value)
-    guard values.count == widths.count else { return nil }
-    return ScalingExponent.slope(widths: widths, values: values)
+    guard values.count == sizes.count else { return nil }
+    return ScalingExponent.slope(over: sizes, values: values)
   }
 
-  /// The slope of a layer's quantity over the widths; nil where it has none.
+  /// The slope of a layer's quantity over the sizes; nil where it has none.
   ///
-  /// - layer: among the network's linear operations.
+  /// - layer: among those that are compared.
   func exponent(_ quantity: SpectralQuantity, layer: Int) -> Double? {
-    Self.slope(networks, widths) { $0.layers?[layer][quantity] }
+    Self.slope(networks, sizes) { $0.layers?[layer][quantity] }
   }
 
-  /// The same between widths far beyond all sizes that stay fixed.
+  /// The same between sizes far beyond all that stay fixed.
   func limit(_ quantity: SpectralQuantity, layer: Int) -> Double? {
-    Self.slope(wideNetworks, Self.wideFactors.map(Double.init)) { $0.layers?[layer][quantity] }
+    Self.slope(largeNetworks, largeSizes) { $0.layers?[layer][quantity] }
   }
 
   /// The slope of what is a layer's own in a quantity: its σ in sizes, its rate in updates.
   func ownExponent(_ quantity: SpectralQuantity, layer: Int) -> Double? {
-    Self.slope(networks, widths) { network in
+    Self.slope(networks, sizes) { network in
       switch quantity {
       case .weightNorm, .featureSize: network.weights[layer].initialStd
       case .updateNorm, .featureChange, .relativeUpdate, .relativeUpdateFrobenius:

@@ -3,13 +3,13 @@ import Training
 
 /// What a check found: exponents, and which of them break the spectral condition.
 public struct CheckReport: Codable, Sendable {
-  /// A layer's mean |h| over the probe batch after a number of steps, at each width.
+  /// A layer's mean |h| over the probe batch after a number of steps, at each size.
   public struct Coordinate: Codable, Sendable {
     /// `layers.1`; of the readout, the logits.
     public let layer: String
     /// Steps done.
     public let step: Int
-    /// At each width, the mean over the seeds.
+    /// At each size, the mean over the seeds.
     public let meanAbsolute: [Double]
 
     private enum CodingKeys: String, CodingKey {
@@ -22,8 +22,10 @@ public struct CheckReport: Codable, Sendable {
   public let parametrization: String
   /// Name of the update rule.
   public let optimizer: String
-  /// The widths, ascending.
-  public let widths: [Int]
+  /// What grows.
+  public let scale: NetworkScale
+  /// Its values, the widths or depths, ascending.
+  public let sizes: [Int]
   /// Number of seeds.
   public let seeds: Int
   /// log2 of the learning rate.
@@ -32,7 +34,7 @@ public struct CheckReport: Codable, Sendable {
   public let step: Int
   /// Every quantity that was measured, by quantity and layer.
   public let exponents: [CheckedQuantity]
-  /// Mean |h| by layer, step and width: the coordinate check.
+  /// Mean |h| by layer, step and size: the coordinate check.
   public let coordinates: [Coordinate]
   /// What could not be fitted, in words.
   public let remarks: [String]
@@ -60,17 +62,19 @@ public struct CheckReport: Codable, Sendable {
     return failures.isEmpty ? .pass : exponents.contains(where: \.isBroken) ? .fail : .unclear
   }
 
-  /// Why exponents over these widths say little against a rule that predicts what the condition asks; nil
+  /// Why exponents over these sizes say little against a rule that predicts what the condition asks; nil
   /// where they do.
   ///
   /// Theory is good to an exponent of 0.2 from width 32. Over less than two octaves the error of a single
   /// width counts for more than that: over 60, 64, 68 changes of features fall as n^−1.17 by chance.
-  static func doubt(about widths: [Int]) -> String? {
-    guard let least = widths.min(), let most = widths.max() else { return nil }
-    if least < 32 { return "width \(least) is too narrow for theory; give widths from 32" }
+  static func doubt(about sizes: [Int], _ scale: NetworkScale) -> String? {
+    guard let least = sizes.min(), let most = sizes.max() else { return nil }
+    if scale == .width, least < 32 {
+      return "width \(least) is too narrow for theory; give widths from 32"
+    }
     if most < 4 * least {
-      return
-        "widths \(least) to \(most) are too close; give the widest at least four times the narrowest"
+      return "\(scale.plural) \(least) to \(most) are too close; give the largest at least four "
+        + "times the smallest"
     }
     return nil
   }
@@ -89,20 +93,20 @@ public struct CheckReport: Codable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case verdict, failures, culprit, parametrization, optimizer, widths, seeds
+    case verdict, failures, culprit, parametrization, optimizer, scale, sizes, seeds
     case log2LearningRate = "log2_learning_rate"
     case step, exponents, coordinates, remarks, diverged
   }
 
   /// A report of values measured before.
   init(
-    parametrization: String, optimizer: String, widths: [Int], seeds: Int,
+    parametrization: String, optimizer: String, scale: NetworkScale, sizes: [Int], seeds: Int,
     log2LearningRate: Double, step: Int, exponents: [CheckedQuantity], coordinates: [Coordinate],
     remarks: [String], diverged: Bool
   ) {
     self.parametrization = parametrization
     self.optimizer = optimizer
-    self.widths = widths
+    (self.scale, self.sizes) = (scale, sizes)
     self.seeds = seeds
     self.log2LearningRate = log2LearningRate
     self.step = step
@@ -117,7 +121,8 @@ public struct CheckReport: Codable, Sendable {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     parametrization = try container.decode(String.self, forKey: .parametrization)
     optimizer = try container.decode(String.self, forKey: .optimizer)
-    widths = try container.decode([Int].self, forKey: .widths)
+    scale = try container.decode(NetworkScale.self, forKey: .scale)
+    sizes = try container.decode([Int].self, forKey: .sizes)
     seeds = try container.decode(Int.self, forKey: .seeds)
     log2LearningRate = try container.decode(Double.self, forKey: .log2LearningRate)
     step = try container.decode(Int.self, forKey: .step)
@@ -135,7 +140,8 @@ public struct CheckReport: Codable, Sendable {
     try container.encodeIfPresent(culprit, forKey: .culprit)
     try container.encode(parametrization, forKey: .parametrization)
     try container.encode(optimizer, forKey: .optimizer)
-    try container.encode(widths, forKey: .widths)
+    try container.encode(scale, forKey: .scale)
+    try container.encode(sizes, forKey: .sizes)
     try container.encode(seeds, forKey: .seeds)
     try container.encode(log2LearningRate, forKey: .log2LearningRate)
     try container.encode(step, forKey: .step)

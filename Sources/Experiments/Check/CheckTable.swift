@@ -3,10 +3,10 @@ import Spectral
 
 extension CheckReport {
   /// The report as plain text of at most 80 columns: a block a quantity with a line a layer, then
-  /// the coordinate check, then the verdict in words. Of more than five widths five are shown, the
-  /// narrowest and the widest among them; exponents are of all.
+  /// the coordinate check, then the verdict in words. Of more than five sizes five are shown, the
+  /// smallest and the largest among them; exponents are of all.
   ///
-  /// - coordinates: whether mean |h| by layer, step and width is shown.
+  /// - coordinates: whether mean |h| by layer, step and size is shown.
   /// - emphasis: sets off the verdict and the lines that it rests on.
   public func table(
     coordinates showsCoordinates: Bool = false, emphasis: Emphasis = { passage, _ in passage }
@@ -16,7 +16,7 @@ extension CheckReport {
       ReportText.wrapped(
         "\(parametrization), \(optimizer), rate 2^"
           + "\(ReportText.number(log2LearningRate, digits: 2)), \(seeds) seeds: how quantities "
-          + "grow with width, at the \(place)", indent: 2)
+          + "grow with \(scale.rawValue), at the \(place)", indent: 2)
     ]
     for quantity in SpectralQuantity.allCases {
       let rows = exponents.filter { $0.quantity == quantity }
@@ -26,8 +26,8 @@ extension CheckReport {
     blocks.append(
       ReportText.wrapped(
         ([
-          "rule, limit: what the rule predicts at these widths and as they grow; needs: what the "
-            + "condition asks at these widths"
+          "rule, limit: what the rule predicts at these \(scale.plural) and as they grow; needs: "
+            + "what the condition asks at these \(scale.plural)"
         ] + legend).joined(separator: "; ") + ".", indent: 0))
     if showsCoordinates { blocks.append(coordinateBlock) }
     blocks += remarks
@@ -40,16 +40,17 @@ extension CheckReport {
   var legend: [String] {
     let seen = Set(exponents.map(\.verdict.mark))
     return [
-      ("✗", "breaks the condition"), ("?", "more seeds or other widths are needed to tell"),
-      ("~", "off at the narrowest widths only"), ("·", "not judged"),
+      ("✗", "breaks the condition"),
+      ("?", "more seeds or other \(scale.plural) are needed to tell"),
+      ("~", "off at the smallest \(scale.plural) only"), ("·", "not judged"),
     ].filter { seen.contains($0.0) }.map { "\($0.0) \($0.1)" }
   }
 
   /// With five widths and short names a line has 79 columns, with longer names and four as many at most.
-  private var columns: WidthColumns {
+  private var columns: SizeColumns {
     let nameWidth = 3 + (exponents.map(\.layer.count).max() ?? 0)
-    return WidthColumns(
-      widths, nameWidth: max(13, nameWidth), atMost: nameWidth > 13 ? 4 : 5)
+    return SizeColumns(
+      sizes, scale.plural, nameWidth: max(13, nameWidth), atMost: nameWidth > 13 ? 4 : 5)
   }
 
   private func block(
@@ -66,7 +67,7 @@ extension CheckReport {
     return ([header] + lines).joined(separator: "\n")
   }
 
-  private func row(_ checked: CheckedQuantity, _ columns: WidthColumns) -> String {
+  private func row(_ checked: CheckedQuantity, _ columns: SizeColumns) -> String {
     let half = (checked.upper - checked.lower) / 2
     func exponent(_ value: Double) -> String {
       ReportText.right(ReportText.number(value, digits: 2), 6)
@@ -80,10 +81,10 @@ extension CheckReport {
 
   private var coordinateBlock: String {
     let columns = columns
-    let (nameWidth, valueWidth) = (columns.nameWidth - 2, WidthColumns.valueWidth + 2)
+    let (nameWidth, valueWidth) = (columns.nameWidth - 2, SizeColumns.valueWidth + 2)
     let header =
       ReportText.left("mean |h|", nameWidth) + ReportText.right("step", 4)
-      + columns.shown.map { ReportText.right("\(widths[$0])", valueWidth) }.joined()
+      + columns.shown.map { ReportText.right("\(sizes[$0])", valueWidth) }.joined()
     let rows = coordinates.map { coordinate in
       ReportText.left("  \(coordinate.layer)", nameWidth)
         + ReportText.right("\(coordinate.step)", 4)
@@ -103,7 +104,8 @@ extension CheckReport {
     guard let culprit else {
       guard passes else { return "cannot tell: nothing could be fitted" }
       let exception =
-        exponents.contains { $0.verdict == .fades } ? ", but for what fades with width" : ""
+        exponents.contains { $0.verdict == .fades }
+        ? ", but for what fades with \(scale.rawValue)" : ""
       return "meets the spectral condition: every exponent is what it should be\(exception)"
     }
     let exponent = ReportText.number(culprit.exponent, digits: 2)
@@ -115,11 +117,14 @@ extension CheckReport {
       blame = "The rule predicts \(predicted): this is not the rule's doing"
     case .unclear:
       let reason =
-        CheckReport.doubt(about: widths).map { ". At these widths that may be chance: \($0)" }
+        CheckReport.doubt(about: sizes, scale).map {
+          ". At these \(scale.plural) that may be chance: \($0)"
+        }
         ?? ", within the spread of \(seeds) seeds; "
         + (culprit.seedsToTell(of: seeds).map { "about \($0) would tell" } ?? "give it more")
-      return "cannot tell: \(culprit.layer), \(culprit.quantity.symbol), grows as n^\(exponent) "
-        + "where n^\(needed) is needed\(reason)"
+      return
+        "cannot tell: \(culprit.layer), \(culprit.quantity.symbol), grows as \(scale.symbol)^\(exponent) "
+        + "where \(scale.symbol)^\(needed) is needed\(reason)"
     case .breaksAsPredicted, .meets, .fades, .informative:
       blame =
         "The rule predicts \(predicted): it does what it says, and what it says breaks the "
@@ -127,12 +132,12 @@ extension CheckReport {
     }
     let own =
       culprit.deviatesByItself
-      ? "; the layer's own \(culprit.isOfUpdate ? "rate" : "initial size") is off by n^"
+      ? "; the layer's own \(culprit.isOfUpdate ? "rate" : "initial size") is off by \(scale.symbol)^"
         + ReportText.number(culprit.ownDeviation, digits: 2) : ""
     let others = failures.filter { $0.layer != culprit.layer }.map(\.layer)
     let rest = others.isEmpty ? "" : ". Others: \(Set(others).sorted().joined(separator: ", "))"
     return "breaks the spectral condition, first in \(culprit.layer): "
-      + "\(culprit.quantity.symbol) grows as n^\(exponent) where n^\(needed) is needed. "
+      + "\(culprit.quantity.symbol) grows as \(scale.symbol)^\(exponent) where \(scale.symbol)^\(needed) is needed. "
       + "\(blame)\(own)\(rest)"
   }
 }

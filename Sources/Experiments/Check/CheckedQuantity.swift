@@ -1,26 +1,26 @@
 import Spectral
 
-/// One quantity of one layer over the widths, as measured and as predicted.
+/// One quantity of one layer over the widths or depths, as measured and as predicted.
 public struct CheckedQuantity: Codable, Sendable {
   /// `layers.1`.
   public let layer: String
   /// What was measured.
   public let quantity: SpectralQuantity
-  /// Means over the seeds at each width.
+  /// Means over the seeds at each size.
   public let values: [Double]
-  /// The slope of log2 of the quantity against log2 of width, mean over the seeds.
+  /// The slope of log2 of the quantity against log2 of the size, mean over the seeds.
   public let exponent: Double
   /// 95 % interval of the exponent over the seeds, by Student's t.
   public let lower: Double
   /// 95 % interval of the exponent over the seeds, by Student's t.
   public let upper: Double
-  /// The slope that the rule in use predicts over these widths.
+  /// The slope that the rule in use predicts over these sizes.
   public let predicted: Double
-  /// The same as width goes to infinity.
+  /// The same as the size goes to infinity.
   public let predictedLimit: Double
-  /// The slope of a network that meets the spectral condition, over these widths.
+  /// The slope of a network that meets the spectral condition, over these sizes.
   public let condition: Double
-  /// The same as width goes to infinity; 0 but for quotients of Frobenius norms.
+  /// The same as the size goes to infinity; 0 but for quotients of Frobenius norms.
   public let conditionLimit: Double
   /// How far the layer's own initial size or rate, whichever the quantity rests on, is from what
   /// the condition asks, as an exponent; the rest comes from other layers.
@@ -36,13 +36,13 @@ public struct CheckedQuantity: Codable, Sendable {
     case breaksAsPredicted = "breaks_as_predicted"
     /// Neither as the condition asks nor as the rule predicts.
     case breaksUnpredicted = "breaks_unpredicted"
-    /// Off by more than it should, and by less than the seeds' spread, or at widths too narrow or close
-    /// for theory: more seeds or other widths will tell. No pass.
+    /// Off by more than it should, and by less than the seeds' spread, or at sizes too small or close
+    /// for theory: more seeds or other sizes will tell. No pass.
     case unclear
-    /// Off where the rule predicts that it is not, and no longer over the wider half of the widths:
-    /// an effect of small widths, and no fault of the rule.
+    /// Off where the rule predicts that it is not, and no longer over the larger half of the sizes:
+    /// an effect of small sizes, and no fault of the rule.
     case fades
-    /// Shown, not judged: it follows from the others, or fades with width.
+    /// Shown, not judged: it follows from the others, or fades with size.
     case informative
   }
 

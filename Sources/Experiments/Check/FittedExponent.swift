@@ -1,24 +1,24 @@
 import Foundation
 import Spectral
 
-/// An exponent over width, with an interval: over seeds where each has values at all widths, else of the
-/// fit over widths.
+/// An exponent over width or depth, with an interval: over seeds where each has values at all sizes, else of
+/// the fit over sizes.
 struct FittedExponent {
-  /// The slope of log2 of the quantity against log2 of width; with seeds, its mean over them.
+  /// The slope of log2 of the quantity against log2 of the size; with seeds, its mean over them.
   let exponent: Double
   /// Half of the 95 % interval, by Student's t; infinite where nothing is left to estimate it from.
   let halfWidth: Double
   var lower: Double { exponent - halfWidth }
   var upper: Double { exponent + halfWidth }
 
-  /// Fits `values` [width][seed]; nil where one is missing or not positive and finite.
+  /// Fits `values` [size][seed]; nil where one is missing or not positive and finite.
   ///
-  /// - widths: at least two. At least two seeds.
-  init?(widths: [Double], values: some Collection<[Double]>) {
+  /// - sizes: at least two. At least two seeds.
+  init?(over sizes: [Double], values: some Collection<[Double]>) {
     guard let seeds = values.first?.count, seeds >= 2, values.allSatisfy({ $0.count == seeds })
     else { return nil }
     let slopes = (0..<seeds).compactMap { seed in
-      ScalingExponent.slope(widths: widths, values: values.map { $0[seed] })
+      ScalingExponent.slope(over: sizes, values: values.map { $0[seed] })
     }
     guard slopes.count == seeds else { return nil }
     let count = Double(seeds)
@@ -29,16 +29,16 @@ struct FittedExponent {
       StudentT.quantile(0.975, degreesOfFreedom: seeds - 1) * (variance / count).squareRoot()
   }
 
-  /// Fits one line to the values of independent runs, each of its width; nil where one is not positive
+  /// Fits one line to the values of independent runs, each of its size; nil where one is not positive
   /// and finite.
   ///
   /// The interval is that of the slope by least squares, from what the line leaves: with as many
   /// values as a line has numbers it is infinite.
-  /// - widths: one a value, at least two different ones.
-  init?(widths: [Double], ofRuns values: [Double]) {
-    guard let slope = ScalingExponent.slope(widths: widths, values: values) else { return nil }
+  /// - sizes: one a value, at least two different ones.
+  init?(over sizes: [Double], ofRuns values: [Double]) {
+    guard let slope = ScalingExponent.slope(over: sizes, values: values) else { return nil }
     exponent = slope
-    let (x, y) = (widths.map(log2), values.map(log2))
+    let (x, y) = (sizes.map(log2), values.map(log2))
     let count = Double(x.count)
     let (meanX, meanY) = (x.reduce(0, +) / count, y.reduce(0, +) / count)
     guard x.count > 2 else {

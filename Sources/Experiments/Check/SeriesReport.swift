@@ -165,11 +165,11 @@ public struct SeriesReport: Encodable, Sendable {
         .joined(separator: "; ") + ".", indent: 0)
   }
 
-  private var columns: WidthColumns {
+  private var columns: SizeColumns {
     let nameWidth = max(14, 3 + (exponents.map { $0.tensor.printable().count }.max() ?? 0))
-    return WidthColumns(
-      widths, nameWidth: nameWidth,
-      atMost: max(2, (80 - nameWidth - 20) / WidthColumns.valueWidth))
+    return SizeColumns(
+      widths, NetworkScale.width.plural, nameWidth: nameWidth,
+      atMost: max(2, (80 - nameWidth - 20) / SizeColumns.valueWidth))
   }
 
   private func block(
@@ -213,7 +213,7 @@ public struct SeriesReport: Encodable, Sendable {
       "\(culprit.quantity.symbol) grows as n^\(ReportText.number(culprit.exponent, digits: 2)) where "
       + "n^\(ReportText.number(culprit.condition, digits: 2)) is needed"
     guard culprit.verdict == .breaks else {
-      if let doubt = CheckReport.doubt(about: widths) {
+      if let doubt = CheckReport.doubt(about: widths, .width) {
         return "cannot tell: \(name), \(growth). At these widths that may be chance: \(doubt)"
       }
       return "cannot tell: \(name), \(growth), "

@@ -69,7 +69,7 @@ struct SeriesShapes {
       }
     }
     let isAsTheWidth = axes.contains { axis in
-      ScalingExponent.slope(widths: widths.map(Double.init), values: axis.sizes.map(Double.init))
+      ScalingExponent.slope(over: widths.map(Double.init), values: axis.sizes.map(Double.init))
         .map { abs($0 - 1) <= proportionality } ?? false
     }
     return isAsTheWidth ? nil : "no extent of any tensor grows as the widths that were given"

@@ -3,26 +3,26 @@ import Spectral
 import Tensors
 import Training
 
-/// Trains networks of several widths and seeds for a few steps and fits, layer by layer, how the
-/// quantities of the spectral condition grow with width.
+/// Trains networks of several widths, or depths, and seeds for a few steps and fits, layer by layer, how the
+/// quantities of the spectral condition grow with them.
 ///
 /// Quantities of W are those of the initial weights, ΔW is the first step's (the second's where the
 /// readout starts at zero: before it no other layer has a gradient), Δh the change by then.
 public struct SpectralCheck {
-  private let runs: WidthRuns
+  private let runs: ScaleRuns
 
   /// A check of `runs`, which train when it runs.
   ///
   /// - runs: at least one step long, and two where the readout starts at zero.
-  public init(_ runs: WidthRuns) {
+  public init(_ runs: ScaleRuns) {
     self.runs = runs
   }
 
-  /// Trains every width and seed and reports.
+  /// Trains every size and seed and reports.
   ///
-  /// - progress: called as each width begins, and every few steps; what it throws ends the check.
+  /// - progress: called as each size begins, and every few steps; what it throws ends the check.
   /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
-  public func run(progress: (WidthProgress) throws -> Void = { _ in }) throws -> CheckReport {
+  public func run(progress: (ScaleProgress) throws -> Void = { _ in }) throws -> CheckReport {
     try report(runs.records(every: 1, progress: progress))
   }
 
@@ -38,7 +38,7 @@ public struct SpectralCheck {
     var diverged = false
     for layer in 0..<layerCount {
       for quantity in SpectralQuantity.allCases {
-        // [width][seed]
+        // [size][seed]
         let values = measurements.map { self.values(quantity, layer: layer, of: $0) }
         if values.allSatisfy({ $0.allSatisfy { $0 == 0 } }) { continue }
         diverged = diverged || !values.allSatisfy { $0.allSatisfy(\.isFinite) }
@@ -48,12 +48,15 @@ public struct SpectralCheck {
             prediction, ideal)
         else {
           remarks.append(
-            "\(names[layer]): \(quantity.symbol) is not positive and finite at every width and seed"
+            "\(names[layer]): \(quantity.symbol) is not positive and finite at every \(runs.scale.rawValue) and seed"
           )
           continue
         }
         exponents.append(checked)
       }
+    }
+    if runs.scale == .depth, runs.experiment.settings.depthRule == .none {
+      remarks.append("no depth rule: blocks and their rates are the same at every depth")
     }
     let coordinates = (0..<layerCount).flatMap { layer in
       measurements[0].indices.map { index in
@@ -66,7 +69,8 @@ public struct SpectralCheck {
     }
     return CheckReport(
       parametrization: runs.parametrization, optimizer: runs.optimizer.rawValue,
-      widths: runs.widths, seeds: runs.seeds.count, log2LearningRate: runs.log2LearningRate,
+      scale: runs.scale, sizes: runs.sizes, seeds: runs.seeds.count,
+      log2LearningRate: runs.log2LearningRate,
       step: judgedStep + 1,
       exponents: exponents, coordinates: coordinates, remarks: remarks, diverged: diverged)
   }
@@ -96,7 +100,7 @@ public struct SpectralCheck {
     _ quantity: SpectralQuantity, layer: Int, name: String, isReadout: Bool,
     _ values: [[Double]], _ prediction: CheckPrediction, _ ideal: CheckPrediction
   ) -> CheckedQuantity? {
-    guard let fitted = FittedExponent(widths: prediction.widths, values: values) else { return nil }
+    guard let fitted = FittedExponent(over: prediction.sizes, values: values) else { return nil }
     guard let predicted = prediction.exponent(quantity, layer: layer),
       let limit = prediction.limit(quantity, layer: layer),
       let condition = ideal.exponent(quantity, layer: layer),
@@ -124,7 +128,8 @@ public struct SpectralCheck {
         switch standing {
         case .met: .meets
         case .unclear: .unclear
-        case .broken where isFaultless && CheckReport.doubt(about: runs.widths) != nil: .unclear
+        case .broken where isFaultless && CheckReport.doubt(about: runs.sizes, runs.scale) != nil:
+          .unclear
         case .broken:
           fitted.differs(from: predicted, in: quantity) ? .breaksUnpredicted : .breaksAsPredicted
         }
@@ -136,15 +141,15 @@ public struct SpectralCheck {
       ownDeviation: own, verdict: verdict)
   }
 
-  /// Whether a quantity is as the condition asks over the wider half of the widths.
+  /// Whether a quantity is as the condition asks over the larger half of the sizes.
   private func fades(
     _ quantity: SpectralQuantity, layer: Int, _ values: [[Double]], ideal: CheckPrediction
   ) -> Bool {
-    let wider = ideal.widerHalf
-    guard wider.widths.count < values.count,
-      let condition = wider.exponent(quantity, layer: layer),
+    let larger = ideal.largerHalf
+    guard larger.sizes.count < values.count,
+      let condition = larger.exponent(quantity, layer: layer),
       let fitted = FittedExponent(
-        widths: wider.widths, values: values.suffix(wider.widths.count))
+        over: larger.sizes, values: values.suffix(larger.sizes.count))
     else { return false }
     return fitted.standing(to: condition, of: quantity) == .met
   }

@@ -166,7 +166,7 @@ public struct WeightSeries {
               let held = zip(widths, values).filter { $0.0 == width }.map(\.1)
               return held.reduce(0, +) / Double(held.count)
             }, fitted: fitted, condition: condition,
-            isDoubtful: CheckReport.doubt(about: widths) != nil))
+            isDoubtful: CheckReport.doubt(about: widths, .width) != nil))
       }
     }
     findings.list(zeros, "0 at the start in every file, which has no exponent")
@@ -191,9 +191,9 @@ public struct WeightSeries {
     let sorted = groups.sorted { $0.key < $1.key }
     let seeds = sorted[0].value.count
     if seeds >= 2 && sorted.allSatisfy({ $0.value.count == seeds }) {
-      return FittedExponent(widths: sorted.map { Double($0.key) }, values: sorted.map(\.value))
+      return FittedExponent(over: sorted.map { Double($0.key) }, values: sorted.map(\.value))
     }
-    return FittedExponent(widths: widths.map(Double.init), ofRuns: values)
+    return FittedExponent(over: widths.map(Double.init), ofRuns: values)
   }
 }
 
@@ -249,7 +249,7 @@ private struct SeriesTensor {
       case .hidden, .fixed, .embedding: .hidden
       }
     return ScalingExponent.slope(
-      widths: widths,
+      over: widths,
       values: matrices.map { matrix in
         let shape = ParameterShape.weight(
           role: layerRole, fanIn: matrix.fanIn, fanOut: matrix.fanOut)

@@ -59,7 +59,8 @@ extension Configuration {
       for (name, isGiven) in [
         ("norm", isChanged(\.norm)), ("expansion", isChanged(\.expansion)),
         ("branch-multiplier", isChanged(\.branchMultiplier)),
-        ("base-depth", isChanged(\.baseDepth)), ("depth-exponent", isChanged(\.depthExponent)),
+        ("base-depth", isChanged(\.baseDepth)), ("depth-rule", isChanged(\.depthRule)),
+        ("depth-rate-rule", isChanged(\.depthRateRules)),
       ] where isGiven {
         problems.append(SettingProblem(name, "is for network residual-mlp", involved: ["network"]))
       }
@@ -87,6 +88,7 @@ extension Configuration {
   private var selectorProblems: [SettingProblem] {
     let given =
       rateRules.map { ("rate-rule", $0.selector) }
+      + depthRateRules.map { ("depth-rate-rule", $0.selector) }
       + rateMultipliers.map { ("lr-multiplier", $0.selector) }
       + groups.map { ("group", $0.selector) }
     if given.isEmpty { return [] }

@@ -79,21 +79,22 @@ public struct Configuration: SettingGroup {
 
   /// Of a residual network: what a block's result is multiplied by at the base depth.
   @Setting(
-    "branch-multiplier", "Of residual-mlp: multiplies what a block adds, at the base depth.",
+    "branch-multiplier", "Of residual-mlp: multiplies what a block adds, beside the depth rule.",
     value: "factor", in: .positive)
   public var branchMultiplier = 1.0
 
-  /// Of a residual network: the number of blocks at which that is the factor.
+  /// Of a residual network: how blocks and their rates scale with depth.
   @Setting(
-    "base-depth",
-    "Of residual-mlp: what a block adds is multiplied by (depth/base depth)^−α.",
-    value: "layers", in: .range(1...Limits.depth))
-  public var baseDepth = 1
+    "depth-rule",
+    "Of residual-mlp, r = depth/base depth: none; depth-mup, blocks times r^−½; complete-p, times r^−1; "
+      + "modular, a convex sum of stream and block. Rates and ε follow.", value: "name")
+  public var depthRule = DepthRule.depthMuP
 
-  /// Of a residual network: α, the factor is multiplied by (depth/base depth)^−α.
+  /// Of a residual network: the number of blocks at which the depth rule changes nothing.
   @Setting(
-    "depth-exponent", "Of residual-mlp: the α of --base-depth.", value: "α", in: .range(0...8))
-  public var depthExponent = 0.5
+    "base-depth", "Of residual-mlp: the number of blocks at which the depth rule changes nothing.",
+    value: "blocks", in: .range(1...Limits.depth))
+  public var baseDepth = 1
 
   /// Of a perceptron: hidden layer l (from 0) has width factors[l mod count]·width.
   @Setting(
@@ -150,6 +151,14 @@ public struct Configuration: SettingGroup {
     "Take the learning-rate rule of some tensors from elsewhere: readout=sp, layers.1=ntp, "
       + "all=spectral:sgd. May be repeated.", value: "selector=rule[:family]")
   public var rateRules: [RateRule] = []
+
+  /// Depth rules of single tensors' rates.
+  @Setting(
+    "depth-rate-rule",
+    "Take the rate of some tensors in blocks by another depth rule: all=none, blocks.1.up=none, what "
+      + "happens if a rate does not follow the depth. May be repeated; later ones win.",
+    value: "selector=rule")
+  public var depthRateRules: [DepthRateRule] = []
 
   /// Factors on the learning rates of single tensors.
   @Setting(
@@ -364,7 +373,7 @@ extension Configuration {
       ResidualMLP(
         inputs: inputs, width: width, depth: depth, outputs: outputs, expansion: expansion,
         normalization: norm.kind, bias: bias, activation: activation,
-        branchMultiplier: branchMultiplier, baseDepth: baseDepth, depthExponent: depthExponent,
+        branchMultiplier: branchMultiplier, depthRule: depthRule, baseDepth: baseDepth,
         inputMultiplier: inputMultiplier, outputMultiplier: outputMultiplier,
         zeroReadout: zeroReadout)
     }
@@ -400,7 +409,9 @@ extension Configuration {
     }
     let inner = expansion == 1 ? "" : ", \(expansion) times as wide inside"
     let norm = norm == .none ? "no normalisation" : "\(norm.rawValue) norm"
-    return "\(blocksInWords) of the width\(inner), \(norm), branches times "
-      + "\(branchMultiplier) · (depth/\(baseDepth))^−\(depthExponent)"
+    let multiplier = branchMultiplier == 1 ? "" : ", blocks times \(branchMultiplier)"
+    let base = depthRule == .none ? "" : " from depth \(baseDepth)"
+    return "\(blocksInWords) of the width\(inner), \(norm)\(multiplier), depth rule "
+      + "\(depthRule.rawValue)\(base)"
   }
 }

@@ -69,5 +69,5 @@ package enum Limits {
   /// Sizes up to this give products that a Double counts exactly enough.
   package static let size = 1 << 24
   /// Layers, and small factors.
-  package static let depth = 1024
+  package static let depth = 4096
 }

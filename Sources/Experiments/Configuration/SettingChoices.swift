@@ -217,6 +217,27 @@ extension RateRule: SettingValue {
   public static var takesPairs: Bool { true }
 }
 
+extension DepthRateRule: SettingValue {
+  /// Reads SELECTOR=RULE.
+  public init?(setting: JSONValue) {
+    guard let (selector, text) = setting.pair, let rule = DepthRule(rawValue: text) else {
+      return nil
+    }
+    self.init(selector: selector, rule: rule)
+  }
+
+  /// The text.
+  public var setting: JSONValue { .string("\(selector)=\(rule.rawValue)") }
+  /// For errors.
+  public static var expected: String {
+    "SELECTOR=RULE, the rule one of " + DepthRule.allCases.map(\.rawValue).joined(separator: ", ")
+  }
+  /// Once for each rule.
+  public static var shape: SettingDeclaration.Shape { .repeated }
+  /// Yes.
+  public static var takesPairs: Bool { true }
+}
+
 extension RateMultiplier: SettingValue {
   /// Reads SELECTOR=FACTOR.
   public init?(setting: JSONValue) {

@@ -258,6 +258,7 @@ extension SettingValue where Self: RawRepresentable & CaseIterable, RawValue == 
 
 extension Activation: SettingValue {}
 extension Compute.BackendChoice: SettingValue {}
+extension DepthRule: SettingValue {}
 extension LossFunction: SettingValue {}
 extension NewtonSchulz.Coefficients: SettingValue {}
 extension Objective: SettingValue {}

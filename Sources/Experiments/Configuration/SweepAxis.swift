@@ -69,6 +69,16 @@ public struct SweepAxis: SettingValue, Codable {
   /// Settings of the data, which all runs share, and of when a run is looked at.
   private static let shared: Set = ["validation-fraction", "evaluate-every", "evaluate-batches"]
 
+  /// The values, of a setting that has whole ones.
+  ///
+  /// - option: what the axis is given by, for errors.
+  /// - Throws: `SweepGridError` where one is unfit or there twice.
+  public func wholeValues(as option: String) throws(SweepGridError) -> [Int] {
+    try checked(as: option).values.compactMap { value in
+      if case .integer(let whole) = value { whole } else { nil }
+    }
+  }
+
   /// The same axis with values as the setting itself writes them.
   ///
   /// - option: what the axis is given by, for errors.

@@ -69,9 +69,9 @@ public struct FeatureLearning: Codable, Sendable {
   ///
   /// - progress: called every few steps; what it throws ends the training.
   /// - Throws: `OpenCLError`, `CLBlastError`, what `progress` throws.
-  public init(_ runs: [WidthRuns], progress: (WidthProgress) throws -> Void = { _ in }) throws {
-    widths = runs[0].widths
-    precondition(runs.allSatisfy { $0.widths == runs[0].widths }, "runs of different widths")
+  public init(_ runs: [ScaleRuns], progress: (ScaleProgress) throws -> Void = { _ in }) throws {
+    widths = runs[0].sizes
+    precondition(runs.allSatisfy { $0.sizes == runs[0].sizes }, "runs of different widths")
     let work = runs.reduce(0) { $0 + $1.work }
     var done = 0.0
     curves = try runs.flatMap { runs in
@@ -81,14 +81,14 @@ public struct FeatureLearning: Codable, Sendable {
       let prediction = try runs.prediction()
       let records = try runs.records(every: steps) { own in
         try progress(
-          WidthProgress(
-            parametrization: own.parametrization, width: own.width,
+          ScaleProgress(
+            parametrization: own.parametrization, scale: own.scale, size: own.size,
             share: (done + own.share * runs.work) / work))
       }
       done += runs.work
       return Quantity.allCases.map { quantity in
         let values = records.map { Self.values(quantity, $0) }
-        let fitted = FittedExponent(widths: prediction.widths, values: values)
+        let fitted = FittedExponent(over: prediction.sizes, values: values)
         func predicted(_ slope: (SpectralQuantity) -> Double?) -> Double? {
           switch quantity {
           case .spectral: return slope(.relativeUpdate)

@@ -11,6 +11,8 @@ struct CheckPage {
   let directory: URL
 
   private var report: CheckReport { file.report }
+  private var scale: String { report.scale.rawValue }
+  private var symbol: String { report.scale.symbol }
 
   /// The page.
   var page: ReportPage {
@@ -46,12 +48,13 @@ struct CheckPage {
       ] + report.remarks.map { ReportParts.paragraph($0 + ".") } + [
         .tag("h3", "What was trained"),
         ReportParts.paragraph(
-          "Networks of widths \(ReportParts.list(report.widths.map(String.init))) were trained for a "
+          "Networks of \(report.scale.plural) \(ReportParts.list(report.sizes.map(String.init))) were trained for a "
             + "few steps on \(file.experiment.facts.data.name) with \(report.parametrization) under "
             + "\(report.optimizer), at the rate \(ReportParts.power(report.log2LearningRate)), with "
             + "\(ReportParts.count(report.seeds, "seed")). For every layer it was fitted how norms "
-            + "and features grow with width n: as n to which exponent? Exponents that are not what "
-            + "the condition needs mean that the best learning rate moves with width."),
+            + "and features grow with \(scale) \(symbol): as \(symbol) to which exponent? Exponents "
+            + "that are not what the condition needs mean that the best learning rate moves with "
+            + "\(scale)."),
         ReportParts.linkToTerms,
       ])
   }
@@ -63,7 +66,12 @@ struct CheckPage {
       [
         ReportParts.terms(
           [
-            ("width n", "number of units in each hidden layer, or what those are multiples of"),
+            report.scale == .width
+              ? ("width n", "number of units in each hidden layer, or what those are multiples of")
+              : (
+                "depth L",
+                "number of residual blocks; first, middle and last are those of each network"
+              ),
             (
               file.experiment.settings.layerNames[0],
               "the first layer; the last one, the readout, gives the logits"
@@ -76,9 +84,15 @@ struct CheckPage {
             (
               "rms h, rms Δh", "size of a layer's outputs at the start, and of their change by then"
             ),
-            ("exponent", "slope of log of the quantity over log of width, with its 95 % interval"),
-            ("rule, limit", "what the parametrization predicts at these widths, and as they grow"),
-            ("needs", "what the spectral condition asks at these widths"),
+            (
+              "exponent",
+              "slope of log of the quantity over log of \(scale), with its 95 % interval"
+            ),
+            (
+              "rule, limit",
+              "what the parametrization predicts at these \(report.scale.plural), and as they grow"
+            ),
+            ("needs", "what the spectral condition asks at these \(report.scale.plural)"),
           ] + report.legend.map { (String($0.prefix(1)), String($0.dropFirst(2))) })
       ])
   }
@@ -93,14 +107,15 @@ struct CheckPage {
   }
 
   private var growth: HTMLNode {
-    let names = file.experiment.settings.layerNames
+    let names = report.exponents.map(\.layer).uniqued()
     let figures = SpectralQuantity.allCases.compactMap { quantity -> HTMLNode? in
       let checked = report.exponents.filter { $0.quantity == quantity }
       guard !checked.isEmpty else { return nil }
       let lines = checked.map { entry in
         SlopeLine(
           layer: entry.layer, index: names.firstIndex(of: entry.layer) ?? 0, of: names.count,
-          widths: report.widths, values: entry.values, predicted: entry.predicted,
+          scale: report.scale, sizes: report.sizes, values: entry.values,
+          predicted: entry.predicted,
           needed: entry.condition)
       }
       let isJudged = checked.contains { $0.verdict != .informative }
@@ -108,13 +123,13 @@ struct CheckPage {
         id: "growth-\(quantity.rawValue.replacing("_", with: "-"))",
         title: quantity.symbol + (isJudged ? "" : " (not judged)"),
         description: SlopeLine.description(lines, of: quantity),
-        x: .widths(report.widths),
+        x: .widths(report.sizes, label: "\(scale) \(symbol)"),
         y: .logarithmic(quantity.symbol, over: checked.flatMap(\.values)),
         series: lines.flatMap(\.series) + SlopeLine.kinds(lines))
       return figure(plot, [exponents(checked, of: quantity), values(checked, of: quantity)])
     }
     return ReportParts.section(
-      "growth", "How each layer grows with width",
+      "growth", "How each layer grows with \(scale)",
       [
         ReportParts.paragraph(
           "Points are measured, means over the seeds, and the lines through them fitted. Dashed lines "
@@ -140,9 +155,9 @@ struct CheckPage {
 
   private func values(_ checked: [CheckedQuantity], of quantity: SpectralQuantity) -> HTMLNode {
     ReportParts.table(
-      ["layer"] + report.widths.map { "n\u{A0}=\u{A0}\($0)" },
+      ["layer"] + report.sizes.map { "\(symbol)\u{A0}=\u{A0}\($0)" },
       texts: checked.map { [$0.layer] + $0.values.map(ReportText.threeDigits) },
-      label: "\(quantity.symbol) at each width")
+      label: "\(quantity.symbol) at each \(scale)")
   }
 
   private var coordinates: HTMLNode {
@@ -154,20 +169,21 @@ struct CheckPage {
         Plot.Series(
           name: "step \(row.step)", colour: .ordered(index, of: rows.count), index: index,
           style: .line,
-          points: zip(report.widths, row.meanAbsolute).map { Plot.Point(x: Double($0), y: $1) })
+          points: zip(report.sizes, row.meanAbsolute).map { Plot.Point(x: Double($0), y: $1) })
       }
       let plot = Plot(
         id: "coordinates-\(ReportParts.identifier(layer))", title: "\(layer), mean |h|",
         description:
-          "Mean size of the outputs of \(layer) against width, a line for each number of "
+          "Mean size of the outputs of \(layer) against \(scale), a line for each number of "
           + "steps done.",
-        x: .widths(report.widths), y: .logarithmic("mean |h|", over: values), series: series,
+        x: .widths(report.sizes, label: "\(scale) \(symbol)"),
+        y: .logarithmic("mean |h|", over: values), series: series,
         legend: .below)
       return figure(
         plot,
         [
           ReportParts.table(
-            ["step"] + report.widths.map { "width \($0)" },
+            ["step"] + report.sizes.map { "\(scale) \($0)" },
             texts: rows.map { ["\($0.step)"] + $0.meanAbsolute.map(ReportText.threeDigits) },
             label: plot.title)
         ])
@@ -176,7 +192,7 @@ struct CheckPage {
       "coordinates", "Coordinate check",
       [
         ReportParts.paragraph(
-          "Mean |h| of each layer's outputs after 0, 1, 2 … steps: lines that stay level as width "
+          "Mean |h| of each layer's outputs after 0, 1, 2 … steps: lines that stay level as \(scale) "
             + "grows are what is wanted. A layer at fault shows here only as far as it reaches the "
             + "features."),
         ReportParts.panels(figures),

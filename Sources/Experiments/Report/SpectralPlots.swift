@@ -122,7 +122,7 @@ struct SpectralPlots {
       steps.insert(step)
       lines.append(
         SlopeLine(
-          layer: layer, index: index, of: layers.count, widths: widths, values: values,
+          layer: layer, index: index, of: layers.count, sizes: widths, values: values,
           predicted: prediction?.exponent(quantity, layer: index), needed: nil))
     }
     guard !lines.isEmpty else { return nil }
@@ -163,7 +163,8 @@ struct SlopeLine {
   let index: Int
   /// Number of layers, which decides the colour.
   let count: Int
-  let widths: [Int]
+  let scale: NetworkScale
+  let sizes: [Int]
   let values: [Double]
   /// The slope that the rule in use predicts.
   let predicted: Double?
@@ -171,28 +172,28 @@ struct SlopeLine {
   let needed: Double?
 
   init(
-    layer: String, index: Int, of count: Int, widths: [Int], values: [Double], predicted: Double?,
-    needed: Double?
+    layer: String, index: Int, of count: Int, scale: NetworkScale = .width, sizes: [Int],
+    values: [Double], predicted: Double?, needed: Double?
   ) {
     (self.layer, self.index, self.count) = (layer, index, count)
-    (self.widths, self.values) = (widths, values)
+    (self.scale, self.sizes, self.values) = (scale, sizes, values)
     (self.predicted, self.needed) = (predicted, needed)
   }
 
   /// The slope that was measured; nil where no power law can be fitted.
   private var fitted: Double? {
-    ScalingExponent.slope(widths: widths.map(Double.init), values: values)
+    ScalingExponent.slope(over: sizes.map(Double.init), values: values)
   }
 
   /// The measured points on the line that was fitted to them and, dashed through their middle, the
   /// predicted one; dotted the needed one.
   var series: [Plot.Series] {
     let colour = PlotColour.ordered(index, of: count)
-    let exponent = fitted.map { ", n^\(ReportText.number($0, digits: 2))" } ?? ""
+    let exponent = fitted.map { ", \(scale.symbol)^\(ReportText.number($0, digits: 2))" } ?? ""
     var result = [
       Plot.Series(
         name: layer + exponent, colour: colour, index: index, style: .line,
-        points: zip(widths, values).map { Plot.Point(x: Double($0), y: $1) },
+        points: zip(sizes, values).map { Plot.Point(x: Double($0), y: $1) },
         line: fitted.map(line))
     ]
     for (slope, style) in [(predicted, Plot.Series.Style.dashed), (needed, .dotted)] {
@@ -213,7 +214,7 @@ struct SlopeLine {
 
   /// The line of a slope through the middle of the values.
   private func line(of slope: Double) -> [Plot.Point] {
-    Self.line(x: widths.map { log2(Double($0)) }, y: values.map { log2($0) }, slope: slope)
+    Self.line(x: sizes.map { log2(Double($0)) }, y: values.map { log2($0) }, slope: slope)
       .map { Plot.Point(x: exp2($0.x), y: exp2($0.y)) }
   }
 

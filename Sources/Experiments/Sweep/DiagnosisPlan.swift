@@ -46,7 +46,8 @@ extension DiagnosticRecord {
   /// - Returns: [group][step]: what only some runs have a value of is NaN in the others, and from the
   ///   divergence on whatever has no value.
   static func records(
-    of runs: [[[RunRecord]]], names: [String], steps: [Int], divergence: Int?
+    of runs: [[[RunRecord]]], names: [[(name: String, recorded: String)]], steps: [Int],
+    divergence: Int?
   ) -> [[DiagnosticRecord]] {
     let measured = runs.map { group in
       group.map { run in
@@ -57,18 +58,18 @@ extension DiagnosticRecord {
     let found = steps.map { step in
       Set(measured.joined().flatMap { ($0[step] ?? [:]).keys })
     }
-    return measured.map { group in
+    return zip(measured, names).map { group, names in
       zip(steps, found).map { step, present in
         let hasDiverged = divergence.map { step >= $0 } ?? false
         return DiagnosticRecord(
-          step: step, names: names,
+          step: step, names: names.map(\.name),
           layers: names.map { name in
             let quantities = DiagnosticQuantity.allCases.filter {
-              hasDiverged || present.contains("\(name)/\($0.rawValue)")
+              hasDiverged || present.contains("\(name.recorded)/\($0.rawValue)")
             }
             return Dictionary(
               uniqueKeysWithValues: quantities.map { quantity in
-                let key = "\(name)/\(quantity.rawValue)"
+                let key = "\(name.recorded)/\(quantity.rawValue)"
                 return (quantity, group.map { $0[step]?[key] ?? .nan })
               })
           })

@@ -63,7 +63,7 @@ public struct RunGroup: Sendable {
         settings.parametrizations.compactMap { custom in
           custom.baseWidth.map { (custom.name, own.network(width: $0)) }
         }, uniquingKeysWith: { first, _ in first }),
-      rateRules: settings.rateRules, loss: settings.loss,
+      rateRules: settings.rateRules, depthRateRules: settings.depthRateRules, loss: settings.loss,
       optimization: settings.optimization(optimizer, totalSteps: totalSteps),
       batchSize: settings.batchSize, microBatch: settings.microBatch)
   }

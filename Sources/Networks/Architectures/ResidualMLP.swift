@@ -1,11 +1,10 @@
-import Foundation
 import Spectral
 import Tensors
 
 /// A residual perceptron: blocks of two matrices whose results are added to a stream.
 ///
 ///     x ← readin(input)
-///     x ← x + s·down(φ(up(begin(x))))      once for each block, s = multiplier·(depth/baseDepth)^−α
+///     x ← a·x + s·down(φ(up(begin(x))))      once for each block, a and s by the depth rule
 ///     output = readout(end(x))
 ///
 /// `begin` and `end` are normalisations; without them a block begins with φ and nothing ends.
@@ -27,12 +26,12 @@ public struct ResidualMLP: Architecture, Codable, Hashable {
   public var bias: Bool
   /// φ.
   public var activation: Activation
-  /// What a block's result is multiplied by at the base depth.
+  /// Multiplies what a block adds, beside the depth rule's factor.
   public var branchMultiplier: Double
-  /// The number of blocks at which s is `branchMultiplier`; ≥ 1.
+  /// How blocks and their rates scale with depth.
+  public var depthRule: DepthRule
+  /// The number of blocks at which the depth rule changes nothing; ≥ 1.
   public var baseDepth: Int
-  /// α ≥ 0: how s shrinks with depth.
-  public var depthExponent: Double
   /// a: the readin's weight starts 1/√a as large and its product is multiplied by √a.
   public var inputMultiplier: Double
   /// Multiplies the readout's product; initial values stay as they are.
@@ -44,8 +43,8 @@ public struct ResidualMLP: Architecture, Codable, Hashable {
   public init(
     inputs: Int, width: Int, depth: Int, outputs: Int, expansion: Int = 1,
     normalization: RowNormalization.Kind? = .rms, bias: Bool = false,
-    activation: Activation = .relu, branchMultiplier: Double = 1, baseDepth: Int = 1,
-    depthExponent: Double = 0.5,
+    activation: Activation = .relu, branchMultiplier: Double = 1,
+    depthRule: DepthRule = .depthMuP, baseDepth: Int = 1,
     inputMultiplier: Double = 1, outputMultiplier: Double = 1, zeroReadout: Bool = false
   ) {
     precondition(
@@ -55,14 +54,14 @@ public struct ResidualMLP: Architecture, Codable, Hashable {
     (self.expansion, self.normalization) = (expansion, normalization)
     (self.bias, self.activation) = (bias, activation)
     (self.branchMultiplier, self.baseDepth) = (branchMultiplier, baseDepth)
-    self.depthExponent = depthExponent
+    self.depthRule = depthRule
     (self.inputMultiplier, self.outputMultiplier) = (inputMultiplier, outputMultiplier)
     self.zeroReadout = zeroReadout
   }
 
-  /// s.
-  public var branchScale: Double {
-    branchMultiplier * pow(Double(depth) / Double(baseDepth), -depthExponent)
+  /// The depth rule at this depth.
+  public var depthScaling: DepthScaling {
+    DepthScaling(depthRule, depth: depth, baseDepth: baseDepth)
   }
 
   /// Readin, blocks, readout.
@@ -71,7 +70,9 @@ public struct ResidualMLP: Architecture, Codable, Hashable {
       input, "readin", .growing(width), bias: bias, multiplier: inputMultiplier.squareRoot(),
       initialFactor: 1 / inputMultiplier.squareRoot())
     for block in 0..<depth {
-      x = g.add(x, branch(&g, x, "blocks.\(block)"), scale: branchScale)
+      x = g.residual(x, depthScaling, multiplier: branchMultiplier) { g, x in
+        branch(&g, x, "blocks.\(block)")
+      }
     }
     if let normalization { x = g.normalization(x, "norm", normalization) }
     return g.linear(

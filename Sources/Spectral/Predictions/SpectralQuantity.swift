@@ -31,18 +31,18 @@ public enum SpectralQuantity: String, Codable, Hashable, Sendable, CaseIterable 
   }
 }
 
-/// The exponent of a quantity over width.
+/// The exponent of a quantity over width, or depth.
 public enum ScalingExponent {
-  /// The slope of log2 of the values against log2 of the widths, by least squares; nil where a
+  /// The slope of log2 of the values against log2 of the sizes, by least squares; nil where a
   /// value is not positive and finite.
   ///
-  /// - widths: at least two different ones, all > 0; values: one for each.
-  public static func slope(widths: [Double], values: [Double]) -> Double? {
+  /// - sizes: at least two different ones, all > 0; values: one for each.
+  public static func slope(over sizes: [Double], values: [Double]) -> Double? {
     precondition(
-      widths.count == values.count && Set(widths).count >= 2,
-      "slope over \(widths) of \(values.count) values")
+      sizes.count == values.count && Set(sizes).count >= 2,
+      "slope over \(sizes) of \(values.count) values")
     guard values.allSatisfy({ $0 > 0 && $0.isFinite }) else { return nil }
-    let (x, y) = (widths.map(log2), values.map(log2))
+    let (x, y) = (sizes.map(log2), values.map(log2))
     let count = Double(x.count)
     let (meanX, meanY) = (x.reduce(0, +) / count, y.reduce(0, +) / count)
     let covariance = zip(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) }

@@ -43,9 +43,9 @@ import Training
     if let norm { (configuration.network, configuration.norm) = (.residualMLP, norm) }
     let experiment = Experiment(configuration, Facts(data: data, compute: compute))
     return try SpectralCheck(
-      WidthRuns(
+      ScaleRuns(
         experiment: experiment, parametrization: parametrization, optimizer: optimizer,
-        widths: widths, log2LearningRate: optimizer.parametrizedFamily == .adam ? -12 : -6,
+        sizes: widths, log2LearningRate: optimizer.parametrizedFamily == .adam ? -12 : -6,
         seeds: (1...UInt64(seeds)).map { $0 }, data: data, compute: compute,
         memory: MemoryPlan(device: compute.queue.device))
     ).run()
@@ -103,6 +103,87 @@ import Training
     let rule = try RateRule(selector: "blocks.1.up", parametrization: "ntp")
     let report = try check("spectral", .adam, rules: [rule], norm: .rms)
     #expect(report.culprit?.layer == "blocks.1.up" && report.culprit?.quantity == .updateNorm)
+  }
+
+  // MARK: Depth
+
+  static let depths = [4, 8, 16, 32]
+
+  private func depthCheck(
+    _ optimizer: OptimizerKind, _ rule: DepthRule, rates: [DepthRateRule] = [],
+    norm: NormChoice = .rms, seeds: Int = 4
+  ) throws -> CheckReport {
+    let data = try TrainingData(LoadedData(train: DataSet.glyphs(count: 300)))
+    let configuration = Configuration {
+      ($0.network, $0.norm, $0.depthRule, $0.depthRateRules) = (.residualMLP, norm, rule, rates)
+      ($0.steps, $0.baseWidth, $0.zeroReadout) = (1, 64, false)
+    }
+    return try SpectralCheck(
+      ScaleRuns(
+        experiment: Experiment(configuration, Facts(data: data, compute: compute)),
+        parametrization: "spectral", optimizer: optimizer, scale: .depth, sizes: Self.depths,
+        width: 64, log2LearningRate: optimizer.parametrizedFamily == .adam ? -12 : -6,
+        seeds: (1...UInt64(seeds)).map { $0 }, data: data, compute: compute,
+        memory: MemoryPlan(device: compute.queue.device))
+    ).run()
+  }
+
+  /// Readin, first, middle and last block, readout; the change of the stream after the last block among
+  /// them. Updates in blocks fall as the rule needs it, L^(α−1).
+  @Test(arguments: [DepthRule.depthMuP, .completeP, .modular], [OptimizerKind.sgd, .adam, .muon])
+  func depthRules_meetTheConditionAlongDepth(_ rule: DepthRule, _ optimizer: OptimizerKind) throws {
+    let report = try depthCheck(optimizer, rule, seeds: 6)
+    #expect(report.passes, "\(report.table())")
+    #expect(report.remarks.isEmpty && report.exponents.count == 8 * 6)
+    for checked in report.exponents where checked.layer.hasPrefix("blocks.") {
+      guard checked.quantity == .updateNorm else { continue }
+      let asked = rule == .depthMuP ? -0.5 : 0
+      #expect(abs(checked.predictedLimit - asked) <= 0.02, "\(checked)")
+      #expect(abs(checked.exponent - checked.predicted) <= 0.1, "\(checked)")
+    }
+    let last = try #require(
+      report.exponents.first { $0.layer == "blocks.last.down" && $0.quantity == .featureChange })
+    #expect(abs(last.exponent) <= 0.2, "\(last)")
+  }
+
+  @Test func noDepthRule_breaksTheCondition() throws {
+    let report = try depthCheck(.adam, .none)
+    #expect(report.verdict == .fail && report.remarks.count == 1)
+    let last = try #require(
+      report.exponents.first { $0.layer == "blocks.last.down" && $0.quantity == .featureChange })
+    #expect(last.exponent > 0.6 && last.verdict == .breaksAsPredicted, "\(last)")
+  }
+
+  /// The usual half of the work: blocks are scaled, their rates are not; and one matrix that was forgotten.
+  @Test(arguments: ["all", "blocks.0.up"], [DepthRule.depthMuP, .completeP])
+  func rateWithoutTheDepthRule_isNamed(_ selector: String, rule: DepthRule) throws {
+    let optimizer = rule == .completeP ? OptimizerKind.sgd : .adam
+    let rates = [DepthRateRule(selector: selector, rule: .none)]
+    let report = try depthCheck(optimizer, rule, rates: rates)
+    let culprit = try #require(report.culprit)
+    #expect(culprit.layer == "blocks.first.up" && culprit.quantity == .updateNorm)
+    #expect(culprit.verdict == .breaksAsPredicted)
+    #expect(abs(culprit.ownDeviation - (rule == .completeP ? -1 : 0.5)) <= 1e-6)
+    let broken = Set(report.failures.map(\.layer)).filter { $0.hasPrefix("blocks.") }
+    if selector != "all" { #expect(!broken.contains("blocks.middle.down")) }
+    #expect(report.sentence.contains("grows as L^"), "\(report.sentence)")
+  }
+
+  /// Of networks that differ in depth the first, the middle and the last of each block's layers.
+  @Test func comparedLayers_areTheSameOrAtTheSamePlace() {
+    func names(_ depth: Int) -> [String] {
+      ["readin"] + (0..<depth).flatMap { ["blocks.\($0).up", "blocks.\($0).down"] } + ["readout"]
+    }
+    let layers = ComparedLayer.all(of: [names(3), names(8)])
+    #expect(
+      layers.map(\.name) == [
+        "readin", "blocks.first.up", "blocks.first.down", "blocks.middle.up", "blocks.middle.down",
+        "blocks.last.up", "blocks.last.down", "readout",
+      ])
+    #expect(layers.map { $0.indices[0] } == [0, 1, 2, 3, 4, 5, 6, 7])
+    #expect(layers.map { $0.indices[1] } == [0, 1, 2, 9, 10, 15, 16, 17])
+    #expect(ComparedLayer.all(of: [names(1), names(2)]).map(\.name).count == 4)
+    #expect(ComparedLayer.all(of: [names(2), names(2)]).map(\.name) == names(2))
   }
 
   @Test(arguments: [Activation.tanh, .gelu]) func nonSquareLayers_pass(_ activation: Activation)
@@ -181,7 +262,8 @@ import Training
     #expect(checked(-0.25, 0.5).seedsToTell(of: 4) == 9)
     #expect(checked(0.21, 9).seedsToTell(of: 3) == nil)
     let report = CheckReport(
-      parametrization: "mup", optimizer: "adam", widths: [64, 256], seeds: 4, log2LearningRate: -12,
+      parametrization: "mup", optimizer: "adam", scale: .width, sizes: [64, 256], seeds: 4,
+      log2LearningRate: -12,
       step: 1, exponents: [checked(0.15, 0.38)], coordinates: [], remarks: [], diverged: false)
     #expect(report.sentence.hasSuffix("within the spread of 4 seeds; about 5 would tell"))
   }

@@ -382,15 +382,15 @@ import Training
   /// An exponent meets the condition where its printed interval excludes the mildest fault.
   @Test func interval_isThatOfTheVerdict() throws {
     // Of three values a residual counts 12.7-fold: ±0.61 beside −0.02.
-    let wide = try #require(FittedExponent(widths: [1, 2, 4], ofRuns: [1, exp2(0.0831), 1]))
+    let wide = try #require(FittedExponent(over: [1, 2, 4], ofRuns: [1, exp2(0.0831), 1]))
     #expect(wide.halfWidth > 0.5 && wide.standing(to: 0, of: .updateNorm) == .unclear)
-    let narrow = try #require(FittedExponent(widths: [1, 2, 4], ofRuns: [1, exp2(0.02), 1]))
+    let narrow = try #require(FittedExponent(over: [1, 2, 4], ofRuns: [1, exp2(0.02), 1]))
     #expect(narrow.standing(to: 0, of: .updateNorm) == .met)
     // Over seeds that spread alike: of three ±0.56, of six ±0.25.
     func seeds(_ slopes: [Double]) throws -> FittedExponent {
       try #require(
         FittedExponent(
-          widths: [1, 2], values: [slopes.map { _ in 1 }, slopes.map { exp2($0) }]))
+          over: [1, 2], values: [slopes.map { _ in 1 }, slopes.map { exp2($0) }]))
     }
     let few = try seeds([-0.225, 0, 0.225])
     #expect(abs(few.halfWidth - 0.5589) <= 1e-3)
@@ -402,10 +402,10 @@ import Training
   /// The slope's standard error by the textbook, on numbers worked out by hand.
   @Test func lineThroughRuns_hasTheIntervalOfLeastSquares() throws {
     // log2: x = 0, 1, 2, 3; y = 0, 1, 1, 2: slope 0.6, residuals sum to 0.2, se = √(0.1/5).
-    let fitted = try #require(FittedExponent(widths: [1, 2, 4, 8], ofRuns: [1, 2, 2, 4]))
+    let fitted = try #require(FittedExponent(over: [1, 2, 4, 8], ofRuns: [1, 2, 2, 4]))
     #expect(abs(fitted.exponent - 0.6) <= 1e-12)
     #expect(abs(fitted.halfWidth - 4.302653 * (0.02).squareRoot()) <= 1e-5)
-    #expect(FittedExponent(widths: [1, 2], ofRuns: [1, 2])?.halfWidth == .infinity)
-    #expect(FittedExponent(widths: [1, 2, 4], ofRuns: [1, 0, 2]) == nil)
+    #expect(FittedExponent(over: [1, 2], ofRuns: [1, 2])?.halfWidth == .infinity)
+    #expect(FittedExponent(over: [1, 2, 4], ofRuns: [1, 0, 2]) == nil)
   }
 }

@@ -36,14 +36,14 @@ import Training
     #expect(texts == expected)
     let data = try CanonicalJSON.compact(expected)
     #expect(try JSONDecoder().decode(Configuration.self, from: data) == expected)
-    #expect(String(decoding: data, as: UTF8.self).contains(#""depth":2,"depth-exponent":0.5"#))
+    #expect(String(decoding: data, as: UTF8.self).contains(#""depth":2,"depth-rule":"depth-mup""#))
     #expect(try Configuration([:]) == Configuration())
   }
 
   @Test func everyMistake_isReportedByName() {
     #expect(
       text(["depth": .string("x"), "batch-size": .integer(0), "dpeth": .integer(1)])
-        == "dpeth: unknown setting\ndepth: expected an integer from 1 to 1024, got 'x'\n"
+        == "dpeth: unknown setting\ndepth: expected an integer from 1 to 4096, got 'x'\n"
         + "batch-size: expected an integer from 1 to 16777216, got 0")
     for (name, value, expected) in [
       ("validation-fraction", "1", "a number from 0 to below 1"), ("bias", "1", "true or false"),
@@ -116,6 +116,7 @@ import Training
     }
     #expect(problems { _ in }.isEmpty)
     #expect(problems { $0.norm = .none } == ["norm: is for network residual-mlp"])
+    #expect(problems { $0.depthRule = .completeP } == ["depth-rule: is for network residual-mlp"])
     #expect(
       problems { ($0.network, $0.hiddenPattern) = (.residualMLP, [2]) }
         == ["hidden-pattern: is for network mlp; expansion widens a block"])
