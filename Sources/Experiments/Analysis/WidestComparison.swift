@@ -15,6 +15,16 @@ public struct WidestComparison: Codable, Hashable, Sendable {
     public let interval: Interval?
   }
 
+  /// What a step takes of one of those compared, at the widest width.
+  public struct StepCost: Codable, Hashable, Sendable {
+    /// Parametrization and update rule.
+    public let name: String
+    /// Seconds of a run's share of a step of its group, the median over its runs.
+    public let seconds: Double
+    /// Bytes of the device's memory that a run takes; nil where it is not known.
+    public let deviceBytes: Int?
+  }
+
   /// The widest width.
   public let width: Int
   /// The narrowest width.
@@ -26,6 +36,9 @@ public struct WidestComparison: Codable, Hashable, Sendable {
   /// How many times as long the runs of the widest width took as those of the narrowest; nil where it is
   /// not known.
   public let cost: Double?
+  /// What a step takes under each update rule, the cheapest first; nil where all have one rule, or it is not
+  /// known.
+  public let stepCosts: [StepCost]?
 
   /// A comparison's losses under its name.
   typealias Named = (name: String, losses: TransferReport.Losses)
@@ -34,7 +47,7 @@ public struct WidestComparison: Codable, Hashable, Sendable {
   ///
   /// - Returns: nil for fewer than two comparisons, widths or seeds in common, and where losses are not
   ///   positive.
-  init?(_ named: [Named], cost: Double?) {
+  init?(_ named: [Named], cost: Double?, stepCosts: [StepCost]? = nil) {
     let widths = (named.first?.losses.keys).map { first in
       first.filter { width in named.allSatisfy { $0.losses[width] != nil } }
     }
@@ -59,7 +72,7 @@ public struct WidestComparison: Codable, Hashable, Sendable {
       (name: name, narrow: curve(losses, narrow), wide: curve(losses, wide))
     }
     guard pairs.allSatisfy({ $0.wide?.whole.isLogarithmic ?? true }) else { return nil }
-    (width, narrowWidth, self.cost) = (wide, narrow, cost)
+    (width, narrowWidth, self.cost, self.stepCosts) = (wide, narrow, cost, stepCosts)
     tuned = Self.entries(pairs.map { ($0.name, $0.wide?.uncertain(\.height)) })
     transferred = Self.entries(
       pairs.map { name, narrow, wide in
@@ -96,7 +109,7 @@ extension WidestComparison {
   /// - reasons: why they differ, as `TransferReport.reasons` has it.
   func block(_ axes: SweepAxes, reasons: [String]) -> String {
     let narrow = axes.rate(of: narrowWidth)
-    let size = max(11, narrow.count) + 2
+    let size = max(stepCosts == nil ? 11 : 12, narrow.count) + 2
     func lines(_ title: String, _ texts: [String]) -> [String] {
       texts.enumerated().map { place, text in
         ReportText.wrapped(
@@ -105,7 +118,8 @@ extension WidestComparison {
     }
     var text =
       [question(axes)] + lines("tuned there", tuned.map(\.sentence))
-      + lines(narrow, transferred.map(\.sentence)) + lines("why", reasons)
+      + lines(narrow, transferred.map(\.sentence))
+      + lines("a step there", (stepCosts ?? []).map(\.sentence)) + lines("why", reasons)
     if let price = price(axes) { text.append(ReportText.wrapped(price, after: "  ", indent: 4)) }
     return text.joined(separator: "\n")
   }
@@ -120,6 +134,14 @@ extension WidestComparison {
       "tuning at \(axes.scaleName) \(width) takes runs \(ReportText.number($0, digits: $0 < 9.5 ? 1 : 0)) "
         + "times as long as those of \(axes.scaleName) \(narrowWidth)"
     }
+  }
+}
+
+extension WidestComparison.StepCost {
+  /// "spectral, muon: 0.310 ms and 2.1 MiB a run".
+  var sentence: String {
+    "\(name): " + String(format: "%.3g ms", seconds * 1e3)
+      + (deviceBytes.map { String(format: " and %.3g MiB", Double($0) / 0x1p20) } ?? "") + " a run"
   }
 }
 

@@ -146,6 +146,13 @@ struct TransferAnswer {
         rows, label: lead + question),
       ReportParts.paragraph(Self.sentence(winners) + (reasons.isEmpty ? "" : " Why:")),
     ] + (reasons.isEmpty ? [] : [.tag("ul", reasons)])
+      + (comparison.stepCosts.map { costs in
+        [
+          ReportParts.paragraph(
+            "A step at \(axes.scaleName) \(comparison.width) takes, in a group of runs, of "
+              + costs.map(\.sentence).joined(separator: "; of ") + ".")
+        ]
+      } ?? [])
       + [comparison.price(axes)].compactMap { $0 }.map {
         ReportParts.paragraph(Self.sentence($0))
       }

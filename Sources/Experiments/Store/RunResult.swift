@@ -41,6 +41,9 @@ public struct RunResult: Codable, Hashable, Sendable {
   public let seconds: Double
   /// Name of the device, and which tuning its products had, if any.
   public let device: String
+  /// Bytes of the device's memory that the run's tensors took, without those that all runs of its group
+  /// share; nil where it is not known.
+  public let deviceBytes: Int?
 
   /// A result; non-finite losses and accuracies become nil.
   ///
@@ -49,7 +52,8 @@ public struct RunResult: Codable, Hashable, Sendable {
     epochs: Int, steps: Int, firstEpochTrainLoss: Double? = nil, trainLoss: Double? = nil,
     validationLoss: Double? = nil, validationAccuracy: Double? = nil,
     bestValidationLoss: Double? = nil, wholeTrainLoss: Double? = nil, outcome: RunOutcome,
-    divergedAtStep: Int? = nil, message: String? = nil, seconds: Double, device: String
+    divergedAtStep: Int? = nil, message: String? = nil, seconds: Double, device: String,
+    deviceBytes: Int? = nil
   ) {
     precondition(seconds.isFinite && seconds >= 0, "seconds must be finite, got \(seconds)")
     func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
@@ -66,6 +70,7 @@ public struct RunResult: Codable, Hashable, Sendable {
     self.message = message
     self.seconds = seconds
     self.device = device
+    self.deviceBytes = deviceBytes
   }
 }
 

@@ -37,6 +37,8 @@ struct GroupTraining {
   var diagnosis: DiagnosisPlan?
   /// What the runs start from and leave behind.
   var checkpointer: (any Checkpointer)?
+  /// Bytes of the device's memory that a run takes, for its result.
+  var deviceBytes: Int?
   /// What keeps the weights of runs that are better than all before.
   var best: BestWeights?
   /// Called with the new records of each run while they train, and first with those of before, where
@@ -184,7 +186,7 @@ struct GroupTraining {
           .compactMap { $0 }.min(),
       wholeTrainLoss: diverged ? nil : whole?.loss,
       outcome: diverged ? .diverged : .completed, divergedAtStep: divergedAt, seconds: seconds,
-      device: compute.deviceDescription)
+      device: compute.deviceDescription, deviceBytes: deviceBytes)
     let records = group.lossRecords(
       losses, replica: replica, over: 0..<steps,
       last: [

@@ -152,6 +152,7 @@ public struct Sweep {
         group: group, compute: compute, train: train, validation: validation,
         diagnosis: diagnosis, checkpointer: checkpointer)
       training.best = best
+      training.deviceBytes = Int(progress.bytesPerRun)
       var loss: Double?
       let live = events.map { LiveEvents($0, group: group) }
       training.listenerInterval = events?.interval ?? EventFolder.interval
