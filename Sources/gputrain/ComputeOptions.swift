@@ -61,7 +61,7 @@ extension ComputeSettings {
     while true {
       do {
         return try compute.settleBackend()
-      } catch where wait.takesAMoment(after: error) {
+      } catch  where wait.takesAMoment(after: error) {
         if !hasWaited { Terminal.noteShortMemory() }
         hasWaited = true
       }

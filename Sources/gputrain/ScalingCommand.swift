@@ -64,7 +64,7 @@ struct ScalingCommand: PrintingCommand {
       "network", "depth", "norm", "expansion", "branch-multiplier", "base-depth", "depth-exponent",
       "hidden-pattern", "bias", "input-multiplier", "output-multiplier", "zero-readout",
       "rate-rule", "lr-multiplier", "weight-decay", "decay-vectors", "epsilon", "group",
-      "muon-scale", "spectral-sphere", "spectral-cap",
+      "muon-scale", "spectral-sphere", "spectral-cap", "spectral-clip",
     ])
   }
 

@@ -120,7 +120,7 @@ public struct Sweep {
         do {
           return try data.upload(
             to: compute, evaluationBatches: experiment.settings.evaluateBatches)
-        } catch where waitsForMemory(error) {
+        } catch  where waitsForMemory(error) {
           guard watch(progress) else { return nil }
         }
       }

@@ -186,6 +186,9 @@ import Training
     #expect(
       problems("hidden=spectral-cap:2,spectral-sphere:1")
         == ["group: hidden: give spectral-sphere or spectral-cap, not both"])
+    #expect(
+      problems("hidden=spectral-clip:2,spectral-cap:1")
+        == ["group: hidden: give spectral-clip or spectral-cap, not both"])
     for text in ["0", "-1", "1e7", "nan", "some"] {
       #expect(GroupChoice(setting: .string("hidden=spectral-sphere:\(text)")) == nil)
     }
@@ -195,6 +198,16 @@ import Training
     #expect(throws: SettingProblems.self) {
       try Configuration(["spectral-sphere": .number(1), "spectral-cap": .number(1)])
     }
+    // Each takes the place of the others, where they are not given with it.
+    for (before, after) in [
+      ("spectral-sphere", "spectral-clip"), ("spectral-clip", "spectral-cap"),
+    ] {
+      let changed = try Configuration([before: .number(1)]).replacing([after: .number(3)])
+      #expect(changed.values[before] == .null && changed.values[after] == .number(3))
+    }
+    #expect(
+      try Configuration(["spectral-clip": .number(2)]).optimization(.adam, totalSteps: 1).constraint
+        == SpectralConstraint(.clip, multiple: 2))
     let settings = try Configuration(["spectral-cap": .number(2)])
     #expect(
       settings.optimization(.adam, totalSteps: 1).constraint

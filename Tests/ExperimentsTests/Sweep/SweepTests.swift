@@ -193,7 +193,7 @@ import Training
       ("group", "readout=optimizer:sgd"), ("schedule", "cosine"), ("steps", "1100"),
       ("bias", "true"), ("network", "residual-mlp"), ("spectral-sphere", "1"),
       ("group", "hidden=spectral-cap:1.5"), ("group", "hidden=optimizer:muon"),
-      ("group", "all=optimizer:lion"),
+      ("group", "all=optimizer:lion"), ("spectral-clip", "1"),
     ], [nil, .norms, .all] as [Diagnostics.Contents?])
   func memory_isAsPlanned(setting: (name: String, value: String), measured: Diagnostics.Contents?)
     throws
