@@ -65,9 +65,10 @@ struct DiagnosticValues {
       both(values, updateFrobenius) { $1.isNaN ? .nan : $0 }
     }
     let largest = whereUpdated(raw[.directionSquare])
-    let smallest = both(largest, raw[.directionGap]) { $0 - $1 }
+    // Rounding may take it below 0.
+    let smallest = both(largest, raw[.directionGap]) { $0 < $1 ? 0 : $0 - $1 }
     put(.directionSpectralNorm, largest?.map { $0.squareRoot() })
-    put(.directionSmallestSingularValue, smallest?.map { $0 < 0 ? 0 : $0.squareRoot() })
+    put(.directionSmallestSingularValue, smallest?.map { $0.squareRoot() })
     put(.orthogonalityDefect, both(largest, smallest) { $0.isNaN ? $0 : max($0 - 1, 1 - $1) })
     put(
       .momentumStableRank,
