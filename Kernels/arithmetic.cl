@@ -46,3 +46,10 @@ __kernel void multiply_by(__global const float* restrict x, __global float* rest
                           float scale, ulong count) {
   FOR_NEIGHBOURS(SCALED)
 }
+
+// x[replica, i, i] −= values[replica], of square x [replica, n, n].
+// global (n rounded up to 64, replicas), local (64, 1).
+__kernel void subtract_from_diagonal(__global float* x, __global const float* restrict values, uint n) {
+  size_t i = get_global_id(0), replica = get_global_id(1);
+  if (i < n) x[(replica * n + i) * n + i] -= values[replica];
+}

@@ -69,6 +69,7 @@ __kernel void root_of_total(__global const float* restrict x, __global float* ro
 //   products      Σ x·y
 //   absolutes     Σ |x|
 //   small         how many √(c·x) ≤ bounds[replica], for Adam's v against ε
+//   steps         how many |x + a·(y − x)| > b, (a, b) = numbers[replica], for steps x to weights y
 // x [replica, count]; y likewise, one replica for all with y_stride 0; partial [replica, spans].
 // Items: global (spans rounded up to 64, replicas), local (64, 1). A work-item adds one stretch,
 // WIDTH lanes side by side, so that no lane adds more than SPAN/WIDTH terms to one float.
@@ -148,4 +149,13 @@ SUMS NAMED(count_small_roots)(__global const float* restrict x,
     uint spans) {
   float bound = bounds[get_global_id(1)];
   SUM_SPANS(SMALL)
+}
+
+#define STEPPED(T, LOAD_T, i) \
+  ((T)(1.0f) - step(fabs(LOAD_T(a + i) + (T)(own.x) * (LOAD_T(b + i) - LOAD_T(a + i))), (T)(own.y)))
+SUMS NAMED(count_steps)(__global const float* restrict x, __global const float* restrict y,
+    __global const float* restrict numbers, __global float* partial, uint count, uint spans) {
+  float2 own = vload2(get_global_id(1), numbers);
+  __global const float* b = y + get_global_id(1) * (size_t)count + SPAN_INDEX * SPAN;
+  SUM_SPANS(STEPPED)
 }

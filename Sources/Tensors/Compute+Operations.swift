@@ -158,6 +158,27 @@ extension Compute {
     return result
   }
 
+  /// Subtracts a multiple of the identity from square matrices, in place.
+  ///
+  ///     x ← x − value·I
+  ///
+  /// For example, what is left of Gram matrices of nearly orthogonal rows:
+  ///
+  ///     try compute.subtract(compute.filled(1, rows: 1, columns: 1), fromDiagonalOf: gram)
+  ///
+  /// - values: of each replica, [replica, 1, 1]. x: [replica, n, n].
+  /// - Throws: `OpenCLError`.
+  public func subtract(_ values: Tensor, fromDiagonalOf x: Tensor) throws {
+    precondition(
+      x.rows == x.columns && values.count == x.replicas,
+      "\(values.shape) from the diagonal of \(x.shape)")
+    let kernel = try kernel(
+      .arithmetic, "subtract_from_diagonal", Buffer<Float>.self, Buffer<Float>.self, UInt32.self)
+    try kernel(
+      queue, global: [roundUp(x.rows, 64), x.replicas], local: [64, 1], x.buffer, values.buffer,
+      UInt32(x.rows))
+  }
+
   /// The global size for a vector a work-item of Kernels/arithmetic.cl.
   private func vectors(_ x: Tensor) -> [Int] {
     [roundUp((x.count + vectorWidth - 1) / vectorWidth, 64)]

@@ -51,6 +51,28 @@ extension Compute {
     return partial
   }
 
+  /// How many entries of a step ΔW are not decay alone, where every other entry is a step of one size:
+  /// |ΔW + a·(W − ΔW)| > b.
+  ///
+  /// - weightDelta: ΔW. weight: W after the step, likewise [replica, rows, columns].
+  /// - decaysAndBounds: a, the share of W that decay has taken, and b, half of that size; [replica, 1, 2].
+  /// - Throws: `OpenCLError`.
+  public func countOfSteps(
+    _ weightDelta: Tensor, to weight: Tensor, decaysAndBounds: Tensor
+  ) throws -> Tensor {
+    precondition(
+      weightDelta.shape == weight.shape && decaysAndBounds.count == 2 * weight.replicas,
+      "steps \(weightDelta.shape) to \(weight.shape), numbers \(decaysAndBounds.shape)")
+    let partial = try partialSums(of: weight)
+    let kernel = try kernel(
+      .reduction, kernelVariant.name(of: "count_steps"), Buffer<Float>.self, Buffer<Float>.self,
+      Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self)
+    try kernel(
+      queue, global: spanSize(partial), local: [sumItems, 1], weightDelta.buffer, weight.buffer,
+      decaysAndBounds.buffer, partial.buffer, UInt32(weight.stride), UInt32(partial.columns))
+    return partial
+  }
+
   /// √Σ of partial sums, [replica, 1, 1].
   ///
   /// - Throws: `OpenCLError`.

@@ -15,6 +15,7 @@ final class MatrixBatch {
   private struct Waiting {
     let parameter: Parameter
     let step: UpdateStep
+    let observeDirection: ((_ direction: Tensor, _ matrix: Tensor) throws -> Void)?
     let observe: ((Tensor?) throws -> Void)?
   }
 
@@ -37,10 +38,13 @@ final class MatrixBatch {
 
   /// Applies the rule's snippet to a gradient; `finish` does the rest.
   ///
+  /// - observeDirection: is called with the direction and the matrix that it was made of, before the update;
+  ///   nil where nobody looks.
   /// - observe: is called with ΔW, where the step records it; nil where nobody looks.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   func take(
     _ parameter: Parameter, gradient: ParameterGradient, state: [Tensor], step: UpdateStep,
+    observeDirection: ((_ direction: Tensor, _ matrix: Tensor) throws -> Void)?,
     observe: ((Tensor?) throws -> Void)?
   ) throws {
     let value = parameter.value
@@ -52,7 +56,9 @@ final class MatrixBatch {
     try step.writeDirection(
       of: value, gradient: gradient, state: state, to: matrices, part: waiting.count,
       compute: compute)
-    waiting.append(Waiting(parameter: parameter, step: step, observe: observe))
+    waiting.append(
+      Waiting(
+        parameter: parameter, step: step, observeDirection: observeDirection, observe: observe))
   }
 
   /// Updates all that wait.
@@ -65,6 +71,10 @@ final class MatrixBatch {
     (self.matrices, self.waiting) = (nil, [])
     let directions = try rule.directions(of: matrices, compute: compute)
     for (part, own) in waiting.enumerated() {
+      func ofPart(_ all: Tensor) throws -> Tensor {
+        size == 1 ? all : try compute.copy(part, of: all, like: own.parameter.value)
+      }
+      try own.observeDirection?(ofPart(directions), ofPart(matrices))
       let weightDelta = try own.step.apply(
         directions: directions, part: part, to: own.parameter.value, compute: compute)
       try own.observe?(weightDelta)

@@ -34,7 +34,7 @@ public final class Optimizer {
     let descent: RuleNumbers
     let rates: UpdateRates
     let state: [Tensor]
-    let learningRates, epsilons: [Double]
+    let learningRates, epsilons, decoupledDecays: [Double]
     let decays: Bool
     /// With which others its directions are made, where the rule makes them of matrices.
     var batch: MatrixBatch?
@@ -158,7 +158,8 @@ public final class Optimizer {
         compute: compute),
       state: try rules[0].stateNames.map { _ in
         try compute.filled(0, replicas: value.replicas, rows: value.rows, columns: value.columns)
-      }, learningRates: rates, epsilons: epsilons, decays: decay.contains { $0 != 0 })
+      }, learningRates: rates, epsilons: epsilons, decoupledDecays: beside,
+      decays: decay.contains { $0 != 0 })
   }
 
   /// The numbers of rules in each replica, or of gradient descent where there are none.
@@ -236,9 +237,13 @@ public final class Optimizer {
           parameter: parameter, gradient: gradient, weightDelta: weightDelta, state: slot.state,
           schedule: slot.numbers.values(step - 1).map { Double($0[0]) }, step: step))
     }
-    if let batch = slot.batch, batch.size > 1 {
+    // A matrix alone too waits for its direction, where that is to be looked at before the update.
+    let shows = observed?.wantsDirection(of: parameter) == true
+    if let batch = slot.batch, batch.size > 1 || shows {
       return try batch.take(
         parameter, gradient: own, state: slot.state, step: updateStep,
+        observeDirection: shows
+          ? { try observed?.observe(direction: $0, of: $1, for: parameter) } : nil,
         observe: observed == nil ? nil : observe)
     }
     try observe(
@@ -272,6 +277,12 @@ public final class Optimizer {
   /// η_l of a parameter in each replica, before the schedule.
   public func learningRates(of parameter: Parameter) -> [Double] {
     slots[ObjectIdentifier(parameter)]?.learningRates ?? [Double](repeating: 0, count: replicas)
+  }
+
+  /// The share of W that decay beside the update takes away in each replica, η_l·λ_l or λ, before the
+  /// schedule.
+  func decoupledDecays(of parameter: Parameter) -> [Double] {
+    slots[ObjectIdentifier(parameter)]?.decoupledDecays ?? [Double](repeating: 0, count: replicas)
   }
 
   /// ε_l of a parameter in each replica.
@@ -356,9 +367,26 @@ public struct ObservedUpdate {
 public protocol UpdateObserver: AnyObject {
   /// Whether the update's ΔW is to be kept for `observe`.
   func wantsWeightDelta(of parameter: Parameter) -> Bool
+  /// Whether `observe(direction:of:for:)` is to be called, of a parameter whose rule is a `MatrixUpdateRule`.
+  func wantsDirection(of parameter: Parameter) -> Bool
+  /// Called before each update of such a parameter, at the end of the step.
+  ///
+  /// - direction: what the rule has made of `matrix`, before scale and rate; of the parameter's shape, 0 in
+  ///   frozen replicas. Its memory may be used again once this returns.
+  /// - matrix: what the rule's snippet has made of the gradient; likewise, and nobody else's from here on.
+  /// - Throws: what keeps it from measuring.
+  func observe(direction: Tensor, of matrix: Tensor, for parameter: Parameter) throws
   /// Called after each parameter's update: in the order of the way back, and of parameters that are updated
   /// together at the end of the step.
   ///
   /// - Throws: what keeps it from measuring.
   func observe(_ update: ObservedUpdate) throws
+}
+
+extension UpdateObserver {
+  /// No.
+  public func wantsDirection(of parameter: Parameter) -> Bool { false }
+
+  /// Does nothing.
+  public func observe(direction: Tensor, of matrix: Tensor, for parameter: Parameter) throws {}
 }

@@ -6,6 +6,7 @@ import Tensors
 ///
 ///     sphere   W ← R·W/‖W‖_*                R = multiple·√(fanOut/fanIn)
 ///     cap      W ← W·min(1, R/‖W‖_*)
+///     clip     W ← U·min(S, R)·Vᵀ of W = U S Vᵀ
 ///
 /// W counts with its multiplier, so that R is the norm of what the layer computes. A matrix of zeros stays as
 /// it is. For example:
@@ -18,8 +19,10 @@ public struct SpectralConstraint: Codable, Hashable, Sendable {
   public enum Kind: String, Codable, Hashable, Sendable, CaseIterable {
     /// At R.
     case sphere
-    /// At R or below.
+    /// At R or below, by the scale of the whole matrix.
     case cap
+    /// At R or below, by the singular values that are above it; the others stay.
+    case clip
   }
 
   /// How the norm is held.
@@ -44,7 +47,8 @@ public struct SpectralConstraint: Codable, Hashable, Sendable {
   }
 }
 
-/// Holds the norms of some parameters' matrices: found together, so that launches are few, and then each scaled.
+/// Holds the norms of some parameters' matrices: found together, so that launches are few, and then each scaled
+/// or clipped.
 ///
 /// Norms are found by a power iteration that starts each step where the last one ended. A matrix that leaves 0
 /// after the first step is found with few passes from noise: its norm is held more and more exactly over the next. Its vectors are among
@@ -55,6 +59,8 @@ final class HeldNorms {
   /// Whether each is, [parameter][replica].
   let holds: [[Bool]]
   private let bounds: [Tensor]
+  /// Of the parameters that are clipped in some replica, where; infinite in the others.
+  private let clips: [(caps: Tensor, thresholds: Tensor)?]
   private let iteration: PowerIteration
   private let compute: Compute
 
@@ -65,6 +71,8 @@ final class HeldNorms {
   /// by at most 1e-4; where it changes it by a third in all directions alike, as Muon's greatest rates do, by
   /// up to 2.5e-2 (two passes: 5e-2).
   private static let passes = 4
+  /// The share of R above which matrices are clipped: norms come from below, off by up to 2.5 %.
+  private static let clipThreshold: Float = 0.97
 
   /// - constraints: of each parameter, each replica's; nil where its norm is not held. At least one is.
   /// - Throws: `OpenCLError` where memory is short.
@@ -74,15 +82,27 @@ final class HeldNorms {
     self.compute = compute
     self.parameters = parameters.map(\.parameter)
     holds = parameters.map { $0.constraints.map { $0 != nil } }
-    bounds = try parameters.map { parameter, constraints in
+    let norms = parameters.map { parameter, constraints in
+      constraints.map { constraint in
+        constraint?.norm(of: parameter.shape).map { Float($0 / Double(parameter.multiplier)) }
+      }
+    }
+    bounds = try zip(parameters, norms).map { own, norms in
       try compute.tensor(
-        constraints.flatMap { constraint -> [Float] in
-          guard let constraint, let norm = constraint.norm(of: parameter.shape) else {
-            return [0, .infinity]
-          }
-          let own = Float(norm / Double(parameter.multiplier))
-          return [constraint.kind == .sphere ? own : 0, own]
-        }, replicas: constraints.count, rows: 1, columns: 2)
+        zip(own.constraints, norms).flatMap { constraint, norm -> [Float] in
+          guard let kind = constraint?.kind, let norm, kind != .clip else { return [0, .infinity] }
+          return [kind == .sphere ? norm : 0, norm]
+        }, replicas: norms.count, rows: 1, columns: 2)
+    }
+    clips = try zip(parameters, norms).map { own, norms in
+      let caps = zip(own.constraints, norms).map { constraint, norm in
+        constraint?.kind == .clip ? norm ?? .infinity : .infinity
+      }
+      guard caps.contains(where: \.isFinite) else { return nil }
+      func perReplica(_ values: [Float]) throws -> Tensor {
+        try compute.tensor(values, replicas: values.count, rows: 1, columns: 1)
+      }
+      return (try perReplica(caps), try perReplica(caps.map { Self.clipThreshold * $0 }))
     }
     iteration = try PowerIteration(
       shapes: parameters.map {
@@ -113,6 +133,11 @@ final class HeldNorms {
     for (index, parameter) in parameters.enumerated() {
       try compute.bringWithin(
         bounds[index], parameter.value, norms: norms[index], active: active)
+      if let clip = clips[index] {
+        try compute.clipSingularValues(
+          of: parameter.value, at: clip.caps, above: clip.thresholds, norms: norms[index],
+          active: active)
+      }
     }
   }
 

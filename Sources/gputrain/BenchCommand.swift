@@ -64,7 +64,7 @@ struct BenchCommand: ParsableCommand {
     static let omitted = Configuration.names.subtracting([
       "network", "depth", "norm", "expansion", "hidden-pattern", "bias", "activation", "loss",
       "batch-size", "micro-batch", "group", "clip-norm", "weight-decay",
-      "spectral-sphere", "spectral-cap",
+      "spectral-sphere", "spectral-cap", "spectral-clip",
     ])
   }
 

@@ -52,7 +52,7 @@ struct ExecutionSettings: SettingGroup {
   @Setting(
     "diagnose",
     "Measure every layer each so many steps, into metrics.jsonl: norms of W and ΔW (norms), also "
-      + "gradients, features and alignment (all).", value: "steps[:norms|all]")
+      + "gradients, features, alignment and directions (all).", value: "steps[:norms|all]")
   var diagnose: DiagnosisPlan? = nil
 
   @Setting(

@@ -41,11 +41,8 @@ struct GivenSettings {
     for (name, value) in given {
       values[name] = value
       lines[name] = nil
-      if let other = declarations.first(where: { $0.name == name })?.alternative,
-        given[other] == nil
-      {
-        values[other] = nil
-      }
+      let others = declarations.first { $0.name == name }?.alternatives ?? []
+      for other in others where given[other] == nil { values[other] = nil }
     }
   }
 

@@ -64,8 +64,7 @@ struct ScalingCommand: PrintingCommand {
       "network", "depth", "norm", "expansion", "branch-multiplier", "base-depth", "depth-rule",
       "hidden-pattern", "bias", "input-multiplier", "output-multiplier", "zero-readout",
       "rate-rule", "depth-rate-rule", "lr-multiplier", "weight-decay", "decay-vectors", "epsilon",
-      "group",
-      "muon-scale", "spectral-sphere", "spectral-cap",
+      "group", "muon-scale", "spectral-sphere", "spectral-cap", "spectral-clip",
     ])
   }
 

@@ -53,6 +53,12 @@ import Testing
       ["--spectral-cap", "2", "--spectral-sphere", "1"],
       ["spectral-cap", "spectral-sphere", "not both"]
     ),
+    (["--spectral-clip", "0"], ["--spectral-clip", "above 0", "0"]),
+    (
+      ["--spectral-clip", "2", "--spectral-cap", "1"],
+      ["spectral-cap", "spectral-clip", "not both"]
+    ),
+    (["--group", "hidden=spectral-clip:x"], ["--group", "spectral-clip", "above 0"]),
     (["--group", "hiden=spectral-sphere:1"], ["--group", "hidden", "'hiden'"]),
     (["--group", "hidden=spectral-sphere:0"], ["--group", "spectral-sphere", "above 0"]),
     (["--bias", "--group", "layers.1.bias=spectral-cap:1"], ["--group", "matrices", "vector"]),

@@ -80,7 +80,7 @@ import Testing
       ["--network", "residual-mlp", "--scale", "depth=2,4", "--widths", "32,64"],
       "--widths: expected one width with --scale"
     ),
-    (["--depth-rule", "complete-p"], "--depth-rule: is for network residual-mlp"),
+    (["--depth-rule", "modular"], "--depth-rule: is for network residual-mlp"),
     (
       ["--network", "residual-mlp", "--depth-rate-rule", "all=some"],
       "--depth-rate-rule"

@@ -154,6 +154,20 @@ import Testing
     }
   }
 
+  @Test(arguments: [1, 7, 64, 65, 131]) func diagonals_areSubtractedFrom(size: Int) throws {
+    let values = (0..<3 * size * size).map { Float($0 % 29) }
+    let x = try compute.tensor(values, replicas: 3, rows: size, columns: size)
+    let own: [Float] = [2, -3, 0.5]
+    try compute.subtract(
+      compute.tensor(own, replicas: 3, rows: 1, columns: 1), fromDiagonalOf: x)
+    #expect(
+      try compute.read(x)
+        == values.enumerated().map { index, value in
+          let place = index % (size * size)
+          return place / size == place % size ? value - own[index / (size * size)] : value
+        })
+  }
+
   @Test func accumulate_ofATensorIntoItself_isAMultiple() throws {
     let x = try compute.tensor(Self.points, rows: 1, columns: Self.points.count)
     try compute.accumulate(x, into: x, scale: 2)

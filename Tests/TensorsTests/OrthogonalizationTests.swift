@@ -145,6 +145,11 @@ import Testing
     let converged = NewtonSchulz(.polarExpress, steps: 9)
     let errors = shares.filter { $0 >= 1.02e-3 }.map { abs(converged.value(ofShare: $0) - 1) }
     #expect(errors.max()! < 1e-9)
+    func worst(from least: Double) -> Double {
+      shares.filter { $0 >= least }.map { abs(NewtonSchulz.precise.value(ofShare: $0) - 1) }.max()!
+    }
+    #expect(worst(from: 5.8e-5) <= 1e-5 && worst(from: 5.5e-5) > 1e-5)
+    #expect(shares.allSatisfy { NewtonSchulz.precise.value(ofShare: $0) > 0 })
   }
 
   /// Scales by powers of two change no bit, as long as all entries are normal floats; a

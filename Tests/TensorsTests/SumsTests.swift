@@ -82,6 +82,29 @@ import Testing
     }
   }
 
+  /// Of weights that have made a step of +b, −b or none beside a decay by a share of themselves.
+  @Test(arguments: sizes, KernelVariant.allCases)
+  func steps_areCounted(count: Int, variant: KernelVariant) throws {
+    let compute = try compute(variant)
+    let before = values(2 * count, seed: 5)
+    let numbers: [(decay: Float, bound: Float)] = [(0, 1e-4), (0.25, 0.01)]
+    let deltas = before.enumerated().map { index, weight in
+      let own = numbers[index / count]
+      return -own.decay * weight + 2 * own.bound * [0, 1, -1, 1, 0][index % 5]
+    }
+    let got = try totals(
+      compute.countOfSteps(
+        compute.tensor(deltas, replicas: 2, rows: 1, columns: count),
+        to: compute.tensor(
+          zip(before, deltas).map(+), replicas: 2, rows: 1, columns: count),
+        decaysAndBounds: compute.tensor(
+          numbers.flatMap { [$0.decay, $0.bound] }, replicas: 2, rows: 1, columns: 2)), compute)
+    for replica in 0..<2 {
+      let part = replica * count..<(replica + 1) * count
+      #expect(got[replica] == Double(part.count { (1...3).contains($0 % 5) }))
+    }
+  }
+
   /// Columns around the group's 32, rows around its 8 lanes; results lie between sentinels' replicas.
   @Test(arguments: [1, 31, 32, 33, 67, 129], KernelVariant.allCases)
   func rowSums_matchDouble(columns: Int, variant: KernelVariant) throws {

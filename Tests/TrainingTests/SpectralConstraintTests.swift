@@ -21,6 +21,7 @@ import Testing
   private static let count = 70
   private static let sphere = SpectralConstraint(.sphere, multiple: 1.5)
   private static let cap = SpectralConstraint(.cap, multiple: 1.2)
+  private static let clip = SpectralConstraint(.clip, multiple: 0.8)
 
   private func trainer(
     _ optimization: Optimization, replicas: [Optimization?] = [nil, nil],
@@ -67,7 +68,8 @@ import Testing
 
   /// The accuracy, where a step turns matrices by a good part of their size and where by a little.
   @Test(
-    arguments: [OptimizerKind.sgd, .adam, .muon, .spectralNormalized], [Self.sphere, Self.cap])
+    arguments: [OptimizerKind.sgd, .adam, .muon, .spectralNormalized],
+    [Self.sphere, Self.cap, Self.clip])
   func norms_areHeldOverALongRun(
     optimizer: OptimizerKind, constraint: SpectralConstraint
   ) throws {
@@ -91,6 +93,62 @@ import Testing
       }
     }
     #expect(worst[0] <= 0.04 && worst[1] <= 1e-3 && touched > 50, "\(worst)")
+    if constraint.kind == .clip { #expect(worst.max()! <= 5e-5, "\(worst)") }
+  }
+
+  /// Against the definition in Double: what the update makes, with its singular values clipped. That the
+  /// singular vectors are the same is that Σ W∘W' is Σ s·s', which it is at most.
+  @Test func clippedStep_isTheUpdateWithItsSingularValuesClipped() throws {
+    let free = try trainer(optimization(.muon, nil), rates: [0.5, 0.1], batch: Self.count)
+    let held = try trainer(optimization(.muon, Self.clip), rates: [0.5, 0.1], batch: Self.count)
+    try free.restore(
+      zip(free.states(), held.states()).map { state, held in
+        var state = state
+        state.parameters = held.parameters
+        return state
+      })
+    try free.train(on: rows, until: 1)
+    try held.train(on: rows, until: 1)
+    var (above, below) = (0, 0)
+    for (own, other) in zip(matrices(free), matrices(held)) {
+      let values = try SingularValues.all(of: [own.value, other.value], compute: compute)
+      let elements = try [own, other].map { try compute.read($0.value).map(Double.init) }
+      let cap = try #require(Self.clip.norm(of: own.shape)) / Double(own.multiplier)
+      for replica in 0..<2 {
+        let expected = values[0][replica].map { min($0, cap) }
+        above += values[0][replica].count { $0 > 1.01 * cap }
+        below += values[0][replica].count { $0 < 0.9 * cap }
+        for (got, expected) in zip(values[1][replica], expected) {
+          #expect(abs(got - expected) <= 5e-5 * cap, "\(own.name) \(replica)")
+        }
+        let sum = (replica * own.value.stride..<(replica + 1) * own.value.stride).reduce(0.0) {
+          $0 + elements[0][$1] * elements[1][$1]
+        }
+        let most = zip(values[0][replica], expected).reduce(0) { $0 + $1.0 * $1.1 }
+        #expect(abs(sum - most) <= 1e-4 * most, "\(own.name) \(replica): \(sum) of \(most)")
+      }
+    }
+    #expect(above >= 10 && below >= 10, "\(above) above, \(below) below")
+  }
+
+  /// A large matrix, far above its cap, at the start.
+  @Test func clippedStart_isWithinTheStatedError() throws {
+    let shape = (rows: 300, columns: 260)
+    var random = Philox(seed: 4, stream: 0)
+    let values = (0..<shape.rows * shape.columns).map { _ in random.uniform(-1, 1) }
+    for (factor, tolerance) in [(1.05, 2e-4), (5, 2e-4), (50, 1.2e-3), (200, 1e-2)] {
+      let x = try compute.tensor(values, rows: shape.rows, columns: shape.columns)
+      let before = try SingularValues.all(of: [x], compute: compute)[0][0]
+      let cap = before[0] / factor
+      func one(_ value: Double) throws -> Tensor {
+        try compute.filled(Float(value), rows: 1, columns: 1)
+      }
+      try compute.clipSingularValues(
+        of: x, at: one(cap), above: one(0.97 * cap), norms: one(before[0]), active: one(1))
+      let after = try SingularValues.all(of: [x], compute: compute)[0][0]
+      let worst = zip(before, after).map { abs(min($0, cap) - $1) / cap }.max()!
+      #expect(worst <= tolerance, "\(factor): \(worst)")
+    }
   }
 
   /// Against the definition in Double: the update, then its norm by LAPACK.
@@ -157,17 +215,20 @@ import Testing
     #expect(try ratios(capped, Self.cap).flatMap { $0 }.allSatisfy { $0 <= 1.01 })
   }
 
-  /// One replica on the sphere, one below a cap, one free and one in which nothing trains.
-  private func mixed(_ optimizer: OptimizerKind, _ replicas: [Int] = [0, 1, 2, 3]) throws -> Trainer
-  {
+  /// One replica on the sphere, one below a cap, one free, one in which nothing hidden trains and one that
+  /// is clipped.
+  private func mixed(
+    _ optimizer: OptimizerKind, _ replicas: [Int] = [0, 1, 2, 3, 4]
+  ) throws -> Trainer {
     let all = [
       optimization(optimizer, Self.sphere), optimization(optimizer, Self.cap),
       optimization(optimizer, nil),
       optimization(optimizer, Self.sphere, groups: [ParameterGroup("hidden", rateFactor: 0)]),
+      optimization(optimizer, Self.clip),
     ]
     return try trainer(
       optimization(optimizer, Self.sphere), replicas: replicas.map { all[$0] },
-      rates: replicas.map { [0.02, 0.1, 0.02, 0.05][$0] }, first: replicas[0])
+      rates: replicas.map { [0.02, 0.1, 0.02, 0.05, 0.1][$0] }, first: replicas[0])
   }
 
   @Test(arguments: [OptimizerKind.adam, .muon])
@@ -176,7 +237,7 @@ import Testing
     try whole.train(on: rows, until: 30)
     let expected = try whole.states()
     let names = expected.map { $0.optimizer.filter { $0.name.hasSuffix("norm_vectors") }.count }
-    #expect(names == [4, 4, 0, 2])
+    #expect(names == [4, 4, 0, 2, 4])
     for step in [0, 1, 5, 17] {
       let first = try mixed(optimizer)
       try first.train(on: rows, until: step)
@@ -200,7 +261,7 @@ import Testing
   func group_isEachReplicaAlone_onCPU(optimizer: OptimizerKind) throws {
     let together = try mixed(optimizer)
     try together.train(on: rows, until: 12)
-    for replica in 0..<4 {
+    for replica in 0..<5 {
       let alone = try mixed(optimizer, [replica])
       try alone.train(on: rows, until: 12)
       #expect(try alone.states()[0] == together.states()[replica], "replica \(replica)")
@@ -219,11 +280,12 @@ import Testing
     #expect(try trained(records: true) == trained(records: false))
   }
 
-  @Test func divergedReplica_staysAsItIs_andOthersTrain() throws {
+  @Test(arguments: [Self.sphere, Self.clip])
+  func divergedReplica_staysAsItIs_andOthersTrain(own: SpectralConstraint) throws {
     let constraint = optimization(
       .sgd, nil,
       groups: [
-        ParameterGroup("hidden", constraint: Self.sphere)
+        ParameterGroup("hidden", constraint: own)
       ])
     let trainer = try trainer(constraint, rates: [0.02, 1e30])
     try trainer.train(on: rows, until: 8)

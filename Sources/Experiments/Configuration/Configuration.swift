@@ -88,7 +88,7 @@ public struct Configuration: SettingGroup {
     "depth-rule",
     "Of residual-mlp, r = depth/base depth: none; depth-mup, blocks times r^−½; complete-p, times r^−1; "
       + "modular, a convex sum of stream and block. Rates and ε follow.", value: "name")
-  public var depthRule = DepthRule.depthMuP
+  public var depthRule = DepthRule.completeP
 
   /// Of a residual network: the number of blocks at which the depth rule changes nothing.
   @Setting(
@@ -301,15 +301,25 @@ public struct Configuration: SettingGroup {
   @Setting(
     "spectral-sphere",
     "Scale every matrix that trains, at the start and after each step, to the spectral norm "
-      + "radius·√(out/in).", value: "radius", in: .spectralMultiple, instead: "spectral-cap")
+      + "radius·√(out/in).", value: "radius", in: .spectralMultiple,
+    instead: "spectral-cap", "spectral-clip")
   public var spectralSphere: Double? = nil
 
   /// The greatest ‖W‖_*/√(out/in) of every matrix after each step; nil: norms go where updates take them.
   @Setting(
     "spectral-cap",
     "Scale down every matrix that trains whose spectral norm, at the start or after a step, is above "
-      + "multiple·√(out/in).", value: "multiple", in: .spectralMultiple, instead: "spectral-sphere")
+      + "multiple·√(out/in).", value: "multiple", in: .spectralMultiple,
+    instead: "spectral-sphere", "spectral-clip")
   public var spectralCap: Double? = nil
+
+  /// The same, held by the singular values that are above it; nil: they go where updates take them.
+  @Setting(
+    "spectral-clip",
+    "Clip the singular values of every matrix that trains, at the start and after each step, at "
+      + "multiple·√(out/in); those below stay as they are.", value: "multiple",
+    in: .spectralMultiple, instead: "spectral-sphere", "spectral-cap")
+  public var spectralClip: Double? = nil
 
   /// The greatest norm of all gradients of a step together; nil: they are not clipped.
   @Setting(

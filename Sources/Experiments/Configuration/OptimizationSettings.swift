@@ -24,6 +24,7 @@ extension Configuration {
   var constraint: SpectralConstraint? {
     spectralSphere.map { SpectralConstraint(.sphere, multiple: $0) }
       ?? spectralCap.map { SpectralConstraint(.cap, multiple: $0) }
+      ?? spectralClip.map { SpectralConstraint(.clip, multiple: $0) }
   }
 
   /// The update rule's numbers; those that are nil are the rule's own.
@@ -111,7 +112,7 @@ extension Configuration {
     return problems
   }
 
-  /// Norms of vectors that are to be held, and groups that hold one in both ways.
+  /// Norms of vectors that are to be held, and groups that hold one in several ways.
   private func constraintProblems(_ parameters: [NetworkParameter]) -> [SettingProblem] {
     var problems: [SettingProblem] = []
     for group in groups where !group.constraints.isEmpty {
@@ -125,10 +126,10 @@ extension Configuration {
             "\(group.selector): \(group.constraints[0].settingName) is for matrices, and "
               + "this is a vector"))
       }
-      if group.constraints.filter({ $0.multiple != nil }).count > 1 {
-        problems.append(
-          SettingProblem(
-            "group", "\(group.selector): give spectral-sphere or spectral-cap, not both"))
+      let held = group.constraints.filter { $0.multiple != nil }
+      if held.count > 1 {
+        let names = held.map(\.settingName).joined(separator: " or ")
+        problems.append(SettingProblem("group", "\(group.selector): give \(names), not both"))
       }
     }
     return problems

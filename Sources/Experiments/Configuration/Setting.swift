@@ -20,13 +20,13 @@ public struct Setting<Value: SettingValue>: Hashable, Sendable {
   ///
   /// - value: what stands for the value in help texts. bounds: of each number in the value.
   /// - offers: what shells complete; nil for the value's choices.
-  /// - instead: the name of the setting that this one takes the place of where it is given.
+  /// - instead: the names of the settings that this one takes the place of where it is given.
   /// - spelling: another way to give it.
   /// - isOption: whether the command line has it.
   public init(
     wrappedValue value: Value, _ name: String, _ help: String, value valueName: String = "",
     in bounds: SettingBounds<Value.Scalar>? = nil, offers: SettingCompletion? = nil,
-    instead alternative: String? = nil, or spelling: SettingSpelling? = nil,
+    instead alternatives: String..., or spelling: SettingSpelling? = nil,
     isOption: Bool = true
   ) {
     let expected = Value.expected + (bounds.map { " \($0.text)" } ?? "")
@@ -38,7 +38,7 @@ public struct Setting<Value: SettingValue>: Hashable, Sendable {
       name: name, help: help, valueName: valueName, shape: Value.shape,
       choices: Value.choices, completion: offers ?? (Value.choices.isEmpty ? .none : .choices),
       isNumeric: Value.isNumeric, isQuantity: Value.isQuantity, takesPairs: Value.takesPairs,
-      alternative: alternative, spelling: spelling,
+      alternatives: alternatives, spelling: spelling,
       isOption: isOption, defaultValue: value.setting, expected: Value.expected,
       reads: { read($0) != nil },
       problem: { raw in
@@ -156,16 +156,16 @@ extension SettingGroup {
     }
     var merged = self.values.merging(values) { $1 }
     for declaration in declarations {
-      guard let other = declaration.alternative, let value = values[declaration.name],
-        value != .null
-      else { continue }
-      switch values[other] {
-      case nil: merged[other] = .null
-      case .null?: break
-      default:
-        if declaration.name < other {
-          problems.append(
-            SettingProblem(declaration.name, "give \(declaration.name) or \(other), not both"))
+      guard let value = values[declaration.name], value != .null else { continue }
+      for other in declaration.alternatives {
+        switch values[other] {
+        case nil: merged[other] = .null
+        case .null?: break
+        default:
+          if declaration.name < other {
+            problems.append(
+              SettingProblem(declaration.name, "give \(declaration.name) or \(other), not both"))
+          }
         }
       }
     }

@@ -30,8 +30,8 @@ public struct SettingDeclaration: Sendable {
   public let isQuantity: Bool
   /// Whether values are `name=value`, which files may write as a mapping.
   public let takesPairs: Bool
-  /// The setting that this one takes the place of where it is given.
-  public let alternative: String?
+  /// The settings that this one takes the place of where it is given.
+  public let alternatives: [String]
   /// Another way to give it.
   public let spelling: SettingSpelling?
   /// Whether the command line has it.

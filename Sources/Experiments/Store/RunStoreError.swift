@@ -62,7 +62,7 @@ extension RunStoreError {
       // A setting that came after the store was written is as by default there.
       let defaults = Configuration().record.filter { known[$0.key] == nil }
       let alternatives = Configuration.declarations.filter { known[$0.name] != nil }
-        .compactMap(\.alternative)
+        .flatMap(\.alternatives)
       known.merge(defaults.filter { !alternatives.contains($0.key) }) { stored, _ in stored }
       known.merge(members["facts"]?.leaves ?? [:]) { settings, _ in settings }
     }

@@ -14,7 +14,7 @@ public struct RunGroup: Sendable {
   /// Settings that runs of one group may have their own values of: numbers of the update.
   static let perRun: Set = [
     "momentum", "beta1", "beta2", "epsilon", "weight-decay", "clip-norm", "spectral-sphere",
-    "spectral-cap",
+    "spectral-cap", "spectral-clip",
   ]
 
   /// What of a run's overrides all runs of its group share.

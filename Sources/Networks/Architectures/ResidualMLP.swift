@@ -44,7 +44,7 @@ public struct ResidualMLP: Architecture, Codable, Hashable {
     inputs: Int, width: Int, depth: Int, outputs: Int, expansion: Int = 1,
     normalization: RowNormalization.Kind? = .rms, bias: Bool = false,
     activation: Activation = .relu, branchMultiplier: Double = 1,
-    depthRule: DepthRule = .depthMuP, baseDepth: Int = 1,
+    depthRule: DepthRule = .completeP, baseDepth: Int = 1,
     inputMultiplier: Double = 1, outputMultiplier: Double = 1, zeroReadout: Bool = false
   ) {
     precondition(

@@ -44,6 +44,16 @@ public enum DiagnosticQuantity: String, Codable, Hashable, Sendable, CaseIterabl
   case alignment = "alignment"
   /// ‖ΔW H‖_F/(‖ΔW‖_*‖H‖_F); in [0, 1].
   case updateAlignment = "update_alignment"
+  /// Largest singular value of the orthogonalised direction O, before scale and rate, of Muon.
+  case directionSpectralNorm = "direction_spectral_norm"
+  /// Smallest of O's min(fanOut, fanIn) singular values.
+  case directionSmallestSingularValue = "direction_smallest_singular_value"
+  /// ‖O Oᵀ − I‖_*, of a tall O ‖Oᵀ O − I‖_*: how far the squares of its singular values are from 1 at most.
+  case orthogonalityDefect = "orthogonality_defect"
+  /// ‖u‖_F²/‖u‖_*² of the momentum u that is orthogonalised.
+  case momentumStableRank = "momentum_stable_rank"
+  /// Share of the update's entries, before rate and decay, that are ±1 under Lion; the others are 0.
+  case signShare = "sign_share"
   /// Share of Adam's entries with √v̂ ≤ 10 ε, in [0, 1]: there ε and not the gradient decides.
   case epsilonDominance = "epsilon_dominance"
   /// σ of the initial entries.

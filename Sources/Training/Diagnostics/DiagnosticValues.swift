@@ -60,6 +60,21 @@ struct DiagnosticValues {
     put(.featureChange, rootMean(raw[.featureChanges]))
     let multiplier = Double(self.weight.multiplier)
     put(.alignment, alignment(raw[.product], weight)?.map { $0 / multiplier })
+    // Of a frozen replica ΔW is NaN, and the direction 0.
+    func whereUpdated(_ values: [Double]?) -> [Double]? {
+      both(values, updateFrobenius) { $1.isNaN ? .nan : $0 }
+    }
+    let largest = whereUpdated(raw[.directionSquare])
+    // Rounding may take it below 0.
+    let smallest = both(largest, raw[.directionGap]) { $0 < $1 ? 0 : $0 - $1 }
+    put(.directionSpectralNorm, largest?.map { $0.squareRoot() })
+    put(.directionSmallestSingularValue, smallest?.map { $0.squareRoot() })
+    put(.orthogonalityDefect, both(largest, smallest) { $0.isNaN ? $0 : max($0 - 1, 1 - $1) })
+    put(
+      .momentumStableRank,
+      whereUpdated(stableRank(raw[.momentumFrobenius], raw[.momentumSpectral])))
+    let signs = whereUpdated(raw[.signs]?.map { $0 / (fanIn * fanOut) })
+    put(.signShare, both(signs, rate) { $1 == 0 ? .nan : $0 })
     put(.epsilonDominance, raw[.smallSquares]?.map { $0 / (fanIn * fanOut) })
     put(.initialStd, raw[.initialStd])
     put(.learningRate, rate)
@@ -81,6 +96,11 @@ enum RawQuantity: Hashable {
   case featureAbsolutes
   /// Entries with √v̂ ≤ 10 ε.
   case smallSquares
+  /// The largest eigenvalue of a direction's smaller Gram matrix, and how far the smallest is below it.
+  case directionSquare, directionGap
+  case momentumSpectral, momentumFrobenius
+  /// Entries of a direction of signs that are not 0.
+  case signs
   case learningRate, initialStd
 }
 

@@ -7,7 +7,7 @@ import Tensors
 ///     initial.layers.0.weight  [fanOut, fanIn]   the weights at the start, where changes are measured
 ///     initial_features.0       [rows, fanOut]    the layer's output then
 ///     norms.weights.0          [count]           vectors of the norm's iteration; also
-///     norms.updates.0, norms.changes.0
+///     norms.updates.0, norms.changes.0, norms.momenta.0, norms.grams.0, norms.gaps.0
 extension Diagnostics {
   /// The tensors to be restored, for each replica; norms that were not taken yet are left out.
   func states() throws -> [[NamedValues]] {
@@ -68,7 +68,11 @@ extension Diagnostics {
   private var followers: [(names: [String], follower: NormFollower)] {
     let places = layers.indices
     let updates = updateNorms.map { [(updated.map { "norms.updates.\($0)" }, $0)] } ?? []
+    let directions =
+      directionNorms?.followers.map { name, follower in
+        (orthogonalized.map { "norms.\(name).\($0)" }, follower)
+      } ?? []
     return [(places.map { "norms.weights.\($0)" }, weightNorms)] + updates
-      + zip(places, totalNorms).map { (["norms.changes.\($0)"], $1) }
+      + zip(places, totalNorms).map { (["norms.changes.\($0)"], $1) } + directions
   }
 }

@@ -12,7 +12,8 @@ public final class Diagnostics {
   public enum Contents: String, Codable, Hashable, Sendable, CaseIterable {
     /// Norms of W and of each step's ΔW.
     case norms
-    /// Also gradients, features, alignment and the change since the start.
+    /// Also gradients, features, alignment, the change since the start, and what a rule's direction is
+    /// made of: Muon's singular values, Lion's signs.
     case all
   }
 
@@ -41,6 +42,12 @@ public final class Diagnostics {
   /// Of the updates of these; nil where there are none.
   let updateNorms: NormFollower?
   let totalNorms: [NormFollower]
+  /// The layers whose directions Muon makes; none of `norms`.
+  let orthogonalized: [Int]
+  /// Of these layers' directions; nil where there are none.
+  let directionNorms: DirectionNorms?
+  /// The layers that Lion updates; none of `norms`.
+  private let signed: Set<Int>
   let initialWeights: [Tensor]
   private let initialStds: [[Double]]
   /// 10 ε of each layer's weight in each replica, of Adam's.
@@ -104,6 +111,16 @@ public final class Diagnostics {
       : try shapes.map {
         try NormFollower([$0], compute: compute)
       }
+    orthogonalized = weights.indices.filter {
+      contents == .all && optimizer.rules(of: weights[$0]).first is Muon
+    }
+    directionNorms =
+      orthogonalized.isEmpty
+      ? nil : try DirectionNorms(orthogonalized.map { shapes[$0] }, compute: compute)
+    signed = Set(
+      weights.indices.filter {
+        contents == .all && optimizer.rules(of: weights[$0]).first is Lion
+      })
     initialWeights =
       contents == .norms ? [] : try values.map { try compute.copy($0) }
     reading = try DiagnosticReading(replicas: values[0].replicas, compute: compute)
@@ -166,6 +183,12 @@ public final class Diagnostics {
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func finishStep() throws {
     defer { (changes, inputs) = ([:], [:]) }
+    for (layer, norms) in zip(orthogonalized, try directionNorms?.norms() ?? []) {
+      try reading.note(.momentumSpectral, layer, norms.momentumSpectral)
+      try reading.note(.momentumFrobenius, layer, norms.momentumFrobenius)
+      try reading.note(.directionSquare, layer, norms.square)
+      try reading.note(.directionGap, layer, norms.gap)
+    }
     guard let updateNorms, changes.count == updated.count else { return }
     let norms = try updateNorms.norms(of: updated.map { changes[$0]! }, effort: effort)
     for (place, layer) in updated.enumerated() {
@@ -205,6 +228,20 @@ extension Diagnostics: UpdateObserver {
     index(of: parameter).map(updated.contains) ?? false
   }
 
+  /// Every matrix's that Muon orthogonalises.
+  public func wantsDirection(of parameter: Parameter) -> Bool {
+    index(of: parameter).map(orthogonalized.contains) ?? false
+  }
+
+  /// Takes what is measured of a direction until `finishStep`.
+  ///
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func observe(direction: Tensor, of matrix: Tensor, for parameter: Parameter) throws {
+    guard let layer = index(of: parameter), let place = orthogonalized.firstIndex(of: layer)
+    else { return }
+    try directionNorms?.take(direction, of: matrix, index: place)
+  }
+
   /// Takes note of a weight's gradient and keeps its update until `finishStep`.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
@@ -222,6 +259,17 @@ extension Diagnostics: UpdateObserver {
     if probe != nil, update.weightDelta == nil {
       try reading.note(
         .gradientProduct, layer, compute.sumOfSquares(product(update.gradient, inputs[layer]!)))
+    }
+    if signed.contains(layer), let weightDelta = update.weightDelta {
+      let decays = optimizer.decoupledDecays(of: update.parameter)
+      let numbers = update.schedule.indices.flatMap { replica in
+        [decays[replica], rates[replica] / 2].map { Float(update.schedule[replica] * $0) }
+      }
+      try reading.note(
+        .signs, layer,
+        compute.countOfSteps(
+          weightDelta, to: update.parameter.value,
+          decaysAndBounds: compute.tensor(numbers, replicas: rates.count, rows: 1, columns: 2)))
     }
     if let bounds = epsilonBounds[layer] {
       let corrections = optimizer.rules(of: update.parameter).map {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Training
 
 @testable import Experiments
 
@@ -65,6 +66,37 @@ import Testing
 
       """
     #expect(TransferReport(rows: Self.example()).table() == expected)
+  }
+
+  /// Where update rules are compared: what a step of each takes, the median over its runs at the widest width.
+  @Test func stepCosts_areToldOfUnlikeRules() throws {
+    func rows(_ optimizer: OptimizerKind, milliseconds: Double, bytes: Int) -> [SummaryRow] {
+      Self.example().filter { $0.parametrization == "spectral" }.map { row in
+        let steps = 100
+        // One run in three takes longer, and narrow ones take nothing.
+        let slow = row.seed == 1 ? 5.0 : 1
+        return SummaryRow(
+          parametrization: "spectral", optimizer: optimizer, width: row.width, depth: 2,
+          log2LearningRate: row.log2LearningRate, seed: row.seed, run: "",
+          result: RunResult(
+            epochs: 1, steps: steps, trainLoss: row.result.trainLoss, outcome: row.result.outcome,
+            seconds: row.width == 1024 ? slow * milliseconds * Double(steps) / 1e3 : 0,
+            device: "cpu", deviceBytes: bytes))
+      }
+    }
+    let report = TransferReport(
+      rows: rows(.muon, milliseconds: 0.5, bytes: 3 << 20)
+        + rows(.adam, milliseconds: 0.25, bytes: 1 << 20))
+    let costs = try #require(report.comparison?.stepCosts)
+    #expect(costs.map(\.name) == ["spectral, adam", "spectral, muon"])
+    #expect(abs(costs[0].seconds - 0.25e-3) <= 1e-9 && costs[1].deviceBytes == 3 << 20)
+    #expect(
+      report.table().contains(
+        """
+          a step there      spectral, adam: 0.25 ms and 1 MiB a run
+                            spectral, muon: 0.5 ms and 3 MiB a run
+        """))
+    #expect(TransferReport(rows: Self.example()).comparison?.stepCosts == nil)
   }
 
   /// Between the widths trained, and where there is no answer.

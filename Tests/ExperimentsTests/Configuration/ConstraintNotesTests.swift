@@ -29,4 +29,24 @@ import Training
         "spectral sphere 1: layers.1.weight, layers.2.weight; spectral cap 2: layers.3.weight"
       ])
   }
+
+  @Test func frozenTensors_areNamed_whereTheyWouldBeHeld() {
+    func frozen(_ groups: String..., sphere: Double? = nil) -> [String] {
+      notes {
+        ($0.spectralSphere, $0.zeroReadout) = (sphere, false)
+        $0.groups = groups.compactMap { GroupChoice(setting: .string($0)) }
+      }
+    }
+    #expect(
+      frozen("hidden=lr:0", sphere: 1) == [
+        "spectral sphere 1: layers.0.weight, layers.3.weight",
+        "frozen, and its norm not held: layers.1.weight, layers.2.weight",
+      ])
+    #expect(
+      frozen("layers.2=spectral-clip:2,lr:0")
+        == ["frozen, and its norm not held: layers.2.weight"])
+    #expect(frozen("hidden=lr:0").isEmpty)
+    #expect(frozen("hidden=lr:0,spectral-sphere:none", sphere: 1).count == 1)
+    #expect(frozen("hidden=lr:0", "hidden=lr:1", sphere: 1).count == 1)
+  }
 }

@@ -36,7 +36,7 @@ import Training
     #expect(texts == expected)
     let data = try CanonicalJSON.compact(expected)
     #expect(try JSONDecoder().decode(Configuration.self, from: data) == expected)
-    #expect(String(decoding: data, as: UTF8.self).contains(#""depth":2,"depth-rule":"depth-mup""#))
+    #expect(String(decoding: data, as: UTF8.self).contains(#""depth":2,"depth-rule":"complete-p""#))
     #expect(try Configuration([:]) == Configuration())
   }
 
@@ -116,7 +116,7 @@ import Training
     }
     #expect(problems { _ in }.isEmpty)
     #expect(problems { $0.norm = .none } == ["norm: is for network residual-mlp"])
-    #expect(problems { $0.depthRule = .completeP } == ["depth-rule: is for network residual-mlp"])
+    #expect(problems { $0.depthRule = .modular } == ["depth-rule: is for network residual-mlp"])
     #expect(
       problems { ($0.network, $0.hiddenPattern) = (.residualMLP, [2]) }
         == ["hidden-pattern: is for network mlp; expansion widens a block"])
@@ -187,6 +187,9 @@ import Training
     #expect(
       problems("hidden=spectral-cap:2,spectral-sphere:1")
         == ["group: hidden: give spectral-sphere or spectral-cap, not both"])
+    #expect(
+      problems("hidden=spectral-clip:2,spectral-cap:1")
+        == ["group: hidden: give spectral-clip or spectral-cap, not both"])
     for text in ["0", "-1", "1e7", "nan", "some"] {
       #expect(GroupChoice(setting: .string("hidden=spectral-sphere:\(text)")) == nil)
     }
@@ -196,6 +199,16 @@ import Training
     #expect(throws: SettingProblems.self) {
       try Configuration(["spectral-sphere": .number(1), "spectral-cap": .number(1)])
     }
+    // Each takes the place of the others, where they are not given with it.
+    for (before, after) in [
+      ("spectral-sphere", "spectral-clip"), ("spectral-clip", "spectral-cap"),
+    ] {
+      let changed = try Configuration([before: .number(1)]).replacing([after: .number(3)])
+      #expect(changed.values[before] == .null && changed.values[after] == .number(3))
+    }
+    #expect(
+      try Configuration(["spectral-clip": .number(2)]).optimization(.adam, totalSteps: 1).constraint
+        == SpectralConstraint(.clip, multiple: 2))
     let settings = try Configuration(["spectral-cap": .number(2)])
     #expect(
       settings.optimization(.adam, totalSteps: 1).constraint

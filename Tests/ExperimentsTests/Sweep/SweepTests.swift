@@ -192,7 +192,8 @@ import Training
       ("clip-norm", "1"), ("micro-batch", "20"), ("evaluate-train", "true"),
       ("group", "readout=optimizer:sgd"), ("schedule", "cosine"), ("steps", "1100"),
       ("bias", "true"), ("network", "residual-mlp"), ("spectral-sphere", "1"),
-      ("group", "hidden=spectral-cap:1.5"),
+      ("group", "hidden=spectral-cap:1.5"), ("group", "hidden=optimizer:muon"),
+      ("group", "all=optimizer:lion"), ("spectral-clip", "1"),
     ], [nil, .norms, .all] as [Diagnostics.Contents?])
   func memory_isAsPlanned(setting: (name: String, value: String), measured: Diagnostics.Contents?)
     throws
