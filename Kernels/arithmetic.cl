@@ -26,11 +26,11 @@ __kernel void subtract(__global const float* restrict x, __global const float* r
 // place in a group decides, it is the same.
 #define SUM(T, LOAD_T) fma((T)(scale), LOAD_T(y + i), LOAD_T(x + i))
 
-// result[i] = first·x[i] + scale·y[i], the first product rounded too
+// result[i] = first_scale·x[i] + scale·y[i], the first product rounded too
 #define ADDED(T, LOAD_T, STORE_T) \
-  STORE_T(fma((T)(scale), LOAD_T(y + i), first * LOAD_T(x + i)), result + i);
+  STORE_T(fma((T)(scale), LOAD_T(y + i), first_scale * LOAD_T(x + i)), result + i);
 __kernel void add_scaled(__global const float* restrict x, __global const float* restrict y,
-                         __global float* restrict result, float scale, float first, ulong count) {
+                         __global float* restrict result, float scale, float first_scale, ulong count) {
   FOR_NEIGHBOURS(ADDED)
 }
 

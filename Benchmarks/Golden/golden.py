@@ -31,7 +31,7 @@ def cases(data):
     result += [
         ("sweep of decay and mse", [
             "sweep", *SMALL, "--optimizer=adam", "--weight-decay=0.1:independent", "--loss=mse",
-            "--spectral-init", "--activation=tanh", "--base-width=32"]),
+            "--init=spectral", "--activation=tanh", "--base-width=32"]),
         ("sweep of rate rules", [
             "sweep", *SMALL, "--optimizer=sgd", "--rate-rule=layers.1=ntp", "--lr-multiplier=readout=0.5",
             "--hidden-pattern=1:2", "--input-multiplier=0.25", "--zero-readout"]),

@@ -62,18 +62,16 @@ public struct GraphBuilder {
   ///       g.linear(g.activation(x, .relu), "blocks.0", .growing(width))
   ///     }
   ///
-  /// - multiplier: of the branch, beside the depth rule's factor.
+  /// - branch: without residual blocks of its own, and with parameters that nothing outside uses; else traps.
   public mutating func residual(
-    _ x: Node, _ scaling: DepthScaling, multiplier: Double = 1,
-    _ branch: (inout GraphBuilder, Node) -> Node
+    _ x: Node, _ scaling: DepthScaling, _ branch: (inout GraphBuilder, Node) -> Node
   ) -> Node {
-    let outer = depthScaling
+    precondition(depthScaling == nil, "a residual block within another")
     depthScaling = scaling
     let y = branch(&self, x)
-    depthScaling = outer
+    depthScaling = nil
     return apply(
-      Add(scale: multiplier * scaling.branchFactor, streamScale: scaling.streamFactor), [x, y],
-      module: "add")
+      Add(scale: scaling.branchScale, streamScale: scaling.streamScale), [x, y], module: "add")
   }
 
   /// x brought to a size of about 1, row by row, with a learned gain.
@@ -94,6 +92,9 @@ public struct GraphBuilder {
 
   private mutating func add(_ parameter: NetworkParameter) -> Int {
     if let known = positions[parameter.path] {
+      precondition(
+        parameters[known].depthScaling == parameter.depthScaling,
+        "\(parameter.path) is used in a residual block and outside of it")
       precondition(
         parameters[known] == parameter, "\(parameter.path) is used with two shapes or starts")
       return known

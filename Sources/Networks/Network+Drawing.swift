@@ -7,11 +7,11 @@ extension Network {
   /// A parameter's numbers depend on its path and the seed alone: parametrizations start from the same
   /// draws, scaled, and so do networks with and without biases.
   /// - scalings: for each parameter of the graph, each replica's.
-  /// - spectralInit: whether each weight is scaled, once drawn, to the spectral norm that its σ implies.
+  /// - weightInit: how weights are drawn.
   /// - Throws: `OpenCLError` where memory is short.
   public convenience init(
     drawing graph: NetworkGraph, scalings: [[WidthScaling]], seeds: [UInt64],
-    spectralInit: Bool = false, compute: Compute
+    weightInit: WeightInit = .gaussian, compute: Compute
   ) throws {
     precondition(
       scalings.count == graph.parameters.count && scalings.allSatisfy { $0.count == seeds.count },
@@ -25,7 +25,7 @@ extension Network {
         name: parameter.path, shape: parameter.shape,
         value: try parameter.start(
           stds: scalings.map { $0.initialStd * parameter.initialFactor }, seeds: seeds,
-          spectralInit: spectralInit, compute: compute),
+          weightInit: weightInit, compute: compute),
         multiplier: parameter.kind == .weight ? Float(multiplier * parameter.multiplier) : 1)
     }
     self.init(graph, parameters: parameters, compute: compute)
@@ -37,7 +37,7 @@ extension NetworkParameter {
   ///
   /// - stds: σ of each replica.
   fileprivate func start(
-    stds: [Double], seeds: [UInt64], spectralInit: Bool, compute: Compute
+    stds: [Double], seeds: [UInt64], weightInit: WeightInit, compute: Compute
   ) throws -> Tensor {
     let (rows, columns) = shape.tensorSize
     if case .constant(let value) = start {
@@ -48,9 +48,17 @@ extension NetworkParameter {
         seeds: seeds, std: stds.map { Float($0) }, stream: Philox.stream(path), rows: rows,
         columns: columns)
     }
-    let drawn = try draw(stds)
-    guard spectralInit && kind == .weight else { return drawn }
-    let norms = try spectralNorms(of: [drawn], compute: compute)[0].map(\.norm)
-    return try draw(zip(stds, norms).map { $1 == 0 ? 0 : $0 * $0 * shape.normRatio / $1 })
+    guard kind == .weight else { return try draw(stds) }
+    switch weightInit {
+    case .gaussian: return try draw(stds)
+    case .spectral:
+      let norms = try spectralNorms(of: [draw(stds)], compute: compute)[0].map(\.norm)
+      return try draw(zip(stds, norms).map { $1 == 0 ? 0 : $0 * $0 * shape.normRatio / $1 })
+    case .orthogonal:
+      let scales = stds.map { Float($0 * weightInit.normRatio(of: shape)) }
+      return try compute.scaled(
+        compute.orthogonalized(draw(stds.map { _ in 1 }), by: .thorough),
+        by: compute.tensor(scales, replicas: scales.count, rows: 1, columns: 1))
+    }
   }
 }

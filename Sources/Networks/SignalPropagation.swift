@@ -13,19 +13,24 @@ public struct SignalParameter: Sendable {
   public let multiplier: Double
   /// How the update's size depends on the gradient's.
   public let family: UpdateFamily
+  /// How it is drawn.
+  public let weightInit: WeightInit
 
   /// A parameter of the values given.
   public init(
     shape: ParameterShape, initialStd: Double, learningRate: Double, multiplier: Double,
-    family: UpdateFamily
+    family: UpdateFamily, weightInit: WeightInit = .gaussian
   ) {
     self.shape = shape
     self.initialStd = initialStd
     self.learningRate = learningRate
     self.multiplier = multiplier
     self.family = family
+    self.weightInit = weightInit
   }
 
+  /// ‖W‖_* at the start.
+  var initialNorm: Double { initialStd * weightInit.normRatio(of: shape) }
   var fanIn: Double { Double(shape.fanIn) }
   var fanOut: Double { Double(shape.fanOut) }
 }
@@ -73,7 +78,7 @@ public struct SignalPullback: Sendable {
 /// very widths and not only in their limit.
 ///
 ///     forward    rms z = a σ √fanIn rms h,          rms h = √E φ(z)²
-///     weight     ‖W‖_* = σ(√fanOut + √fanIn),       ‖W‖_F = σ √(fanOut·fanIn)
+///     weight     ‖W‖_* = σ(√fanOut + √fanIn) of Gaussian weights (`WeightInit`),       ‖W‖_F = σ √(fanOut·fanIn)
 ///     backward   ‖δ_h‖ = a σ √fanIn ‖δ_z‖,  ‖δ_z‖ = ‖δ_h‖ √E φ'²,     ‖∇W‖_* = c a ‖δ_z‖ ‖h‖
 ///     update     sgd η‖∇‖_*;   adam η √(fanOut·fanIn);   normalized η
 ///     change     ‖Δz‖ = a ‖W‖_* ‖Δh‖ + a ‖ΔW‖_* ‖h‖,   rms Δh = rms Δz √E φ'²
@@ -88,7 +93,7 @@ public struct SignalPullback: Sendable {
 ///     stream   rms Δx' = rms Δx·√(a² + s² g²) + s·rms Δy,   g = ‖δ_x‖/‖δ_y‖ through the branch alone
 ///
 /// c, the logits' gradient and the size of the inputs do not depend on width: they are 1 here, and so
-/// only slopes over width mean something. Updates count as aligned and of low rank.
+/// only slopes over width or depth mean something. Updates count as aligned and of low rank.
 ///
 /// A layer that starts at zero takes its first step before the others can: quantities are then those of
 /// the second step, with the layer's weight its first update, aligned with h.
@@ -229,7 +234,7 @@ private struct SignalWalk {
       .updateNorm: update / target, .featureChange: changes[features.index],
     ]
     if weight.initialStd > 0 {
-      let norm = weight.initialStd * weight.shape.normRatio
+      let norm = weight.initialNorm
       let frobenius = weight.initialStd * (weight.fanOut * weight.fanIn).squareRoot()
       values[.weightNorm] = norm / target
       values[.featureSize] = sizes[features.index]

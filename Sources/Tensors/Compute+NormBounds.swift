@@ -35,7 +35,7 @@ extension Compute {
   ///
   /// O and P are the polar factors of X and of X Oᵀ − I, by `NewtonSchulz.precise`: nine steps each. Singular
   /// values of X that O does not reach are near 0, where I + P is 0; those of X Oᵀ − I that P does not reach are
-  /// near 0, where O − X is. The error in caps is below 2e-4 for norms up to 5 caps and sides up to 1024, 1e-3 up
+  /// near 0, where O − X is. The error in caps is below 2e-4 for norms up to 5 caps and sides up to 1024, 2e-3 up
   /// to 50 caps, 1e-2 up to 200, and rounding of 2e-6 of the norm. A wide matrix is taken by its rows, a tall
   /// one by its columns, with P from the right.
   ///

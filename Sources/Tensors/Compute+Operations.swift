@@ -105,7 +105,8 @@ extension Compute {
   ///
   ///     let next = try compute.add(x, branch, scale: 1 / Float(depth))
   ///
-  /// - x, y: [replica, rows, columns], as the result.
+  /// - x, y: [replica, rows, columns], as the result. firstScale: where it is 1 the sum is rounded once, else
+  ///   its product with x before.
   /// - Throws: `OpenCLError`.
   public func add(
     _ x: Tensor, _ y: Tensor, scale: Float, firstScale: Float = 1

@@ -51,8 +51,8 @@ public struct SpectralConstraint: Codable, Hashable, Sendable {
 /// or clipped.
 ///
 /// Norms are found by a power iteration that starts each step where the last one ended. A matrix that leaves 0
-/// after the first step is found with few passes from noise: its norm is held more and more exactly over the next. Its vectors are among
-/// what checkpoints keep.
+/// after the first step is found with few passes from noise: its norm is held more and more exactly over the
+/// next. Its vectors are among what checkpoints keep.
 final class HeldNorms {
   /// Whose norms are held, in at least one replica.
   let parameters: [Parameter]

@@ -89,7 +89,7 @@ public final class Trainer {
     parametrization = replicas[0].parametrization
     optimization = kinds[0].optimization
     network = try Network(
-      drawing: graph, scalings: scalings, seeds: seeds, spectralInit: configuration.spectralInit,
+      drawing: graph, scalings: scalings, seeds: seeds, weightInit: configuration.weightInit,
       compute: compute)
     optimizer = try Optimizer(
       parameters: network.parameters,

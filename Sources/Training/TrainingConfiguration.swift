@@ -7,8 +7,8 @@ public struct TrainingConfiguration: Sendable {
   public var network: any Architecture
   /// The network at which every parametrization equals the standard one; nil for absolute rules.
   public var baseNetwork: (any Architecture)?
-  /// Whether each weight is scaled, once drawn, to the spectral norm that its σ implies.
-  public var spectralInit: Bool
+  /// How weights are drawn.
+  public var weightInit: WeightInit
   /// Parametrizations beside the built-in ones, for `rateRules` to name.
   public var parametrizations: [CustomParametrization]
   /// Base networks of single parametrizations, by name, in place of `baseNetwork`.
@@ -29,7 +29,8 @@ public struct TrainingConfiguration: Sendable {
 
   /// A configuration; the defaults are plain cross-entropy at a constant rate.
   public init(
-    network: any Architecture, baseNetwork: (any Architecture)? = nil, spectralInit: Bool = false,
+    network: any Architecture, baseNetwork: (any Architecture)? = nil,
+    weightInit: WeightInit = .gaussian,
     parametrizations: [CustomParametrization] = [],
     ownBaseNetworks: [String: any Architecture] = [:],
     rateRules: [RateRule] = [], depthRateRules: [DepthRateRule] = [],
@@ -41,7 +42,7 @@ public struct TrainingConfiguration: Sendable {
       "batch sizes must be ≥ 1, got \(batchSize) and \(microBatch ?? 1)")
     self.network = network
     self.baseNetwork = baseNetwork
-    self.spectralInit = spectralInit
+    self.weightInit = weightInit
     self.parametrizations = parametrizations
     self.ownBaseNetworks = ownBaseNetworks
     self.rateRules = rateRules

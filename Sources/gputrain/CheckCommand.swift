@@ -8,13 +8,13 @@ import Training
 struct CheckCommand: PrintingCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Measure how norms and features grow with width: which layer breaks the condition?",
+    abstract: "Measure how norms and features grow with width or depth: which layer breaks it?",
     discussion: """
       Trains a few steps at several widths and seeds, and fits the exponent over width (or, with \
       --scale depth=…, over the number of residual blocks) of every \
       layer's ‖W‖, ‖ΔW‖ (spectral norms over √(fan-out/fan-in)), features and their change. They \
       stand beside what the rule in use predicts and what the spectral condition needs at these \
-      very widths. The exit status is 0 where the condition is \
+      very widths. Along depth the first, the middle and the last block are compared. The exit status is 0 where the condition is \
       met, 1 where it is not, 2 where that is unclear.
 
       Examples:
@@ -51,7 +51,8 @@ struct CheckCommand: PrintingCommand {
 
     @Option(
       help: ArgumentHelp(
-        "At least two; with --scale one. (default: 64,128,256,512,1024; 64)", valueName: "list"))
+        "At least two; with --scale one. (default: 64,128,256,512,1024, with --scale 64)",
+        valueName: "list"))
     var widths: String?
 
     @Option(
@@ -63,7 +64,7 @@ struct CheckCommand: PrintingCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
     var seeds = 4
 
-    @Flag(help: "Show mean |h| by layer, step and width: the coordinate check.")
+    @Flag(help: "Show mean |h| by layer, step and size: the coordinate check.")
     var coordinates = false
 
     @Option(
@@ -96,8 +97,13 @@ struct CheckCommand: PrintingCommand {
       throw InvalidOption("--seeds must be at least 2 for an interval, got \(axes.seeds)")
     }
     let settings = try configuration.settings
-    if try compared().scale == .depth, settings.network != .residualMLP {
-      throw InvalidOption("--scale depth=… is for --network residual-mlp")
+    if try compared().scale == .depth {
+      if settings.network != .residualMLP {
+        throw InvalidOption("--scale depth=… is for --network residual-mlp")
+      }
+      if configuration.given["depth"] != nil {
+        throw InvalidOption("give --depth or --scale depth=…, not both")
+      }
     }
     let steps = settings.steps ?? 1
     try Limits.check("--steps", steps, atMost: 10_000)
@@ -135,7 +141,8 @@ struct CheckCommand: PrintingCommand {
     let widths = scale == .width ? sizes : [width]
     let request = try TrainingRequest(
       configuration, computing, execution, parametrizations: [axes.parametrization],
-      optimizer: axes.optimizer, widths: widths)
+      optimizer: axes.optimizer, widths: widths,
+      overrides: scale == .width ? [[:]] : sizes.map { [scale.rawValue: .integer($0)] })
     let directory = try place()
     let (compute, data) = try request.prepare()
     let invocation = Invocation.current(on: compute.queue.device)

@@ -61,7 +61,8 @@ extension ComputeSettings {
     while true {
       do {
         return try compute.settleBackend()
-      } catch  where wait.takesAMoment(after: error) {
+      } catch {
+        guard try wait.pausesBeforeRetry(after: error, compute) else { throw error }
         if !hasWaited { Terminal.noteShortMemory() }
         hasWaited = true
       }

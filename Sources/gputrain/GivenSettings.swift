@@ -103,11 +103,12 @@ struct TrainingRequest {
 
   /// The request of a command line alone.
   ///
+  /// - overrides: settings that the compared networks have other values of.
   /// - Throws: as `init(_:defaults:)`.
   init<Selection: SettingSelection, Execution: SettingSelection>(
     _ configuration: SettingOptions<Selection>, _ computing: ComputeOptions,
     _ execution: SettingOptions<Execution>, parametrizations: [String], optimizer: OptimizerKind,
-    widths: [Int]
+    widths: [Int], overrides: [[String: JSONValue]] = [[:]]
   ) throws where Selection.Group == Configuration {
     var given = GivenSettings()
     given.add(configuration.given)
@@ -115,7 +116,8 @@ struct TrainingRequest {
     given.add(execution.given)
     try self.init(&given, defaults: Selection.defaults)
     try check(
-      parametrizations: parametrizations, optimizers: [optimizer], widths: widths, &given)
+      parametrizations: parametrizations, optimizers: [optimizer], widths: widths,
+      overrides: overrides, &given)
   }
 
   /// Notes what makes no sense together, and names the kind of weight decay.
@@ -204,8 +206,8 @@ struct TrainingRequest {
     return plan
   }
 
-  /// Says which tensors Muon updates, whose norms are held, and what `spectral-literal` does below the input size, where they are
-  /// among the rules.
+  /// Says which tensors Muon updates, whose norms are held, and what `spectral-literal` does below the input
+  /// size, where they are among the rules.
   func note(
     parametrizations: [String], optimizers: [OptimizerKind], widths: [Int],
     _ experiment: Experiment

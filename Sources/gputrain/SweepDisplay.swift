@@ -78,6 +78,7 @@ final class SweepDisplay {
 final class ScaleDisplay {
   private let display = ProgressDisplay()
   private let directory: URL?
+  private var hasWaited = false
 
   /// - directory: where the results go; nil: nowhere.
   init(directory: URL?) {
@@ -97,6 +98,10 @@ final class ScaleDisplay {
             + "\($0.relativePath) runs the rest"
         } ?? "stopped; nothing is kept")
       throw Interrupt.exitCode
+    }
+    if progress.hasWaited, !hasWaited {
+      hasWaited = true
+      Terminal.noteShortMemory()
     }
     display.show(
       key: "\(progress.parametrization) \(progress.size)", share: progress.share

@@ -80,6 +80,14 @@ import Testing
       ["--network", "residual-mlp", "--scale", "depth=2,4", "--widths", "32,64"],
       "--widths: expected one width with --scale"
     ),
+    (
+      ["--network", "residual-mlp", "--scale", "depth=2,4", "--depth", "3"],
+      "give --depth or --scale depth=…, not both"
+    ),
+    (
+      ["--network", "residual-mlp", "--scale", "depth=2,8", "--depth-rate-rule", "blocks.3=none"],
+      "depth-rate-rule: expected all, input"
+    ),
     (["--depth-rule", "modular"], "--depth-rule: is for network residual-mlp"),
     (
       ["--network", "residual-mlp", "--depth-rate-rule", "all=some"],

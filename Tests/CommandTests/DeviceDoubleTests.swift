@@ -260,7 +260,8 @@ import Testing
           arguments, in: folder,
           ["MEMORY": "40000000", "MEMORY_FILE": used.path, "LOG": log.path])
       }
-      while try !String(contentsOf: log, encoding: .utf8).contains("refused") {
+      let latest = ContinuousClock.now + .seconds(120)
+      while try !String(contentsOf: log, encoding: .utf8).contains("refused"), .now < latest {
         try await Task.sleep(for: .milliseconds(20))
       }
       let file = try FileHandle(forWritingTo: used)

@@ -50,7 +50,7 @@ import Testing
       inputs: 3, width: 4, depth: 8, outputs: 2, bias: true, branchMultiplier: 3, depthRule: rule,
       baseDepth: 2
     ).graph
-    let scaling = DepthScaling(rule, depth: 8, baseDepth: 2)
+    let scaling = DepthScaling(rule, depth: 8, baseDepth: 2, multiplier: 3)
     for parameter in graph.parameters {
       let isInside = parameter.path.hasPrefix("blocks.")
       #expect(parameter.depthScaling == (isInside ? scaling : nil), "\(parameter.path)")
@@ -58,7 +58,7 @@ import Testing
     let sums = graph.nodes.compactMap { $0.operation as? Add }
     #expect(sums.count == 8)
     for sum in sums {
-      #expect(sum.scale == 3 * scaling.branchFactor && sum.streamScale == scaling.streamFactor)
+      #expect(sum.scale == scaling.branchScale && sum.streamScale == scaling.streamScale)
     }
     #expect(
       graph.widened(by: 2).parameters.map(\.depthScaling) == graph.parameters.map(\.depthScaling))

@@ -150,4 +150,49 @@ import Testing
       #expect(ScalingExponent.slope(over: widths, values: [1, bad, 1]) == nil)
     }
   }
+
+  // MARK: Residual branches
+
+  /// A stream of width n with L blocks of one linear matrix, σ = g/√n, no activation.
+  private struct Stream: Architecture {
+    var inputs: Int { 16 }
+    let depth: Int
+    let scaling: DepthScaling
+
+    func build(_ g: inout GraphBuilder, _ input: Node) -> Node {
+      var x = g.linear(input, "readin", .growing(256))
+      for block in 0..<depth {
+        x = g.residual(x, scaling) { g, x in g.linear(x, "blocks.\(block)", .growing(256)) }
+      }
+      return g.linear(x, "readout", .fixed(4))
+    }
+  }
+
+  /// Sizes multiply by √(a² + s²g²) a block; a stream's change does so too and gains s·rms ΔW h by each.
+  @Test(arguments: DepthRule.allCases, [1, 3, 12]) func branches_addToTheirStream(
+    rule: DepthRule, depth: Int
+  ) throws {
+    let (gain, rate) = (0.7, 1e-3)
+    let scaling = DepthScaling(rule, depth: depth, baseDepth: 2)
+    let graph = Stream(depth: depth, scaling: scaling).graph
+    let parameters = graph.parameters.map { parameter in
+      let inBlock = parameter.path.hasPrefix("blocks.")
+      return SignalParameter(
+        shape: parameter.shape,
+        initialStd: (inBlock ? gain : 1) / Double(parameter.shape.fanIn).squareRoot(),
+        learningRate: inBlock ? rate : 1e-30, multiplier: 1, family: .normalized)
+    }
+    let layers = try #require(SignalPropagation(graph, parameters: parameters)).layers
+    let (a, s) = (scaling.streamScale, scaling.branchScale)
+    let growth = hypot(a, s * gain)
+    var (size, change) = (1.0, 0.0)
+    for block in 1...depth {
+      // ‖ΔW‖_* is η, so rms ΔW h is η·rms h of square matrices.
+      change = change * growth + s * rate * size
+      size *= growth
+      let found = layers[block]
+      #expect(abs(try #require(found[.featureSize]) / size - 1) <= 1e-9)
+      #expect(abs(try #require(found[.featureChange]) / change - 1) <= 1e-6)
+    }
+  }
 }

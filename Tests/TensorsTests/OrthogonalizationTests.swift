@@ -150,6 +150,10 @@ import Testing
     }
     #expect(worst(from: 5.8e-5) <= 1e-5 && worst(from: 5.5e-5) > 1e-5)
     #expect(shares.allSatisfy { NewtonSchulz.precise.value(ofShare: $0) > 0 })
+    let tiny = (0...7000).map { pow(10, -7 + Double($0) / 1000) }.filter { $0 >= 2.2e-7 }
+    let thorough = tiny.map { abs(NewtonSchulz.thorough.value(ofShare: $0) - 1) }
+    #expect(thorough.max()! <= 1e-5)
+    #expect(NewtonSchulz.thorough.value(ofShare: 1e-7) < 1 - 1e-5)
   }
 
   /// Scales by powers of two change no bit, as long as all entries are normal floats; a

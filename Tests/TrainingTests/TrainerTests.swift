@@ -61,7 +61,7 @@ import Testing
   /// ‖W‖_* = σ(√fanIn + √fanOut), to the accuracy of the norm, whatever was drawn.
   @Test func spectralInit_setsEveryWeightsNorm() throws {
     var configuration = configuration()
-    configuration.spectralInit = true
+    configuration.weightInit = .spectral
     let trainer = try Trainer(
       configuration, replicas: [replica(1, 0.1), replica(2, 0.1, "mup")], totalSteps: 1,
       compute: compute)
@@ -74,6 +74,35 @@ import Testing
       for (replica, estimate) in norms.enumerated() {
         let expected = scalings[replica][index].initialStd * parameter.shape.normRatio
         #expect(abs(estimate.norm / expected - 1) <= 4e-3, "\(parameter.name)")
+      }
+    }
+  }
+
+  /// Every singular value is σ√max(fanOut, fanIn), of square matrices too, by LAPACK; seeds draw different ones.
+  @Test func orthogonalInit_setsEverySingularValue() throws {
+    for hidden in [[24, 40], [96, 96]] {
+      var configuration = configuration(hidden: hidden)
+      configuration.weightInit = .orthogonal
+      let trainer = try Trainer(
+        configuration, replicas: [replica(1, 0.1), replica(2, 0.1, "mup")], totalSteps: 1,
+        compute: compute)
+      let scalings = try ["spectral", "mup"].map {
+        configuration.scalings(under: try Parametrizations.named($0))
+      }
+      for (index, parameter) in trainer.network.parameters.enumerated()
+      where parameter.shape.kind == .weight {
+        let shape = parameter.shape
+        let sigmas = scalings.map { $0[index].initialStd }
+        let found = try SingularValues.all(of: [parameter.value], compute: compute)[0]
+        for (sigma, values) in zip(sigmas, found) {
+          let expected = sigma * Double(max(shape.fanOut, shape.fanIn)).squareRoot()
+          for value in values {
+            #expect(abs(value - expected) <= 2e-5 * expected, "\(parameter.name): \(value)")
+          }
+        }
+        let numbers = try compute.read(parameter.value)
+        #expect(
+          Array(numbers[..<parameter.value.stride]) != Array(numbers[parameter.value.stride...]))
       }
     }
   }

@@ -23,8 +23,11 @@ public struct TensorScale: Codable, Hashable, Sendable {
   public let weightDecay: Double
   /// Multiplies the tensor's product.
   public let multiplier: Double
-  /// What its spectral norm, times the multiplier, is after each step: `= 1` or `≤ 2`; nil: it is not held.
+  /// What its spectral norm, times the multiplier, is after each step: `= 1`, `≤ 2` or `≤ 2 by clipping`; nil: it is not held.
   public var heldNorm: String?
+  /// What the result of the residual block that it is in is multiplied by, and the stream that it is added to;
+  /// nil outside of blocks.
+  public var branchScale: Double?, streamScale: Double?
 
   /// Those of a network's tensors, in its order.
   ///
@@ -45,10 +48,22 @@ public struct TensorScale: Codable, Hashable, Sendable {
         multiplier: scaling.multiplier * parameter.multiplier,
         heldNorm: own.constraint.flatMap { constraint in
           constraint.norm(of: parameter.shape).map {
-            (constraint.kind == .sphere ? "= " : "≤ ") + String(format: "%.4g", $0)
+            let norm = String(format: "%.4g", $0)
+            return switch constraint.kind {
+            case .sphere: "= \(norm)"
+            case .cap: "≤ \(norm)"
+            case .clip: "≤ \(norm) by clipping"
+            }
           }
-        })
+        }, branchScale: parameter.depthScaling?.branchScale,
+        streamScale: parameter.depthScaling?.streamScale)
     }
+  }
+
+  /// "in a block of 1·x + 0.0625·f(x)"; nil outside of blocks.
+  public var blockInWords: String? {
+    guard let branchScale, let streamScale else { return nil }
+    return String(format: "in a block of %.4g·x + %.4g·f(x)", streamScale, branchScale)
   }
 }
 
@@ -84,6 +99,7 @@ public struct TorchScales {
       let name = "\"\(scale.tensor)\":".padding(toLength: width + 3, withPad: " ", startingAt: 0)
       let notes =
         (scale.multiplier == 1 ? [] : ["the product is multiplied by \(scale.multiplier)"])
+        + [scale.blockInWords].compactMap { $0 }
         + (scale.heldNorm.map { ["hold its spectral norm \($0) after each step"] } ?? [])
       let note = notes.isEmpty ? "" : "  # \(notes.joined(separator: "; "))"
       return "    \(name) dict(\(fields.joined(separator: ", "))),\(note)"

@@ -123,23 +123,25 @@ public struct TransferReport: Codable, Hashable, Sendable {
       ? WidestComparison(
         zip(groups, losses).map { ($0.title, $1) },
         cost: Self.cost(rows.compactMap { $0.point(on: axes) }),
-        stepCosts: Self.stepCosts(zip(groups, order).map { ($0, members[$1] ?? []) })) : nil
+        stepCosts: { [groups] in
+          Self.stepCosts(zip(groups, order).map { ($0, members[$1] ?? []) }, at: $0)
+        }) : nil
   }
 
-  /// What a step takes of each group at the widest width, where they differ in their update rule.
+  /// What a step takes of each group at a width, where they differ in their update rule.
   private static func stepCosts(
-    _ groups: [(group: TransferGroup, rows: [SummaryRow])]
+    _ groups: [(group: TransferGroup, rows: [SummaryRow])], at width: Int
   ) -> [WidestComparison.StepCost]? {
     guard Set(groups.map(\.group.optimizer)).count > 1 else { return nil }
-    let widest = groups.flatMap { $0.rows.map(\.width) }.max()
     let costs = groups.compactMap { group, rows -> WidestComparison.StepCost? in
-      let own = rows.filter { $0.width == widest }.map(\.result)
-        .filter { $0.outcome == .completed && $0.steps > 0 }
-      let seconds = own.map { $0.seconds / Double($0.steps) }.sorted()
-      guard !seconds.isEmpty, seconds[seconds.count / 2] > 0 else { return nil }
+      let results = rows.filter { $0.width == width }.map(\.result)
+      let seconds = results.compactMap(\.stepSeconds).sorted()
+      guard !seconds.isEmpty else { return nil }
+      let middle = seconds.count / 2
+      let median =
+        seconds.count % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2
       return WidestComparison.StepCost(
-        name: group.title, seconds: seconds[seconds.count / 2],
-        deviceBytes: own.compactMap(\.deviceBytes).max())
+        name: group.title, seconds: median, deviceBytes: results.compactMap(\.deviceBytes).max())
     }
     return costs.count == groups.count ? costs.sorted { $0.seconds < $1.seconds } : nil
   }

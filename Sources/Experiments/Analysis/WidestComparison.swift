@@ -19,9 +19,9 @@ public struct WidestComparison: Codable, Hashable, Sendable {
   public struct StepCost: Codable, Hashable, Sendable {
     /// Parametrization and update rule.
     public let name: String
-    /// Seconds of a run's share of a step of its group, the median over its runs.
+    /// Seconds of a run's share of a step of its group, the median over runs.
     public let seconds: Double
-    /// Bytes of the device's memory that a run takes; nil where it is not known.
+    /// Bytes of the device's memory that are planned for a run; nil where it is not known.
     public let deviceBytes: Int?
   }
 
@@ -45,9 +45,10 @@ public struct WidestComparison: Codable, Hashable, Sendable {
 
   /// Compares over the seeds that all have, at the narrowest and widest width of all.
   ///
+  /// - stepCosts: what a step takes at a width.
   /// - Returns: nil for fewer than two comparisons, widths or seeds in common, and where losses are not
   ///   positive.
-  init?(_ named: [Named], cost: Double?, stepCosts: [StepCost]? = nil) {
+  init?(_ named: [Named], cost: Double?, stepCosts: (Int) -> [StepCost]? = { _ in nil }) {
     let widths = (named.first?.losses.keys).map { first in
       first.filter { width in named.allSatisfy { $0.losses[width] != nil } }
     }
@@ -72,7 +73,7 @@ public struct WidestComparison: Codable, Hashable, Sendable {
       (name: name, narrow: curve(losses, narrow), wide: curve(losses, wide))
     }
     guard pairs.allSatisfy({ $0.wide?.whole.isLogarithmic ?? true }) else { return nil }
-    (width, narrowWidth, self.cost, self.stepCosts) = (wide, narrow, cost, stepCosts)
+    (width, narrowWidth, self.cost, self.stepCosts) = (wide, narrow, cost, stepCosts(wide))
     tuned = Self.entries(pairs.map { ($0.name, $0.wide?.uncertain(\.height)) })
     transferred = Self.entries(
       pairs.map { name, narrow, wide in

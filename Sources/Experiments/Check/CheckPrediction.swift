@@ -30,7 +30,8 @@ struct CheckPrediction {
           shape: parameter.shape, initialStd: scaling.initialStd * parameter.initialFactor,
           learningRate: scaling.learningRateFactor,
           multiplier: scaling.multiplier * parameter.multiplier,
-          family: configuration.optimization.settings(for: parameter).optimizer.family)
+          family: configuration.optimization.settings(for: parameter).optimizer.family,
+          weightInit: configuration.weightInit)
       }
       let nodes = graph.linearNodes
       let places = places ?? Array(nodes.indices)

@@ -28,7 +28,8 @@ extension CheckReport {
         ([
           "rule, limit: what the rule predicts at these \(scale.plural) and as they grow; needs: "
             + "what the condition asks at these \(scale.plural)"
-        ] + legend).joined(separator: "; ") + ".", indent: 0))
+        ] + (scale == .depth ? ["of the blocks the first, middle and last are compared"] : [])
+          + legend).joined(separator: "; ") + ".", indent: 0))
     if showsCoordinates { blocks.append(coordinateBlock) }
     blocks += remarks
     let text = ReportText.wrapped(sentence, after: "verdict  ", indent: 9)

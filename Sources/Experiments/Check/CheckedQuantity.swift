@@ -20,7 +20,8 @@ public struct CheckedQuantity: Codable, Sendable {
   public let predictedLimit: Double
   /// The slope of a network that meets the spectral condition, over these sizes.
   public let condition: Double
-  /// The same as the size goes to infinity; 0 but for quotients of Frobenius norms.
+  /// The same as the size goes to infinity; along width 0 but for
+  /// quotients of Frobenius norms, along depth in blocks what the depth rule asks of an update.
   public let conditionLimit: Double
   /// How far the layer's own initial size or rate, whichever the quantity rests on, is from what
   /// the condition asks, as an exponent; the rest comes from other layers.

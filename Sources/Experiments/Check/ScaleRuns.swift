@@ -13,6 +13,8 @@ public struct ScaleProgress: Sendable {
   public let size: Int
   /// Share of the work that is done, in [0, 1].
   public let share: Double
+  /// Whether it has waited for other programs to give the device's memory back.
+  public var hasWaited = false
 }
 
 /// Networks of several widths, or depths, and seeds under one parametrization, trained and measured.
@@ -129,12 +131,13 @@ public struct ScaleRuns {
       memory: memory, diagnosis: DiagnosisPlan(every: every))
     var stop: (any Error)?
     let outcome = try sweep.run { state in
-      guard let group = state.group else { return true }
+      if state.group == nil && state.waits == 0 { return true }
+      let size = state.group.map { scale == .width ? $0.width : $0.own.settings.depth }
       do {
         try progress(
           ScaleProgress(
-            parametrization: parametrization, scale: scale,
-            size: scale == .width ? group.width : group.own.settings.depth, share: state.share))
+            parametrization: parametrization, scale: scale, size: size ?? sizes[0],
+            share: state.share, hasWaited: state.waits > 0))
         return true
       } catch {
         stop = error

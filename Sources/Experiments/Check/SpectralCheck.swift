@@ -113,8 +113,8 @@ public struct SpectralCheck {
     let isJudged =
       switch quantity {
       case .weightNorm, .updateNorm, .featureChange: true
-      // Logits at the start fade with width under the condition; that is no fault.
-      case .featureSize: !isReadout
+      // Logits at the start fade with width under the condition; that is no fault. With depth they stay.
+      case .featureSize: !isReadout || runs.scale == .depth
       case .relativeUpdate, .relativeUpdateFrobenius: false
       }
     let standing = fitted.standing(to: condition, of: quantity)

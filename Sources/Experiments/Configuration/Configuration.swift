@@ -92,8 +92,9 @@ public struct Configuration: SettingGroup {
 
   /// Of a residual network: the number of blocks at which the depth rule changes nothing.
   @Setting(
-    "base-depth", "Of residual-mlp: the number of blocks at which the depth rule changes nothing.",
-    value: "blocks", in: .range(1...Limits.depth))
+    "base-depth",
+    "Of residual-mlp: the number of blocks at which the depth rule changes nothing; of modular, "
+      + "nothing of rates and ε.", value: "blocks", in: .range(1...Limits.depth))
   public var baseDepth = 1
 
   /// Of a perceptron: hidden layer l (from 0) has width factors[l mod count]·width.
@@ -125,11 +126,13 @@ public struct Configuration: SettingGroup {
   @Setting("zero-readout", "Start the readout at 0.")
   public var zeroReadout = true
 
-  /// Whether weights start at the spectral norm that their σ implies.
+  /// How weights are drawn.
   @Setting(
-    "spectral-init",
-    "Scale each initial weight to the spectral norm that its σ implies, σ(√fan-in + √fan-out).")
-  public var spectralInit = false
+    "init",
+    "Initial weights: gaussian, entries N(0, σ²); spectral, these scaled to the norm that σ implies, "
+      + "σ(√fan-in + √fan-out); orthogonal, every singular value σ√max(fan-in, fan-out).",
+    value: "kind")
+  public var weightInit = WeightInit.gaussian
 
   // MARK: Scaling
 
@@ -155,7 +158,7 @@ public struct Configuration: SettingGroup {
   /// Depth rules of single tensors' rates.
   @Setting(
     "depth-rate-rule",
-    "Take the rate of some tensors in blocks by another depth rule: all=none, blocks.1.up=none, what "
+    "Take the rate of some tensors in blocks by another depth rule: all=none, blocks.0.up=none, what "
       + "happens if a rate does not follow the depth. May be repeated; later ones win.",
     value: "selector=rule")
   public var depthRateRules: [DepthRateRule] = []

@@ -9,11 +9,12 @@ extension Experiment {
   /// - width: of the runs.
   public func constraintNotes(_ optimizer: OptimizerKind, width: Int) -> [String] {
     let optimization = settings.optimization(optimizer, totalSteps: totalSteps)
-    var thawed = optimization
-    for index in thawed.groups.indices { thawed.groups[index].rateFactor = nil }
+    var trainedAll = optimization
+    for index in trainedAll.groups.indices { trainedAll.groups[index].rateFactor = nil }
     let parameters = network(width: width).graph.parameters
     let frozen = parameters.filter {
-      optimization.settings(for: $0).rateFactor == 0 && thawed.settings(for: $0).constraint != nil
+      optimization.settings(for: $0).rateFactor == 0
+        && trainedAll.settings(for: $0).constraint != nil
     }
     let held = parameters.compactMap { parameter in
       optimization.settings(for: parameter).constraint.map { (parameter, constraint: $0) }

@@ -128,8 +128,8 @@ extension Configuration {
       }
       let held = group.constraints.filter { $0.multiple != nil }
       if held.count > 1 {
-        let names = held.map(\.settingName).joined(separator: " or ")
-        problems.append(SettingProblem("group", "\(group.selector): give \(names), not both"))
+        let names = held.map(\.settingName).joined(separator: ", ")
+        problems.append(SettingProblem("group", "\(group.selector): give one of \(names)"))
       }
     }
     return problems

@@ -260,6 +260,7 @@ extension Activation: SettingValue {}
 extension Compute.BackendChoice: SettingValue {}
 extension DepthRule: SettingValue {}
 extension LossFunction: SettingValue {}
+extension WeightInit: SettingValue {}
 extension NewtonSchulz.Coefficients: SettingValue {}
 extension Objective: SettingValue {}
 extension OptimizerKind: SettingValue {}

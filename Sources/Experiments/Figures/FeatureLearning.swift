@@ -83,7 +83,7 @@ public struct FeatureLearning: Codable, Sendable {
         try progress(
           ScaleProgress(
             parametrization: own.parametrization, scale: own.scale, size: own.size,
-            share: (done + own.share * runs.work) / work))
+            share: (done + own.share * runs.work) / work, hasWaited: own.hasWaited))
       }
       done += runs.work
       return Quantity.allCases.map { quantity in

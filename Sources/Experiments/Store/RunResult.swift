@@ -41,8 +41,11 @@ public struct RunResult: Codable, Hashable, Sendable {
   public let seconds: Double
   /// Name of the device, and which tuning its products had, if any.
   public let device: String
-  /// Bytes of the device's memory that the run's tensors took, without those that all runs of its group
-  /// share; nil where it is not known.
+  /// Seconds of a training step, the run's share of its group's: without the first steps, evaluations and
+  /// checkpoints; nil where it is not known.
+  public let stepSeconds: Double?
+  /// Bytes of the device's memory that were planned for the run, without what all runs of its group share;
+  /// nil where it is not known.
   public let deviceBytes: Int?
 
   /// A result; non-finite losses and accuracies become nil.
@@ -53,7 +56,7 @@ public struct RunResult: Codable, Hashable, Sendable {
     validationLoss: Double? = nil, validationAccuracy: Double? = nil,
     bestValidationLoss: Double? = nil, wholeTrainLoss: Double? = nil, outcome: RunOutcome,
     divergedAtStep: Int? = nil, message: String? = nil, seconds: Double, device: String,
-    deviceBytes: Int? = nil
+    stepSeconds: Double? = nil, deviceBytes: Int? = nil
   ) {
     precondition(seconds.isFinite && seconds >= 0, "seconds must be finite, got \(seconds)")
     func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
@@ -70,6 +73,7 @@ public struct RunResult: Codable, Hashable, Sendable {
     self.message = message
     self.seconds = seconds
     self.device = device
+    self.stepSeconds = finite(stepSeconds)
     self.deviceBytes = deviceBytes
   }
 }

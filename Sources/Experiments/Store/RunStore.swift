@@ -33,7 +33,7 @@ public struct StoredRun: Hashable, Sendable {
 /// the same run the later result stays. Temporaries of a killed process are never read.
 public struct RunStore: Sendable {
   /// The layout that is written and read.
-  public static let version = 3
+  public static let version = 4
 
   /// Where the store lies.
   public let directory: URL

@@ -27,6 +27,30 @@ extension Error {
   }
 }
 
+/// The time that steps take, from one report of progress to the next: what is done between two of them is
+/// not counted, nor what comes before the first.
+private struct StepClock {
+  private var from: (step: Int, time: ContinuousClock.Instant)?
+  private var steps = 0
+  private var time = Duration.zero
+
+  /// Steps are made from here on.
+  mutating func start(at step: Int) { from = (step, .now) }
+
+  /// Steps are made up to here.
+  mutating func reach(_ step: Int) {
+    guard let from else { return }
+    time += .now - from.time
+    steps += step - from.step
+  }
+
+  /// Something else is done than steps.
+  mutating func leave() { from = nil }
+
+  /// nil where nothing was counted.
+  var secondsPerStep: Double? { steps > 0 ? time / .seconds(1) / Double(steps) : nil }
+}
+
 /// Trains a group's runs together and sums up what came of each.
 struct GroupTraining {
   let group: RunGroup
@@ -37,7 +61,7 @@ struct GroupTraining {
   var diagnosis: DiagnosisPlan?
   /// What the runs start from and leave behind.
   var checkpointer: (any Checkpointer)?
-  /// Bytes of the device's memory that a run takes, for its result.
+  /// Bytes of the device's memory that are planned for a run, for its result.
   var deviceBytes: Int?
   /// What keeps the weights of runs that are better than all before.
   var best: BestWeights?
@@ -85,10 +109,12 @@ struct GroupTraining {
     if let listener { try listener(feed.begin(trainer, measured: try measured())) }
     var (evaluations, whole): ([Evaluation]?, [Evaluation]?)
     let every = group.own.settings.evaluateEvery
+    var clock = StepClock()
     do {
       // A checkpoint may have been written just before an evaluation of its step.
       repeat {
         if try isDue(trainer, every: every, measured: measured) {
+          clock.leave()
           let new = try evaluate(trainer, progress: progress)
           for (replica, records) in new.enumerated() { evaluated[replica] += records }
           try listener?(new)
@@ -97,6 +123,8 @@ struct GroupTraining {
         try trainer.train(on: train, until: min(next, group.totalSteps), every: checkpointer?.every)
         {
           step in
+          clock.reach(step)
+          defer { clock.start(at: step) }
           if checkpointer?.isDue(step: step, of: group.totalSteps) == true {
             try writeCheckpoints()
           }
@@ -120,7 +148,7 @@ struct GroupTraining {
     let runs = group.cells.indices.map {
       finish(
         replica: $0, losses: losses, measured: records[$0], evaluation: evaluations?[$0],
-        whole: whole?[$0], seconds: times[$0])
+        whole: whole?[$0], seconds: times[$0], stepSeconds: clock.secondsPerStep)
     }
     try best?.take(trainer, runs)
     return runs
@@ -160,7 +188,7 @@ struct GroupTraining {
 
   private func finish(
     replica: Int, losses: StepLosses, measured: [RunRecord], evaluation: Evaluation?,
-    whole: Evaluation?, seconds: Double
+    whole: Evaluation?, seconds: Double, stepSeconds: Double?
   ) -> FinishedRun {
     let perEpoch = group.stepsPerEpoch
     let steps = losses.batchSizes.count
@@ -186,7 +214,8 @@ struct GroupTraining {
           .compactMap { $0 }.min(),
       wholeTrainLoss: diverged ? nil : whole?.loss,
       outcome: diverged ? .diverged : .completed, divergedAtStep: divergedAt, seconds: seconds,
-      device: compute.deviceDescription, deviceBytes: deviceBytes)
+      device: compute.deviceDescription,
+      stepSeconds: stepSeconds.map { $0 / Double(group.cells.count) }, deviceBytes: deviceBytes)
     let records = group.lossRecords(
       losses, replica: replica, over: 0..<steps,
       last: [

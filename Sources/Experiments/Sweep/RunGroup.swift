@@ -58,7 +58,7 @@ public struct RunGroup: Sendable {
     return TrainingConfiguration(
       network: own.network(width: width),
       baseNetwork: settings.absolute ? nil : own.network(width: settings.baseWidth),
-      spectralInit: settings.spectralInit, parametrizations: settings.parametrizations,
+      weightInit: settings.weightInit, parametrizations: settings.parametrizations,
       ownBaseNetworks: Dictionary(
         settings.parametrizations.compactMap { custom in
           custom.baseWidth.map { (custom.name, own.network(width: $0)) }

@@ -109,8 +109,8 @@ public struct Sweep {
       return Outcome(progress: progress, interrupted: false, failure: nil)
     }
     var memoryWait = MemoryWait()
-    func waitsForMemory(_ error: any Error) -> Bool {
-      guard memoryWait.takesAMoment(after: error) else { return false }
+    func waitsForMemory(_ error: any Error) throws -> Bool {
+      guard try memoryWait.pausesBeforeRetry(after: error, compute) else { return false }
       progress.waits += 1
       return true
     }
@@ -120,7 +120,8 @@ public struct Sweep {
         do {
           return try data.upload(
             to: compute, evaluationBatches: experiment.settings.evaluateBatches)
-        } catch  where waitsForMemory(error) {
+        } catch {
+          guard try waitsForMemory(error) else { throw error }
           guard watch(progress) else { return nil }
         }
       }
@@ -195,7 +196,7 @@ public struct Sweep {
           done += planned.work(until: kept)
           continue
         }
-        if waitsForMemory(error) {
+        if try waitsForMemory(error) {
           queue.replace(planned, by: [PlannedGroup(group: group, step: kept)])
           done += planned.work(until: kept)
           continue

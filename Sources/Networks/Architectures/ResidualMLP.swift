@@ -30,7 +30,7 @@ public struct ResidualMLP: Architecture, Codable, Hashable {
   public var branchMultiplier: Double
   /// How blocks and their rates scale with depth.
   public var depthRule: DepthRule
-  /// The number of blocks at which the depth rule changes nothing; ≥ 1.
+  /// The number of blocks at which the depth rule changes nothing, of `modular` nothing of rates; ≥ 1.
   public var baseDepth: Int
   /// a: the readin's weight starts 1/√a as large and its product is multiplied by √a.
   public var inputMultiplier: Double
@@ -61,7 +61,7 @@ public struct ResidualMLP: Architecture, Codable, Hashable {
 
   /// The depth rule at this depth.
   public var depthScaling: DepthScaling {
-    DepthScaling(depthRule, depth: depth, baseDepth: baseDepth)
+    DepthScaling(depthRule, depth: depth, baseDepth: baseDepth, multiplier: branchMultiplier)
   }
 
   /// Readin, blocks, readout.
@@ -70,7 +70,7 @@ public struct ResidualMLP: Architecture, Codable, Hashable {
       input, "readin", .growing(width), bias: bias, multiplier: inputMultiplier.squareRoot(),
       initialFactor: 1 / inputMultiplier.squareRoot())
     for block in 0..<depth {
-      x = g.residual(x, depthScaling, multiplier: branchMultiplier) { g, x in
+      x = g.residual(x, depthScaling) { g, x in
         branch(&g, x, "blocks.\(block)")
       }
     }

@@ -115,7 +115,7 @@ struct LinearSignal: SignalRule {
   func change(of inputs: [Double], _ step: SignalStep) -> Double {
     let weight = step.parameters[0]
     let update = step.updates[0] ?? 0
-    let norm = weight.initialStd * weight.shape.normRatio
+    let norm = weight.initialNorm
     let inherited = (norm > 0 ? norm : update) * weight.fanIn.squareRoot() * inputs[0]
     let own = update * weight.fanIn.squareRoot() * step.inputs[0]
     return weight.multiplier * (inherited + own) / weight.fanOut.squareRoot()

@@ -7,10 +7,11 @@ import Foundation
 ///     complete-p  x ← x + m·r^(−1)·f(x)
 ///     modular     x ← ((L−1)/L)·x + (m/L)·f(x)
 ///
-/// r is L over the base depth, at which a network is as it would be without a rule; the convex form of
-/// `modular` has no such depth. Rates follow from the branches' factor (`DepthScaling`). Both of the middle
-/// two keep features and their change Θ(1); the linear part of a branch's own change outgrows the rest
-/// under α = ½, while α = 1 keeps both.
+/// r is L over the base depth, at which a network is as it would be without a rule. The sum of `modular` is
+/// convex at every depth, a single branch takes the stream's place, and only rates and ε follow r. Rates
+/// follow from the branches' factor (`DepthScaling`). α = ½ and α = 1 both keep features and their change
+/// Θ(1); under α = ½ the part of a branch's change that is not linear in its weights vanishes with depth,
+/// under α = 1 it stays.
 ///
 /// Sources: depth-muP, arXiv:2310.02244; CompleteP, arXiv:2505.01618; the convex form, Large et al.,
 /// "Scalable Optimization in the Modular Norm", arXiv:2405.14813.
@@ -42,8 +43,8 @@ public enum DepthRule: String, Codable, Hashable, Sendable, CaseIterable {
 ///     sgd               η·r^(2α−1)
 ///     adam, normalized  η·r^(α−1),   of adam ε·r^(−α)
 ///
-/// λ stays, but that of `decoupled-scaled`, which keeps η·λ. A branch's gradient is r^(−α) of what it would
-/// be alone; so the change r^(−α)·ΔW·h that each of L branches makes is 1/L of the stream's.
+/// λ is the same at every depth, but for `decoupled-scaled`, which keeps η·λ. A branch's gradient has the factor
+/// r^(−α) of its result; so the change r^(−α)·ΔW·h that each of L branches makes is 1/L of the stream's.
 /// Under `none` every factor is 1.
 ///
 /// Source: CompleteP, arXiv:2505.01618, table 1.
@@ -54,27 +55,30 @@ public struct DepthScaling: Codable, Hashable, Sendable {
   public let depth: Int
   /// The number at which the rule changes nothing, ≥ 1.
   public let baseDepth: Int
+  /// m: multiplies a branch's result beside the rule.
+  public let multiplier: Double
 
   /// `rule` at a depth. Traps unless both depths are ≥ 1.
-  public init(_ rule: DepthRule, depth: Int, baseDepth: Int = 1) {
+  public init(_ rule: DepthRule, depth: Int, baseDepth: Int = 1, multiplier: Double = 1) {
     precondition(depth >= 1 && baseDepth >= 1, "depths must be ≥ 1, got \(depth), \(baseDepth)")
     (self.rule, self.depth, self.baseDepth) = (rule, depth, baseDepth)
+    self.multiplier = multiplier
   }
 
   /// r.
   private var ratio: Double { Double(depth) / Double(baseDepth) }
 
-  /// What a branch's result is multiplied by, beside its own multiplier.
-  public var branchFactor: Double {
+  /// What a branch's result is multiplied by.
+  public var branchScale: Double {
     switch rule {
-    case .none: 1
-    case .depthMuP, .completeP: pow(ratio, -rule.exponent)
-    case .modular: 1 / Double(depth)
+    case .none: multiplier
+    case .depthMuP, .completeP: multiplier * pow(ratio, -rule.exponent)
+    case .modular: multiplier / Double(depth)
     }
   }
 
   /// What the stream is multiplied by before a branch's result is added: 1 but under `modular`.
-  public var streamFactor: Double {
+  public var streamScale: Double {
     rule == .modular ? Double(depth - 1) / Double(depth) : 1
   }
 

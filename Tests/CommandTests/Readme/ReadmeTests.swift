@@ -45,6 +45,7 @@ import Testing
     case "sweep" where words.contains("--scale"): "--widths 8 --seeds 1 \(length)"
     case "sweep": "--widths 8,16 --seeds 1 --depth 2 \(length)"
     case "train": command.contains("--resume") ? "" : "--width 32 \(length)"
+    case "check" where words.contains("--scale"): "--scale depth=2,4 --widths 16 --seeds 2" + data
     case "check": "--widths 32,64 --seeds 2" + data
     case "figures":
       "--widths 16,32 --seeds 2 --steps 2 --spectrum-width 16 --batch-sizes 1,4" + data

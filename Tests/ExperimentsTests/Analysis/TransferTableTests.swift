@@ -80,8 +80,8 @@ import Training
           log2LearningRate: row.log2LearningRate, seed: row.seed, run: "",
           result: RunResult(
             epochs: 1, steps: steps, trainLoss: row.result.trainLoss, outcome: row.result.outcome,
-            seconds: row.width == 1024 ? slow * milliseconds * Double(steps) / 1e3 : 0,
-            device: "cpu", deviceBytes: bytes))
+            seconds: 1, device: "cpu",
+            stepSeconds: row.width == 1024 ? slow * milliseconds / 1e3 : 0, deviceBytes: bytes))
       }
     }
     let report = TransferReport(

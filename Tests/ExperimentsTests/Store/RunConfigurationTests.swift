@@ -39,11 +39,11 @@ import Training
 
   /// Options that came later leave the runs of stores without them where they are, and change the
   /// name of those with them.
-  @Test func rateRulesAndSpectralInit_enterTheIdentifier() throws {
+  @Test func rateRulesAndInit_enterTheIdentifier() throws {
     var experiment = Fixture.experiment
     experiment.settings.rateRules = [try RateRule(selector: "readout", parametrization: "sp")]
     let ruled = Fixture.configuration(experiment)
-    experiment.settings.spectralInit = true
+    experiment.settings.weightInit = .spectral
     let both = Fixture.configuration(experiment)
     let names = [Fixture.configuration(), ruled, both].map(\.identifier)
     #expect(Set(names).count == 3)

@@ -66,12 +66,12 @@ import Training
         #expect(changed != text)
         try Data(changed.utf8).write(to: store.experimentFile)
       }
-      try rewrite("\"spectral-init\" : false,", "")
+      try rewrite("\"init\" : \"gaussian\",", "")
       try store.open(Fixture.experiment)
       #expect(try store.experiment() == Fixture.experiment)
-      try rewrite("\"spectral-init\"", "\"dropout\"")
+      try rewrite("\"init\"", "\"dropout\"")
       let error = #expect(throws: RunStoreError.self) { try store.open(Fixture.experiment) }
-      #expect(error?.description.contains("dropout: stored false, given none") == true)
+      #expect(error?.description.contains("dropout: stored gaussian, given none") == true)
     }
   }
 

@@ -186,10 +186,10 @@ import Training
         == ["group: layers.1.bias: spectral-cap is for matrices, and this is a vector"])
     #expect(
       problems("hidden=spectral-cap:2,spectral-sphere:1")
-        == ["group: hidden: give spectral-sphere or spectral-cap, not both"])
+        == ["group: hidden: give one of spectral-sphere, spectral-cap"])
     #expect(
       problems("hidden=spectral-clip:2,spectral-cap:1")
-        == ["group: hidden: give spectral-clip or spectral-cap, not both"])
+        == ["group: hidden: give one of spectral-clip, spectral-cap"])
     for text in ["0", "-1", "1e7", "nan", "some"] {
       #expect(GroupChoice(setting: .string("hidden=spectral-sphere:\(text)")) == nil)
     }

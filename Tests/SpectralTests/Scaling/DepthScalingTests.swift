@@ -18,7 +18,9 @@ import Testing
     rule: DepthRule, branch: Double, sgd: Double, adam: Double, epsilon: Double
   ) {
     let scaling = DepthScaling(rule, depth: 32, baseDepth: 8)
-    #expect(scaling.branchFactor == branch && scaling.streamFactor == 1)
+    #expect(scaling.branchScale == branch && scaling.streamScale == 1)
+    let stronger = DepthScaling(rule, depth: 32, baseDepth: 8, multiplier: 3)
+    #expect(stronger.branchScale == 3 * branch)
     for (family, rate) in [(UpdateFamily.sgd, sgd), (.adam, adam), (.normalized, adam)] {
       for decay in WeightDecayKind.allCases {
         let scaled = scaling.applied(to: Self.plain, family: family, decay: decay)
@@ -34,8 +36,8 @@ import Testing
   @Test func modular_isAConvexSum() {
     for depth in [1, 2, 8, 1024] {
       let scaling = DepthScaling(.modular, depth: depth, baseDepth: 4)
-      #expect(scaling.branchFactor + scaling.streamFactor == 1)
-      #expect(scaling.branchFactor == 1 / Double(depth))
+      #expect(scaling.branchScale + scaling.streamScale == 1)
+      #expect(scaling.branchScale == 1 / Double(depth))
     }
     let rate = DepthScaling(.modular, depth: 16, baseDepth: 4)
       .applied(to: Self.plain, family: .sgd, decay: .decoupled).learningRateFactor
@@ -45,7 +47,7 @@ import Testing
   @Test(arguments: DepthRule.allCases.filter { $0 != .modular }, UpdateFamily.allCases)
   func baseDepth_changesNothing(rule: DepthRule, family: UpdateFamily) {
     let scaling = DepthScaling(rule, depth: 6, baseDepth: 6)
-    #expect(scaling.branchFactor == 1 && scaling.streamFactor == 1)
+    #expect(scaling.branchScale == 1 && scaling.streamScale == 1)
     #expect(scaling.applied(to: Self.plain, family: family, decay: .decoupledScaled) == Self.plain)
   }
 
@@ -57,7 +59,7 @@ import Testing
       let scaling = DepthScaling(rule, depth: depth, baseDepth: 2)
       let rate = scaling.applied(to: Self.plain, family: family, decay: .decoupled)
         .learningRateFactor
-      return scaling.branchFactor * rate * (family == .sgd ? scaling.branchFactor : 1)
+      return scaling.branchScale * rate * (family == .sgd ? scaling.branchScale : 1)
     }
     for depth in [8, 32, 512] {
       #expect(abs(change(depth) / change(2) * Double(depth) / 2 - 1) <= 1e-12)
@@ -68,7 +70,7 @@ import Testing
     let scaling = DepthScaling(.completeP, depth: 32, baseDepth: 8)
     let without = scaling.applied(
       to: Self.plain, family: .adam, decay: .decoupled, rates: DepthRule.none)
-    #expect(without == Self.plain && scaling.branchFactor == 0.25)
+    #expect(without == Self.plain && scaling.branchScale == 0.25)
     let half = scaling.applied(
       to: Self.plain, family: .adam, decay: .decoupled, rates: .depthMuP)
     #expect(half.learningRateFactor == 1 && half.epsilonFactor == 0.125)
