@@ -58,21 +58,29 @@ import Testing
     #expect(result.accuracy! > 0.9 && result.loss < 0.4)
   }
 
-  /// ‖W‖_* = σ(√fanIn + √fanOut), to the accuracy of the norm, whatever was drawn.
-  @Test func spectralInit_setsEveryWeightsNorm() throws {
-    var configuration = configuration()
-    configuration.weightInit = .spectral
+  /// The weights of two replicas under two parametrizations as they start, and σ of each replica.
+  private func drawnWeights(
+    _ configuration: TrainingConfiguration
+  ) throws -> [(parameter: Parameter, sigmas: [Double])] {
     let trainer = try Trainer(
       configuration, replicas: [replica(1, 0.1), replica(2, 0.1, "mup")], totalSteps: 1,
       compute: compute)
     let scalings = try ["spectral", "mup"].map {
       configuration.scalings(under: try Parametrizations.named($0))
     }
-    for (index, parameter) in trainer.network.parameters.enumerated()
-    where parameter.shape.kind == .weight {
+    return trainer.network.parameters.enumerated()
+      .map { index, parameter in (parameter, scalings.map { $0[index].initialStd }) }
+      .filter { $0.0.shape.kind == .weight }
+  }
+
+  /// ‖W‖_* = σ(√fanIn + √fanOut), to the accuracy of the norm, whatever was drawn.
+  @Test func spectralInit_setsEveryWeightsNorm() throws {
+    var configuration = configuration()
+    configuration.weightInit = .spectral
+    for (parameter, sigmas) in try drawnWeights(configuration) {
       let norms = try spectralNorms(of: [parameter.value], compute: compute)[0]
       for (replica, estimate) in norms.enumerated() {
-        let expected = scalings[replica][index].initialStd * parameter.shape.normRatio
+        let expected = sigmas[replica] * parameter.shape.normRatio
         #expect(abs(estimate.norm / expected - 1) <= 4e-3, "\(parameter.name)")
       }
     }
@@ -83,16 +91,8 @@ import Testing
     for hidden in [[24, 40], [96, 96]] {
       var configuration = configuration(hidden: hidden)
       configuration.weightInit = .orthogonal
-      let trainer = try Trainer(
-        configuration, replicas: [replica(1, 0.1), replica(2, 0.1, "mup")], totalSteps: 1,
-        compute: compute)
-      let scalings = try ["spectral", "mup"].map {
-        configuration.scalings(under: try Parametrizations.named($0))
-      }
-      for (index, parameter) in trainer.network.parameters.enumerated()
-      where parameter.shape.kind == .weight {
+      for (parameter, sigmas) in try drawnWeights(configuration) {
         let shape = parameter.shape
-        let sigmas = scalings.map { $0[index].initialStd }
         let found = try SingularValues.all(of: [parameter.value], compute: compute)[0]
         for (sigma, values) in zip(sigmas, found) {
           let expected = sigma * Double(max(shape.fanOut, shape.fanIn)).squareRoot()

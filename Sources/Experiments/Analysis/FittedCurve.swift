@@ -43,7 +43,9 @@ struct FittedCurve: Hashable {
   ///
   /// with r_0 the grid minimum and i over it, its two neighbours, and every point connected to
   /// these through losses ≤ 1.25·L_0: a steep minimum is the exact parabola through three points,
-  /// a flat one, where the lowest grid point is a matter of chance, averages over its whole bottom.
+  /// a flat one, where the lowest grid point is a matter of chance, averages over its whole bottom. Where
+  /// one side is so steep and the other so long that the parabola's lowest point is beyond all these, the
+  /// three points are taken.
   /// Where the next rate diverges on one side, the two on the other take its place, and the optimum
   /// goes at most half a step towards what diverges; else it stays within the points of the fit.
   ///
@@ -88,18 +90,29 @@ struct FittedCurve: Hashable {
     if isBelow { (low, high) = (best, best + 2) }
     if isAbove { (low, high) = (best - 2, best) }
     guard !(isBelow && isAbove), isFinite(low), isFinite(high) else { return nil }
+    let least = low...high
     if isLogarithmic {
       let limit = window * losses[best]
       while low > 0 && losses[low - 1] <= limit { low -= 1 }
       while high < rates.count - 1 && losses[high + 1] <= limit { high += 1 }
     }
-    let parabola = Parabola(
-      rates[low...high].map { $0 - rates[best] },
-      losses[low...high].map { isLogarithmic ? log($0) : $0 })
-    guard let parabola, parabola.square > 0 else { return nil }
+    /// The parabola through these places, and its lowest point.
+    func fitted(_ places: ClosedRange<Int>) -> (parabola: Parabola, vertex: Double)? {
+      let parabola = Parabola(
+        rates[places].map { $0 - rates[best] },
+        losses[places].map { isLogarithmic ? log($0) : $0 })
+      guard let parabola, parabola.square > 0 else { return nil }
+      let vertex = rates[best] - parabola.slope / (2 * parabola.square)
+      return vertex.isFinite ? (parabola, vertex) : nil
+    }
+    guard var fit = fitted(low...high) else { return nil }
+    if !isBelow && !isAbove, !(rates[low]...rates[high]).contains(fit.vertex),
+      let narrow = fitted(least)
+    {
+      (fit, low, high) = (narrow, least.lowerBound, least.upperBound)
+    }
     let step = (rates[high] - rates[low]) / Double(high - low)
-    let vertex = rates[best] - parabola.slope / (2 * parabola.square)
-    guard vertex.isFinite else { return nil }
+    let (parabola, vertex) = fit
     let rate = min(
       max(vertex, rates[low] - (isBelow ? step / 2 : 0)), rates[high] + (isAbove ? step / 2 : 0))
     // Off by how little the curve is a parabola, which beside what diverges is seen from one side only:

@@ -156,4 +156,18 @@ import Testing
     let lone = Uncertain(value: 0, draws: [], seeds: 1, resolution: 0.2)
     #expect(lone.seeds(forReachOf: 9) == nil && lone.interval == nil)
   }
+
+  /// A steep side and a long one: the parabola through all would have its lowest point at −9.7, where the loss
+  /// is higher. Measured, under Muon at 16 and 32 residual blocks without a depth rule.
+  @Test(arguments: [
+    ([0.9112, 0.893, 0.9281, 0.9748, 1.01, 1.0516, 1.0826], -8.16),
+    ([0.9236, 0.9169, 0.9664, 1.0117, 1.0395, 1.0775, 1.1193], -8.38),
+  ])
+  func lopsidedMinimum_staysAtTheLeastLoss(losses: [Double], expected: Double) throws {
+    let rates = (-9 ... -3).map(Double.init)
+    let curve = try #require(FittedCurve(rates: rates, losses: losses))
+    #expect(abs(curve.rate - expected) <= 0.01, "\(curve.rate)")
+    #expect(curve.gridRate == -8 && curve.edge == nil && curve.loss <= 0.918)
+    #expect(curve.fit?.span == -9...(-7))
+  }
 }
