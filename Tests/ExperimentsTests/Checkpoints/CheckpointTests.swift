@@ -50,7 +50,7 @@ import Training
       contentsOf: run(sweep).appendingPathComponent("result.json"), encoding: .utf8)
     return [
       try String(contentsOf: run(sweep).appendingPathComponent("metrics.jsonl"), encoding: .utf8),
-      result.split(separator: "\n").filter { !$0.contains("\"seconds\"") }.joined(),
+      result.split(separator: "\n").filter { !$0.lowercased().contains("seconds\"") }.joined(),
       try Data(contentsOf: weights).base64EncodedString(),
     ]
   }

@@ -61,7 +61,7 @@ import Training
       let text = try String(contentsOf: run.appendingPathComponent("result.json"), encoding: .utf8)
       result["\(cell)"] = [
         try String(contentsOf: run.appendingPathComponent("metrics.jsonl"), encoding: .utf8),
-        text.split(separator: "\n").filter { !$0.contains("\"seconds\"") }.joined(),
+        text.split(separator: "\n").filter { !$0.lowercased().contains("seconds\"") }.joined(),
         try FileManager.default.contentsOfDirectory(atPath: run.path).sorted().joined(
           separator: " "),
       ]

@@ -71,7 +71,7 @@ import Training
         == "scale: expected each value once, got depth 2 twice")
     #expect(
       text(scale: SweepAxis("depth", [2.5]))
-        == "scale: depth: expected an integer from 1 to 1024, got 2.5")
+        == "scale: depth: expected an integer from 1 to 4096, got 2.5")
     #expect(text(scale: SweepAxis("momentum", [0.5]))?.hasPrefix("scale: expected one of") == true)
     #expect(
       text(tune: SweepAxis("validation-fraction", [0.1, 0.2]))
