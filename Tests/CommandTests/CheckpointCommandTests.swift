@@ -14,7 +14,8 @@ import Testing
     return try ["config.json", "metrics.jsonl", "result.json"].map { file in
       try String(
         contentsOf: runs.appendingPathComponent("\(name)/\(file)"), encoding: .utf8
-      ).split(separator: "\n").filter { !$0.lowercased().contains("seconds\"") }.joined(separator: "\n")
+      ).split(separator: "\n").filter { !$0.lowercased().contains("seconds\"") }.joined(
+        separator: "\n")
     } + [try Data(contentsOf: weights).base64EncodedString()]
   }
 
