@@ -73,9 +73,7 @@ import Testing
   @Test(arguments: [
     (["--scale", "depth=2,4"], "--scale depth=… is for --network residual-mlp"),
     (["--network", "residual-mlp", "--scale", "depth=2"], "--scale: at least two depths"),
-    (["--network", "residual-mlp", "--scale", "steps=2,4"], "--scale: expected depth=a,b,c"),
     (["--network", "residual-mlp", "--scale", "depth=2,2"], "depth 2 twice"),
-    (["--network", "residual-mlp", "--scale", "depth=2,x"], "depth: expected"),
     (
       ["--network", "residual-mlp", "--scale", "depth=2,4", "--widths", "32,64"],
       "--widths: expected one width with --scale"
@@ -88,7 +86,6 @@ import Testing
       ["--network", "residual-mlp", "--scale", "depth=2,8", "--depth-rate-rule", "blocks.3=none"],
       "depth-rate-rule: expected all, input"
     ),
-    (["--depth-rule", "modular"], "--depth-rule: is for network residual-mlp"),
     (
       ["--network", "residual-mlp", "--depth-rate-rule", "all=some"],
       "--depth-rate-rule"

@@ -130,7 +130,10 @@ import Training
 
   /// Readin, first, middle and last block, readout; the change of the stream after the last block among
   /// them. Updates in blocks fall as the rule needs it, L^(α−1).
-  @Test(arguments: [DepthRule.depthMuP, .completeP, .modular], [OptimizerKind.sgd, .adam, .muon])
+  @Test(arguments: [
+    (DepthRule.depthMuP, OptimizerKind.adam), (.completeP, .sgd), (.completeP, .muon),
+    (.modular, .adam),
+  ])
   func depthRules_meetTheConditionAlongDepth(_ rule: DepthRule, _ optimizer: OptimizerKind) throws {
     let report = try depthCheck(optimizer, rule, seeds: 6)
     #expect(report.passes, "\(report.table())")
