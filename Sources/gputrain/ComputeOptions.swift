@@ -57,14 +57,13 @@ extension ComputeSettings {
 
   /// Settles on a backend; where other programs hold the memory of its trial, once they give it back.
   private func settle(_ compute: Compute) throws {
-    var (wait, hasWaited) = (MemoryWait(), false)
+    var (wait, note) = (MemoryWait(), ShortMemoryNote())
     while true {
       do {
         return try compute.settleBackend()
       } catch {
         guard try wait.pausesBeforeRetry(after: error, compute) else { throw error }
-        if !hasWaited { Terminal.noteShortMemory() }
-        hasWaited = true
+        note.say(where: true)
       }
     }
   }

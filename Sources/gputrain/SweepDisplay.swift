@@ -8,15 +8,12 @@ final class SweepDisplay {
   private var pace = Pace()
   private var lastGroup: Int?
   private var halvings = 0
-  private var hasWaited = false
+  private var shortMemory = ShortMemoryNote()
 
   /// Takes note of `progress`, and shows it where it is time to.
   func show(_ progress: Sweep.Progress) {
     pace.mark(progress.steps, at: display.elapsed)
-    if progress.waits > 0, !hasWaited {
-      hasWaited = true
-      Terminal.noteShortMemory()
-    }
+    shortMemory.say(where: progress.waits > 0)
     guard let group = progress.group else { return display.end() }
     if progress.halvings > halvings {
       halvings = progress.halvings
@@ -78,7 +75,7 @@ final class SweepDisplay {
 final class ScaleDisplay {
   private let display = ProgressDisplay()
   private let directory: URL?
-  private var hasWaited = false
+  private var shortMemory = ShortMemoryNote()
 
   /// - directory: where the results go; nil: nowhere.
   init(directory: URL?) {
@@ -99,10 +96,7 @@ final class ScaleDisplay {
         } ?? "stopped; nothing is kept")
       throw Interrupt.exitCode
     }
-    if progress.hasWaited, !hasWaited {
-      hasWaited = true
-      Terminal.noteShortMemory()
-    }
+    shortMemory.say(where: progress.hasWaited)
     display.show(
       key: "\(progress.parametrization) \(progress.size)", share: progress.share
     ) {

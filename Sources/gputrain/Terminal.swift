@@ -70,11 +70,6 @@ enum Terminal {
     if verbosity != .quiet { problem(text) }
   }
 
-  /// Says why nothing seems to happen.
-  static func noteShortMemory() {
-    note("the device's memory is short: waiting for other programs to give some back")
-  }
-
   /// Says something that only --verbose asks for.
   static func detail(_ text: @autoclosure () throws -> String) rethrows {
     if verbosity == .verbose { problem(try text()) }

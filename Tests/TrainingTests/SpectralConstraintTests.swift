@@ -96,11 +96,8 @@ import Testing
     if constraint.kind == .clip { #expect(worst.max()! <= 5e-5, "\(worst)") }
   }
 
-  /// Against the definition in Double: what the update makes, with its singular values clipped. That the
-  /// singular vectors are the same is that Σ W∘W' is Σ s·s', which it is at most.
-  @Test func clippedStep_isTheUpdateWithItsSingularValuesClipped() throws {
-    let free = try trainer(optimization(.muon, nil), rates: [0.5, 0.1], batch: Self.count)
-    let held = try trainer(optimization(.muon, Self.clip), rates: [0.5, 0.1], batch: Self.count)
+  /// A step of both trainers, each from the weights that `held` starts with.
+  private func step(_ free: Trainer, _ held: Trainer) throws {
     try free.restore(
       zip(free.states(), held.states()).map { state, held in
         var state = state
@@ -109,6 +106,14 @@ import Testing
       })
     try free.train(on: rows, until: 1)
     try held.train(on: rows, until: 1)
+  }
+
+  /// Against the definition in Double: what the update makes, with its singular values clipped. That the
+  /// singular vectors are the same is that Σ W∘W' is Σ s·s', which it is at most.
+  @Test func clippedStep_isTheUpdateWithItsSingularValuesClipped() throws {
+    let free = try trainer(optimization(.muon, nil), rates: [0.5, 0.1], batch: Self.count)
+    let held = try trainer(optimization(.muon, Self.clip), rates: [0.5, 0.1], batch: Self.count)
+    try step(free, held)
     var (above, below) = (0, 0)
     for (own, other) in zip(matrices(free), matrices(held)) {
       let values = try SingularValues.all(of: [own.value, other.value], compute: compute)
@@ -157,14 +162,7 @@ import Testing
     let free = try trainer(optimization(.sgd, nil), rates: [3, 0.1], batch: Self.count)
     let held = try trainer(optimization(.sgd, constraint), rates: [3, 0.1], batch: Self.count)
     // Both from the matrices that the constraint makes of the drawn ones.
-    try free.restore(
-      zip(free.states(), held.states()).map { state, held in
-        var state = state
-        state.parameters = held.parameters
-        return state
-      })
-    try free.train(on: rows, until: 1)
-    try held.train(on: rows, until: 1)
+    try step(free, held)
     for (own, other) in zip(free.network.parameters, held.network.parameters) {
       let got = try compute.read(other.value).map(Double.init)
       var expected = try compute.read(own.value).map(Double.init)

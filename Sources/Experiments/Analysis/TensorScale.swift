@@ -23,7 +23,8 @@ public struct TensorScale: Codable, Hashable, Sendable {
   public let weightDecay: Double
   /// Multiplies the tensor's product.
   public let multiplier: Double
-  /// What its spectral norm, times the multiplier, is after each step: `= 1`, `≤ 2` or `≤ 2 by clipping`; nil: it is not held.
+  /// What its spectral norm, times the multiplier, is after each step: `= 1`, `≤ 2` or `≤ 2 by clipping`; nil:
+  /// it is not held.
   public var heldNorm: String?
   /// What the result of the residual block that it is in is multiplied by, and the stream that it is added to;
   /// nil outside of blocks.

@@ -31,6 +31,8 @@ public struct ScaleRuns {
   public let sizes: [Int]
   /// The width of all networks, where that is not what grows.
   private let width: Int
+  /// The layers that are compared: of each of `sizes` and, along depth, of its limits.
+  private let layers: [ComparedLayer]
   /// log2 of η.
   public let log2LearningRate: Double
   /// At least two.
@@ -58,7 +60,12 @@ public struct ScaleRuns {
       "exponents need two sizes and two seeds, got \(sizes) and \(seeds)")
     self.experiment = experiment
     (self.parametrization, self.optimizer) = (parametrization, optimizer)
-    (self.scale, self.sizes, self.width) = (scale, sizes.sorted(), width)
+    let sizes = sizes.sorted()
+    (self.scale, self.sizes, self.width) = (scale, sizes, width)
+    layers = ComparedLayer.all(
+      of: (scale == .depth ? sizes + scale.limits : sizes).map {
+        Self.settings(of: experiment, scale, size: $0).layerNames
+      })
     (self.log2LearningRate, self.seeds) = (log2LearningRate, seeds)
     (self.data, self.compute, self.memory) = (data, compute, memory)
     for size in sizes {
@@ -104,10 +111,15 @@ public struct ScaleRuns {
     }
   }
 
-  /// The layers that are compared: of each of `sizes` and, along depth, of its limits.
-  var layers: [ComparedLayer] {
-    let all = scale == .depth ? sizes + scale.limits : sizes
-    return ComparedLayer.all(of: all.map { group($0).own.settings.layerNames })
+  /// The settings at a size; a width is none of them.
+  private static func settings(
+    of experiment: Experiment, _ scale: NetworkScale, size: Int
+  ) -> Configuration {
+    experiment.overridden(by: overrides(scale, size: size)).settings
+  }
+
+  private static func overrides(_ scale: NetworkScale, size: Int) -> [String: JSONValue] {
+    scale == .width ? [:] : [scale.rawValue: .integer(size)]
   }
 
   /// The records of every size, all seeds of a size side by side, of the layers that are compared; the
@@ -153,11 +165,10 @@ public struct ScaleRuns {
     }
     let total = experiment.totalSteps
     let divergence = try sweep.summarize().compactMap(\.result.divergedAtStep).min()
-    let layers = layers
     return DiagnosticRecord.records(
       of: runs,
       names: sizes.enumerated().map { index, size in
-        let names = group(size).own.settings.layerNames
+        let names = Self.settings(of: experiment, scale, size: size).layerNames
         return layers.map { (name: $0.name, recorded: names[$0.indices[index]]) }
       },
       steps: Array(stride(from: 0, to: total, by: every)) + [total],
@@ -191,7 +202,7 @@ public struct ScaleRuns {
     RunCell(
       parametrization: parametrization, optimizer: optimizer,
       width: scale == .width ? size : width, log2LearningRate: log2LearningRate, seed: seed,
-      overrides: scale == .width ? [:] : [scale.rawValue: .integer(size)])
+      overrides: Self.overrides(scale, size: size))
   }
 }
 
