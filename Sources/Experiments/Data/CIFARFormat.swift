@@ -62,6 +62,24 @@ enum CIFARFormat: DataFormat {
       && bytes.isMultiple(of: Variant.hundred.recordBytes) ? .hundred : .ten
   }
 
+  /// Whether a file holds records and no tokens, which may be named `.bin` too: CIFAR-10 by its name,
+  /// others by their size and the labels of the first records.
+  ///
+  /// - Throws: `DataError`, where it cannot be read.
+  static func holdsRecords(_ path: String) throws -> Bool {
+    let name = DataLocation(standingForFile: path).name
+    if Variant.ten.isTraining(name) || name == Variant.ten.test { return true }
+    let file = try RandomAccessFile(path: path, expected: "CIFAR records or token numbers")
+    return try [Variant.ten, .hundred].contains { variant in
+      let bytes = variant.recordBytes
+      guard file.byteCount.isMultiple(of: bytes) else { return false }
+      return try (0..<min(file.byteCount / bytes, 1000)).allSatisfy {
+        let label = $0 * bytes + variant.labelBytes - 1
+        return try file.read(label..<(label + 1))[0] < variant.classes
+      }
+    }
+  }
+
   /// data_batch_10 after data_batch_9.
   private static func inNumberOrder(_ names: [String]) -> [String] {
     names.sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }

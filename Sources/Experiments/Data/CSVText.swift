@@ -29,14 +29,10 @@ struct CSVText {
   /// as `sep=;` says, as Excel reads it, or what gives the first records one number of fields, at
   /// least two; tabs and semicolons before commas, which may be decimal ones.
   ///
-  /// - Throws: `DataError.unsupported` for other encodings, `.malformed` for NUL bytes.
+  /// - Throws: as `DecodedText`.
   init(_ stored: [UInt8], path: String) throws {
-    let (text, encoding) = try Self.decoded(stored, path: path)
-    if let nul = text.firstIndex(of: 0) {
-      let line = text[..<nul].count { $0 == 0x0A } + 1
-      throw DataError.malformed(
-        path: path, expected: "text", found: "a NUL byte in line \(line)")
-    }
+    let decoded = try DecodedText(stored, path: path)
+    let text = decoded.bytes
     let told = Self.toldSeparator(text)
     var front = CSVReader(text, path: path, from: told?.end ?? 0)
     front.skipComments()
@@ -55,7 +51,7 @@ struct CSVText {
     let columns = Self.columns(text, from: first, separator: separator, path: path)
     self.columns = columns
     notes =
-      (encoding.map { [$0] } ?? [])
+      (decoded.encoding.map { [$0] } ?? [])
       + (separator == 0x2C ? [] : ["fields are separated by \(Self.name(of: separator))"])
     // Once more, as a record may begin with #.
     front = CSVReader(
@@ -131,29 +127,5 @@ struct CSVText {
       counts.append(reader.count)
     }
     return counts
-  }
-
-  private static func decoded(
-    _ bytes: [UInt8], path: String
-  ) throws -> (text: [UInt8], encoding: String?) {
-    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { return (Array(bytes[3...]), nil) }
-    let isLittle = bytes.starts(with: [0xFF, 0xFE])
-    guard isLittle || bytes.starts(with: [0xFE, 0xFF]) else { return (bytes, nil) }
-    guard bytes.count.isMultiple(of: 2) else {
-      throw DataError.truncated(
-        path: path, expected: "UTF-16, whole units of 2 bytes", found: "\(bytes.count) bytes")
-    }
-    let units = stride(from: 2, to: bytes.count, by: 2).map { index in
-      UInt16(bytes[index + (isLittle ? 1 : 0)]) << 8 | UInt16(bytes[index + (isLittle ? 0 : 1)])
-    }
-    var text: [UInt8] = []
-    let isBroken = transcode(
-      units.makeIterator(), from: UTF16.self, to: UTF8.self, stoppingOnError: true
-    ) { text.append($0) }
-    guard !isBroken else {
-      throw DataError.malformed(
-        path: path, expected: "UTF-16, as its byte order mark says", found: "half a surrogate pair")
-    }
-    return (text, "UTF-16")
   }
 }

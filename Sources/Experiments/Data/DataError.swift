@@ -56,6 +56,12 @@ public enum DataError: Error, Hashable, CustomStringConvertible {
   case noSuchColumn(path: String, label: String, expected: String, found: String)
   /// Not enough rows to train on some and validate on others.
   case tooFewRows(found: Int)
+  /// A token number that no vocabulary has; positions count from 1.
+  case tokenOutOfRange(path: String, position: Int, found: String)
+  /// A text or a part of it that is shorter than what is read at once.
+  case tooFewTokens(name: String, expected: Int, found: Int)
+  /// Text that the vocabulary of a network has no token for.
+  case notInVocabulary(found: String, expected: String)
 
   /// One line: file, expected, found.
   public var description: String { message.printable() }
@@ -102,6 +108,12 @@ public enum DataError: Error, Hashable, CustomStringConvertible {
       "\(path): --label \(label): expected \(expected), found \(found)"
     case .tooFewRows(let found):
       "split: expected at least 2 rows to share between training and validation, found \(found)"
+    case .tokenOutOfRange(let path, let position, let found):
+      "\(path): token \(position): out of range: expected 0…\(Vocabulary.maximumCount - 1), found \(found)"
+    case .tooFewTokens(let name, let expected, let found):
+      "\(name): expected at least \(expected) tokens, so that every part has a window, found \(found)"
+    case .notInVocabulary(let found, let expected):
+      "text: \(found) is not in the vocabulary; expected \(expected)"
     }
   }
 

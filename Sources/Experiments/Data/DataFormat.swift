@@ -35,10 +35,15 @@ extension DataSet {
     path: String, _ reading: DataReading = DataReading()
   ) throws -> LoadedData {
     let location = try DataLocation(path: path)
-    for format in dataFormats where format.recognizes(location) {
-      return try format.load(location, reading)
+    guard let format = location.rowFormat else {
+      throw DataError.unrecognized(
+        path: path, expected: dataFormats.map { $0.expected }.joined(separator: ", or "))
     }
-    throw DataError.unrecognized(
-      path: path, expected: dataFormats.map { $0.expected }.joined(separator: ", or "))
+    return try format.load(location, reading)
   }
+}
+
+extension DataLocation {
+  /// The first format of rows that recognises the location.
+  var rowFormat: (any DataFormat.Type)? { dataFormats.first { $0.recognizes(self) } }
 }

@@ -178,4 +178,24 @@ struct NPYArray {
     }
     return (values, columns)
   }
+
+  /// Token numbers, [count].
+  ///
+  /// - Throws: `DataError.unsupported` for other shapes and numbers that are not whole by their type;
+  ///   `.tokenOutOfRange`.
+  func tokens() throws -> [UInt32] {
+    guard shape.count == 1, "ui".contains(type.kind) else {
+      throw DataError.unsupported(
+        path: path, expected: "token numbers: integers of shape [count]",
+        found: shape.count == 1 ? "numbers that are not integers" : "shape \(shape)")
+    }
+    return try (0..<count).map { position in
+      guard let token = integer(position), (0..<Vocabulary.maximumCount).contains(token) else {
+        throw DataError.tokenOutOfRange(
+          path: path, position: position + 1,
+          found: integer(position).map { "\($0)" } ?? "\(bits(position))")
+      }
+      return UInt32(token)
+    }
+  }
 }
