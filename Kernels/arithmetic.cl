@@ -22,6 +22,13 @@ __kernel void subtract(__global const float* restrict x, __global const float* r
   FOR_NEIGHBOURS(DIFFERENCE)
 }
 
+// result[i] = x[i]·y[i]
+#define PRODUCT(T, LOAD_T, STORE_T) STORE_T(LOAD_T(x + i) * LOAD_T(y + i), result + i);
+__kernel void multiply(__global const float* restrict x, __global const float* restrict y,
+                       __global float* restrict result, ulong count) {
+  FOR_NEIGHBOURS(PRODUCT)
+}
+
 // x + scale·y, rounded once: as a vector's element and as one of the last few, which a replica's
 // place in a group decides, it is the same.
 #define SUM(T, LOAD_T) fma((T)(scale), LOAD_T(y + i), LOAD_T(x + i))

@@ -34,3 +34,22 @@
 
 GATHER(gather_floats, float)
 GATHER(gather_bytes, uchar)
+
+// A batch of windows of a text, with the token that follows each of theirs as its label.
+//   x[replica, row, t] = tokens[first + t],  labels[replica, row, t] = tokens[first + t + 1],
+//   first = order[replica, offset + row]
+// A work-item makes one token. global (batch·context rounded up to 64, replicas), local (64, 1).
+#define GATHER_TOKENS(NAME, TYPE)                                                              \
+  __kernel void NAME(__global const TYPE* restrict tokens, __global const uint* restrict order, \
+                     __global float* x, __global uint* labels, uint offset, uint period,       \
+                     uint context, uint batch) {                                               \
+    uint row = get_global_id(0) / context, t = get_global_id(0) % context;                     \
+    size_t replica = get_global_id(1), place = (replica * batch + row) * context + t;          \
+    if (row >= batch) return;                                                                  \
+    size_t first = order[replica * period + offset + row];                                     \
+    x[place] = (float)tokens[first + t];                                                       \
+    labels[place] = tokens[first + t + 1];                                                     \
+  }
+
+GATHER_TOKENS(gather_tokens, ushort)
+GATHER_TOKENS(gather_wide_tokens, uint)

@@ -21,6 +21,8 @@
 
 NONLINEARITY(float4)
 
+// Whether φ' is kept: h does not say it.
+#define KEEPS_SLOPES (KIND == GELU || KIND == SILU)
 #define SYNC barrier(CLK_LOCAL_MEM_FENCE)
 #define LOCAL __local float4*
 #define IQ (INPUTS / 4)
@@ -194,7 +196,7 @@ enum {
   Mine_classes = (CLASSES + Row_items - 1) / Row_items,
   Squares = DEPTH > 1 ? DEPTH - 1 : 1,
   Local_quads = X_quads + FEATURES * IQ + Squares * FEATURES * FQ + Readout_quads +
-                DEPTH * BATCH * FQ * (KIND == GELU ? 2 : 1) + 2 * BATCH * CQ + Scratch + BATCH / 4 +
+                DEPTH * BATCH * FQ * (KEEPS_SLOPES ? 2 : 1) + 2 * BATCH * CQ + Scratch + BATCH / 4 +
                 (BATCH + 15) / 16 + 2 * IQ + DEPTH + 1,
   Sum_rows = F_ROWS > V_ROWS ? (F_ROWS > U_ROWS ? F_ROWS : U_ROWS)
                              : (V_ROWS > U_ROWS ? V_ROWS : U_ROWS)
@@ -244,7 +246,7 @@ INLINE float4 through(float4 gradient, float4 h, float4 slope) {
   return gradient * (h > (float4)(0.0f) ? (float4)(1.0f) : (float4)(0.0f));
 #elif KIND == TANH
   return gradient * (1.0f - h * h);
-#elif KIND == GELU
+#elif KEEPS_SLOPES
   return gradient * slope;
 #else
   return gradient;
@@ -305,7 +307,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void train_on_chip(
   __local float4 h[DEPTH * BATCH * FQ], logits[BATCH * CQ], delta[BATCH * CQ], scratch[Scratch];
   __local float4 row_losses[BATCH / 4], loss_parts[(BATCH + 15) / 16], scaling[2 * IQ];
   __local float4 rate[DEPTH + 1];
-#if KIND == GELU
+#if KEEPS_SLOPES
   __local float4 slopes[DEPTH * BATCH * FQ];
 #define SLOPE(l, at) slopes[(l) * BATCH * FQ + (at)]
 #else
@@ -397,7 +399,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void train_on_chip(
           float4 z = OF_LAYER(alpha, l) * mine[j];
           uint at = PLACE(F_row(item, j), F_quad(item, j), FQ);
           h[l * BATCH * FQ + at] = activate_float4(z, KIND);
-#if KIND == GELU
+#if KEEPS_SLOPES
           SLOPE(l, at) = derivative_float4(z, KIND);
 #endif
         }

@@ -5,6 +5,8 @@
 //   x' = (K − x) mod count,   x ← x' where bit(max(x, x') ⊕ key) is 1
 // K and key of every round come from Philox under the replica's seed (random.cl), blocks 0 …
 // ROUNDS/2 − 1 of `stream`; so the order is the same on every device and nothing is read.
+// Written is x·stride + shift: with stride 1 and shifts 1 the row; of windows of a text the first token,
+// with a shift below `shifts` that is the replica's own in this order.
 // order [replica, count]; seeds [replica].
 // A work-group makes GROUP_ITEMS·PIECE elements of a replica, a work-item WIDTH neighbours at a
 // time.
@@ -34,7 +36,8 @@ static inline integers mixed(integers x) {
 #endif
 
 __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void shuffle_rows(
-    __global const ulong* restrict seeds, __global uint* order, ulong stream, uint count) {
+    __global const ulong* restrict seeds, __global uint* order, ulong stream, uint count,
+    uint stride, uint shifts) {
   KEYS
   size_t replica = get_global_id(1);
   for (uint i = get_local_id(0); i < ROUNDS / 2; i += GROUP_ITEMS) {
@@ -46,6 +49,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void shuffle_r
   }
   GROUP_BARRIER
   order += replica * count;
+  uint shift = shifts > 1 ? mul_hi(block(seeds, replica, stream, ROUNDS / 2).x, shifts) : 0;
   for (uint piece = 0; piece < PIECE; piece += WIDTH) {
     uint first = get_global_id(0) * PIECE + piece;
     if (first >= count) return;
@@ -58,6 +62,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void shuffle_r
       integers bit = mixed(max(x, other) ^ keys[2 * round + 1]);
       x = select(x, other, JOIN(as_int, WIDTH)(bit));
     }
+    x = x * stride + shift;
     if (first + WIDTH <= count) {
       JOIN(vstore, WIDTH)(x, 0, order + first);
     } else {

@@ -16,6 +16,13 @@ const char *gputrain_arithmetic_source(void) {
   return text;
 }
 
+const char *gputrain_embedding_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/embedding.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_epilogue_source(void) {
   static const char text[] = {
 #embed "../../Kernels/epilogue.cl"
@@ -208,6 +215,13 @@ const char *gputrain_ritz_group_source(void) {
 const char *gputrain_ritz_item_source(void) {
   static const char text[] = {
 #embed "../../Kernels/ritz_item.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_rotation_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/rotation.cl"
       , 0};
   return text;
 }

@@ -19,14 +19,15 @@ public struct GraphBuilder {
   ///
   /// - module: the path that its parameters' names follow. Two operations of one module share the
   ///   parameters of the same names, which must be alike.
+  /// - name: of the operation, where it is not its module's.
   public mutating func apply(
-    _ operation: any Operation, _ inputs: [Node], module: String
+    _ operation: any Operation, _ inputs: [Node], module: String, name: String? = nil
   ) -> Node {
     let extents = inputs.map { nodes[$0.index].columns }
     let own = operation.parameters(of: extents).map { add($0.inside(module, depthScaling)) }
     nodes.append(
       NetworkGraph.Step(
-        name: module, operation: operation, inputs: inputs, parameters: own,
+        name: name ?? module, operation: operation, inputs: inputs, parameters: own,
         columns: operation.columns(of: extents)))
     return Node(index: nodes.count - 1)
   }
@@ -34,14 +35,29 @@ public struct GraphBuilder {
   /// α·x Wᵀ + b.
   ///
   /// - module: `layers.0`, whose parameters are `weight` and `bias`.
+  /// - headSize: of attention's queries: columns of a head.
   public mutating func linear(
     _ x: Node, _ module: String, _ outputs: Extent, bias: Bool = false, multiplier: Double = 1,
+    initialFactor: Double = 1, headSize: Extent? = nil
+  ) -> Node {
+    apply(
+      Linear(
+        outputs: outputs, hasBias: bias, multiplier: multiplier, initialFactor: initialFactor,
+        headSize: headSize),
+      [x], module: module)
+  }
+
+  /// Logits by an embedding's table, α·x Eᵀ.
+  ///
+  /// - embedding: the module of the embedding, which is tied with these very factors.
+  public mutating func tiedReadout(
+    _ x: Node, _ name: String, _ embedding: String, count: Int, multiplier: Double = 1,
     initialFactor: Double = 1
   ) -> Node {
     apply(
       Linear(
-        outputs: outputs, hasBias: bias, multiplier: multiplier, initialFactor: initialFactor),
-      [x], module: module)
+        outputs: .fixed(count), multiplier: multiplier, initialFactor: initialFactor, isTied: true),
+      [x], module: embedding, name: name)
   }
 
   /// φ(x); x itself where φ is the identity.
@@ -81,6 +97,46 @@ public struct GraphBuilder {
     _ x: Node, _ module: String, _ kind: RowNormalization.Kind
   ) -> Node {
     apply(RowNormalization(kind), [x], module: module)
+  }
+
+  /// Heads' columns brought to a size of about 1, head by head, with one learned gain `weight` [headSize].
+  public mutating func headNormalization(
+    _ x: Node, _ module: String, headSize: Extent, isQuery: Bool = false
+  ) -> Node {
+    apply(HeadNormalization(headSize: headSize, isQuery: isQuery), [x], module: module)
+  }
+
+  /// Rows of a table by number.
+  ///
+  /// - module: `embedding`, whose parameter is `weight` [count, columns].
+  public mutating func embedding(_ ids: Node, _ module: String, _ operation: Embedding) -> Node {
+    apply(operation, [ids], module: module)
+  }
+
+  /// x with a learned vector added to each position.
+  ///
+  /// - module: `positions`, whose parameter is `weight` [context, columns].
+  public mutating func positions(_ x: Node, _ module: String, context: Int) -> Node {
+    apply(PositionEmbedding(context: context), [x], module: module)
+  }
+
+  /// x with heads turned by their rows' positions.
+  public mutating func rotary(_ x: Node, headSize: Extent, context: Int) -> Node {
+    apply(RotaryPositions(headSize: headSize, context: context), [x], module: "rotary")
+  }
+
+  /// Causal attention of queries over keys and values.
+  ///
+  /// - name: of the operation, `blocks.0.attention`.
+  public mutating func attention(
+    _ query: Node, _ key: Node, _ value: Node, _ name: String, _ operation: Attention
+  ) -> Node {
+    apply(operation, [query, key, value], module: name)
+  }
+
+  /// x ∘ y.
+  public mutating func multiply(_ x: Node, _ y: Node) -> Node {
+    apply(Multiply(), [x, y], module: "multiply")
   }
 
   /// The columns of a value.

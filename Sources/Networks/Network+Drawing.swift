@@ -26,7 +26,7 @@ extension Network {
         value: try parameter.start(
           stds: scalings.map { $0.initialStd * parameter.initialFactor }, seeds: seeds,
           weightInit: weightInit, compute: compute),
-        multiplier: parameter.kind == .weight ? Float(multiplier * parameter.multiplier) : 1)
+        multiplier: Float(multiplier * parameter.multiplier))
     }
     self.init(graph, parameters: parameters, compute: compute)
   }
@@ -39,7 +39,7 @@ extension NetworkParameter {
   fileprivate func start(
     stds: [Double], seeds: [UInt64], weightInit: WeightInit, compute: Compute
   ) throws -> Tensor {
-    let (rows, columns) = shape.tensorSize
+    let (rows, columns) = (shape.rows, shape.columns)
     if case .constant(let value) = start {
       return try compute.filled(value, replicas: seeds.count, rows: rows, columns: columns)
     }
@@ -48,9 +48,14 @@ extension NetworkParameter {
         seeds: seeds, std: stds.map { Float($0) }, stream: Philox.stream(path), rows: rows,
         columns: columns)
     }
-    guard kind == .weight else { return try draw(stds) }
+    guard !shape.isVector else { return try draw(stds) }
     switch weightInit {
     case .gaussian: return try draw(stds)
+    case .spectral where kind == .embedding, .orthogonal where kind == .embedding:
+      let scales = stds.map { Float($0) }
+      return try compute.scaled(
+        compute.rmsNorm(draw(stds.map { _ in 1 }), gain: nil, epsilon: 0).output,
+        by: compute.tensor(scales, replicas: scales.count, rows: 1, columns: 1))
     case .spectral:
       let norms = try spectralNorms(of: [draw(stds)], compute: compute)[0].map(\.norm)
       return try draw(zip(stds, norms).map { $1 == 0 ? 0 : $0 * $0 * shape.normRatio / $1 })

@@ -14,7 +14,7 @@ public struct NetworkParameter: Hashable, Sendable {
   public private(set) var path: String
   /// Whether it multiplies its input, is added, or is a normalisation's gain.
   public let kind: ParameterShape.Kind
-  /// What it takes in; of a vector, what the layer takes in that it belongs to, which decides its role.
+  /// What it takes in; of an embedding the numbers that it has rows for; of a vector, what the layer takes in that it belongs to, which decides its role.
   public private(set) var fanIn: Extent
   /// What it gives out.
   public private(set) var fanOut: Extent
@@ -22,40 +22,66 @@ public struct NetworkParameter: Hashable, Sendable {
   public let start: Start
   /// Factor on a weight's product, beside the parametrization's own.
   public let multiplier: Double
+  /// Of attention's queries: columns of a head.
+  public private(set) var headSize: Extent?
+  /// Of an embedding: whether its transpose gives the logits.
+  public let isTied: Bool
   /// How the residual branch scales that it is in; nil outside of branches.
   public private(set) var depthScaling: DepthScaling?
 
   /// A matrix [fanOut, fanIn].
+  ///
+  /// - headSize: of attention's queries: columns of a head.
   public static func weight(
     _ path: String, fanIn: Extent, fanOut: Extent, multiplier: Double = 1,
-    initialFactor: Double = 1
+    initialFactor: Double = 1, headSize: Extent? = nil
   ) -> Self {
     Self(
       path: path, kind: .weight, fanIn: fanIn, fanOut: fanOut,
-      start: .drawn(factor: initialFactor), multiplier: multiplier)
+      start: .drawn(factor: initialFactor), multiplier: multiplier, headSize: headSize, isTied: false)
+  }
+
+  /// A table [count, columns] whose rows are picked by number.
+  ///
+  /// - isTied: whether its transpose gives the logits; `multiplier` is then theirs.
+  public static func embedding(
+    _ path: String, count: Int, columns: Extent, multiplier: Double = 1,
+    initialFactor: Double = 1, isTied: Bool = false
+  ) -> Self {
+    Self(
+      path: path, kind: .embedding, fanIn: .fixed(count), fanOut: columns,
+      start: .drawn(factor: initialFactor), multiplier: multiplier, headSize: nil,
+      isTied: isTied)
   }
 
   /// A vector [fanOut] that is added to what a layer of `fanIn` gives.
   public static func bias(_ path: String, fanIn: Extent, fanOut: Extent) -> Self {
     Self(
       path: path, kind: .bias, fanIn: fanIn, fanOut: fanOut, start: .drawn(factor: 1),
-      multiplier: 1)
+      multiplier: 1, headSize: nil, isTied: false)
   }
 
   /// A vector [extent] that values are multiplied by, entry by entry.
-  public static func gain(_ path: String, _ extent: Extent, start: Float = 1) -> Self {
+  ///
+  /// - headSize: of attention's normalised queries: columns of a head.
+  public static func gain(
+    _ path: String, _ extent: Extent, start: Float = 1, headSize: Extent? = nil
+  ) -> Self {
     Self(
       path: path, kind: .gain, fanIn: extent, fanOut: extent, start: .constant(start),
-      multiplier: 1)
+      multiplier: 1, headSize: headSize, isTied: false)
   }
 
   /// The parameter as width-scaling rules see it.
   public var shape: ParameterShape {
     let role = LayerRole(fanIn: fanIn, fanOut: fanOut)
     return switch kind {
-    case .weight: .weight(role: role, fanIn: fanIn.size, fanOut: fanOut.size)
+    case .weight:
+      .weight(role: role, fanIn: fanIn.size, fanOut: fanOut.size, headSize: headSize?.size)
+    case .embedding:
+      .embedding(role: role, count: fanIn.size, fanOut: fanOut.size, isTied: isTied)
     case .bias: .bias(role: role, fanOut: fanOut.size)
-    case .gain: .gain(role: role, fanOut: fanOut.size)
+    case .gain: .gain(role: role, fanOut: fanOut.size, headSize: headSize?.size)
     }
   }
 
@@ -69,6 +95,7 @@ public struct NetworkParameter: Hashable, Sendable {
   func widened(by factor: Int) -> Self {
     var wider = self
     (wider.fanIn, wider.fanOut) = (fanIn.widened(by: factor), fanOut.widened(by: factor))
+    wider.headSize = headSize?.widened(by: factor)
     return wider
   }
 

@@ -7,24 +7,18 @@ public final class Parameter {
   public let name: String
   /// Shape and place in the network, which its width scaling depends on.
   public let shape: ParameterShape
-  /// [replica, fanOut, fanIn]; of a vector [replica, 1, fanOut].
+  /// [replica, fanOut, fanIn]; of an embedding [replica, count, fanOut], of a vector [replica, 1, fanOut].
   public let value: Tensor
-  /// Factor on a weight's product, the same for every replica; 1 for a vector.
+  /// Factor on products with it, the same for every replica.
   public let multiplier: Float
 
   /// A parameter that holds `value`.
   public init(name: String, shape: ParameterShape, value: Tensor, multiplier: Float = 1) {
-    let (rows, columns) = shape.tensorSize
     precondition(
-      value.rows == rows && value.columns == columns,
-      "\(name): value \(value.shape) for rows \(rows), columns \(columns)")
+      value.rows == shape.rows && value.columns == shape.columns,
+      "\(name): value \(value.shape) for rows \(shape.rows), columns \(shape.columns)")
     (self.name, self.shape, self.value, self.multiplier) = (name, shape, value, multiplier)
   }
-}
-
-extension ParameterShape {
-  /// Rows and columns of a replica's tensor: fanOut×fanIn, of a vector 1×fanOut.
-  var tensorSize: (rows: Int, columns: Int) { isVector ? (1, fanOut) : (fanOut, fanIn) }
 }
 
 /// A parameter's gradient as the way back hands it over.

@@ -29,10 +29,16 @@ public struct SignalParameter: Sendable {
     self.weightInit = weightInit
   }
 
+  /// The shape as a linear operation multiplies by it: of an embedding, which a readout then shares, that of
+  /// its transpose's product.
+  var matrix: ParameterShape {
+    shape.kind == .embedding
+      ? .weight(role: .readout, fanIn: shape.columns, fanOut: shape.rows) : shape
+  }
   /// ‖W‖_* at the start.
-  var initialNorm: Double { initialStd * weightInit.normRatio(of: shape) }
-  var fanIn: Double { Double(shape.fanIn) }
-  var fanOut: Double { Double(shape.fanOut) }
+  var initialNorm: Double { initialStd * weightInit.normRatio(of: matrix) }
+  var fanIn: Double { Double(matrix.fanIn) }
+  var fanOut: Double { Double(matrix.fanOut) }
 }
 
 /// What an operation does to signals of a wide network, by root mean squares and norms alone.

@@ -34,6 +34,10 @@ extension UInt8: KernelScalar {
   /// The type's name in OpenCL C.
   public static var openCLName: String { "uchar" }
 }
+extension UInt16: KernelScalar {
+  /// The type's name in OpenCL C.
+  public static var openCLName: String { "ushort" }
+}
 extension SIMD4<Float>: KernelScalar {
   /// The type's name in OpenCL C.
   public static var openCLName: String { "float4" }

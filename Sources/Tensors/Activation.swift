@@ -10,6 +10,8 @@ public enum Activation: String, Codable, Hashable, Sendable, CaseIterable {
   case tanh
   /// The tanh form, ½z(1 + tanh(√(2/π)(z + 0.044715 z³))) (Hendrycks & Gimpel, arXiv:1606.08415).
   case gelu
+  /// z/(1 + e^−z), also called swish (Hendrycks & Gimpel, arXiv:1606.08415).
+  case silu
 
   /// φ(z) in Double, on the host.
   func value(at z: Double) -> Double {
@@ -20,6 +22,7 @@ public enum Activation: String, Codable, Hashable, Sendable, CaseIterable {
     case .gelu:
       let inner = (2 / Double.pi).squareRoot() * (z + 0.044715 * z * z * z)
       return 0.5 * z * (1 + Foundation.tanh(inner))
+    case .silu: return z / (1 + exp(-z))
     }
   }
 }

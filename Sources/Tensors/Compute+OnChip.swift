@@ -76,7 +76,7 @@ package struct OnChipPlan: Hashable, Sendable {
     let (inputQuads, quads, classQuads) = (n.inputs / 4, n.features / 4, (n.classes + 3) / 4)
     let weights =
       n.features * inputQuads + max(1, n.depth - 1) * n.features * quads + 4 * classQuads * quads
-    let activations = n.depth * n.batch * quads * (n.activation == .gelu ? 2 : 1)
+    let activations = n.depth * n.batch * quads * ([.gelu, .silu].contains(n.activation) ? 2 : 1)
     // The kernel's GEOMETRY: whether items share the tiles of m×n outputs.
     func sharesTiles(_ m: Int, _ n: Int) -> Bool {
       let blocks = m % 64 == 0 && m * n / items >= 32 ? 2 : 1
@@ -178,6 +178,7 @@ extension Compute {
       try trainOnChip(plan, layers, rows, source, order, steps)
     case .floats(let source):
       try trainOnChip(plan, layers, rows, source, order, steps)
+    case .tokens, .wideTokens: preconditionFailure("tokens on chip")
     }
   }
 
@@ -197,6 +198,7 @@ extension Compute {
       Floats.self, Floats.self, Floats.self, Floats.self,
       Float.self, Float.self, Float.self, Float.self, Float.self,
       UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
+    guard let normalization = rows.normalization else { preconditionFailure("tokens on chip") }
     // The kernel looks at no layer beyond the readout, and at no state that the rule does not have.
     let five = (0..<5).map { layers[min($0, layers.count - 1)] }
     let weight = five.map(\.weight.buffer)
@@ -210,7 +212,7 @@ extension Compute {
       first[0], first[1], first[2], first[3], first[4],
       second[0], second[1], second[2], second[3], second[4],
       rates[0], rates[1], rates[2], rates[3], rates[4],
-      source, rows.labels, rows.scale, rows.shift, order.buffer,
+      source, rows.labels, normalization.scale, normalization.shift, order.buffer,
       numbers.hyperparameters, numbers.steps, record.history.buffer, record.active.buffer,
       alpha[0], alpha[1], alpha[2], alpha[3], alpha[4],
       UInt32(steps.offset), UInt32(order.period), UInt32(steps.numbers.slot), UInt32(steps.count),

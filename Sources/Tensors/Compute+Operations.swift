@@ -159,6 +159,23 @@ extension Compute {
     return result
   }
 
+  /// x ∘ y, elementwise.
+  ///
+  /// For example, a gated layer: `let h = try compute.elementwiseProduct(gate, up)`.
+  ///
+  /// - x, y: [replica, rows, columns], as the result.
+  /// - Throws: `OpenCLError`.
+  public func elementwiseProduct(_ x: Tensor, _ y: Tensor) throws -> Tensor {
+    precondition(x.shape == y.shape, "elementwise product of \(x.shape) and \(y.shape)")
+    let result = try tensor(replicas: x.replicas, rows: x.rows, columns: x.columns)
+    let kernel = try kernel(
+      .arithmetic, "multiply", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      UInt64.self)
+    try kernel(
+      queue, global: vectors(x), local: [64], x.buffer, y.buffer, result.buffer, UInt64(x.count))
+    return result
+  }
+
   /// Subtracts a multiple of the identity from square matrices, in place.
   ///
   ///     x ← x − value·I
@@ -242,6 +259,7 @@ extension Activation {
     case .relu: 1
     case .tanh: 2
     case .gelu: 3
+    case .silu: 4
     }
   }
 }

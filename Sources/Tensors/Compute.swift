@@ -25,6 +25,8 @@ public final class Compute {
   /// Is called where a network's on-chip steps are wrong, or do not work: with the network's sizes, and
   /// why. Ordinary steps take their place.
   public var whenOnChipGivesWay: ((_ network: String, any Error) -> Void)?
+  /// Tables of rotary positions that have been asked for.
+  var rotations: [RotationTable.Key: RotationTable] = [:]
   private var ownPrograms: [KernelFile: Program] = [:]
   private var kernels: [KernelKey: AnyObject] = [:]
 

@@ -5,8 +5,8 @@ import Synchronization
 
 /// The files of Kernels/: families of kernels, and what several families include.
 package enum KernelSource: String, CaseIterable {
-  case activation, arithmetic, fill, gather, gram, loss, multiply, normalization, order
-  case orthogonalization, random
+  case activation, arithmetic, embedding, fill, gather, gram, loss, multiply, normalization, order
+  case orthogonalization, random, rotation
   case pack, record, reduction, ritz, slices, spectral, symmetric, update
   case gradientScale = "gradient_scale"
   case normBounds = "norm_bounds"
@@ -55,6 +55,7 @@ package enum KernelSource: String, CaseIterable {
       switch self {
       case .activation: gputrain_activation_source()
       case .arithmetic: gputrain_arithmetic_source()
+      case .embedding: gputrain_embedding_source()
       case .epilogue: gputrain_epilogue_source()
       case .fill: gputrain_fill_source()
       case .gather: gputrain_gather_source()
@@ -83,6 +84,7 @@ package enum KernelSource: String, CaseIterable {
       case .ritz: gputrain_ritz_source()
       case .ritzGroup: gputrain_ritz_group_source()
       case .ritzItem: gputrain_ritz_item_source()
+      case .rotation: gputrain_rotation_source()
       case .rounding: gputrain_rounding_source()
       case .rules: gputrain_rules_source()
       case .slices: gputrain_slices_source()

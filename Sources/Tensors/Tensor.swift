@@ -22,6 +22,22 @@ public struct Tensor {
   /// [replica, rows, columns], for messages.
   public var shape: [Int] { [replicas, rows, columns] }
 
+  /// The same elements in rows and columns of other sizes; memory is shared.
+  ///
+  ///     let heads = queries.reshaped(rows: queries.rows * 4, columns: queries.columns / 4)
+  ///
+  /// - rows, columns: of as many elements a replica.
+  public func reshaped(rows: Int, columns: Int) -> Tensor {
+    precondition(
+      rows > 0 && columns > 0 && rows * columns == stride, "\(shape) as rows of \(columns)")
+    return Tensor(replicas: replicas, rows: rows, columns: columns, storage: storage)
+  }
+
+  private init(replicas: Int, rows: Int, columns: Int, storage: Storage) {
+    (self.replicas, self.rows, self.columns) = (replicas, rows, columns)
+    self.storage = storage
+  }
+
   /// - guarded: elements beyond the last that the memory has, for tests.
   init(replicas: Int, rows: Int, columns: Int, guarded: Int = 0, pool: BufferPool) throws {
     precondition(

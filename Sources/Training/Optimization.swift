@@ -84,7 +84,7 @@ public struct Optimization: Codable, Hashable, Sendable {
       result.schedule = group.schedule ?? result.schedule
       result.constraint = group.constraint ?? result.constraint
     }
-    if shape.isVector || result.rateFactor == 0 || result.constraint?.multiple == nil {
+    if shape.kind != .weight || result.rateFactor == 0 || result.constraint?.multiple == nil {
       result.constraint = nil
     }
     if let companion = result.optimizer.companion, !isGivenToMuon,

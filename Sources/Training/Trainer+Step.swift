@@ -74,7 +74,7 @@ extension Trainer {
     recordedSteps.slot.value = UInt32(waitingSlots)
     func workOut() throws {
       try step(parts: parts, recordingTo: history, slot: recordedSteps.slot) { part in
-        let labels = try batchLabels(part.count * seeds.count)
+        let labels = try batchLabels(part.count * seeds.count * rows.labelsPerRow)
         let first =
           part.lowerBound == 0
           ? recordedSteps.offset : Varying(recordedSteps.offset.value + UInt32(part.lowerBound))

@@ -31,7 +31,7 @@ public final class Trainer {
   var epochStep = 0
   /// The losses that have been read.
   var losses = StepLosses()
-  /// Rows of the parts of each step whose losses wait in `history`, a slot a part.
+  /// Labels of the parts of each step whose losses wait in `history`, a slot a part.
   private var waitingSizes: [[Int]] = []
   var waitingSlots = 0
   let recordedSteps = RecordedSteps()
@@ -112,17 +112,17 @@ public final class Trainer {
 
   /// Has the network measured every few steps from now on, beginning with the next one.
   ///
-  /// - probe: its first `probeRows` rows are what features are measured on.
+  /// - probe: its first `probeRows` rows, of a text a few windows, are what features are measured on.
   /// - Throws: `OpenCLError` where memory is short.
   @discardableResult
   public func diagnose(
     every: Int, contents: Diagnostics.Contents = .all, probe: DeviceRows
   ) throws -> Diagnostics {
-    let rows = min(Self.probeRows, probe.count)
-    let order = try DeviceRows.Order(
-      seeds.map { _ in (0..<UInt32(rows)).map { $0 } }, compute: compute)
+    let rows = min(Self.probeRows(labelsPerRow: probe.labelsPerRow), probe.count)
+    let order = try probe.order(of: 0..<rows, replicas: seeds.count, compute: compute)
     let batch = try probe.gather(
-      order, offset: 0, rows: rows, labels: batchLabels(rows * seeds.count), compute: compute)
+      order, offset: 0, rows: rows,
+      labels: batchLabels(rows * seeds.count * probe.labelsPerRow), compute: compute)
     let stds = zip(network.graph.parameters, scalings).map { parameter, scaling in
       scaling.map { $0.initialStd * parameter.initialFactor }
     }
@@ -135,6 +135,11 @@ public final class Trainer {
 
   /// Rows of the batch that features are measured on.
   public static let probeRows = 32
+
+  /// The same of a text: a few windows, of some hundred tokens.
+  static func probeRows(labelsPerRow: Int) -> Int {
+    labelsPerRow == 1 ? probeRows : max(2, 256 / labelsPerRow)
+  }
 
   /// Trains until `steps` steps have been made in all, epoch after epoch, without waiting for the
   /// device between them.
@@ -194,7 +199,7 @@ public final class Trainer {
 
   /// Notes steps that are enqueued, by the rows of their batches' parts.
   private func finished(_ sizes: [[Int]], of rows: DeviceRows) {
-    waitingSizes += sizes
+    waitingSizes += sizes.map { parts in parts.map { $0 * rows.labelsPerRow } }
     waitingSlots += sizes.reduce(0) { $0 + $1.count }
     epochStep = step == totalSteps ? 0 : (epochStep + sizes.count) % stepsPerEpoch(of: rows)
   }
@@ -240,7 +245,7 @@ public final class Trainer {
     if epochStep == 0 { epoch += 1 }
     if let order, order.epoch == epoch, order.rows.period == rows.count { return order.rows }
     let shuffle = try shuffle(of: rows.count)
-    let made = try shuffle.order(stream: Philox.stream("order.\(epoch)"))
+    let made = try rows.order(shuffle, stream: Philox.stream("order.\(epoch)"))
     order = (epoch, made)
     return made
   }
@@ -282,9 +287,8 @@ public final class Trainer {
   /// - count: from 1 to the number of rows.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func gradient(of parameter: Parameter, on rows: DeviceRows, count: Int) throws -> Tensor {
-    let order = try DeviceRows.Order(
-      seeds.map { _ in (0..<UInt32(count)).map { $0 } }, compute: compute)
-    let labels = try batchLabels(count * seeds.count)
+    let order = try rows.order(of: 0..<count, replicas: seeds.count, compute: compute)
+    let labels = try batchLabels(count * seeds.count * rows.labelsPerRow)
     let input = try rows.gather(
       order, offset: 0, rows: count, labels: labels, compute: compute)
     let pass = try network(input)

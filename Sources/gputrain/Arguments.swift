@@ -78,9 +78,9 @@ extension Configuration {
 
   /// Refuses settings that make no sense together.
   func throwProblems(
-    parametrizations names: [String] = [], optimizers: [OptimizerKind], widest: Int
+    parametrizations names: [String] = [], optimizers: [OptimizerKind], widths: [Int]
   ) throws {
-    let problems = problems(parametrizations: names, optimizers: optimizers, widest: widest)
+    let problems = problems(parametrizations: names, optimizers: optimizers, widths: widths)
     if !problems.isEmpty { throw InvalidOption(problems) }
   }
 }

@@ -99,7 +99,7 @@ struct BenchCommand: ParsableCommand {
         try Limits.check(name, value)
       }
       let settings = try network.settings
-      try settings.throwProblems(optimizers: [optimizer], widest: width)
+      try settings.throwProblems(optimizers: [optimizer], widths: [width])
       try options.print(
         StepBench(
           settings, inputs: inputs, width: width, optimizer: optimizer, replicas: replicas

@@ -96,6 +96,12 @@ struct TrainingRequest {
     if configuration.task == .regression && given.values["loss"] == nil {
       configuration.loss = .meanSquaredError
     }
+    configuration = configuration.withNetworkDefaults(given: Set(given.values.keys))
+    if configuration.isTied && given.values["zero-readout"] == .bool(true) {
+      given.note(
+        SettingProblem(
+          "zero-readout", "is not for a readout that is tied to the embedding", involved: ["tied"]))
+    }
     let files = execution.parametrizationFiles.map(\.path)
     configuration.parametrizations = try ParametrizationFile.read(
       files, after: configuration.parametrizations)
@@ -142,7 +148,7 @@ struct TrainingRequest {
     for overrides in overrides {
       guard let own = try? configuration.replacing(overrides) else { continue }
       let problems = own.problems(
-        parametrizations: parametrizations, optimizers: optimizers, widest: widths.max() ?? 1
+        parametrizations: parametrizations, optimizers: optimizers, widths: widths
       ).map { problem in
         // By the option that gave the value.
         guard let name = problem.name, overrides[name] != nil else { return problem }
@@ -162,24 +168,46 @@ struct TrainingRequest {
   func prepare() throws -> (compute: Compute, data: TrainingData) {
     let compute = try computing.compute()
     let device = compute.queue.device
-    let reading = DataReading(task: configuration.task, label: configuration.label)
-    let source =
-      try configuration.data.map { try DataSet.load(path: $0, reading) }
-      ?? LoadedData(train: .glyphs())
-    let prepared = try TrainingData(
-      source, validationFraction: configuration.validationFraction,
-      normalization: configuration.normalization.normalization)
+    let prepared = try configuration.network == .transformer ? text() : rows()
     Terminal.note(
       "device: \(device.index) \(device.name) (\(device.kind.rawValue)), "
         + "matrix products by \(compute.backend.name)"
         + (compute.backend.precision == .fp32 ? "" : ", \(compute.backend.precision)")
         + (compute.productTuning.map { ", tuned \($0.day)" } ?? ""))
     Terminal.note(
-      "data: \(prepared.description.name), \(prepared.description.trainCount) training and "
-        + "\(prepared.description.validationCount) validation rows of "
-        + "\(prepared.description.inputs) inputs, \(prepared.description.outputsInWords)")
+      "data: \(prepared.description.name), \(prepared.description.countsInWords), "
+        + prepared.description.outputsInWords)
     for note in prepared.notes { Terminal.note("data: \(note)") }
     return (compute, prepared)
+  }
+
+  /// Rows of numbers to learn from.
+  ///
+  /// - Throws: `DataError`.
+  private func rows() throws -> TrainingData {
+    if let path = configuration.data, LoadedTokens.recognizes(path: path) {
+      throw DataError.unsupported(
+        path: path, expected: "rows of numbers for network \(configuration.network.rawValue)",
+        found: "a text or tokens, which --network transformer learns")
+    }
+    let reading = DataReading(task: configuration.task, label: configuration.label)
+    let source =
+      try configuration.data.map { try DataSet.load(path: $0, reading) }
+      ?? LoadedData(train: .glyphs())
+    return try TrainingData(
+      source, validationFraction: configuration.validationFraction,
+      normalization: configuration.normalization.normalization)
+  }
+
+  /// A text to learn from.
+  ///
+  /// - Throws: `DataError`.
+  private func text() throws -> TrainingData {
+    let text =
+      try configuration.data.map { try LoadedTokens.load(path: $0, configuration.tokens) }
+      ?? .builtIn
+    return try TrainingData(
+      text, validationFraction: configuration.validationFraction, context: configuration.context)
   }
 
   /// What runs of this request share.

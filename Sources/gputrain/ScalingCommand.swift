@@ -124,8 +124,9 @@ struct ScalingCommand: PrintingCommand {
     let names: [String]? = try parametrization.map {
       try SweepGrid.parseList($0, what: "--parametrization", "names a,b,c")
     }
+    (settings.absolute, settings.baseWidth) = (baseWidth == nil, baseWidth ?? width)
     try settings.throwProblems(
-      parametrizations: names ?? [], optimizers: [optimizer], widest: max(width, baseWidth ?? 1))
+      parametrizations: names ?? [], optimizers: [optimizer], widths: [width])
     let fitting = settings.parametrizations.filter {
       $0.family ?? optimizer.parametrizedFamily == optimizer.parametrizedFamily
     }

@@ -18,6 +18,7 @@ import Testing
     case .relu: max(z, 0)
     case .tanh: tanh(z)
     case .gelu: 0.5 * z * (1 + tanh((2 / Double.pi).squareRoot() * (z + 0.044715 * z * z * z)))
+    case .silu: z / (1 + exp(-z))
     }
   }
 

@@ -3,6 +3,7 @@
 
 const char *gputrain_activation_source(void);
 const char *gputrain_arithmetic_source(void);
+const char *gputrain_embedding_source(void);
 const char *gputrain_epilogue_source(void);
 const char *gputrain_fill_source(void);
 const char *gputrain_gather_source(void);
@@ -31,6 +32,7 @@ const char *gputrain_reduction_source(void);
 const char *gputrain_ritz_source(void);
 const char *gputrain_ritz_group_source(void);
 const char *gputrain_ritz_item_source(void);
+const char *gputrain_rotation_source(void);
 const char *gputrain_rounding_source(void);
 const char *gputrain_rules_source(void);
 const char *gputrain_slices_source(void);

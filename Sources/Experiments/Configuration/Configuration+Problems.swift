@@ -5,13 +5,14 @@ import Training
 extension Configuration {
   /// What is wrong with the settings together, for runs under these parametrizations and optimizers.
   ///
-  /// - widest: the greatest width of a run.
+  /// - widths: of the runs.
   public func problems(
-    parametrizations names: [String], optimizers: [OptimizerKind], widest: Int
+    parametrizations names: [String], optimizers: [OptimizerKind], widths: [Int]
   ) -> [SettingProblem] {
-    parametrizationProblems(names, parametrizedRules(optimizers))
-      + networkProblems(widest: max(baseWidth, widest))
-      + selectorProblems + trainingProblems(optimizers) + optimizationProblems(optimizers)
+    let network = networkProblems(widths: widths) + headProblems(widths: widths)
+    return parametrizationProblems(names, parametrizedRules(optimizers)) + network
+      + (network.isEmpty ? selectorProblems : []) + trainingProblems(optimizers)
+      + optimizationProblems(optimizers)
   }
 
   private func parametrizationProblems(
@@ -48,31 +49,56 @@ extension Configuration {
     return problems
   }
 
-  private func networkProblems(widest: Int) -> [SettingProblem] {
+  private func networkProblems(widths: [Int]) -> [SettingProblem] {
     var problems: [SettingProblem] = []
     let defaults = Configuration()
     func isChanged<Value: Equatable>(_ path: KeyPath<Configuration, Value>) -> Bool {
       self[keyPath: path] != defaults[keyPath: path]
     }
-    switch network {
-    case .mlp:
-      for (name, isGiven) in [
-        ("norm", isChanged(\.norm)), ("expansion", isChanged(\.expansion)),
-        ("branch-multiplier", isChanged(\.branchMultiplier)),
-        ("base-depth", isChanged(\.baseDepth)), ("depth-rule", isChanged(\.depthRule)),
-        ("depth-rate-rule", isChanged(\.depthRateRules)),
-      ] where isGiven {
-        problems.append(SettingProblem(name, "is for network residual-mlp", involved: ["network"]))
+    func refuse(_ given: [(name: String, isGiven: Bool)], _ text: String) {
+      problems += given.filter(\.isGiven).map {
+        SettingProblem($0.name, text, involved: ["network"])
       }
-    case .residualMLP:
-      if isChanged(\.hiddenPattern) {
+    }
+    if network == .mlp {
+      refuse(
+        [
+          ("norm", isChanged(\.norm)), ("expansion", isChanged(\.expansion)),
+          ("branch-multiplier", isChanged(\.branchMultiplier)),
+          ("base-depth", isChanged(\.baseDepth)), ("depth-rule", isChanged(\.depthRule)),
+          ("depth-rate-rule", isChanged(\.depthRateRules)),
+        ], "is for networks residual-mlp and transformer")
+    } else {
+      refuse(
+        [("hidden-pattern", isChanged(\.hiddenPattern))],
+        "is for network mlp; expansion widens a block")
+    }
+    if network != .transformer {
+      refuse(
+        [
+          ("context", isChanged(\.context)), ("head-size", headSize != nil && isChanged(\.headSize)),
+          ("heads", isChanged(\.heads)), ("positions", isChanged(\.positions)),
+          ("qk-norm", isChanged(\.normalizesQueries)),
+          ("attention-multiplier", isChanged(\.attentionMultiplier)),
+          ("attention-scale", isChanged(\.attentionScale)), ("gated", isChanged(\.isGated)),
+          ("tied", isChanged(\.isTied)), ("zero-queries", isChanged(\.zeroQueries)),
+          ("zero-projections", isChanged(\.zeroProjections)), ("tokens", isChanged(\.tokens)),
+        ], "is for network transformer")
+    } else {
+      refuse(
+        [("task", isChanged(\.task)), ("label", isChanged(\.label))],
+        "is for rows of numbers; a transformer learns the next token")
+      refuse(
+        [("normalization", isChanged(\.normalization))], "is for rows of numbers, not for tokens")
+      if loss != .crossEntropy {
         problems.append(
           SettingProblem(
-            "hidden-pattern", "is for network mlp; expansion widens a block",
+            "loss", "expected cross-entropy for network transformer, got \(loss.rawValue)",
             involved: ["network"]))
       }
     }
-    let factors = [("hidden-pattern", hiddenPattern.factors), ("expansion", [expansion])]
+    let widest = max(baseWidth, widths.max() ?? 1)
+    let factors = [("hidden-pattern", hiddenPattern.factors), ("expansion", [resolvedExpansion])]
     for (name, factors) in factors {
       if let factor = factors.first(where: { $0 > Limits.size / widest }) {
         problems.append(
@@ -80,6 +106,29 @@ extension Configuration {
             name, "factor \(factor) at width \(widest) gives more than \(Limits.size) units",
             involved: ["widths", "width", "base-width"]))
       }
+    }
+    return problems
+  }
+
+  /// Widths that heads do not divide, and heads that cannot be turned.
+  private func headProblems(widths: [Int]) -> [SettingProblem] {
+    guard network == .transformer else { return [] }
+    var problems: [SettingProblem] = []
+    let name = heads == nil ? "head-size" : "heads"
+    if positions == .rotary, heads == nil, let headSize, !headSize.isMultiple(of: 2) {
+      problems.append(
+        SettingProblem(
+          "head-size", "expected an even size for rotary positions, got \(headSize)",
+          involved: ["positions"]))
+    }
+    let given = widths.map { ("widths", $0) } + (absolute ? [] : [("base-width", baseWidth)])
+    if let (place, width) = given.first(where: { !$0.1.isMultiple(of: widthUnit) }) {
+      let what = heads == nil ? "heads of \(widthUnit)" : "\(heads ?? 1) heads"
+      let even = heads != nil && positions == .rotary ? " of even size" : ""
+      problems.append(
+        SettingProblem(
+          place, "expected multiples of \(widthUnit) for \(what)\(even), got \(width)",
+          involved: [name, "network", "positions"]))
     }
     return problems
   }
@@ -92,7 +141,7 @@ extension Configuration {
       + rateMultipliers.map { ("lr-multiplier", $0.selector) }
       + groups.map { ("group", $0.selector) }
     if given.isEmpty { return [] }
-    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    let parameters = network(width: widthUnit, inputs: 1, outputs: 1).graph.parameters
     let names = layerNames
     return given.filter { _, selector in
       !parameters.contains { RateRule.applies(selector, to: $0.path, role: $0.shape.role) }

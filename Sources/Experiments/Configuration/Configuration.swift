@@ -16,7 +16,9 @@ public struct Configuration: SettingGroup {
   /// Where the data lies; nil: the built-in glyphs. No part of a store's record, as every machine
   /// may have it elsewhere: `Facts.data` says which data it is.
   @Setting(
-    "data", "CIFAR binary, IDX (.gz too), NPY pair, NPZ or CSV; built-in glyphs where left out.",
+    "data",
+    "CIFAR binary, IDX (.gz too), NPY pair, NPZ or CSV; of transformer a text, or token numbers as .bin "
+      + "or .npy. (default: built-in glyphs, of transformer built-in tales)",
     value: "path", offers: .file([]))
   public var data: String? = nil
 
@@ -35,6 +37,11 @@ public struct Configuration: SettingGroup {
       + "under --loss mse.", value: "name")
   public var task = LearningTask.classification
 
+  /// What a text is cut into; nil: characters.
+  @Setting(
+    "tokens", "What a text is cut into. (default: characters)", value: "kind")
+  public var tokens: Tokenization? = nil
+
   /// How stored values become inputs.
   @Setting(
     "normalization",
@@ -44,7 +51,8 @@ public struct Configuration: SettingGroup {
 
   /// Share of the rows held out where the data brings no validation part.
   @Setting(
-    "validation-fraction", "Share of the rows held out where the data has no validation part.",
+    "validation-fraction",
+    "Share of the rows held out where the data has no validation part; of a text its end.",
     value: "share", in: .range(0..<1))
   public var validationFraction = 0.1
 
@@ -55,45 +63,48 @@ public struct Configuration: SettingGroup {
   /// Which architecture.
   @Setting(
     "network",
-    "The network: layers one after another, or blocks of two whose results are added to a stream.",
+    "The network: layers one after another; blocks of two whose results are added to a stream; or a "
+      + "decoder Transformer, of which a block is attention and a perceptron.",
     value: "name")
   public var network = NetworkKind.mlp
 
   /// Number of hidden layers, of a residual network of blocks.
   @Setting(
-    "depth", "Number of hidden layers, of residual-mlp of blocks.", value: "layers",
+    "depth", "Number of hidden layers, of residual-mlp and transformer of blocks.", value: "layers",
     in: .range(1...Limits.depth))
   public var depth = 4
 
   /// Of a residual network: what normalises a block's input and the stream's end.
   @Setting(
-    "norm", "Of residual-mlp: what normalises each block's input and the last block's result.",
+    "norm",
+    "Of residual-mlp and transformer: what normalises each block's input and the last block's result.",
     value: "kind")
   public var norm = NormChoice.rms
 
-  /// Of a residual network: a block's inner width as a multiple of the width.
+  /// Of a residual network: a block's inner width as a multiple of the width; nil: the network's own.
   @Setting(
-    "expansion", "Of residual-mlp: a block's inner width as a multiple of the width.",
+    "expansion",
+    "A block's inner width as a multiple of the width. (default: of residual-mlp 1, of transformer 4)",
     value: "factor", in: .range(1...Limits.depth))
-  public var expansion = 1
+  public var expansion: Int? = nil
 
   /// Of a residual network: what a block's result is multiplied by at the base depth.
   @Setting(
-    "branch-multiplier", "Of residual-mlp: multiplies what a block adds, beside the depth rule.",
+    "branch-multiplier", "Of residual-mlp and transformer: multiplies what a block adds, beside the depth rule.",
     value: "factor", in: .positive)
   public var branchMultiplier = 1.0
 
   /// Of a residual network: how blocks and their rates scale with depth.
   @Setting(
     "depth-rule",
-    "Of residual-mlp, r = depth/base depth: none; depth-mup, blocks times r^−½; complete-p, times r^−1; "
+    "Of residual-mlp and transformer, r = depth/base depth: none; depth-mup, blocks times r^−½; complete-p, times r^−1; "
       + "modular, a convex sum of stream and block. Rates and ε follow.", value: "name")
   public var depthRule = DepthRule.completeP
 
   /// Of a residual network: the number of blocks at which the depth rule changes nothing.
   @Setting(
     "base-depth",
-    "Of residual-mlp: the number of blocks at which the depth rule changes nothing; of modular, "
+    "Of residual-mlp and transformer: the number of blocks at which the depth rule changes nothing; of modular, "
       + "nothing of rates and ε.", value: "blocks", in: .range(1...Limits.depth))
   public var baseDepth = 1
 
@@ -104,13 +115,73 @@ public struct Configuration: SettingGroup {
     value: "factors")
   public var hiddenPattern: HiddenPattern = [1]
 
+  /// Of a Transformer: tokens of a sequence.
+  @Setting(
+    "context", "Of transformer: tokens of a sequence.", value: "tokens",
+    in: .range(1...Limits.size))
+  public var context = 64
+
+  /// Of a Transformer: columns of a head; nil: the number of heads is fixed.
+  @Setting(
+    "head-size", "Of transformer: columns of a head; wider networks have more heads.",
+    value: "columns", in: .range(1...Limits.depth), instead: "heads")
+  public var headSize: Int? = 16
+
+  /// Of a Transformer: the number of heads; nil: their size is fixed.
+  @Setting(
+    "heads", "Of transformer: so many heads, in place of a head's size; wider networks have wider heads.",
+    value: "count", in: .range(1...Limits.depth), instead: "head-size")
+  public var heads: Int? = nil
+
+  /// Of a Transformer: how a token's position is known.
+  @Setting(
+    "positions",
+    "Of transformer: how a token's position is known: a learned vector, queries and keys turned by it, or "
+      + "by the causal mask alone.", value: "kind")
+  public var positions = Transformer.Positions.learned
+
+  /// Of a Transformer: whether queries and keys are normalised, head by head.
+  @Setting("qk-norm", "Of transformer: normalise queries and keys, head by head.")
+  public var normalizesQueries = false
+
+  /// Of a Transformer: multiplies attention's logits.
+  @Setting(
+    "attention-multiplier", "Of transformer: multiplies attention's logits.", value: "factor",
+    in: .positive)
+  public var attentionMultiplier = 1.0
+
+  /// Of a Transformer: what attention's logits are divided by.
+  @Setting(
+    "attention-scale",
+    "Of transformer: what attention's logits are divided by: √head size, and beside it by what the "
+      + "parametrization says of wider heads; or by it alone.", value: "name")
+  public var attentionScale = Transformer.AttentionScale.parametrization
+
+  /// Of a Transformer: whether the perceptrons are gated.
+  @Setting("gated", "Of transformer: gated perceptrons; with --activation silu SwiGLU.")
+  public var isGated = false
+
+  /// Of a Transformer: whether the embedding's transpose gives the logits.
+  @Setting("tied", "Of transformer: the embedding's transpose gives the logits.")
+  public var isTied = false
+
+  /// Of a Transformer: whether the queries' weights start at zero.
+  @Setting("zero-queries", "Of transformer: start the queries at 0.")
+  public var zeroQueries = false
+
+  /// Of a Transformer: whether the branches' last weights start at zero.
+  @Setting("zero-projections", "Of transformer: start each branch's last matrix at 0.")
+  public var zeroProjections = false
+
   /// Whether layers add a bias.
-  @Setting("bias", "Give every layer a bias.")
+  @Setting("bias", "Give every layer a bias, of transformer all but the readout.")
   public var bias = false
 
-  /// The nonlinearity after each hidden layer.
-  @Setting("activation", "After every layer but the readout.", value: "name")
-  public var activation = Activation.relu
+  /// The nonlinearity after each hidden layer; nil: the network's own.
+  @Setting(
+    "activation", "After every layer but the readout. (default: relu, of transformer gelu)",
+    value: "name")
+  public var activation: Activation? = nil
 
   /// a: the first layer's weight starts 1/√a as large, its product is multiplied by √a.
   @Setting(
@@ -122,8 +193,8 @@ public struct Configuration: SettingGroup {
   @Setting("output-multiplier", "Multiplies the logits.", value: "factor", in: .positive)
   public var outputMultiplier = 1.0
 
-  /// Whether the readout starts at zero.
-  @Setting("zero-readout", "Start the readout at 0.")
+  /// Whether the readout starts at zero; one that is tied to an embedding does not.
+  @Setting("zero-readout", "Start the readout at 0; not of --tied.")
   public var zeroReadout = true
 
   /// How weights are drawn.
@@ -197,7 +268,7 @@ public struct Configuration: SettingGroup {
   public var steps: Int? = 150
 
   /// Examples per update.
-  @Setting("batch-size", "Rows a step.", value: "rows", in: .range(1...Limits.size))
+  @Setting("batch-size", "Rows a step; of a text sequences.", value: "rows", in: .range(1...Limits.size))
   public var batchSize = 64
 
   /// Rows that are computed at a time; nil: a step's rows at once.
@@ -337,94 +408,4 @@ public struct Configuration: SettingGroup {
       + "readout=weight-decay:0,schedule:constant, hidden=spectral-sphere:1. May be repeated; later ones win.",
     value: "selector=key:value,…")
   public var groups: [GroupChoice] = []
-}
-
-/// How long a run trains.
-public enum TrainingLength: Hashable, Sendable {
-  /// Passes over the training examples.
-  case epochs(Int)
-  /// Updates, whatever the size of the data.
-  case steps(Int)
-}
-
-extension Configuration {
-  /// Settings of runs that are trained for what comes out at their end; others are measured on the way.
-  public static let ofWholeRuns: Set = [
-    "epochs", "schedule", "weight-decay", "decay-vectors", "clip-norm", "evaluate-every",
-    "evaluate-batches", "evaluate-train",
-  ]
-
-  /// How long a run trains.
-  public var length: TrainingLength {
-    get { epochs.map(TrainingLength.epochs) ?? .steps(steps ?? 1) }
-    set {
-      switch newValue {
-      case .epochs(let count): (epochs, steps) = (count, nil)
-      case .steps(let count): (epochs, steps) = (nil, count)
-      }
-    }
-  }
-
-  /// The parametrization of this name, custom or built in.
-  ///
-  /// - Throws: `UnknownParametrizationError`.
-  public func parametrization(
-    named name: String
-  ) throws(UnknownParametrizationError) -> any Parametrization {
-    try Parametrizations.named(name, or: parametrizations)
-  }
-
-  /// The network called `width`.
-  public func network(width: Int, inputs: Int, outputs: Int) -> any Architecture {
-    switch network {
-    case .mlp:
-      MLP(
-        inputs: inputs, hidden: hiddenWidths(width: width), outputs: outputs, bias: bias,
-        activation: activation, inputMultiplier: inputMultiplier,
-        outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
-    case .residualMLP:
-      ResidualMLP(
-        inputs: inputs, width: width, depth: depth, outputs: outputs, expansion: expansion,
-        normalization: norm.kind, bias: bias, activation: activation,
-        branchMultiplier: branchMultiplier, depthRule: depthRule, baseDepth: baseDepth,
-        inputMultiplier: inputMultiplier, outputMultiplier: outputMultiplier,
-        zeroReadout: zeroReadout)
-    }
-  }
-
-  /// Widths of a perceptron's hidden layers, first to last, where it is called `width`.
-  ///
-  ///     n_l = hiddenPattern[l mod count]·width,  l = 0 … depth − 1
-  public func hiddenWidths(width: Int) -> [Int] {
-    let factors = hiddenPattern.factors
-    return (0..<depth).map { factors[$0 % factors.count] * width }
-  }
-
-  /// The paths of the network's matrices, in order: those that are measured and checked. They depend
-  /// neither on the data nor on the width.
-  public var layerNames: [String] {
-    let graph = network(width: 1, inputs: 1, outputs: 1).graph
-    return graph.linearNodes.map { graph[$0].name }
-  }
-
-  // MARK: In words
-
-  /// The network's hidden part in a few words: "4 hidden layers".
-  var blocksInWords: String {
-    ReportParts.count(depth, network == .mlp ? "hidden layer" : "residual block")
-  }
-
-  /// The same with what its width and blocks are.
-  public var networkInWords: String {
-    guard network == .residualMLP else {
-      let pattern = hiddenPattern.setting.optionText
-      return "\(blocksInWords) of the width" + (pattern == "1" ? "" : " times \(pattern)")
-    }
-    let inner = expansion == 1 ? "" : ", \(expansion) times as wide inside"
-    let norm = norm == .none ? "no normalisation" : "\(norm.rawValue) norm"
-    let multiplier = branchMultiplier == 1 ? "" : ", blocks times \(branchMultiplier)"
-    let base = depthRule == .none ? "" : " from depth \(baseDepth)"
-    return "\(blocksInWords) of the width\(inner), \(norm)\(multiplier), depth rule "
-      + "\(depthRule.rawValue)\(base)"
-  }
 }

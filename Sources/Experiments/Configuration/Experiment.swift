@@ -13,11 +13,15 @@ public struct DataDescription: Codable, Hashable, Sendable {
   public var classes: Int?
   /// Names of the numbers that are learned, each an output; nil where classes are.
   public var targets: [String]?
-  /// Training examples.
+  /// Tokens of a text's vocabulary, each an output; nil where the data are rows of numbers.
+  public var vocabulary: Int?
+  /// Mean bytes that a validation token stands for, where that is known.
+  public var bytesPerToken: Double?
+  /// Training examples, of a text its tokens.
   public var trainCount: Int
-  /// Validation examples; 0 where there is no validation set.
+  /// Validation examples, of a text its tokens; 0 where there is no validation set.
   public var validationCount: Int
-  /// How raw values became inputs, in words.
+  /// How raw values, or a text, became inputs, in words.
   public var normalization: String
 
   /// What a network's outputs are.
@@ -26,6 +30,8 @@ public struct DataDescription: Codable, Hashable, Sendable {
     case classes(Int)
     /// One for each number that is learned.
     case targets([String])
+    /// One for each token of a vocabulary, with the mean bytes of one where they are known.
+    case tokens(Int, bytesPerToken: Double?)
 
     init(_ data: DataSet) {
       switch data.targets {
@@ -46,6 +52,7 @@ public struct DataDescription: Codable, Hashable, Sendable {
     switch outputs {
     case .classes(let count): classes = count
     case .targets(let names): targets = names
+    case .tokens(let count, let bytes): (vocabulary, bytesPerToken) = (count, bytes)
     }
     self.trainCount = trainCount
     self.validationCount = validationCount
@@ -54,12 +61,30 @@ public struct DataDescription: Codable, Hashable, Sendable {
   }
 
   /// Outputs of the network.
-  public var outputs: Int { max(1, classes ?? targets?.count ?? 1) }
+  public var outputs: Int { max(1, vocabulary ?? classes ?? targets?.count ?? 1) }
 
-  /// "10 classes", "target price", "3 targets".
+  /// "10 classes", "target price", "3 targets", "65 tokens".
   public var outputsInWords: String {
+    if let vocabulary { return ReportParts.count(vocabulary, "token") }
     guard let targets else { return "\(outputs) classes" }
     return targets.count == 1 ? "target \(targets[0])" : "\(targets.count) targets"
+  }
+}
+
+extension DataDescription {
+  /// Whether the data are a text, whose tokens are learned one after another.
+  public var isText: Bool { vocabulary != nil }
+
+  /// "900 rows of 64 numbers", "1003854 tokens".
+  public var trainInWords: String {
+    isText
+      ? ReportParts.count(trainCount, "token") : "\(trainCount) rows of \(inputs) numbers"
+  }
+
+  /// "900 training and 100 validation rows of 64 inputs", "1003854 training and 111540 validation tokens".
+  public var countsInWords: String {
+    "\(trainCount) training and \(validationCount) validation "
+      + (isText ? "tokens" : "rows of \(inputs) inputs")
   }
 }
 
@@ -136,9 +161,29 @@ public struct Experiment: Codable, Hashable, Sendable {
     settings.network(width: width, inputs: facts.data.inputs, outputs: facts.data.outputs)
   }
 
+  /// Labels of a row: 1, of a text the context.
+  public var labelsPerRow: Int { facts.data.vocabulary == nil ? 1 : settings.context }
+
+  /// Training rows of a pass: of a text, windows of the context.
+  public var trainRows: Int {
+    guard facts.data.vocabulary != nil else { return facts.data.trainCount }
+    return windows(of: facts.data.trainCount, isShifted: true)
+  }
+
+  /// Validation rows.
+  var validationRows: Int {
+    guard facts.data.vocabulary != nil else { return facts.data.validationCount }
+    return windows(of: facts.data.validationCount, isShifted: false)
+  }
+
+  private func windows(of tokens: Int, isShifted: Bool) -> Int {
+    tokens <= settings.context
+      ? 0 : TokenWindows(tokens: tokens, context: settings.context, isShifted: isShifted).count
+  }
+
   /// Steps of one pass over the training rows; the last may be short.
   public var stepsPerEpoch: Int {
-    (facts.data.trainCount + settings.batchSize - 1) / settings.batchSize
+    (trainRows + settings.batchSize - 1) / settings.batchSize
   }
 
   /// Steps of a whole run.
@@ -149,14 +194,24 @@ public struct Experiment: Codable, Hashable, Sendable {
     }
   }
 
+  private var rowsInWords: String {
+    facts.data.vocabulary == nil ? "rows" : "windows of \(settings.context) tokens"
+  }
+
   /// What the settings cannot be with these facts.
   public var problems: [SettingProblem] {
     var problems: [SettingProblem] = []
-    let rows = facts.data.trainCount
-    if settings.batchSize > rows {
+    let rows = trainRows
+    if facts.data.vocabulary != nil && facts.data.trainCount <= settings.context {
       problems.append(
         SettingProblem(
-          "batch-size", "expected at most the \(rows) training rows, got \(settings.batchSize)"))
+          "context",
+          "expected less than the \(facts.data.trainCount) training tokens, got \(settings.context)"
+        ))
+    } else if settings.batchSize > rows {
+      problems.append(
+        SettingProblem(
+          "batch-size", "expected at most the \(rows) training \(rowsInWords), got \(settings.batchSize)"))
     }
     problems += settings.warmupProblems(of: totalSteps)
     return problems
@@ -175,7 +230,7 @@ public struct Experiment: Codable, Hashable, Sendable {
       case .epochs(let count), .steps(let count): count
       }
     let bound = 1 << 31
-    return [settings.batchSize, facts.data.trainCount, count].allSatisfy {
+    return [settings.batchSize, settings.context, facts.data.trainCount, count].allSatisfy {
       (1..<bound).contains($0)
     }
   }

@@ -9,7 +9,12 @@ public enum NetworkKind: String, CaseIterable, SettingValue {
   case mlp
   /// Blocks of two layers whose results are added to a stream.
   case residualMLP = "residual-mlp"
+  /// Blocks of attention and a perceptron over tokens.
+  case transformer
 }
+
+extension Transformer.Positions: SettingValue {}
+extension Transformer.AttentionScale: SettingValue {}
 
 /// What normalises a residual stream.
 public enum NormChoice: String, CaseIterable, SettingValue {

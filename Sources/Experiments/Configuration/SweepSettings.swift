@@ -35,7 +35,7 @@ public struct SweepSettings: SettingGroup {
   /// What grows in place of the width.
   @Setting(
     "scale",
-    "What grows in place of the width, as depth=2,4,8: depth, batch-size, steps, epochs or "
+    "What grows in place of the width, as depth=2,4,8: depth, batch-size, steps, epochs, context or "
       + "expansion. --widths is then one.", value: "name=values")
   public var scale: SweepAxis? = nil
 

@@ -6,11 +6,14 @@ import Training
 public struct TrainingData: Sendable {
   /// What runs record of the data.
   public let description: DataDescription
-  private let source: LoadedData
-  private let split: DataSplit
-  private let normalization: ResolvedNormalization
-  /// Of numbers that are learned; nil of classes.
-  private let targetScaling: TargetScaling?
+  /// What is worth saying of how the data's files were read and split, a line each.
+  public let notes: [String]
+  private let contents: Contents
+
+  private enum Contents: Sendable {
+    case rows(TrainingRows)
+    case text(TrainingText)
+  }
 
   /// Seed of the split: every run of a sweep, whatever its seed, has the same validation rows.
   private static let splitSeed: UInt64 = 0
@@ -25,45 +28,99 @@ public struct TrainingData: Sendable {
   public init(
     _ source: LoadedData, validationFraction: Double = 0.1, normalization: Normalization? = nil
   ) throws {
-    self.source = source
-    split = try source.split(validationFraction: validationFraction, seed: Self.splitSeed)
+    let split = try source.split(validationFraction: validationFraction, seed: Self.splitSeed)
     let kind = normalization ?? source.train.defaultNormalization
-    self.normalization = kind.resolved(for: source.train, trainIndices: split.train)
-    targetScaling = try source.train.targetScaling(rows: split.train)
+    let rows = TrainingRows(
+      source: source, split: split,
+      normalization: kind.resolved(for: source.train, trainIndices: split.train),
+      targetScaling: try source.train.targetScaling(rows: split.train))
+    contents = .rows(rows)
     notes =
       source.layout.notes
       + [
         source.train.noteOfClasses(rows: split.train),
-        kind == .perFeature ? source.noteOfLostFeatures(self.normalization, split.train) : nil,
+        kind == .perFeature ? source.noteOfLostFeatures(rows.normalization, split.train) : nil,
       ].compactMap(\.self)
-    let contents = [source.train.fingerprint] + (source.validation.map { [$0.fingerprint] } ?? [])
+    let parts = [source.train.fingerprint] + (source.validation.map { [$0.fingerprint] } ?? [])
     description = DataDescription(
-      name: source.train.name, fingerprint: contents.joined(separator: "+"),
+      name: source.train.name, fingerprint: parts.joined(separator: "+"),
       inputs: source.train.inputs,
       outputs: DataDescription.Outputs(source.train), trainCount: split.train.count,
       validationCount: split.validation.count, normalization: kind.name)
   }
 
-  /// What is worth saying of how the data's files were read and split, a line each.
-  public let notes: [String]
+  /// Splits a text by place: its end validates.
+  ///
+  /// - validationFraction: share of the tokens held out where the text brings no validation part; 0: none.
+  /// - context: tokens of the longest window that is to be read.
+  /// - Throws: `DataError.tooFewTokens` where a part is no longer than the context.
+  public init(_ text: LoadedTokens, validationFraction: Double = 0.1, context: Int) throws {
+    let split = try text.split(validationFraction: validationFraction, window: context + 1)
+    contents = .text(TrainingText(source: text, split: split))
+    notes = text.notes
+    let parts = [text.train.fingerprint] + (text.validation.map { [$0.fingerprint] } ?? [])
+    description = DataDescription(
+      name: text.train.name, fingerprint: parts.joined(separator: "+"), inputs: 1,
+      outputs: .tokens(text.vocabulary.count, bytesPerToken: text.validationSource.bytesPerToken),
+      trainCount: split.train.count, validationCount: split.validation.count,
+      normalization: text.vocabulary.kindInWords)
+  }
 
-  /// All that it takes to make the same inputs and targets of the data's rows elsewhere, as JSON.
+  /// What tokens stand for; nil of rows.
+  public var vocabulary: Vocabulary? {
+    if case .text(let text) = contents { text.source.vocabulary } else { nil }
+  }
+
+  /// All that it takes to make the same inputs and targets of the data elsewhere, as JSON.
   ///
   /// - Throws: what encoding throws.
   func record() throws -> String {
-    try String(
-      decoding: CanonicalJSON.pretty(
-        DataRecord(
-          source, split, inputs: normalization, targets: targetScaling, of: description)),
-      as: UTF8.self)
+    let json =
+      switch contents {
+      case .rows(let rows): try CanonicalJSON.pretty(rows.record(of: description))
+      case .text(let text): try CanonicalJSON.pretty(text.record(of: description))
+      }
+    return String(decoding: json, as: UTF8.self)
   }
 
-  /// Training and validation rows in device memory; no validation rows where there are none.
+  /// Training and validation data in device memory; no validation data where there are none.
   ///
   /// - evaluationBatches: of the validation rows, at most so many batches, spread over them; nil: all.
+  /// - context: tokens of a text's windows; rows of numbers have none.
   /// - Throws: `OpenCLError.callFailed` where memory is short.
   public func upload(
-    to compute: Compute, evaluationBatches: Int? = nil
+    to compute: Compute, evaluationBatches: Int? = nil, context: Int = 1
+  ) throws -> (train: DeviceRows, validation: DeviceRows?) {
+    switch contents {
+    case .rows(let rows): try rows.upload(to: compute, evaluationBatches: evaluationBatches)
+    case .text(let text):
+      try text.upload(to: compute, evaluationBatches: evaluationBatches, context: context)
+    }
+  }
+
+  /// Bytes of device memory that `upload` takes.
+  public var deviceBytes: Int {
+    switch contents {
+    case .rows(let rows): rows.deviceBytes
+    case .text(let text): text.deviceBytes
+    }
+  }
+}
+
+/// Rows of numbers with what is learned of them, split and normalised.
+private struct TrainingRows: Sendable {
+  let source: LoadedData
+  let split: DataSplit
+  let normalization: ResolvedNormalization
+  /// Of numbers that are learned; nil of classes.
+  let targetScaling: TargetScaling?
+
+  func record(of description: DataDescription) -> DataRecord {
+    DataRecord(source, split, inputs: normalization, targets: targetScaling, of: description)
+  }
+
+  func upload(
+    to compute: Compute, evaluationBatches: Int?
   ) throws -> (train: DeviceRows, validation: DeviceRows?) {
     let count = split.validation.count
     let taken = min(count, (evaluationBatches ?? count) * Trainer.evaluationBatch)
@@ -74,15 +131,14 @@ public struct TrainingData: Sendable {
     )
   }
 
-  /// Bytes of device memory that `upload` takes.
-  public var deviceBytes: Int {
+  var deviceBytes: Int {
     let element =
       switch source.train.features {
       case .bytes: 1
       case .floats: 4
       }
     return (split.train.count + split.validation.count)
-      * (description.inputs * element + 4 + 4 * source.train.targetsPerRow)
+      * (source.train.inputs * element + 4 + 4 * source.train.targetsPerRow)
   }
 
   private func upload(

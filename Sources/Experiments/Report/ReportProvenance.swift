@@ -95,17 +95,20 @@ struct ReportProvenance {
     return [
       (
         "data",
-        "\(data.name): \(data.trainCount) training and \(data.validationCount) validation rows of "
-          + "\(data.inputs) inputs, \(data.outputsInWords); \(data.normalization)"
+        "\(data.name): \(data.countsInWords), \(data.outputsInWords); \(data.normalization)"
       ),
       (
         "network",
-        "\(settings.networkInWords), \(settings.activation.rawValue), \(settings.bias ? "with" : "no") biases, readout "
-          + (settings.zeroReadout ? "starts at 0" : "starts at random")
+        [
+          settings.networkInWords, settings.activationInWords,
+          settings.bias ? "with biases" : "no biases",
+          settings.zeroReadout && !settings.isTied
+            ? "readout starts at 0" : "readout starts at random",
+        ].joined(separator: ", ")
       ),
       (
         "training",
-        "\(length) of \(settings.batchSize) rows, \(settings.loss.rawValue), rate "
+        "\(length) of \(settings.batchInWords), \(settings.loss.rawValue), rate "
           + settings.schedule.inWords
           + (settings.weightDecay.strength > 0
             ? ", weight decay \(settings.weightDecay.setting.optionText)" : "")

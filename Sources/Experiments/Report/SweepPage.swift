@@ -95,7 +95,7 @@ struct SweepPage {
       names.scale == "depth"
       ? "of \(scale)" : "of \(record.experiment.settings.blocksInWords) and \(scale)"
     return "\(lead) \(size) \(ReportParts.list(widths)) were trained on "
-      + "\(data.name) (\(data.trainCount) rows of \(data.inputs) numbers, \(data.outputsInWords)) "
+      + "\(data.name) (\(data.trainInWords), \(data.outputsInWords)) "
       + "with the optimizer \(ReportParts.list(optimizers)) at \(range), each with "
       + "\(ReportParts.count(seeds, "seed")). Initial weights and rates of the layers follow width "
       + "in \(ways): \(ReportParts.list(rules)), of which more below."

@@ -93,14 +93,14 @@ public struct MemoryPlan {
     let group = RunGroup(experiment: experiment, cells: Array(cells))
     let experiment = group.own
     let compute = try Compute(recording: recording, device: device, experiment.facts)
+    let (labels, trainRows) = (experiment.labelsPerRow, experiment.trainRows)
     let train = try Self.rows(
-      of: experiment.facts.data.trainCount, by: experiment.settings.batchSize,
-      experiment.facts.data.inputs, compute)
+      of: trainRows, by: experiment.settings.batchSize, experiment, compute)
     let evaluated =
-      [experiment.facts.data.validationCount]
-      + (experiment.settings.evaluateTrain ? [experiment.facts.data.trainCount] : [])
+      [experiment.validationRows] + (experiment.settings.evaluateTrain ? [trainRows] : [])
     let evaluations = try evaluated.map {
-      try Self.rows(of: $0, by: Trainer.evaluationBatch, experiment.facts.data.inputs, compute)
+      try Self.rows(
+        of: $0, by: Trainer.evaluationRows(labelsPerRow: labels), experiment, compute)
     }
     // The data of all runs are counted apart; what the GEMM backend packs into is there whatever trains.
     try compute.makeWorkspace()
@@ -116,10 +116,11 @@ public struct MemoryPlan {
     let replicas = Double(cells.count)
     let recorded = compute.queue.context.bufferBytes.most - before + recording.mostTemporaryBytes
     // Each run's order of the rows that were not recorded, and what an evaluation of all rows keeps.
-    let order = 4 * (experiment.facts.data.trainCount - (train?.count ?? 0))
+    let order = 4 * (trainRows - (train?.count ?? 0))
     let evaluation = zip(evaluated, evaluations).map { count, rows in
-      Trainer.evaluationBytes(of: count, replicas: cells.count)
-        - Trainer.evaluationBytes(of: rows?.count ?? 0, replicas: cells.count)
+      Trainer.evaluationBytes(of: count, labelsPerRow: labels, replicas: cells.count)
+        - Trainer.evaluationBytes(
+          of: rows?.count ?? 0, labelsPerRow: labels, replicas: cells.count)
     }
     return (
       Double(recorded + evaluation.max()!) / replicas + Double(order),
@@ -132,10 +133,17 @@ public struct MemoryPlan {
 
   /// As many rows as have batches of all sizes that `count` rows have; nil of none.
   private static func rows(
-    of count: Int, by batchSize: Int, _ inputs: Int, _ compute: Compute
+    of count: Int, by batchSize: Int, _ experiment: Experiment, _ compute: Compute
   ) throws -> DeviceRows? {
     let number = count <= batchSize ? count : batchSize + count % batchSize
     guard number > 0 else { return nil }
+    if experiment.facts.data.vocabulary != nil {
+      let tokens = number * experiment.settings.context + 1
+      return try DeviceRows(
+        .narrow([UInt16](repeating: 0, count: tokens)),
+        TokenWindows(tokens: tokens, context: experiment.settings.context), compute: compute)
+    }
+    let inputs = experiment.facts.data.inputs
     return try DeviceRows(
       .bytes([UInt8](repeating: 0, count: number * inputs)),
       labels: [UInt32](repeating: 0, count: number), scale: [Float](repeating: 1, count: inputs),
@@ -146,9 +154,11 @@ public struct MemoryPlan {
   /// for overflows.
   private static func largestTensor(of group: RunGroup) -> Double {
     let graph = group.training.network.graph
-    let rows = Double(max(group.own.settings.batchSize, Trainer.evaluationBatch))
+    let labels = group.own.labelsPerRow
+    let rows = Double(
+      max(group.own.settings.batchSize, Trainer.evaluationRows(labelsPerRow: labels)) * labels)
     let values = graph.nodes.map { rows * Double($0.columns.size) }
-    let parameters = graph.parameters.map { Double($0.shape.fanIn) * Double($0.shape.fanOut) }
+    let parameters = graph.parameters.map { Double($0.shape.rows) * Double($0.shape.columns) }
     return 4 * (values + parameters).reduce(0, max)
   }
 }

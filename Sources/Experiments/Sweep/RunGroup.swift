@@ -40,6 +40,26 @@ public struct RunGroup: Sendable {
     own = experiment.overridden(by: cells[0].overrides)
   }
 
+  /// Runs that may train together, as their products have the same multipliers: of most networks, those under
+  /// every parametrization.
+  static func withAlikeMultipliers(_ cells: [RunCell], in experiment: Experiment) -> [[RunCell]] {
+    guard let first = cells.first else { return [] }
+    let training = RunGroup(experiment: experiment, cells: [first]).training
+    let graph = training.network.graph
+    guard graph.parameters.contains(where: { $0.shape.use != .plain }) else { return [cells] }
+    var kinds: [(multipliers: [Double], names: Set<String>)] = []
+    for name in Set(cells.map(\.parametrization)).sorted() {
+      guard let parametrization = try? experiment.settings.parametrization(named: name) else { continue }
+      let multipliers = training.scalings(of: graph, under: parametrization).map(\.multiplier)
+      if let known = kinds.firstIndex(where: { $0.multipliers == multipliers }) {
+        kinds[known].names.insert(name)
+      } else {
+        kinds.append((multipliers, [name]))
+      }
+    }
+    return kinds.map { kind in cells.filter { kind.names.contains($0.parametrization) } }
+  }
+
   /// What sets the group's networks apart beside width and optimizer: "depth 4"; nil: nothing.
   public var shapeInWords: String? {
     let shape = Self.shape(of: cells[0].overrides)
@@ -95,14 +115,17 @@ public struct RunGroup: Sendable {
   /// Rows of the step after `step` others.
   func batchSize(_ step: Int) -> Int {
     let size = own.settings.batchSize
-    return min(size, own.facts.data.trainCount - step % stepsPerEpoch * size)
+    return min(size, own.trainRows - step % stepsPerEpoch * size)
   }
 
   /// Multiply-adds of one run, for sharing out progress and time.
   var work: Double {
-    let weights = training.network.graph.parameters.reduce(0.0) {
-      $0 + Double($1.shape.fanIn) * Double($1.shape.fanOut)
+    let weights = training.network.graph.parameters.reduce(0.0) { sum, parameter in
+      let shape = parameter.shape
+      // An embedding's rows are picked, and only a readout that shares it multiplies by them.
+      return shape.use == .plain && shape.kind == .embedding
+        ? sum : sum + Double(shape.rows) * Double(shape.columns)
     }
-    return weights * Double(own.settings.batchSize) * Double(totalSteps)
+    return weights * Double(own.settings.batchSize * own.labelsPerRow) * Double(totalSteps)
   }
 }

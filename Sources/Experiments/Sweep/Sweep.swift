@@ -119,7 +119,8 @@ public struct Sweep {
       while true {
         do {
           return try data.upload(
-            to: compute, evaluationBatches: experiment.settings.evaluateBatches)
+            to: compute, evaluationBatches: experiment.settings.evaluateBatches,
+            context: experiment.settings.context)
         } catch {
           guard try waitsForMemory(error) else { throw error }
           guard watch(progress) else { return nil }
@@ -150,7 +151,9 @@ public struct Sweep {
         return Outcome(progress: progress, interrupted: true, failure: failure)
       }
       var training = GroupTraining(
-        group: group, compute: compute, train: train, validation: validation,
+        group: group, compute: compute,
+        train: train.windowed(context: group.own.settings.context),
+        validation: validation?.windowed(context: group.own.settings.context),
         diagnosis: diagnosis, checkpointer: checkpointer)
       training.best = best
       training.deviceBytes = Int(progress.bytesPerRun)
@@ -305,8 +308,10 @@ public struct Sweep {
             $0.optimizer == optimizer && $0.width == width
               && RunGroup.shape(of: $0.overrides) == kind
           }
-          for step in Set(shape.compactMap { steps[$0] }).sorted(by: >) {
-            groups += try split(shape.filter { steps[$0] == step }, step: step)
+          for alike in RunGroup.withAlikeMultipliers(shape, in: experiment) {
+            for step in Set(alike.compactMap { steps[$0] }).sorted(by: >) {
+              groups += try split(alike.filter { steps[$0] == step }, step: step)
+            }
           }
         }
       }

@@ -2,6 +2,8 @@ import Spectral
 import Tensors
 
 /// A fully connected layer, z = α·h Wᵀ + b, with `weight` [fanOut, fanIn] and, if any, `bias` [fanOut].
+///
+/// Its weight may be an embedding's table, [fanOut, fanIn] too, which the two then share.
 public struct Linear: Operation {
   /// Columns of z.
   public let outputs: Extent
@@ -12,12 +14,19 @@ public struct Linear: Operation {
   /// The factor of the weight's initial standard deviation, beside the parametrization's.
   public let initialFactor: Double
 
+  /// Whether the weight is an embedding's table.
+  public let isTied: Bool
+  /// Of attention's queries: columns of a head.
+  public let headSize: Extent?
+
   /// A layer of the values given.
   public init(
-    outputs: Extent, hasBias: Bool = false, multiplier: Double = 1, initialFactor: Double = 1
+    outputs: Extent, hasBias: Bool = false, multiplier: Double = 1, initialFactor: Double = 1,
+    isTied: Bool = false, headSize: Extent? = nil
   ) {
     (self.outputs, self.hasBias) = (outputs, hasBias)
     (self.multiplier, self.initialFactor) = (multiplier, initialFactor)
+    (self.isTied, self.headSize) = (isTied, headSize)
   }
 
   /// `outputs`.
@@ -25,9 +34,14 @@ public struct Linear: Operation {
 
   /// The weight, then the bias.
   public func parameters(of inputs: [Extent]) -> [NetworkParameter] {
-    let weight = NetworkParameter.weight(
-      "weight", fanIn: inputs[0], fanOut: outputs, multiplier: multiplier,
-      initialFactor: initialFactor)
+    let weight =
+      isTied
+      ? NetworkParameter.embedding(
+        "weight", count: outputs.size, columns: inputs[0], multiplier: multiplier,
+        initialFactor: initialFactor, isTied: true)
+      : NetworkParameter.weight(
+        "weight", fanIn: inputs[0], fanOut: outputs, multiplier: multiplier,
+        initialFactor: initialFactor, headSize: headSize)
     return [weight] + (hasBias ? [.bias("bias", fanIn: inputs[0], fanOut: outputs)] : [])
   }
 
@@ -89,7 +103,7 @@ public struct Linear: Operation {
   public func widened(by factor: Int) -> Linear {
     Linear(
       outputs: outputs.widened(by: factor), hasBias: hasBias, multiplier: multiplier,
-      initialFactor: initialFactor)
+      initialFactor: initialFactor, isTied: isTied, headSize: headSize?.widened(by: factor))
   }
 }
 
@@ -105,7 +119,7 @@ struct LinearSignal: SignalRule {
     let weight = step.parameters[0]
     let gradient = weight.multiplier * delta * weight.fanIn.squareRoot() * step.inputs[0]
     let update =
-      weight.learningRate * weight.family.updateNorm(gradient: gradient, shape: weight.shape)
+      weight.learningRate * weight.family.updateNorm(gradient: gradient, shape: weight.matrix)
     // What W multiplies δ by: at random, or, of a layer that starts at zero, its own first update.
     let transfer =
       weight.initialStd > 0 ? weight.initialStd * weight.fanIn.squareRoot() : update

@@ -20,7 +20,7 @@ public struct ActivationMoments: Sendable {
     switch activation {
     case .identity: q
     case .relu: q / 2.0.squareRoot()
-    case .tanh, .gelu: rootMeanSquare { value(q * $0) }
+    case .tanh, .gelu, .silu: rootMeanSquare { value(q * $0) }
     }
   }
 
@@ -29,7 +29,7 @@ public struct ActivationMoments: Sendable {
     switch activation {
     case .identity: 1
     case .relu: 0.5.squareRoot()
-    case .tanh, .gelu: rootMeanSquare { slope(q * $0) }
+    case .tanh, .gelu, .silu: rootMeanSquare { slope(q * $0) }
     }
   }
 
@@ -39,6 +39,7 @@ public struct ActivationMoments: Sendable {
     case .relu: max(z, 0)
     case .tanh: Foundation.tanh(z)
     case .gelu: 0.5 * z * (1 + Foundation.tanh(Self.inner(z)))
+    case .silu: z / (1 + exp(-z))
     }
   }
 

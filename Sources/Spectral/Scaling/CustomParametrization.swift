@@ -114,7 +114,7 @@ public struct CustomParametrization: Parametrization, Codable, Hashable {
   private func rule(for shape: ParameterShape) -> Rule {
     switch (shape.kind, shape.role) {
     case (.bias, _), (.gain, _): bias
-    case (.weight, .input): input
+    case (.weight, .input), (.embedding, _): input
     case (.weight, .hidden): hidden
     case (.weight, .readout): readout
     }

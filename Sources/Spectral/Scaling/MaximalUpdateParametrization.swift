@@ -15,6 +15,9 @@
 /// Coupled decay is that of the mup package, 1/(factor of η) in the package's own form, where the
 /// readout is a product with multiplier 1/fanIn, η 1 and λ 1: effectively λ fanIn² under Adam.
 ///
+/// Embeddings are inputs of fanIn 1; a tied readout has multiplier 1/fanIn, and queries 1/√headSize beside
+/// attention's own.
+///
 /// Source: Tensor Programs V (arXiv:2203.03466), tables 3 and 8, as effective values.
 public struct MaximalUpdateParametrization: Parametrization {
   /// `mup`.
@@ -37,7 +40,7 @@ public struct MaximalUpdateParametrization: Parametrization {
     switch (shape.kind, shape.role) {
     case (.bias, _), (.gain, _):
       (initialStd, rates, coupledAdam) = (0, (fanOut, 1), 1)
-    case (.weight, .input):
+    case (.weight, .input), (.embedding, _):
       (initialStd, rates, coupledAdam) = (1 / fanIn.squareRoot(), (fanOut, 1), 1)
     case (.weight, .hidden):
       (initialStd, rates, coupledAdam) = (1 / fanIn.squareRoot(), (1, 1 / fanIn), fanIn)
@@ -52,6 +55,7 @@ public struct MaximalUpdateParametrization: Parametrization {
       case .normalized: rates.sgd.squareRoot()
       }
     return WidthScaling(
+      multiplier: shape.featureLearningMultiplier,
       initialStd: initialStd,
       learningRateFactor: learningRateFactor,
       epsilonFactor: family == .adam ? 1 / fanOut : 1,

@@ -8,6 +8,8 @@
 /// moved to multiplier 1 by `WidthScaling.equivalent(multiplier:family:decay:)`, coupled decay of
 /// ω included. Decoupled decay is λ at every width, as PyTorch's AdamW would apply it to W.
 ///
+/// A tied readout keeps the multiplier 1/√fanIn of its own form.
+///
 /// Source: Jacot, Gabriel and Hongler (arXiv:1806.07572); Tensor Programs IV (arXiv:2011.14522).
 public struct NeuralTangentParametrization: Parametrization {
   /// `ntp`.
@@ -22,7 +24,7 @@ public struct NeuralTangentParametrization: Parametrization {
   public func scaling(
     of shape: ParameterShape, family: UpdateFamily, decay: WeightDecayKind
   ) -> WidthScaling {
-    guard shape.kind == .weight else {
+    guard !shape.isVector else {
       return WidthScaling(initialStd: 0, learningRateFactor: 1)
     }
     let fanIn = Double(shape.fanIn)
@@ -32,7 +34,9 @@ public struct NeuralTangentParametrization: Parametrization {
     //   normalized  Δω = −η ∇_ω/‖∇_ω‖     so ΔW = −(η/√fanIn) ∇_W/‖∇_W‖
     //   coupled  ∇_ω + λω = (∇_W + λ·fanIn·W)/√fanIn in every family
     let learningRateFactor = family == .sgd ? 1 / fanIn : 1 / fanIn.squareRoot()
+    let multiplier = shape.use == .tiedReadout ? 1 / Double(shape.fanOut).squareRoot() : 1
     return WidthScaling(
+      multiplier: multiplier,
       initialStd: 1 / fanIn.squareRoot(),
       learningRateFactor: learningRateFactor,
       epsilonFactor: family == .adam ? fanIn.squareRoot() : 1,

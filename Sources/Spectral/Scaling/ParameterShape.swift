@@ -12,54 +12,119 @@ public struct ParameterShape: Codable, Hashable, Sendable {
     case bias
     /// Multiplies a normalised value entry by entry; stored [fanOut]. Starts at 1.
     case gain
+    /// A table whose rows are picked by number, as if a one-hot input were multiplied; stored
+    /// [rows, fanOut].
+    case embedding
+  }
+
+  /// What a product with the parameter is for, where width-scaling rules multiply it apart from the
+  /// parameter's own size.
+  public enum Use: Codable, Hashable, Sendable {
+    /// Nothing of the kind: the multiplier is 1 in effective form.
+    case plain
+    /// An embedding whose transpose also gives the logits: its entries stay as an embedding's, so the
+    /// readout's share of the rule is a multiplier.
+    case tiedReadout
+    /// The queries of attention with heads of so many columns: queries and keys align while training, so
+    /// that logits by 1/√headSize grow as √headSize does.
+    case queries(headSize: Int)
   }
 
   /// Whether the parameter multiplies its input or is added.
   public let kind: Kind
   /// Whether it is a vector, the matrix fanOut×1.
-  public var isVector: Bool { kind != .weight }
+  public var isVector: Bool { kind == .bias || kind == .gain }
   /// Which dimensions of its layer grow with width.
   public let role: LayerRole
-  /// Number of inputs, ≥ 1; 1 for a bias.
+  /// Number of inputs, ≥ 1; 1 for a bias and an embedding.
   public let fanIn: Int
   /// Number of outputs, ≥ 1.
   public let fanOut: Int
+  /// Rows of the stored matrix, ≥ 1: fanOut of a weight, the numbers that an embedding has rows for, 1 of a
+  /// vector.
+  public let rows: Int
+  /// What a product with it is for.
+  public let use: Use
 
-  private init(kind: Kind, role: LayerRole, fanIn: Int, fanOut: Int) {
-    precondition(fanIn >= 1 && fanOut >= 1, "shape must be ≥ 1×1, got \(fanOut)×\(fanIn)")
-    self.kind = kind
-    self.role = role
-    self.fanIn = fanIn
-    self.fanOut = fanOut
+  private init(
+    kind: Kind, role: LayerRole, fanIn: Int, fanOut: Int, rows: Int, use: Use = .plain
+  ) {
+    precondition(
+      fanIn >= 1 && fanOut >= 1 && rows >= 1,
+      "shape must be ≥ 1×1, got \(fanOut)×\(fanIn), \(rows) rows")
+    (self.kind, self.role, self.use) = (kind, role, use)
+    (self.fanIn, self.fanOut, self.rows) = (fanIn, fanOut, rows)
   }
 
   /// The weight [fanOut, fanIn] of a layer. Traps unless both are ≥ 1.
-  public static func weight(role: LayerRole, fanIn: Int, fanOut: Int) -> Self {
-    Self(kind: .weight, role: role, fanIn: fanIn, fanOut: fanOut)
+  ///
+  /// - headSize: of attention's queries: columns of a head.
+  public static func weight(
+    role: LayerRole, fanIn: Int, fanOut: Int, headSize: Int? = nil
+  ) -> Self {
+    Self(
+      kind: .weight, role: role, fanIn: fanIn, fanOut: fanOut, rows: fanOut,
+      use: headSize.map { .queries(headSize: $0) } ?? .plain)
+  }
+
+  /// An embedding [count, fanOut]. Traps unless both are ≥ 1.
+  ///
+  /// - isTied: whether its transpose gives the logits.
+  public static func embedding(
+    role: LayerRole, count: Int, fanOut: Int, isTied: Bool = false
+  ) -> Self {
+    Self(
+      kind: .embedding, role: role, fanIn: 1, fanOut: fanOut, rows: count,
+      use: isTied ? .tiedReadout : .plain)
   }
 
   /// ‖W‖_*/σ of a Gaussian matrix of this shape and entries of deviation σ.
   ///
-  ///     √fanOut + √fanIn
+  ///     √fanOut + √fanIn;  of an embedding, whose input is one-hot, a row's norm √fanOut
   ///
   /// On square layers this is 2√fanIn; of an input layer with σ = 1/√n_0 it makes 1 + √(n/n_0), the
   /// norm that keeps features Θ(1) though inputs do not align with random weights.
   /// Source: Vershynin, arXiv:1011.3027, theorem 5.32: the expectation is below, and at large sizes
   /// equal.
-  public var normRatio: Double { Double(fanOut).squareRoot() + Double(fanIn).squareRoot() }
+  public var normRatio: Double {
+    Double(fanOut).squareRoot() + (kind == .embedding ? 0 : Double(fanIn).squareRoot())
+  }
+
+  /// The factor on products with the parameter by which features are learned at every width, apart from the
+  /// parameter's own entries.
+  ///
+  ///     tied readout 1/fanOut;  queries 1/√headSize, beside attention's own 1/√headSize;  else 1
+  ///
+  /// Source: Tensor Programs V (arXiv:2203.03466), section 2 for attention; `MuSharedReadout` of the mup
+  /// package.
+  var featureLearningMultiplier: Double {
+    switch use {
+    case .plain: 1
+    case .tiedReadout: 1 / Double(fanOut)
+    case .queries(let headSize): 1 / Double(headSize).squareRoot()
+    }
+  }
 
   /// The bias [fanOut] of a layer, as the matrix fanOut×1. Traps unless fanOut is ≥ 1.
   public static func bias(role: LayerRole, fanOut: Int) -> Self {
-    Self(kind: .bias, role: role, fanIn: 1, fanOut: fanOut)
+    Self(kind: .bias, role: role, fanIn: 1, fanOut: fanOut, rows: 1)
   }
 
   /// The gain [fanOut] of a normalisation, as the matrix fanOut×1. Traps unless fanOut is ≥ 1.
-  public static func gain(role: LayerRole, fanOut: Int) -> Self {
-    Self(kind: .gain, role: role, fanIn: 1, fanOut: fanOut)
+  ///
+  /// - headSize: of attention's normalised queries: columns of a head.
+  public static func gain(role: LayerRole, fanOut: Int, headSize: Int? = nil) -> Self {
+    Self(
+      kind: .gain, role: role, fanIn: 1, fanOut: fanOut, rows: 1,
+      use: headSize.map { .queries(headSize: $0) } ?? .plain)
   }
 
-  /// Sizes as PyTorch stores the parameter: [fanOut, fanIn], of a vector [fanOut].
-  public var stored: [Int] { isVector ? [fanOut] : [fanOut, fanIn] }
+  /// Columns of the stored matrix: fanIn of a weight, else fanOut.
+  public var columns: Int { kind == .weight ? fanIn : fanOut }
+
+  /// Sizes as PyTorch stores the parameter: [fanOut, fanIn], of an embedding [rows, fanOut], of a vector
+  /// [fanOut].
+  public var stored: [Int] { isVector ? [fanOut] : [rows, columns] }
 }
 
 /// Which dimensions of a layer grow with the network's width.

@@ -1,7 +1,7 @@
 /// A rule that scales initial values and learning rates with a network's shape.
 ///
 /// Rules are pure values: they touch no device, and an update rule never sees them. All are given
-/// in effective form, `multiplier` 1, so that runs under different parametrizations differ in
+/// in effective form, `multiplier` 1 but for what `ParameterShape.Use` names, so that runs under different parametrizations differ in
 /// scalars alone and can train in one group. Nothing is lost by it: a form with multipliers and
 /// its effective form train the same function (`WidthScaling.equivalent(multiplier:family:decay:)`;
 /// Tensor Programs V, arXiv:2203.03466, Lemma J.1).
@@ -13,7 +13,7 @@ public protocol Parametrization: Sendable {
   /// The absolute rule: what a tensor of this shape gets, whatever other widths are trained.
   ///
   /// - shape: the tensor's kind, role, fan-in and fan-out.
-  /// - Result: `multiplier` 1; `epsilonFactor` 1 for the sgd family, which has no ε.
+  /// - Result: `multiplier` 1 for plain uses; `epsilonFactor` 1 for the sgd family, which has no ε.
   func scaling(
     of shape: ParameterShape, family: UpdateFamily, decay: WeightDecayKind
   ) -> WidthScaling

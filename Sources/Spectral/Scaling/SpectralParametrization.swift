@@ -21,6 +21,9 @@
 /// 1/(factor of η), and fanIn² for the readout under Adam. Relative to a base shape the two
 /// parametrizations coincide whenever hidden widths change by a common factor.
 ///
+/// Embeddings are inputs of fanIn 1, multipliers of tied readouts and queries those of
+/// `MaximalUpdateParametrization`.
+///
 /// Source: arXiv:2310.17813, condition 1 and the parametrization derived from it.
 public struct SpectralParametrization: Parametrization {
   /// `spectral`.
@@ -47,6 +50,7 @@ public struct SpectralParametrization: Parametrization {
     let coupled =
       family == .adam && shape.role == .readout ? fanIn * fanIn : 1 / learningRateFactor
     return WidthScaling(
+      multiplier: shape.featureLearningMultiplier,
       initialStd: Self.initialStd(of: shape),
       learningRateFactor: learningRateFactor,
       epsilonFactor: family == .adam ? 1 / fanOut : 1,
@@ -57,7 +61,7 @@ public struct SpectralParametrization: Parametrization {
     let fanIn = Double(shape.fanIn)
     return switch (shape.kind, shape.role) {
     case (.bias, _), (.gain, _): 0
-    case (.weight, .input): 1 / fanIn.squareRoot()
+    case (.weight, .input), (.embedding, _): 1 / fanIn.squareRoot()
     case (.weight, .hidden): printedInitialStd(of: shape)
     case (.weight, .readout): Double(shape.fanOut).squareRoot() / fanIn
     }

@@ -1,4 +1,7 @@
 /// How a weight is drawn that starts with entries of deviation σ.
+///
+/// A row of an embedding is a matrix of its own, as its input is one-hot: under `spectral` and `orthogonal`
+/// its norm is σ√fanOut exactly.
 public enum WeightInit: String, Codable, Hashable, Sendable, CaseIterable {
   /// Entries N(0, σ²).
   case gaussian

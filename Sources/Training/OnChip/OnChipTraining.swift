@@ -166,8 +166,8 @@ extension Trainer {
 
   /// What makes many steps a launch; nil where ordinary steps are taken. Tried when first asked for.
   func onChip(_ rows: DeviceRows) -> OnChipTraining? {
-    // The kernel takes classes alone.
-    if rows.targets != nil { return nil }
+    // The kernel takes classes of rows of numbers alone.
+    if rows.targets != nil || rows.labelsPerRow > 1 { return nil }
     // Nor does it find norms.
     if optimizer.heldNorms != nil { return nil }
     if let onChip, onChip.bytes == rows.isBytes { return onChip.training }

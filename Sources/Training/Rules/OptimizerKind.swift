@@ -34,7 +34,7 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
   /// Whether the rule is for parameters of this shape that a selector selects: Muon is for hidden matrices,
   /// and for others that are selected by more than `all`.
   func serves(_ shape: ParameterShape, selectedBy selector: String) -> Bool {
-    companion == nil || !shape.isVector && (shape.role == .hidden || selector != "all")
+    companion == nil || shape.kind == .weight && (shape.role == .hidden || selector != "all")
   }
 
   /// How weight decay enters where a configuration does not say: AdamW and Lion decouple it, and so do

@@ -1,0 +1,101 @@
+import Spectral
+import Tensors
+
+/// Causal multi-head attention of queries over keys and values.
+///
+///     p[t, u] = softmax over u ≤ t of s·q[t]·k[u]/√headSize,   y[t] = Σ_u p[t, u]·v[u]
+///
+/// Rows are tokens: row s·context + t is at position t of sequence s; a head's columns lie together. What a
+/// width-scaling rule adds to the scale is a multiplier of the queries' weight (`Linear.headSize`).
+/// Source: Vaswani et al., arXiv:1706.03762.
+public struct Attention: Operation {
+  /// Columns of a head.
+  public let headSize: Extent
+  /// Positions of a sequence.
+  public let context: Int
+  /// s, beside 1/√headSize.
+  public let multiplier: Double
+
+  /// Attention with heads of so many columns over sequences of `context` tokens.
+  public init(headSize: Extent, context: Int, multiplier: Double = 1) {
+    precondition(context >= 1, "a context of \(context)")
+    (self.headSize, self.context, self.multiplier) = (headSize, context, multiplier)
+  }
+
+  /// s/√headSize.
+  public var scale: Double { multiplier / Double(headSize.size).squareRoot() }
+
+  /// Those of its inputs, which must be alike, and a multiple of a head's.
+  public func columns(of inputs: [Extent]) -> Extent {
+    precondition(
+      inputs.count == 3 && Set(inputs).count == 1 && inputs[0].size.isMultiple(of: headSize.size),
+      "attention by heads of \(headSize.size) of \(inputs.map(\.size)) columns")
+    return inputs[0]
+  }
+
+  /// y; keeps the logarithms of the softmaxes' sums.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func forward(
+    _ inputs: [Tensor], _ parameters: [Parameter], compute: Compute
+  ) throws -> OperationValue {
+    let (output, logSums) = try compute.attention(
+      query: inputs[0], key: inputs[1], value: inputs[2], shape: shape(of: inputs[0]),
+      scale: Float(scale))
+    return OperationValue(output, saved: [logSums])
+  }
+
+  /// The gradients of queries, keys and values.
+  ///
+  /// - Throws: `OpenCLError`.
+  public func backward(
+    _ gradient: Tensor, _ pass: BackwardPass, receive: GradientReceiver
+  ) throws -> [Tensor?] {
+    let result = try pass.compute.attentionBackward(
+      gradient, query: pass.inputs[0], key: pass.inputs[1], value: pass.inputs[2],
+      output: pass.value.output, logSums: pass.value.saved[0], shape: shape(of: gradient),
+      scale: Float(scale))
+    return [result.query, result.key, result.value]
+  }
+
+  /// How attention is computed for values of these columns.
+  public func shape(of x: Tensor) -> AttentionShape {
+    AttentionShape(
+      heads: x.columns / headSize.size, headSize: headSize.size, context: context)
+  }
+
+  /// Near the start, where every token attends to all before alike; see `AttentionSignal`.
+  public var signal: (any SignalRule)? {
+    AttentionSignal(scale: scale, headSize: Double(headSize.size))
+  }
+
+  /// Attention with wider heads, where heads grow.
+  public func widened(by factor: Int) -> Attention {
+    Attention(
+      headSize: headSize.widened(by: factor), context: context, multiplier: multiplier)
+  }
+}
+
+/// Of attention whose logits are small: it averages values, with weights that do not depend on the width.
+///
+///     rms y ∝ rms v;   a logit is scale·d·rms q·rms k where queries and keys align, as training has them
+///     ‖δ_v‖ ∝ ‖δ‖,   ‖δ_q‖ ∝ scale·d·rms k·rms v·‖δ‖,   ‖δ_k‖ likewise
+///     rms Δy ∝ rms Δv + scale·d·rms v·(rms Δq·rms k + rms q·rms Δk)
+///
+/// What the factors that are left out depend on is the context, which is the same at every width.
+struct AttentionSignal: SignalRule {
+  let scale, headSize: Double
+
+  func size(of inputs: [Double], _ step: SignalStep) -> Double { inputs[2] }
+
+  func pullBack(_ delta: Double, _ step: SignalStep) -> SignalPullback {
+    let (query, key, value) = (step.inputs[0], step.inputs[1], step.inputs[2])
+    let logits = scale * headSize * value * delta
+    return SignalPullback(inputs: [logits * key, logits * query, delta])
+  }
+
+  func change(of inputs: [Double], _ step: SignalStep) -> Double {
+    let (query, key, value) = (step.inputs[0], step.inputs[1], step.inputs[2])
+    return inputs[2] + scale * headSize * value * (inputs[0] * key + query * inputs[1])
+  }
+}
