@@ -30,9 +30,27 @@ import Testing
       inputs: [.growing(19), .growing(19)]),
     Case(name: "RMS norm", operation: RowNormalization(.rms), inputs: [.growing(37)]),
     Case(name: "layer norm", operation: RowNormalization(.layer), inputs: [.growing(37)]),
+    Case(name: "silu", operation: ActivationOperation(.silu), inputs: [.growing(17)]),
+    Case(
+      name: "multiply", operation: Multiply(), inputs: [.growing(19), .growing(19)]),
+    Case(
+      name: "head norm", operation: HeadNormalization(headSize: .fixed(7)),
+      inputs: [.growing(21)]),
+    Case(
+      name: "tied readout", operation: Linear(outputs: .fixed(6), multiplier: 2, isTied: true),
+      inputs: [.growing(9)]),
+    Case(
+      name: "learned positions", operation: PositionEmbedding(context: 3), inputs: [.growing(11)]),
+    Case(
+      name: "rotary positions", operation: RotaryPositions(headSize: .fixed(6), context: 3),
+      inputs: [.growing(12)]),
+    Case(
+      name: "attention", operation: Attention(headSize: .fixed(5), context: 3, multiplier: 2),
+      inputs: [.growing(10), .growing(10), .growing(10)]),
   ]
 
-  static let rows = 5
+  /// Two sequences of three tokens, where rows are tokens.
+  static let rows = 6
   let compute: Compute
 
   init() throws {
@@ -66,7 +84,7 @@ import Testing
         value: try compute.tensor(
           seeds.flatMap { numbers(count, seed: $0, stream: UInt64(100 + index)) },
           replicas: seeds.count, rows: sizes.count == 2 ? sizes[0] : 1, columns: sizes.last!),
-        multiplier: parameter.kind == .weight ? Float(parameter.multiplier) : 1)
+        multiplier: Float(parameter.multiplier))
     }
     return Instance(inputs: inputs, parameters: parameters)
   }

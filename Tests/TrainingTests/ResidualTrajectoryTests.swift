@@ -102,16 +102,4 @@ import Testing
         parameter.name, 1e-4)
     }
   }
-
-  /// The difference is at most `tolerance` of the reference's norm.
-  private func expectClose(
-    _ got: [Float], _ expected: [Double], _ what: String, _ tolerance: Double
-  ) {
-    #expect(got.count == expected.count)
-    func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
-    let error = norm(zip(got, expected).map { Double($0) - $1 })
-    #expect(
-      error <= tolerance * max(norm(expected), 1e-12),
-      "\(what): error \(error), norm \(norm(expected))")
-  }
 }

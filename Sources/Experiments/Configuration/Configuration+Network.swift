@@ -117,10 +117,13 @@ extension Configuration {
     return (0..<depth).map { factors[$0 % factors.count] * width }
   }
 
+  /// The network of the least sizes, whose parameters have the paths and roles of all.
+  var smallestGraph: NetworkGraph { network(width: widthUnit, inputs: 1, outputs: 1).graph }
+
   /// The paths of the network's matrices, in order: those that are measured and checked. They depend
   /// neither on the data nor on the width.
   public var layerNames: [String] {
-    let graph = network(width: widthUnit, inputs: 1, outputs: 1).graph
+    let graph = smallestGraph
     return graph.linearNodes.map { graph[$0].name }
   }
 

@@ -141,7 +141,7 @@ extension Configuration {
       + rateMultipliers.map { ("lr-multiplier", $0.selector) }
       + groups.map { ("group", $0.selector) }
     if given.isEmpty { return [] }
-    let parameters = network(width: widthUnit, inputs: 1, outputs: 1).graph.parameters
+    let parameters = smallestGraph.parameters
     let names = layerNames
     return given.filter { _, selector in
       !parameters.contains { RateRule.applies(selector, to: $0.path, role: $0.shape.role) }

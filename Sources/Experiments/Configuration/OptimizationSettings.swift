@@ -43,7 +43,7 @@ extension Configuration {
           name.rawValue, "is for \(having.map(\.rawValue).joined(separator: ", "))",
           involved: ["optimizer"]))
     }
-    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    let parameters = smallestGraph.parameters
     for group in groups {
       let own = parameters.filter {
         RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
@@ -138,7 +138,7 @@ extension Configuration {
   /// The update rules whose rates the parametrization gives, under each of the optimizers: all but Muon,
   /// which has its scale instead.
   func parametrizedRules(_ optimizers: [OptimizerKind]) -> [OptimizerKind] {
-    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    let parameters = smallestGraph.parameters
     return rules(of: parameters, optimizers).uniqued().filter { $0 != .muon }
   }
 
@@ -160,7 +160,7 @@ extension Configuration {
   /// Whether weights decay and all vectors, of which there are some, do not.
   public func leavesVectorsOutOfDecay(under optimizer: OptimizerKind) -> Bool {
     let optimization = optimization(optimizer, totalSteps: .max)
-    let parameters = network(width: 1, inputs: 1, outputs: 1).graph.parameters
+    let parameters = smallestGraph.parameters
     let decays = parameters.map { optimization.settings(for: $0).weightDecay != nil }
     let vectors = zip(parameters, decays).filter { $0.0.shape.isVector }
     return decays.contains(true) && !vectors.isEmpty && !vectors.contains { $0.1 }
