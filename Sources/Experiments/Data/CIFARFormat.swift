@@ -62,14 +62,14 @@ enum CIFARFormat: DataFormat {
       && bytes.isMultiple(of: Variant.hundred.recordBytes) ? .hundred : .ten
   }
 
-  /// Whether a file holds records and no tokens, which may be named `.bin` too: CIFAR-10 by its name,
-  /// others by their size and the labels of the first records.
+  /// Whether a file holds records and no tokens, which may be named `.bin` too: CIFAR-10 by its
+  /// name, others by their size and the labels of the first records.
   ///
   /// - Throws: `DataError`, where it cannot be read.
   static func holdsRecords(_ path: String) throws -> Bool {
     let name = DataLocation(standingForFile: path).name
     if Variant.ten.isTraining(name) || name == Variant.ten.test { return true }
-    let file = try RandomAccessFile(path: path, expected: "CIFAR records or token numbers")
+    let file = try RandomAccessFile(path: path, expected: "token numbers of 16 bits")
     return try [Variant.ten, .hundred].contains { variant in
       let bytes = variant.recordBytes
       guard file.byteCount.isMultiple(of: bytes) else { return false }

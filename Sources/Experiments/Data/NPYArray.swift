@@ -181,7 +181,7 @@ struct NPYArray {
 
   /// Token numbers, [count].
   ///
-  /// - Throws: `DataError.unsupported` for other shapes and numbers that are not whole by their type;
+  /// - Throws: `DataError.unsupported` for other shapes and types that are not integers;
   ///   `.tokenOutOfRange`.
   func tokens() throws -> [UInt32] {
     guard shape.count == 1, "ui".contains(type.kind) else {

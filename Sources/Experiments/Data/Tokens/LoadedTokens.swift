@@ -22,14 +22,15 @@ public struct LoadedTokens: Sendable {
   public var validationSource: TokenSequence { validation ?? train }
 
   /// Loads the tokens at a path:
-  /// - Text, plain or gzip, of any name that is no other format's: UTF-8, or UTF-16 by its byte order mark.
-  /// - Token numbers: `.bin` of 16 bits, little-endian, as nanoGPT writes them, or with llm.c's header,
-  ///   of 16 or 32 bits; `.npy` of whole numbers in one dimension.
+  /// - Text, plain or gzip, of any name that is no other format's: UTF-8, or UTF-16 by its byte
+  ///   order mark.
+  /// - Token numbers: `.bin` of 16 bits, little-endian, as nanoGPT writes them, or with llm.c's
+  ///   header, of 16 or 32 bits; `.npy` of whole numbers in one dimension.
   /// - A directory with one file of these whose name has the part `train`, as `train.txt` or
   ///   `tiny_shakespeare_train.bin`.
   ///
-  /// The file of the same name but for `val`, `valid`, `validation` or `test` in place of `train` is what
-  /// validates.
+  /// The file of the same name but for `val`, `valid`, `validation` or `test` in place of `train`
+  /// is what validates.
   ///
   /// For example, `try LoadedTokens.load(path: "shakespeare.txt", .bytes)`.
   ///
@@ -55,13 +56,14 @@ public struct LoadedTokens: Sendable {
     }
   }
 
-  /// Positions to train on and positions of `validationSource` to validate on, by place: the end of the
-  /// text validates, so that no window of it was trained on.
+  /// Positions to train on and positions of `validationSource` to validate on, by place: the end of
+  /// the text validates, so that no window of it was trained on.
   ///     validation tokens = round(validationFraction · count), at least a window, leaving one
   /// All of both where validation tokens came along (the fraction then changes nothing).
   ///
   /// - validationFraction: in 0..<1; 0 validates on nothing. Default 0.1.
-  /// - window: tokens that are read at once, ≥ 2: those that a network sees, and the one that follows.
+  /// - window: tokens that are read at once, ≥ 2: those that a network sees, and the one that
+  ///   follows.
   /// - Throws: `DataError.tooFewTokens` where a part is shorter than a window.
   public func split(validationFraction: Double = 0.1, window: Int = 2) throws -> TokenSplit {
     precondition(

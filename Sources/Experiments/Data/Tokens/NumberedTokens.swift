@@ -19,8 +19,8 @@ enum NumberedTokens {
     static let evaluationMagic: UInt32 = 20_240_522
   }
 
-  /// Tokens of a `.bin` or `.npy` file, and of that which validates. The vocabulary ends at the largest
-  /// number of both.
+  /// Tokens of a `.bin` or `.npy` file, and of that which validates. The vocabulary ends at the
+  /// largest number of both.
   ///
   /// - Throws: `DataError`.
   static func load(_ files: TokenFiles) throws -> LoadedTokens {

@@ -12,36 +12,52 @@ enum TaleWords {
   /// What a paragraph is about: its nouns come from one of these.
   static let themes: [[Pair]] = [
     pairs(
-      "fox foxes, mouse mice, wolf wolves, sheep sheep, goose geese, horse horses, owl owls, cat cats, "
-        + "ox oxen, bee bees"),
+      """
+      fox foxes, mouse mice, wolf wolves, sheep sheep, goose geese, horse horses, owl owls,
+      cat cats, ox oxen, bee bees
+      """),
     pairs(
-      "ship ships, sailor sailors, wave waves, fish fish, island islands, gull gulls, net nets, "
-        + "storm storms, lighthouse lighthouses, crew crews"),
+      """
+      ship ships, sailor sailors, wave waves, fish fish, island islands, gull gulls, net
+      nets, storm storms, lighthouse lighthouses, crew crews
+      """),
     pairs(
-      "king kings, queen queens, knight knights, thief thieves, jewel jewels, bridge bridges, "
-        + "guard guards, sword swords, lady ladies, page pages"),
+      """
+      king kings, queen queens, knight knights, thief thieves, jewel jewels, bridge bridges,
+      guard guards, sword swords, lady ladies, page pages
+      """),
     pairs(
-      "baker bakers, loaf loaves, knife knives, child children, jar jars, oven ovens, cherry cherries, "
-        + "cook cooks, dish dishes, guest guests"),
+      """
+      baker bakers, loaf loaves, knife knives, child children, jar jars, oven ovens, cherry
+      cherries, cook cooks, dish dishes, guest guests
+      """),
     pairs(
-      "tree trees, leaf leaves, river rivers, lily lilies, stone stones, hunter hunters, branch branches, "
-        + "cloud clouds, path paths, moth moths"),
+      """
+      tree trees, leaf leaves, river rivers, lily lilies, stone stones, hunter hunters,
+      branch branches, cloud clouds, path paths, moth moths
+      """),
   ]
 
   static let adjectives = words(
-    "old young quick quiet brave lazy black white small huge kind angry wise jolly dusty golden hungry "
-      + "tired warm cold odd proud exact zealous")
+    """
+    old young quick quiet brave lazy black white small huge kind angry wise jolly dusty
+    golden hungry tired warm cold odd proud exact zealous
+    """)
 
   /// With an object.
   static let transitive = pairs(
-    "sees see, finds find, follows follow, hears hear, calls call, helps help, fears fear, likes like, "
-      + "watches watch, carries carry, loses lose, greets greet, pushes push, passes pass, holds hold, "
-      + "knows know, asks ask, mixes mix")
+    """
+    sees see, finds find, follows follow, hears hear, calls call, helps help, fears fear,
+    likes like, watches watch, carries carry, loses lose, greets greet, pushes push, passes
+    pass, holds hold, knows know, asks ask, mixes mix
+    """)
 
   /// Without one.
   static let intransitive = pairs(
-    "sleeps sleep, waits wait, sings sing, runs run, falls fall, laughs laugh, hides hide, dances dance, "
-      + "rests rest, turns turn, cries cry, vanishes vanish")
+    """
+    sleeps sleep, waits wait, sings sing, runs run, falls fall, laughs laugh, hides hide,
+    dances dance, rests rest, turns turn, cries cry, vanishes vanish
+    """)
 
   static let adverbs = words("slowly again today softly alone often at|once far|away every|night")
   static let prepositions = words("near behind under above beside before")
@@ -57,13 +73,17 @@ enum TaleWords {
 
   /// Where somebody can be.
   static let places = words(
-    "in|the|barn at|the|mill on|the|hill by|the|well in|the|garden at|the|harbour under|the|oak on|the|roof"
-  )
+    """
+    in|the|barn at|the|mill on|the|hill by|the|well in|the|garden at|the|harbour
+    under|the|oak on|the|roof
+    """)
 
   /// From 0.
   static let numbers = words(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-      + "seventeen eighteen nineteen twenty")
+    """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+    fifteen sixteen seventeen eighteen nineteen twenty
+    """)
 
   // MARK: Names
 
@@ -72,8 +92,9 @@ enum TaleWords {
   /// The ends of the names of those who are "she", and of those who are "he".
   static let endings = [words("na la ra va"), words("n r s k")]
 
+  /// Words with spaces between them; a bar stands for a space within a phrase.
   private static func words(_ list: String) -> [Word] {
-    list.split(separator: " ").map { Word($0.replacing("|", with: " ").utf8) }
+    list.split(whereSeparator: \.isWhitespace).map { Word($0.replacing("|", with: " ").utf8) }
   }
 
   private static func pairs(_ list: String) -> [Pair] {

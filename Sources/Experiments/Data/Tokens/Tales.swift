@@ -2,11 +2,11 @@ import Tensors
 
 /// The built-in text: tales made by a grammar, from a seed.
 ///
-/// What comes next follows from what stands at several distances: the letters of a word; the form of a verb
-/// from its subject, across relative clauses and asides; the marks that close quotes and brackets; sums,
-/// countings and songs; and from elsewhere in the paragraph its invented names, who of them is "she" or
-/// "he", where each of them is, and what kind of nouns there are. Integers alone decide, so a seed makes the
-/// same text on every platform.
+/// What comes next follows from what stands at several distances: the letters of a word; the form
+/// of a verb from its subject, across relative clauses and asides; the marks that close quotes and
+/// brackets; sums, countings and songs; and from elsewhere in the paragraph its invented names, who
+/// of them is "she" or "he", where each of them is, and what kind of nouns there are. Integers
+/// alone decide, so a seed makes the same text on every platform.
 struct Tales {
   private typealias Word = TaleWords.Word
 

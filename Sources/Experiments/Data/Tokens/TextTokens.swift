@@ -5,8 +5,8 @@ enum TextTokens {
 
   /// Tokens of a text, and of that which validates. Characters are those of both together.
   ///
-  /// - Throws: `DataError`: `.malformed` for what is no UTF-8, `.empty`, `.unsupported` where there is a
-  ///   single character.
+  /// - Throws: `DataError`: `.malformed` for what is no UTF-8, `.empty`, `.unsupported` where there
+  ///   is a single character.
   static func load(_ files: TokenFiles, _ tokenization: Tokenization) throws -> LoadedTokens {
     switch tokenization {
     case .characters: try characters(files)
@@ -52,8 +52,8 @@ enum TextTokens {
       validation: validation.map { try sequence($0, files.validationName) }, notes: notes)
   }
 
-  /// Whether the start of a file may be that of a text: UTF-8, or UTF-16 by its mark, without NUL, or
-  /// gzip, which is not looked into.
+  /// Whether the start of a file may be that of a text: UTF-8, or UTF-16 by its mark, without NUL,
+  /// or gzip, which is not looked into.
   static func begins(_ path: String) -> Bool {
     guard let file = try? RandomAccessFile(path: path, expected: expected),
       let start = try? file.read(0..<min(1 << 16, file.byteCount))
@@ -84,18 +84,23 @@ private struct CharacterText {
     notes =
       (text.hadMark ? ["the byte order mark of \(name) is left out"] : [])
       + (text.encoding.map { ["\(name) is \($0)"] } ?? [])
+    // A set alone would look up every character.
     var occurs = [Bool](repeating: false, count: UTF8Scalars.limit)
+    var alphabet: Set<Unicode.Scalar> = []
     let bad = occurs.withUnsafeMutableBufferPointer { occurs in
-      UTF8Scalars.forEach(in: text.bytes) { occurs[Int($0)] = true }
+      UTF8Scalars.forEach(in: text.bytes) { scalar in
+        guard !occurs[Int(scalar)] else { return }
+        occurs[Int(scalar)] = true
+        if let scalar = Unicode.Scalar(scalar) { alphabet.insert(scalar) }
+      }
     }
+    self.alphabet = alphabet
     if let bad {
       throw DataError.malformed(
         path: path, expected: "UTF-8, or --tokens bytes, which reads any text",
         found: "\(DataError.hex(text.bytes[bad..<min(bad + 4, text.bytes.count)])) at byte "
           + "\(bad + (text.hadMark ? 3 : 0)), in line \(DecodedText.line(of: bad, in: text.bytes))")
     }
-    alphabet = Set(
-      occurs.indices.lazy.filter { occurs[$0] }.compactMap { Unicode.Scalar(UInt32($0)) })
   }
 
   /// The place of each character in `alphabet`, which has them all.
@@ -148,7 +153,8 @@ enum UTF8Scalars {
   /// Scalars are below this.
   static let limit = 0x11_0000
 
-  /// Calls `body` with each scalar; where bytes are not UTF-8, stops and returns the first one's index.
+  /// Calls `body` with each scalar; where bytes are not UTF-8, stops and returns the first one's
+  /// index.
   ///
   /// Ours, as the standard library does not say where.
   /// Source: The Unicode Standard, table 3-7, "Well-Formed UTF-8 Byte Sequences".

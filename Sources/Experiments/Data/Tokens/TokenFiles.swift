@@ -29,8 +29,8 @@ struct TokenFiles {
   }
 
   static let expected =
-    "a text, plain or gzip, or token numbers (.bin or .npy); or a directory with train.txt, train.bin or "
-    + "train.npy, and val.txt… to validate on"
+    "a text, plain or gzip, or token numbers (.bin or .npy); or a directory with train.txt, "
+    + "train.bin or train.npy, and val.txt… to validate on"
 
   /// Of what was asked for.
   let name: String
@@ -45,12 +45,13 @@ struct TokenFiles {
   /// Of the part to validate on.
   var validationName: String { "\(name) validation" }
 
-  /// Finds the files: that of the path, or of a directory the one whose name has the part `train`; to
-  /// validate on, the file whose name has `val`, `valid`, `validation` or `test` in its place.
+  /// Finds the files: that of the path, or of a directory the one whose name has the part `train`;
+  /// to validate on, the file whose name has `val`, `valid`, `validation` or `test` in its place.
   ///
-  /// - tokenization: what text is to become; nil where token numbers may be read, which come first then.
-  /// - Throws: `DataError.unrecognized`; `.unsupported` for files of rows, and for token numbers where text
-  ///   is asked for.
+  /// - tokenization: what text is to become; nil where token numbers may be read, which come first
+  ///   then.
+  /// - Throws: `DataError.unrecognized`; `.unsupported` for files of rows, and for token numbers
+  ///   where text is asked for.
   init(_ location: DataLocation, _ tokenization: Tokenization?) throws {
     name = location.name
     guard let entries = location.entries else {

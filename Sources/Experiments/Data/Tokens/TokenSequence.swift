@@ -19,8 +19,8 @@ public struct TokenSequence: Sendable {
   public let storage: Storage
   /// What the tokens stand for; not all need to occur.
   public let vocabulary: Vocabulary
-  /// Bytes of UTF-8 that a token stands for, on average over this text, for a loss in bits per byte; nil
-  /// where the tokenizer is not known.
+  /// Bytes of UTF-8 that a token stands for, on average over this text, for a loss in bits per
+  /// byte; nil where the tokenizer is not known.
   ///
   ///     bits per byte = loss per token / (ln 2 · bytesPerToken)
   public let bytesPerToken: Double?
@@ -30,8 +30,8 @@ public struct TokenSequence: Sendable {
     self.init(name: name, storage: .narrow(tokens), vocabulary: vocabulary)
   }
 
-  /// Takes tokens of 32 bits, stored in 16 where the vocabulary allows it; traps where one is not in the
-  /// vocabulary.
+  /// Takes tokens of 32 bits, stored in 16 where the vocabulary allows it; traps where one is not
+  /// in the vocabulary.
   public init(name: String, tokens: [UInt32], vocabulary: Vocabulary) {
     self.init(name: name, storage: .wide(tokens), vocabulary: vocabulary)
   }
@@ -73,8 +73,9 @@ public struct TokenSequence: Sendable {
 
   /// FNV-1a 64 over the contents, 16 hex digits. Reads every token, so keep the result.
   ///     h ← (h ⊕ byte) · 0x100000001B3,  from 0xCBF29CE484222325
-  /// Order: kind (0 characters, 1 bytes, 2 numbered), tokens of the vocabulary, count (64 bits each), the
-  /// scalars of characters, the tokens (32 bits each), all little-endian. The name is left out.
+  /// Order: kind (0 characters, 1 bytes, 2 numbered), tokens of the vocabulary, count (64 bits
+  /// each), the scalars of characters, the tokens (32 bits each), all little-endian. The name is
+  /// left out.
   /// Source: Fowler, Noll, Vo, the FNV hash, draft-eastlake-fnv.
   public var fingerprint: String {
     var hash = FNV1a()

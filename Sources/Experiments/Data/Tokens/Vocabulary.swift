@@ -9,11 +9,11 @@ public enum Tokenization: String, CaseIterable, Codable, SettingValue {
 /// What token numbers stand for.
 ///
 ///     let vocabulary = Vocabulary(characters: "to be or not to be")
-///     try vocabulary.encode("robot")  // [6, 5, 2, 5, 7]
-///     vocabulary.decode([1, 5, 7])  // "bot"
+///     try vocabulary.encode("robot")  // [5, 4, 1, 4, 6]
+///     vocabulary.decode([1, 4, 6])  // "bot"
 public enum Vocabulary: Hashable, Sendable {
-  /// Unicode scalars, ascending and each once: token i is the i-th. Scalars and not what a reader takes
-  /// for one character, so that every text has one alphabet and tokens decode one by one.
+  /// Unicode scalars, ascending and each once: token i is the i-th. Scalars and not what a reader
+  /// takes for one character, so that every text has one alphabet and tokens decode one by one.
   case characters([Unicode.Scalar])
   /// The 256 values of a byte of UTF-8.
   case bytes
@@ -37,8 +37,8 @@ public enum Vocabulary: Hashable, Sendable {
     }
   }
 
-  /// The tokens of a text. Where tokens are numbers alone, the text is a list of them, as `decode` writes
-  /// it: `#12 #7` or `12 7`.
+  /// The tokens of a text. Where tokens are numbers alone, the text is a list of them, as `decode`
+  /// writes it: `#12 #7` or `12 7`.
   ///
   /// - Throws: `DataError.notInVocabulary`, with the first character or number that has no token.
   public func encode(_ text: String) throws -> [Int] {
@@ -73,7 +73,8 @@ public enum Vocabulary: Hashable, Sendable {
 
   /// The text of tokens; traps where one is outside of 0..<count.
   ///
-  /// Bytes that are no UTF-8, as where a character is cut, become U+FFFD. Of numbers alone, `#12 #7`.
+  /// Bytes that are no UTF-8, as where a character is cut, become U+FFFD. Of numbers alone,
+  /// `#12 #7`.
   public func decode(_ tokens: [Int]) -> String {
     if let token = tokens.first(where: { !(0..<count).contains($0) }) {
       preconditionFailure("decode: token \(token), expected 0..<\(count)")
