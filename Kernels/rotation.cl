@@ -6,7 +6,7 @@
 // A work-item makes one pair. global (rows·columns/2 rounded up to 64), local (64).
 // Source: Su et al., arXiv:2104.09864, in the halves' form of GPT-NeoX.
 
-__kernel void rotate(__global const float* restrict x, __global const float* restrict cosines,
+__kernel void rotate_heads(__global const float* restrict x, __global const float* restrict cosines,
                      __global const float* restrict sines, __global float* y, float direction,
                      uint context, uint columns, uint middle, ulong pairs) {
   size_t pair = get_global_id(0);

@@ -79,7 +79,7 @@ extension Compute {
     rotations[key] = table
     let result = try tensor(replicas: x.replicas, rows: x.rows, columns: x.columns)
     let kernel = try kernel(
-      .rotation, "rotate", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
+      .rotation, "rotate_heads", Buffer<Float>.self, Buffer<Float>.self, Buffer<Float>.self,
       Buffer<Float>.self, Float.self, UInt32.self, UInt32.self, UInt32.self, UInt64.self)
     let pairs = x.count / 2
     try kernel(

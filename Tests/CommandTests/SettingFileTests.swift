@@ -108,7 +108,7 @@ import Testing
     #expect(
       mistakes("depth: 0\n", ["--depth", "2", "--norm", "layer"]) == [
         "1: depth: expected an integer from 1 to 4096, got '0'",
-        "--norm: is for network residual-mlp",
+        "--norm: is for networks residual-mlp and transformer",
       ])
   }
 

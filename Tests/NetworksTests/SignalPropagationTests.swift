@@ -123,6 +123,7 @@ import Testing
       case .tanh: Foundation.tanh(z)
       case .gelu:
         0.5 * z * (1 + Foundation.tanh((2 / Double.pi).squareRoot() * (z + 0.044715 * z * z * z)))
+      case .silu: z / (1 + exp(-z))
       }
     }
     // Box–Muller over a lattice gives normal numbers without a random source.

@@ -24,7 +24,7 @@ import Testing
     let labels = try Buffer<UInt32>(context: compute.queue.context, count: 2 * 2 * 5)
     let batch = try rows.gather(order, offset: 1, rows: 2, labels: labels, compute: compute)
     #expect(batch.shape == [2, 10, 1])
-    #expect(try compute.read(batch) == [10..<20, 10..<20].flatMap { tokens[$0].map(Float.init) })
+    #expect(try compute.read(batch) == [10..<20, 10..<20].flatMap { tokens[$0].map { Float($0) } })
     #expect(try labels.read(queue: compute.queue) == [11..<21, 11..<21].flatMap { tokens[$0] })
   }
 
@@ -80,7 +80,7 @@ import Testing
     let batch = try wider.gather(
       wider.order(of: 1..<2, compute: compute), offset: 0, rows: 1, labels: labels,
       compute: compute)
-    #expect(try compute.read(batch) == (12..<24).map(Float.init))
+    #expect(try compute.read(batch) == (12..<24).map { Float($0) })
   }
 
   // MARK: Embeddings

@@ -78,7 +78,7 @@ import Testing
     for (t, sequences) in golden.tokens.enumerated() {
       let pass = try network(
         compute.tensor(
-          sequences.flatMap { $0.dropLast().map(Float.init) }, rows: rows, columns: 1))
+          sequences.flatMap { $0.dropLast().map { Float($0) } }, rows: rows, columns: 1))
       let batch = try compute.crossEntropy(
         pass.output,
         labels: Buffer(queue: compute.queue, sequences.flatMap { $0.dropFirst() }))
@@ -120,7 +120,7 @@ import Testing
     var tokens = golden.tokens[0].flatMap { $0.dropLast() }
     func logits() throws -> [Float] {
       try compute.read(
-        network(compute.tensor(tokens.map(Float.init), rows: tokens.count, columns: 1)).output)
+        network(compute.tensor(tokens.map { Float($0) }, rows: tokens.count, columns: 1)).output)
     }
     let before = try logits()
     for position in 1..<context {
@@ -140,12 +140,13 @@ import Testing
   }
 }
 
-/// The difference is at most `tolerance` of the reference's norm.
+/// The difference is at most `tolerance` of the reference's norm; where that is next to nothing, as of a bias
+/// of attention's keys, which no loss depends on, of 3e-3.
 func expectClose(_ got: [Float], _ expected: [Double], _ what: String, _ tolerance: Double) {
   #expect(got.count == expected.count)
   func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
   let error = norm(zip(got, expected).map { Double($0) - $1 })
   #expect(
-    error <= tolerance * max(norm(expected), 1e-12),
+    error <= tolerance * max(norm(expected), 3e-3),
     "\(what): error \(error), norm \(norm(expected))")
 }

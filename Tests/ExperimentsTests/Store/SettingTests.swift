@@ -49,7 +49,7 @@ import Training
       ("validation-fraction", "1", "a number from 0 to below 1"), ("bias", "1", "true or false"),
       ("input-multiplier", "0", "a number above 0"),
       ("input-multiplier", "inf", "a number above 0"),
-      ("activation", "lrelu", "one of identity, relu, tanh, gelu"),
+      ("activation", "lrelu", "one of identity, relu, tanh, gelu, silu"),
       ("hidden-pattern", "1:0", "integers ≥ 1 such as 1:4:1"),
       (
         "weight-decay", "0.1:odd",
@@ -111,12 +111,12 @@ import Training
       _ change: (inout Configuration) -> Void
     ) -> [String] {
       Configuration(change).problems(
-        parametrizations: names, optimizers: optimizers, widest: widest
+        parametrizations: names, optimizers: optimizers, widths: [widest]
       ).map(\.description)
     }
     #expect(problems { _ in }.isEmpty)
-    #expect(problems { $0.norm = .none } == ["norm: is for network residual-mlp"])
-    #expect(problems { $0.depthRule = .modular } == ["depth-rule: is for network residual-mlp"])
+    #expect(problems { $0.norm = .none } == ["norm: is for networks residual-mlp and transformer"])
+    #expect(problems { $0.depthRule = .modular } == ["depth-rule: is for networks residual-mlp and transformer"])
     #expect(
       problems { ($0.network, $0.hiddenPattern) = (.residualMLP, [2]) }
         == ["hidden-pattern: is for network mlp; expansion widens a block"])
@@ -151,7 +151,7 @@ import Training
         ($0.bias, $0.groups) = (true, groups.compactMap { GroupChoice(setting: .string($0)) })
       }
       change(&settings)
-      return settings.problems(parametrizations: ["sp"], optimizers: optimizers, widest: 64)
+      return settings.problems(parametrizations: ["sp"], optimizers: optimizers, widths: [64])
         .map(\.description)
     }
     #expect(problems(groups: ["readout=optimizer:muon,momentum:0.9", "input=beta1:0.5"]).isEmpty)
@@ -178,7 +178,7 @@ import Training
     func problems(_ groups: String...) -> [String] {
       Configuration {
         ($0.bias, $0.groups) = (true, groups.compactMap { GroupChoice(setting: .string($0)) })
-      }.problems(parametrizations: ["sp"], optimizers: [.adam], widest: 64).map(\.description)
+      }.problems(parametrizations: ["sp"], optimizers: [.adam], widths: [64]).map(\.description)
     }
     #expect(problems("hidden=spectral-sphere:1", "all=spectral-cap:2,spectral-sphere:none").isEmpty)
     #expect(
@@ -249,7 +249,7 @@ import Training
         ($0.parametrizations, $0.groups) = (
           [own], groups.compactMap { GroupChoice(setting: .string($0)) }
         )
-      }.problems(parametrizations: ["own"], optimizers: [base], widest: 64).map(\.description)
+      }.problems(parametrizations: ["own"], optimizers: [base], widths: [64]).map(\.description)
     }
     #expect(try problems(.sgd, .sgd, ["hidden=optimizer:muon"]).isEmpty)
     #expect(try problems(.adam, .muon, []).isEmpty)

@@ -127,7 +127,7 @@ POLAR_EXPRESS = [
 
 
 class MuonAndAdamW:
-    """Muon on the blocks' matrices, scaled by √(out/in); AdamW on everything else."""
+    """Muon on the blocks' matrices, as it comes without a scale; AdamW on everything else."""
 
     def __init__(self, named, lr):
         self.matrices = [v for name, v in named.items() if name.startswith("blocks") and v.dim() == 2]
@@ -154,7 +154,7 @@ class MuonAndAdamW:
                 s = x @ x.T
                 x = a * x + (b * s + c * s @ s) @ x
             x = x.T if rows > columns else x
-            matrix -= self.lr * (rows / columns) ** 0.5 * x
+            matrix -= self.lr * x
 
 
 def case(name, optimizer, lr, norm="rms", positions="learned", activation="gelu", gated=False, tied=False,
@@ -196,7 +196,7 @@ print(json.dumps(rounded(dict(cases=[
     case("rotary, rms, swiglu, adam", "adam", 0.01, positions="rotary", activation="silu", gated=True),
     case("rotary, no norm, relu, tied, sgd", "sgd", 0.1, norm="none", positions="rotary", activation="relu",
          tied=True, scale=0.5, attention_multiplier=0.4),
-    case("no positions, query norm, four heads, adam", "adam", 0.01, positions="none", query_norm=True, heads=4),
+    case("no positions, query norm, sgd", "sgd", 0.3, positions="none", query_norm=True),
     case("rotary, query norm, layer norm, one head, sgd", "sgd", 0.3, norm="layer", positions="rotary",
          query_norm=True, heads=1, scale=0.25),
     case("learned positions, rms, gelu, muon", "muon", 0.02),
