@@ -196,7 +196,7 @@ print(json.dumps(rounded(dict(cases=[
     case("rotary, rms, swiglu, adam", "adam", 0.01, positions="rotary", activation="silu", gated=True),
     case("rotary, no norm, relu, tied, sgd", "sgd", 0.1, norm="none", positions="rotary", activation="relu",
          tied=True, scale=0.5, attention_multiplier=0.4),
-    case("no positions, query norm, sgd", "sgd", 0.3, positions="none", query_norm=True),
+    case("no positions, query norm, sgd", "sgd", 0.05, positions="none", query_norm=True),
     case("rotary, query norm, layer norm, one head, sgd", "sgd", 0.3, norm="layer", positions="rotary",
          query_norm=True, heads=1, scale=0.25),
     case("learned positions, rms, gelu, muon", "muon", 0.02),
