@@ -199,6 +199,9 @@ for architecture in "$@"; do
       KIND="$kind" SQUARED_ERROR=0 BYTES=0 RULE="$rule" STATE_IN_REGISTERS="$state" PARTS="$parts" \
       LOCAL_BYTES="16 * Local_quads"
   done
+  for head in 5 16 32 64 80 128; do
+    check attention "attention-$head" "$architecture" HEAD="$head" GROUP_ITEMS=128
+  done
   for rule in sgd momentum adam; do
     check update "update-$rule" "$architecture" RULE=$rule GROUP_ITEMS=128
   done

@@ -16,6 +16,27 @@ const char *gputrain_arithmetic_source(void) {
   return text;
 }
 
+const char *gputrain_attention_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/attention.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_attention_group_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/attention_group.cl"
+      , 0};
+  return text;
+}
+
+const char *gputrain_attention_item_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/attention_item.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_epilogue_source(void) {
   static const char text[] = {
 #embed "../../Kernels/epilogue.cl"

@@ -5,7 +5,7 @@ import Synchronization
 
 /// The files of Kernels/: families of kernels, and what several families include.
 package enum KernelSource: String, CaseIterable {
-  case activation, arithmetic, fill, gather, gram, loss, multiply, normalization, order
+  case activation, arithmetic, attention, fill, gather, gram, loss, multiply, normalization, order
   case orthogonalization, random
   case pack, record, reduction, ritz, slices, spectral, symmetric, update
   case gradientScale = "gradient_scale"
@@ -17,6 +17,8 @@ package enum KernelSource: String, CaseIterable {
   case onChip = "on_chip"
   case multiplyWarpgroup = "multiply_warpgroup"
   /// A variant's kernels of the file that includes it.
+  case attentionGroup = "attention_group"
+  case attentionItem = "attention_item"
   case ritzGroup = "ritz_group"
   case ritzItem = "ritz_item"
   case spectralGroup = "spectral_group"
@@ -55,6 +57,9 @@ package enum KernelSource: String, CaseIterable {
       switch self {
       case .activation: gputrain_activation_source()
       case .arithmetic: gputrain_arithmetic_source()
+      case .attention: gputrain_attention_source()
+      case .attentionGroup: gputrain_attention_group_source()
+      case .attentionItem: gputrain_attention_item_source()
       case .epilogue: gputrain_epilogue_source()
       case .fill: gputrain_fill_source()
       case .gather: gputrain_gather_source()

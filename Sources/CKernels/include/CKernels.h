@@ -3,6 +3,9 @@
 
 const char *gputrain_activation_source(void);
 const char *gputrain_arithmetic_source(void);
+const char *gputrain_attention_source(void);
+const char *gputrain_attention_group_source(void);
+const char *gputrain_attention_item_source(void);
 const char *gputrain_epilogue_source(void);
 const char *gputrain_fill_source(void);
 const char *gputrain_gather_source(void);
