@@ -1,8 +1,8 @@
 // The group variant of attention.cl's kernels, for GPUs: a work-group takes TOKENS tokens of a
 // sequence's head, and goes through those that they meet by tiles of TILE in local memory. A token is
-// shared by PARTS work-items, each with a part of its columns in registers. Products with a tile's rows go
-// through local memory: there the parts meet, and loops over them need not be unrolled, of which
-// compilers make one that keeps the whole tile in registers. Local memory: 24 KB at most.
+// shared by PARTS work-items, each with a part of its columns in registers. Products with a tile's
+// rows go through local memory: there the parts meet, and loops over the rows need not be unrolled,
+// for then compilers keep the whole tile in registers. Local memory: 24 KB at most.
 
 #define ITEMS GROUP_ITEMS
 #include "workgroup.cl"
