@@ -5,7 +5,7 @@
 // On two Zen 4 cores, by processor time, in GFLOP/s, forward and backward (2·HEAD operations a product
 // of a query's row and a key's, of which there are two and five; masked ones are not counted): 12
 // sequences of 64 tokens, 4 heads of 16, 2 replicas 82 and 100, 32 replicas, which caches do not hold,
-// 65 and 70; 8 sequences of 256 tokens, 8 heads of 64, 145 and 143.
+// 65 and 68; 8 sequences of 256 tokens, 8 heads of 64, 140 and 140.
 
 typedef JOIN(int, WIDTH) integers;
 #define AS_INTEGERS JOIN(as_int, WIDTH)
