@@ -1,20 +1,21 @@
 // The group variant of attention.cl's kernels, for GPUs: a work-group takes TOKENS tokens of a
 // sequence's head, and goes through those that they meet by tiles of TILE in local memory. A token is
-// shared by PARTS work-items, each with SHARE of its columns in registers; their shares of a tile's
-// products meet in local memory. Local memory: 25 KB at most.
+// shared by PARTS work-items, each with a part of its columns in registers. Products with a tile's
+// rows go through local memory: there the parts meet, and loops over the rows need not be unrolled,
+// for then compilers keep the whole tile in registers. Local memory: 24 KB at most.
 
 #define ITEMS GROUP_ITEMS
 #include "workgroup.cl"
 
 #define PARTS (HEAD <= 32 ? 1 : HEAD <= 64 ? 2 : HEAD <= 128 ? 4 : HEAD <= 256 ? 8 : 16)
 #define TOKENS (ITEMS / PARTS)
-#define TILE (HEAD <= 128 ? 16 : HEAD <= 256 ? 8 : 4)
+#define TILE (HEAD <= 64 ? 16 : HEAD <= 256 ? 8 : 4)
 // Float4s of a part, and of a row; columns past the head's are 0.
 #define QUADS ((HEAD + 4 * PARTS - 1) / (4 * PARTS))
 #define ROW_QUADS (PARTS * QUADS)
 #define ALIGNED_HEAD (HEAD % 4 == 0)
 
-#define FOR_TILE _Pragma("unroll") for (uint i = 0; i < TILE; i++)
+#define FOR_TILE _Pragma("unroll 4") for (uint i = 0; i < TILE; i++)
 #define FOR_QUADS _Pragma("unroll") for (uint c = 0; c < QUADS; c++)
 
 #define ATTENTION __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
@@ -30,7 +31,7 @@
 
 #define TILES                                                                        \
   __local float4 left[TILE * ROW_QUADS], right[TILE * ROW_QUADS];                    \
-  __local float shared[PARTS > 1 ? TILE * ITEMS : 1];
+  __local float products[TILE * ITEMS];
 
 INLINE void load_part(__global const float* row, uint part, float4* quads) {
   FOR_QUADS quads[c] = load_quad(row, 4 * (part * QUADS + c), HEAD, ALIGNED_HEAD);
@@ -64,28 +65,31 @@ INLINE void load_tiles(__global const float* x, __global const float* y, size_t 
   barrier(CLK_LOCAL_MEM_FENCE);
 }
 
-// values ← their sums over the parts of a token, in the parts' order.
-INLINE void add_parts(float* values, uint count, __local float* shared) {
-  if (PARTS == 1) return;
-  barrier(CLK_LOCAL_MEM_FENCE);
-  for (uint i = 0; i < count; i++) shared[i * ITEMS + get_local_id(0)] = values[i];
-  barrier(CLK_LOCAL_MEM_FENCE);
-  for (uint i = 0; i < count; i++) {
-    values[i] = 0.0f;
-    for (uint part = 0; part < PARTS; part++)
-      values[i] += shared[i * ITEMS + part * TOKENS + get_local_id(0) % TOKENS];
+// The items of a token's parts wait for each other.
+#define MEET_PARTS if (PARTS > 1) barrier(CLK_LOCAL_MEM_FENCE);
+
+INLINE float dot_of_parts(const float4* x, const float4* y) {
+  float sum = 0.0f;
+  FOR_QUADS sum = add_product(sum, x[c], y[c]);
+  return sum;
+}
+
+// products[i] ← Σ_c quads·tile[i] over the item's columns.
+INLINE void multiply_tile(const float4* quads, __local const float4* tile, uint part,
+                          __local float* products) {
+  FOR_TILE {
+    float sum = 0.0f;
+    FOR_QUADS sum = add_product(sum, quads[c], tile[i * ROW_QUADS + part * QUADS + c]);
+    products[i * ITEMS + get_local_id(0)] = sum;
   }
 }
 
-// products[i] ← Σ_c quads·tile[i] over the token's columns.
-INLINE void multiply_tile(const float4* quads, __local const float4* tile, uint part,
-                          float* products, __local float* shared) {
-  FOR_TILE {
-    products[i] = 0.0f;
-    FOR_QUADS products[i] =
-        add_product(products[i], quads[c], tile[i * ROW_QUADS + part * QUADS + c]);
-  }
-  add_parts(products, TILE, shared);
+// What the items of a token's parts have at i, in the parts' order.
+INLINE float sum_of_parts(__local const float* products, uint i) {
+  __local const float* own = products + i * ITEMS + get_local_id(0) % TOKENS;
+  float sum = own[0];
+  for (uint part = 1; part < PARTS; part++) sum += own[part * TOKENS];
+  return sum;
 }
 
 // sums += factor·tile[i], for the part's columns.
@@ -113,22 +117,23 @@ ATTENTION attention_group(__global const float* restrict q, __global const float
   float most = -INFINITY, total = 0.0f;
   uint end = min(start + TOKENS, context);
   for (uint key = 0; key < end; key += TILE) {
-    float p[TILE];
     load_tiles(k + first, v + first, columns, key, context, left, right);
-    multiply_tile(query, left, part, p, shared);
+    multiply_tile(query, left, part, products);
+    MEET_PARTS
     float greatest = most;
     FOR_TILE {
-      p[i] *= scale * LOG2_E;
-      if (key + i <= token && p[i] > greatest) greatest = p[i];
+      float logit = sum_of_parts(products, i) * (scale * LOG2_E);
+      if (key + i <= token && logit > greatest) greatest = logit;
     }
     float ratio = exp2(most - greatest);
     most = greatest;
     total *= ratio;
     FOR_QUADS result[c] *= ratio;
     FOR_TILE if (key + i <= token) {
-      float weight = exp2(p[i] - most);
-      total += weight;
-      add_row(result, weight, right, i, part);
+      float logit = sum_of_parts(products, i) * (scale * LOG2_E);
+      float p = exp2(logit - most);
+      total += p;
+      add_row(result, p, right, i, part);
     }
   }
   if (!inside) return;
@@ -146,23 +151,26 @@ ATTENTION attention_backward_queries(__global const float* restrict gradient,
                                      __global float* restrict dots, __global float* restrict dq,
                                      float scale, uint context, uint heads) {
   TILES
+  __local float slopes[TILE * ITEMS];
   FIND_TOKEN(get_num_groups(0) - 1 - get_group_id(0))
   float4 query[QUADS], delta[QUADS], slope[QUADS];
   load_part(gradient + first + own * columns, part, delta);
   load_part(output + first + own * columns, part, query);
-  float dot = 0.0f, logSum = logSums[scalars + own * heads];
-  FOR_QUADS dot = add_product(dot, delta[c], query[c]);
-  add_parts(&dot, 1, shared);
+  products[get_local_id(0)] = dot_of_parts(delta, query);
+  MEET_PARTS
+  float dot = sum_of_parts(products, 0), logSum = logSums[scalars + own * heads];
   load_part(q + first + own * columns, part, query);
   FOR_QUADS slope[c] = 0.0f;
   uint end = min(start + TOKENS, context);
   for (uint key = 0; key < end; key += TILE) {
-    float p[TILE], terms[TILE];
     load_tiles(k + first, v + first, columns, key, context, left, right);
-    multiply_tile(query, left, part, p, shared);
-    multiply_tile(delta, right, part, terms, shared);
-    FOR_TILE if (key + i <= token)
-      add_row(slope, probability(p[i], scale, logSum) * (terms[i] - dot), left, i, part);
+    multiply_tile(query, left, part, products);
+    multiply_tile(delta, right, part, slopes);
+    MEET_PARTS
+    FOR_TILE if (key + i <= token) {
+      float p = probability(sum_of_parts(products, i), scale, logSum);
+      add_row(slope, p * (sum_of_parts(slopes, i) - dot), left, i, part);
+    }
   }
   if (!inside) return;
   store_part(slope, scale, dq + first + own * columns, part);
@@ -179,21 +187,22 @@ ATTENTION attention_backward_keys(__global const float* restrict gradient,
                                   __global float* restrict dk, __global float* restrict dv,
                                   float scale, uint context, uint heads) {
   TILES
+  __local float slopes[TILE * ITEMS];
   FIND_TOKEN(get_group_id(0))
   float4 key[QUADS], value[QUADS], keySlope[QUADS], valueSlope[QUADS];
   load_part(k + first + own * columns, part, key);
   load_part(v + first + own * columns, part, value);
   FOR_QUADS keySlope[c] = valueSlope[c] = 0.0f;
   for (uint query = start; query < context; query += TILE) {
-    float p[TILE], terms[TILE];
     load_tiles(q + first, gradient + first, columns, query, context, left, right);
-    multiply_tile(key, left, part, p, shared);
-    multiply_tile(value, right, part, terms, shared);
+    multiply_tile(key, left, part, products);
+    multiply_tile(value, right, part, slopes);
+    MEET_PARTS
     FOR_TILE if (token <= query + i && query + i < context) {
       size_t scalar = scalars + (query + i) * (size_t)heads;
-      float weight = probability(p[i], scale, logSums[scalar]);
-      add_row(valueSlope, weight, right, i, part);
-      add_row(keySlope, weight * (terms[i] - dots[scalar]), left, i, part);
+      float p = probability(sum_of_parts(products, i), scale, logSums[scalar]);
+      add_row(valueSlope, p, right, i, part);
+      add_row(keySlope, p * (sum_of_parts(slopes, i) - dots[scalar]), left, i, part);
     }
   }
   if (!inside) return;

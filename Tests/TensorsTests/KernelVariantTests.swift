@@ -41,10 +41,13 @@ import Testing
     let tiles: [any ProductTile] = [LocalTile.defaults[0], TensorTile.defaults[0]]
     let variant = ProductVariant(.tn, isAligned: true, ending: .plain)
     let names =
-      tiles.flatMap(\.parameters.keys) + variant.parameters.keys + ["PRECISION", "EMULATED"]
+      tiles.flatMap(\.parameters.keys) + variant.parameters.keys + [
+        "PRECISION", "EMULATED", "HEAD",
+      ]
       + Compute.definitions(for: .cpu, vectorWidth: 16, variant: .item).keys
     for source in [
       KernelSource.multiplyLocal, .multiplyTensor, .slices, .multiply, .ritz, .loss, .normalization,
+      .attention,
     ] {
       for line in source.text.split(separator: "\n") where line.hasPrefix("#define") {
         let name = line.dropFirst(8).prefix { $0.isLetter || $0.isNumber || $0 == "_" }
@@ -58,6 +61,10 @@ import Testing
     (
       .spectral, ["spectral_pass_1", "spectral_pass_4", "read_sum"],
       ["spectral_pass_group", "read_sum_group"]
+    ),
+    (
+      .attention, ["attention", "attention_backward"],
+      ["attention_group", "attention_backward_queries", "attention_backward_keys"]
     ),
     (.gram, ["gradient_norms"], ["gradient_norms_group"]),
     (.ritz, ritz, ritz.map { $0 + "_group" }),
@@ -77,7 +84,7 @@ import Testing
     let context = try Context(device: device)
     for (source, item, group) in Self.kernels {
       var definitions = Compute.definitions(for: .gpu, vectorWidth: 4, variant: variant)
-      definitions["VECTORS"] = "2"
+      definitions.merge(["VECTORS": "2", "HEAD": "16"]) { _, new in new }
       let program = try Program(
         context: context, file: source.file, source: source.text, definitions: definitions)
       for name in item { #expect(has(name, program) == (variant == .item), "\(name)") }
