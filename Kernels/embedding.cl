@@ -4,6 +4,7 @@
 // id [replica, row]: whole numbers below `count`, held as floats. y, ∂y [replica, rows, columns];
 // table, ∂table [replica, count, columns].
 
+#include "lanes.cl"
 #include "vector.cl"
 
 // id_stride: from one replica's ids to the next's; 0 where all have the same.
@@ -66,3 +67,29 @@ __kernel void embed_backward(__global const float* restrict ids,
   }
 }
 #endif
+
+// result[replica] = max over rows of √Σ x[replica, row]², the norm of a matrix whose inputs are one-hot; NaN
+// where an element is. x [replica, rows, columns]; result [replica]. A work-group takes a replica.
+// global (GROUP_ITEMS, replicas), local (GROUP_ITEMS, 1).
+__kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void largest_row(
+    __global const float* restrict x, __global float* result, uint rows, uint columns) {
+  GROUP_MEMORY(shared)
+  size_t replica = get_global_id(1);
+  float largest = 0.0f, total = 0.0f;
+  for (uint row = get_local_id(0); row < rows; row += GROUP_ITEMS) {
+    __global const float* from = x + (replica * rows + row) * columns;
+    vector squares = 0.0f;
+    uint c = 0;
+    for (; c + WIDTH <= columns; c += WIDTH) {
+      vector v = LOAD(from + c);
+      squares += v * v;
+    }
+    float square = sum(squares);
+    for (; c < columns; c++) square += from[c] * from[c];
+    largest = LARGER(largest, square);
+    total += square;
+  }
+  largest = lanes_largest(largest, GROUP_ITEMS, shared);
+  total = lanes_add(total, GROUP_ITEMS, shared);
+  if (get_local_id(0) == 0) result[replica] = isnan(total) ? NAN : sqrt(largest);
+}

@@ -59,14 +59,21 @@ public struct NetworkGraph: Sendable {
     nodes.indices.filter { nodes[$0].operation is Linear }.map(Node.init)
   }
 
-  /// The value that a linear operation's features are: where that is all it goes to, what its activation
+  /// The nodes of which something is measured, in order: matrices, tables of embeddings, attention.
+  public var observedNodes: [Node] {
+    nodes.indices.filter { nodes[$0].operation?.observation != nil }.map(Node.init)
+  }
+
+  /// The value that an operation's features are: where that is all it goes to, what its activation
   /// gives, or the stream that it is added to; else its own.
-  public func features(of linear: Node) -> Node {
-    let consumers = consumers[linear.index]
-    guard consumers.count == 1 else { return linear }
+  public func features(of observed: Node) -> Node {
+    let consumers = consumers[observed.index]
+    guard consumers.count == 1, nodes[observed.index].operation?.observation == .matrix else {
+      return observed
+    }
     let next = nodes[consumers[0]]
-    let isJoin = next.operation is Add && next.inputs.last == linear
-    return isJoin || next.operation is ActivationOperation ? Node(index: consumers[0]) : linear
+    let isJoin = next.operation is Add && next.inputs.last == observed
+    return isJoin || next.operation is ActivationOperation ? Node(index: consumers[0]) : observed
   }
 
   /// The parameter at `path`, if there is one.

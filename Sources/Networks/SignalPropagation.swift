@@ -106,7 +106,7 @@ public struct SignalPullback: Sendable {
 ///
 /// Source: arXiv:2310.17813; arXiv:1606.05340 for the moments.
 public struct SignalPropagation: Sendable {
-  /// The quantities of each linear operation, in the order of `NetworkGraph.linearNodes`; one without a
+  /// The quantities of each observed operation, in the order of `NetworkGraph.observedNodes`; one without a
   /// value for a quantity, such as the weight norm of a layer that starts at zero, lacks it.
   public let layers: [[SpectralQuantity: Double]]
 
@@ -119,7 +119,7 @@ public struct SignalPropagation: Sendable {
     guard walk.findSizes() else { return nil }
     walk.findUpdates()
     walk.findChanges()
-    layers = graph.linearNodes.map { walk.quantities(of: $0) }
+    layers = graph.observedNodes.map { walk.quantities(of: $0) }
   }
 }
 
@@ -232,16 +232,28 @@ private struct SignalWalk {
   }
 
   func quantities(of node: Node) -> [SpectralQuantity: Double] {
+    if let attention = graph[node].operation?.signal as? AttentionSignal {
+      let inputs = graph[node].inputs.map(\.index)
+      let logits = attention.logits(
+        sizes: inputs.map { sizes[$0] }, changes: inputs.map { changes[$0] })
+      // Where queries or keys start at zero, logits do.
+      return logits.size > 0
+        ? [.featureSize: logits.size, .featureChange: logits.change]
+        : [.featureChange: logits.change]
+    }
     let weight = parameters[graph[node].parameters[0]]
-    let target = (weight.fanOut / weight.fanIn).squareRoot()
+    let isTable = graph[node].operation?.observation == .table
+    let shape = isTable ? weight.shape : weight.matrix
+    let (fanOut, fanIn) = (Double(shape.fanOut), Double(shape.fanIn))
+    let target = (fanOut / fanIn).squareRoot()
     let update = updates[node.index][0] ?? 0
     let features = graph.features(of: node)
     var values: [SpectralQuantity: Double] = [
       .updateNorm: update / target, .featureChange: changes[features.index],
     ]
     if weight.initialStd > 0 {
-      let norm = weight.initialNorm
-      let frobenius = weight.initialStd * (weight.fanOut * weight.fanIn).squareRoot()
+      let norm = weight.initialStd * weight.weightInit.normRatio(of: shape)
+      let frobenius = weight.initialStd * (fanOut * fanIn).squareRoot()
       values[.weightNorm] = norm / target
       values[.featureSize] = sizes[features.index]
       values[.relativeUpdate] = update / norm

@@ -57,6 +57,24 @@ extension Compute {
     return result
   }
 
+  /// The norm of the largest row: a table's norm as a matrix, whose inputs are one-hot.
+  ///
+  ///     max over rows of √Σ x[row]²
+  ///
+  /// - x: [replica, rows, columns].
+  /// - Returns: [replica, 1, 1]; NaN where an element is.
+  /// - Throws: `OpenCLError`.
+  public func largestRow(_ x: Tensor) throws -> Tensor {
+    let result = try tensor(replicas: x.replicas, rows: 1, columns: 1)
+    let kernel = try kernel(
+      .embedding, "largest_row", Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self)
+    let items = kernelVariant.groupItems
+    try kernel(
+      queue, global: [items, x.replicas], local: [items, 1], x.buffer, result.buffer,
+      UInt32(x.rows), UInt32(x.columns))
+    return result
+  }
+
   /// Turns the columns of every head by the position of its row.
   ///
   ///     y[c] = x[c]·cos a − x[c + d/2]·sin a,  y[c + d/2] = x[c]·sin a + x[c + d/2]·cos a

@@ -120,11 +120,11 @@ extension Configuration {
   /// The network of the least sizes, whose parameters have the paths and roles of all.
   var smallestGraph: NetworkGraph { network(width: widthUnit, inputs: 1, outputs: 1).graph }
 
-  /// The paths of the network's matrices, in order: those that are measured and checked. They depend
+  /// The paths of the network's matrices, tables and attention, in order: those that are measured and checked. They depend
   /// neither on the data nor on the width.
   public var layerNames: [String] {
     let graph = smallestGraph
-    return graph.linearNodes.map { graph[$0].name }
+    return graph.observedNodes.map { graph[$0].name }
   }
 
   // MARK: In words

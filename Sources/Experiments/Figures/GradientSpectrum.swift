@@ -48,7 +48,7 @@ public struct GradientSpectrum: Codable, Sendable {
       ])
     let trainer = try Trainer(
       group.training, replicas: try group.replicas(), totalSteps: 1, compute: compute)
-    let (train, _) = try data.upload(to: compute)
+    let (train, _) = try data.upload(to: compute, context: experiment.settings.context)
     let graph = trainer.network.graph
     let hidden = graph.linearNodes.compactMap { graph[$0].parameters.first }
       .first { graph.parameters[$0].shape.role == .hidden }

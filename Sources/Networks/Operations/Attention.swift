@@ -64,6 +64,26 @@ public struct Attention: Operation {
       heads: x.columns / headSize.size, headSize: headSize.size, context: context)
   }
 
+  /// The logits.
+  public var observation: Observation? { .attention }
+
+  /// The logits of tokens with themselves, [replica, rows, heads]: what is compared between widths.
+  ///
+  ///     l[t] = s·q[t]·k[t]/√headSize
+  ///
+  /// - inputs: queries, keys and values.
+  /// - Throws: `OpenCLError`, `CLBlastError`.
+  public func ownLogits(_ inputs: [Tensor], compute: Compute) throws -> Tensor {
+    let products = try compute.elementwiseProduct(inputs[0], inputs[1])
+    let heads = products.columns / headSize.size
+    let ones = try compute.filled(
+      1, replicas: products.replicas, rows: 1, columns: headSize.size)
+    return try compute.product(
+      .nt, products.reshaped(rows: products.rows * heads, columns: headSize.size), ones,
+      alpha: Float(scale)
+    ).reshaped(rows: products.rows, columns: heads)
+  }
+
   /// Near the start, where every token attends to all before alike; see `AttentionSignal`.
   public var signal: (any SignalRule)? {
     AttentionSignal(scale: scale, headSize: Double(headSize.size))
@@ -87,6 +107,17 @@ struct AttentionSignal: SignalRule {
   let scale, headSize: Double
 
   func size(of inputs: [Double], _ step: SignalStep) -> Double { inputs[2] }
+
+  /// The size of a logit near the start, where queries and keys do not align, and of its change, which
+  /// training aligns.
+  ///
+  ///     scale·√d·rms q·rms k;   scale·d·(rms Δq·rms k + rms q·rms Δk)
+  func logits(sizes: [Double], changes: [Double]) -> (size: Double, change: Double) {
+    (
+      scale * headSize.squareRoot() * sizes[0] * sizes[1],
+      scale * headSize * (changes[0] * sizes[1] + sizes[0] * changes[1])
+    )
+  }
 
   func pullBack(_ delta: Double, _ step: SignalStep) -> SignalPullback {
     let (query, key, value) = (step.inputs[0], step.inputs[1], step.inputs[2])

@@ -66,6 +66,9 @@ public struct Embedding: Operation {
     return [nil]
   }
 
+  /// The table.
+  public var observation: Observation? { .table }
+
   /// Each token is a row of the table, which its own gradient updates.
   public var signal: (any SignalRule)? { EmbeddingSignal(scale: scale) }
 

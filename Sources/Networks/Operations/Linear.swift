@@ -96,6 +96,9 @@ public struct Linear: Operation {
     return input
   }
 
+  /// The matrix.
+  public var observation: Observation? { .matrix }
+
   /// By the norms of Gaussian matrices and of updates of low rank.
   public var signal: (any SignalRule)? { LinearSignal() }
 

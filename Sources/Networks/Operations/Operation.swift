@@ -27,6 +27,8 @@ public protocol Operation: Sendable {
   ) throws -> [Tensor?]
   /// What the operation does to signals in wide networks; nil where that is not predicted.
   var signal: (any SignalRule)? { get }
+  /// What is measured of the operation and compared between widths; nothing where not said.
+  var observation: Observation? { get }
   /// The operation in a network `factor` times as wide; itself where not said.
   func widened(by factor: Int) -> Self
 }
@@ -34,10 +36,23 @@ public protocol Operation: Sendable {
 extension Operation {
   /// None.
   public func parameters(of inputs: [Extent]) -> [NetworkParameter] { [] }
+  /// Nothing.
+  public var observation: Observation? { nil }
   /// Not predicted.
   public var signal: (any SignalRule)? { nil }
   /// The same, for operations that hold no extents.
   public func widened(by factor: Int) -> Self { self }
+}
+
+/// What is measured of an operation, whose first parameter, if it has one, is what the spectral condition is
+/// about.
+public enum Observation: Hashable, Sendable {
+  /// Norms of the matrix that it multiplies by, and its features.
+  case matrix
+  /// Norms of the rows of the table that it picks from, and its features.
+  case table
+  /// The logits of attention, which are its features.
+  case attention
 }
 
 /// An operation's value.

@@ -50,6 +50,9 @@ public struct PositionEmbedding: Operation {
     return [gradient]
   }
 
+  /// The table.
+  public var observation: Observation? { .table }
+
   /// Sizes add up as those of independent values, changes as aligned ones.
   public var signal: (any SignalRule)? { PositionSignal() }
 

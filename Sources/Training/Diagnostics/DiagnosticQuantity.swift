@@ -1,7 +1,8 @@
 /// What diagnostics measure of one layer; the raw value names it in `metrics.jsonl`, after the
 /// layer's name and a slash.
 ///
-/// A layer's target is √(fanOut/fanIn). h is the layer's output over a fixed probe batch (of the
+/// A layer's target is √(fanOut/fanIn). Of an embedding, whose input is one-hot, fanIn is 1 and ‖·‖_* the norm
+/// of the largest row; the features of attention are the logits of tokens with themselves. h is the layer's output over a fixed probe batch (of the
 /// readout: the logits), ΔW one step's update, "total" the change since the start. All are pure
 /// numbers; rms is the root mean square over units and rows.
 public enum DiagnosticQuantity: String, Codable, Hashable, Sendable, CaseIterable {
@@ -56,6 +57,10 @@ public enum DiagnosticQuantity: String, Codable, Hashable, Sendable, CaseIterabl
   case signShare = "sign_share"
   /// Share of Adam's entries with √v̂ ≤ 10 ε, in [0, 1]: there ε and not the gradient decides.
   case epsilonDominance = "epsilon_dominance"
+  /// The largest |logit| of attention's heads over the probe batch: of any token with one before it.
+  case attentionLogit = "attention_logit"
+  /// Mean entropy of what tokens attend to, in nats, over heads and the probe batch's tokens.
+  case attentionEntropy = "attention_entropy"
   /// σ of the initial entries.
   case initialStd = "initial_std"
   /// η of the tensor, schedule included.

@@ -4,14 +4,13 @@ import Tensors
 /// Quantities of one layer from the raw numbers of its record.
 struct DiagnosticValues {
   let raw: [RawQuantity: [Double]]
-  let weight: Parameter
+  let layer: Diagnostics.Layer
   /// Rows of the probe batch.
   let rows: Int
 
   /// What the raw numbers allow.
   var quantities: [DiagnosticQuantity: [Double]] {
-    let shape = self.weight.shape
-    let (fanIn, fanOut) = (Double(shape.fanIn), Double(shape.fanOut))
+    let (fanIn, fanOut) = sizes
     let target = (fanOut / fanIn).squareRoot()
     let units = Double(rows) * fanOut
     var result: [DiagnosticQuantity: [Double]] = [:]
@@ -58,7 +57,7 @@ struct DiagnosticValues {
     put(.featureSize, rootMean(raw[.features]))
     put(.featureMeanAbsolute, raw[.featureAbsolutes]?.map { $0 / units })
     put(.featureChange, rootMean(raw[.featureChanges]))
-    let multiplier = Double(self.weight.multiplier)
+    let multiplier = Double(layer.weight?.multiplier ?? 1)
     put(.alignment, alignment(raw[.product], weight)?.map { $0 / multiplier })
     // Of a frozen replica ΔW is NaN, and the direction 0.
     func whereUpdated(_ values: [Double]?) -> [Double]? {
@@ -73,13 +72,28 @@ struct DiagnosticValues {
     put(
       .momentumStableRank,
       whereUpdated(stableRank(raw[.momentumFrobenius], raw[.momentumSpectral])))
-    let signs = whereUpdated(raw[.signs]?.map { $0 / (fanIn * fanOut) })
+    let signs = whereUpdated(raw[.signs]?.map { $0 / entries })
     put(.signShare, both(signs, rate) { $1 == 0 ? .nan : $0 })
-    put(.epsilonDominance, raw[.smallSquares]?.map { $0 / (fanIn * fanOut) })
+    put(.epsilonDominance, raw[.smallSquares]?.map { $0 / entries })
+    put(.attentionLogit, raw[.largestLogit])
+    put(.attentionEntropy, raw[.entropies]?.map { $0 / fanOut })
     put(.initialStd, raw[.initialStd])
     put(.learningRate, rate)
     return result
   }
+
+  /// Inputs and outputs of the layer as a matrix: of a table, whose input is one-hot, one input; of attention
+  /// its logits, one a head.
+  private var sizes: (fanIn: Double, fanOut: Double) {
+    switch layer.observation {
+    case .attention: (1, Double(layer.columns))
+    case .table: (1, Double(layer.columns))
+    case .matrix: (Double(layer.weight!.value.columns), Double(layer.weight!.value.rows))
+    }
+  }
+
+  /// Entries of the weight.
+  private var entries: Double { Double(layer.weight?.value.stride ?? 1) }
 }
 
 /// Numbers that diagnostics take of a layer on the device, before any quotient is formed.
@@ -94,6 +108,8 @@ enum RawQuantity: Hashable {
   case input, product, updateProduct, gradientProduct, features, featureChanges
   /// Σ |h|.
   case featureAbsolutes
+  /// Of attention: the largest logit, and Σ over heads of the mean entropy.
+  case largestLogit, entropies
   /// Entries with √v̂ ≤ 10 ε.
   case smallSquares
   /// The largest eigenvalue of a direction's smaller Gram matrix, and how far the smallest is below it.

@@ -11,15 +11,15 @@ import Tensors
 extension Diagnostics {
   /// The tensors to be restored, for each replica; norms that were not taken yet are left out.
   func states() throws -> [[NamedValues]] {
-    var result = [[NamedValues]](repeating: [], count: layers[0].weight.value.replicas)
+    let replicas = layers[matrices[0]].weight!.value.replicas
+    var result = [[NamedValues]](repeating: [], count: replicas)
     func add(_ name: String, _ shape: [Int], _ replicas: [[Float]]) {
       for (replica, values) in replicas.enumerated() {
         result[replica].append(NamedValues(name: name, shape: shape, values: values))
       }
     }
-    for (layer, weight) in zip(layers, initialWeights) {
-      add(
-        "initial.\(layer.weight.name)", layer.weight.storedShape, try compute.readReplicas(weight))
+    for (weight, value) in initialValues {
+      add("initial.\(weight.name)", weight.storedShape, try compute.readReplicas(value))
     }
     for (index, features) in initialFeatures.enumerated() {
       add(
@@ -41,18 +41,18 @@ extension Diagnostics {
     func take(_ name: String, _ shape: [Int]) throws -> [[Float]] {
       try shelves.indices.map { try shelves[$0].take(name, shape: shape) }
     }
-    for (layer, weight) in zip(layers, initialWeights) {
-      let values = try take("initial.\(layer.weight.name)", layer.weight.storedShape)
-      try weight.buffer.write(values.flatMap { $0 }, queue: compute.queue)
+    for (weight, value) in initialValues {
+      let values = try take("initial.\(weight.name)", weight.storedShape)
+      try value.buffer.write(values.flatMap { $0 }, queue: compute.queue)
     }
     initialFeatures = []
     measured = shelves[0].holds("norms.weights.0")
     if measured, let probe {
       initialFeatures = try layers.enumerated().map { index, layer in
-        let fanOut = layer.weight.shape.fanOut
-        let values = try take("initial_features.\(index)", [probe.rows, fanOut])
+        let columns = layer.columns
+        let values = try take("initial_features.\(index)", [probe.rows, columns])
         return try compute.tensor(
-          values.flatMap { $0 }, replicas: states.count, rows: probe.rows, columns: fanOut)
+          values.flatMap { $0 }, replicas: states.count, rows: probe.rows, columns: columns)
       }
     }
     for (names, follower) in followers where shelves[0].holds(names[0]) {
@@ -64,9 +64,20 @@ extension Diagnostics {
     for shelf in shelves { try shelf.finish() }
   }
 
+  /// Weights with their values at the start, each once.
+  private var initialValues: [(weight: Parameter, value: Tensor)] {
+    var seen: Set<String> = []
+    return layers.indices.compactMap { layer in
+      guard let weight = layers[layer].weight, let value = initialWeights[layer],
+        seen.insert(weight.name).inserted
+      else { return nil }
+      return (weight, value)
+    }
+  }
+
   /// Every norm's iteration with the names of its matrices.
   private var followers: [(names: [String], follower: NormFollower)] {
-    let places = layers.indices
+    let places = matrices
     let updates = updateNorms.map { [(updated.map { "norms.updates.\($0)" }, $0)] } ?? []
     let directions =
       directionNorms?.followers.map { name, follower in

@@ -2,8 +2,8 @@ import Networks
 import Spectral
 import Tensors
 
-/// Measures a network's linear operations while it trains: norms of weights and updates, features on a
-/// probe batch, alignment.
+/// Measures a network's matrices, tables and attention while it trains: norms of weights and updates,
+/// features on a probe batch, alignment.
 ///
 /// Everything is enqueued; sums wait in device memory and are read when their room is used up, or
 /// when `records` are asked for. Training stays as without, on CPUs bit for bit.
@@ -17,13 +17,16 @@ public final class Diagnostics {
     case all
   }
 
-  /// A linear operation, which is measured, and the value that its features are.
+  /// An operation that is measured, and the value that its features are.
   public struct Layer {
-    /// Its module's path, `layers.0`.
+    /// Its path, `layers.0`.
     public let name: String
-    /// W.
-    public let weight: Parameter
+    /// W; nil of attention.
+    public let weight: Parameter?
+    let observation: Observation
     let node, features: Node
+    /// Columns of the features: units, of attention heads.
+    let columns: Int
   }
 
   /// What is measured, in the order of the graph.
@@ -35,12 +38,18 @@ public final class Diagnostics {
   private let optimizer: Optimizer
   let compute: Compute
   private let reading: DiagnosticReading
+  /// The layers that multiply by a matrix, and those that pick from a table.
+  let matrices, tables: [Int]
+  /// Of the matrices.
   let weightNorms: NormFollower
-  /// The layers whose ΔW is kept to be measured: not those of plain gradient descent, whose updates are
+  /// The matrices whose ΔW is kept to be measured: not those of plain gradient descent, whose updates are
   /// known by their gradients, and not frozen ones.
   let updated: [Int]
   /// Of the updates of these; nil where there are none.
   let updateNorms: NormFollower?
+  /// The tables whose ΔW is kept to be measured.
+  let updatedTables: [Int]
+  /// Of the matrices' changes since the start; none of `norms`.
   let totalNorms: [NormFollower]
   /// The layers whose directions Muon makes; none of `norms`.
   let orthogonalized: [Int]
@@ -48,7 +57,8 @@ public final class Diagnostics {
   let directionNorms: DirectionNorms?
   /// The layers that Lion updates; none of `norms`.
   private let signed: Set<Int>
-  let initialWeights: [Tensor]
+  /// By layer; layers of one weight share it.
+  let initialWeights: [Int: Tensor]
   private let initialStds: [[Double]]
   /// 10 ε of each layer's weight in each replica, of Adam's.
   private let epsilonBounds: [Tensor?]
@@ -73,13 +83,20 @@ public final class Diagnostics {
     contents: Contents, compute: Compute
   ) throws {
     let graph = network.graph
-    layers = graph.linearNodes.map { node in
-      Layer(
-        name: graph[node].name, weight: network.parameters[graph[node].parameters[0]], node: node,
-        features: graph.features(of: node))
+    let layers = graph.observedNodes.map { node in
+      let (step, columns) = (graph[node], graph[node].columns.size)
+      let headSize = (step.operation as? Attention)?.headSize.size
+      return Layer(
+        name: step.name, weight: step.parameters.first.map { network.parameters[$0] },
+        observation: step.operation!.observation!, node: node,
+        features: graph.features(of: node), columns: columns / (headSize ?? 1))
     }
+    self.layers = layers
+    let matrices = layers.indices.filter { layers[$0].observation == .matrix }
+    self.matrices = matrices
+    tables = layers.indices.filter { layers[$0].observation == .table }
     precondition(
-      !layers.isEmpty && every >= 1 && (contents == .norms || probe != nil),
+      !matrices.isEmpty && every >= 1 && (contents == .norms || probe != nil),
       "diagnostics of no linear operation, or of features without a probe batch")
     self.network = network
     layerOfNode = Dictionary(
@@ -89,41 +106,52 @@ public final class Diagnostics {
     (self.optimizer, self.contents, self.compute) = (optimizer, contents, compute)
     (self.every, self.probe) = (every, contents == .all ? probe : nil)
     effort = .after(step: 0, every: every)
-    self.initialStds = graph.linearNodes.map { initialStds[graph[$0].parameters[0]] }
+    self.initialStds = graph.observedNodes.map { node in
+      graph[node].parameters.first.map { initialStds[$0] } ?? []
+    }
     epsilonBounds = try layers.map { layer in
-      guard contents == .all, optimizer.rules(of: layer.weight).first is Adam else { return nil }
-      let bounds = optimizer.epsilons(of: layer.weight).map { Float(10 * $0) }
+      guard contents == .all, let weight = layer.weight,
+        optimizer.rules(of: weight).first is Adam
+      else { return nil }
+      let bounds = optimizer.epsilons(of: weight).map { Float(10 * $0) }
       return try compute.tensor(bounds, replicas: bounds.count, rows: 1, columns: 1)
     }
-    let weights = layers.map(\.weight)
-    let values = weights.map(\.value)
-    let shapes = values.map { (replicas: $0.replicas, rows: $0.rows, columns: $0.columns) }
-    weightNorms = try NormFollower(shapes, compute: compute)
-    updated = weights.indices.filter {
-      let weight = weights[$0]
+    func shapes(_ places: [Int]) -> [PowerIteration.Shape] {
+      places.map { layers[$0].weight!.value }.map {
+        (replicas: $0.replicas, rows: $0.rows, columns: $0.columns)
+      }
+    }
+    weightNorms = try NormFollower(shapes(matrices), compute: compute)
+    func isUpdated(_ layer: Int) -> Bool {
+      guard let weight = layers[layer].weight else { return false }
       return !optimizer.isFrozen(weight) && !optimizer.isGradientDescent(of: weight)
     }
-    updateNorms =
-      updated.isEmpty ? nil : try NormFollower(updated.map { shapes[$0] }, compute: compute)
+    updated = matrices.filter(isUpdated)
+    updatedTables = tables.filter(isUpdated)
+    updateNorms = updated.isEmpty ? nil : try NormFollower(shapes(updated), compute: compute)
     totalNorms =
       contents == .norms
-      ? []
-      : try shapes.map {
-        try NormFollower([$0], compute: compute)
+      ? [] : try shapes(matrices).map { try NormFollower([$0], compute: compute) }
+    func are<Rule: UpdateRule>(_ rule: Rule.Type) -> [Int] {
+      matrices.filter {
+        contents == .all && optimizer.rules(of: layers[$0].weight!).first is Rule
       }
-    orthogonalized = weights.indices.filter {
-      contents == .all && optimizer.rules(of: weights[$0]).first is Muon
     }
+    orthogonalized = are(Muon.self)
     directionNorms =
       orthogonalized.isEmpty
-      ? nil : try DirectionNorms(orthogonalized.map { shapes[$0] }, compute: compute)
-    signed = Set(
-      weights.indices.filter {
-        contents == .all && optimizer.rules(of: weights[$0]).first is Lion
-      })
-    initialWeights =
-      contents == .norms ? [] : try values.map { try compute.copy($0) }
-    reading = try DiagnosticReading(replicas: values[0].replicas, compute: compute)
+      ? nil : try DirectionNorms(shapes(orthogonalized), compute: compute)
+    signed = Set(are(Lion.self))
+    var initial: [String: Tensor] = [:]
+    var initialWeights: [Int: Tensor] = [:]
+    for layer in contents == .norms ? [] : layers.indices.map({ $0 }) {
+      guard let weight = layers[layer].weight else { continue }
+      let copy = try initial[weight.name] ?? compute.copy(weight.value)
+      initial[weight.name] = copy
+      initialWeights[layer] = copy
+    }
+    self.initialWeights = initialWeights
+    reading = try DiagnosticReading(replicas: network.parameters[0].value.replicas, compute: compute)
   }
 
   /// Whether a measurement is due after `step` steps.
@@ -135,24 +163,37 @@ public final class Diagnostics {
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func measure(step: Int) throws {
     reading.begin(step: step)
-    let weights = layers.map(\.weight.value)
+    let weights = layers.map { $0.weight?.value }
     effort = NormEffort.after(step: step, every: every)
-    let norms = try weightNorms.norms(of: weights, effort: effort)
-    for layer in layers.indices {
-      try reading.note(.weightSpectral, layer, norms.spectral[layer])
-      try reading.note(.weightResidual, layer, norms.residual[layer])
-      try reading.note(.weightFrobenius, layer, norms.frobenius[layer])
+    let norms = try weightNorms.norms(of: matrices.map { weights[$0]! }, effort: effort)
+    for (place, layer) in matrices.enumerated() {
+      try reading.note(.weightSpectral, layer, norms.spectral[place])
+      try reading.note(.weightResidual, layer, norms.residual[place])
+      try reading.note(.weightFrobenius, layer, norms.frobenius[place])
     }
+    for layer in tables { try note(.weightSpectral, .weightFrobenius, layer, weights[layer]!) }
     if let probe { try measureFeatures(probe) }
     if contents == .all && measured {
-      for (layer, weight) in weights.enumerated() {
-        let change = try compute.difference(weight, initialWeights[layer])
-        let norms = try totalNorms[layer].norms(of: [change], effort: effort)
+      for (place, layer) in matrices.enumerated() {
+        let change = try compute.difference(weights[layer]!, initialWeights[layer]!)
+        let norms = try totalNorms[place].norms(of: [change], effort: effort)
         try reading.note(.totalSpectral, layer, norms.spectral[0])
         try reading.note(.totalFrobenius, layer, norms.frobenius[0])
       }
+      for layer in tables {
+        let change = try compute.difference(weights[layer]!, initialWeights[layer]!)
+        try note(.totalSpectral, .totalFrobenius, layer, change)
+      }
     }
     measured = true
+  }
+
+  /// Notes a table's norm, that of its largest row, and its Frobenius norm.
+  private func note(
+    _ spectral: RawQuantity, _ frobenius: RawQuantity, _ layer: Int, _ table: Tensor
+  ) throws {
+    try reading.note(spectral, layer, compute.largestRow(table))
+    try reading.note(frobenius, layer, compute.rootOfTotal(compute.sumOfSquares(table)))
   }
 
   private func measureFeatures(_ probe: Tensor) throws {
@@ -165,17 +206,33 @@ public final class Diagnostics {
         try reading.note(.product, layer, compute.sumOfSquares(value.tensor))
       }
       guard !value.isProduct, let layer = layerOfFeatures[value.node] else { return }
-      try reading.note(.features, layer, compute.sumOfSquares(value.tensor))
-      try reading.note(.featureAbsolutes, layer, compute.sumOfAbsolutes(value.tensor))
+      var tensor = value.tensor
+      if let attention = network.graph[value.node].operation as? Attention {
+        try noteAttention(attention, value.inputs, layer)
+        tensor = try attention.ownLogits(value.inputs, compute: compute)
+      }
+      try reading.note(.features, layer, compute.sumOfSquares(tensor))
+      try reading.note(.featureAbsolutes, layer, compute.sumOfAbsolutes(tensor))
       if initialFeatures.isEmpty {
-        features[layer] = value.tensor
+        features[layer] = tensor
       } else {
         try reading.note(
           .featureChanges, layer,
-          compute.sumOfSquaredDifferences(value.tensor, initialFeatures[layer]))
+          compute.sumOfSquaredDifferences(tensor, initialFeatures[layer]))
       }
     }
     if initialFeatures.isEmpty { initialFeatures = layers.indices.map { features[$0]! } }
+  }
+
+  private func noteAttention(_ attention: Attention, _ inputs: [Tensor], _ layer: Int) throws {
+    let found = try compute.attentionStatistics(
+      query: inputs[0], key: inputs[1], shape: attention.shape(of: inputs[0]),
+      scale: Float(attention.scale))
+    let heads = found.largestLogit.columns
+    try reading.note(
+      .largestLogit, layer,
+      compute.largestRow(found.largestLogit.reshaped(rows: heads, columns: 1)))
+    try reading.note(.entropies, layer, found.entropy)
   }
 
   /// Ends the measurements of a step, after its updates.
@@ -189,7 +246,11 @@ public final class Diagnostics {
       try reading.note(.directionSquare, layer, norms.square)
       try reading.note(.directionGap, layer, norms.gap)
     }
-    guard let updateNorms, changes.count == updated.count else { return }
+    for layer in updatedTables {
+      guard let change = changes[layer] else { continue }
+      try note(.updateSpectral, .updateFrobenius, layer, change)
+    }
+    guard let updateNorms, updated.allSatisfy({ changes[$0] != nil }) else { return }
     let norms = try updateNorms.norms(of: updated.map { changes[$0]! }, effort: effort)
     for (place, layer) in updated.enumerated() {
       let update = changes[layer]!
@@ -215,7 +276,7 @@ public final class Diagnostics {
         step: record.step, names: layers.map(\.name),
         layers: layers.enumerated().map { index, layer in
           DiagnosticValues(
-            raw: record.layers[index] ?? [:], weight: layer.weight, rows: rows
+            raw: record.layers[index] ?? [:], layer: layer, rows: rows
           ).quantities
         })
     }
@@ -225,38 +286,48 @@ public final class Diagnostics {
 extension Diagnostics: UpdateObserver {
   /// Every weight's but those of plain gradient descent, whose ΔW = −s·η·∇ is known by its factors.
   public func wantsWeightDelta(of parameter: Parameter) -> Bool {
-    index(of: parameter).map(updated.contains) ?? false
+    indices(of: parameter).contains { updated.contains($0) || updatedTables.contains($0) }
   }
 
   /// Every matrix's that Muon orthogonalises.
   public func wantsDirection(of parameter: Parameter) -> Bool {
-    index(of: parameter).map(orthogonalized.contains) ?? false
+    indices(of: parameter).contains(where: orthogonalized.contains)
   }
 
   /// Takes what is measured of a direction until `finishStep`.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func observe(direction: Tensor, of matrix: Tensor, for parameter: Parameter) throws {
-    guard let layer = index(of: parameter), let place = orthogonalized.firstIndex(of: layer)
-    else { return }
-    try directionNorms?.take(direction, of: matrix, index: place)
+    for layer in indices(of: parameter) {
+      guard let place = orthogonalized.firstIndex(of: layer) else { continue }
+      try directionNorms?.take(direction, of: matrix, index: place)
+    }
   }
 
   /// Takes note of a weight's gradient and keeps its update until `finishStep`.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func observe(_ update: ObservedUpdate) throws {
-    guard let layer = index(of: update.parameter) else { return }
+    for layer in indices(of: update.parameter) { try observe(update, of: layer) }
+  }
+
+  private func observe(_ update: ObservedUpdate, of layer: Int) throws {
+    let isTable = layers[layer].observation == .table
     changes[layer] = update.weightDelta
     let rates = optimizer.learningRates(of: update.parameter)
     reading.note(.learningRate, layer, zip(rates, update.schedule).map(*))
     reading.note(.initialStd, layer, initialStds[layer])
-    if contents == .all || update.weightDelta == nil {
+    if isTable {
+      if contents == .all || update.weightDelta == nil {
+        try note(
+          .gradientSpectral, .gradientFrobenius, layer, update.gradient.materialized(compute))
+      }
+    } else if contents == .all || update.weightDelta == nil {
       let norms = try update.gradient.norms(compute)
       try reading.note(.gradientSpectral, layer, norms.spectral)
       try reading.note(.gradientFrobenius, layer, norms.frobenius)
     }
-    if probe != nil, update.weightDelta == nil {
+    if !isTable, probe != nil, update.weightDelta == nil {
       try reading.note(
         .gradientProduct, layer, compute.sumOfSquares(product(update.gradient, inputs[layer]!)))
     }
@@ -297,7 +368,8 @@ extension Diagnostics: UpdateObserver {
     }
   }
 
-  private func index(of parameter: Parameter) -> Int? {
-    layers.firstIndex { $0.weight === parameter }
+  /// The layers of a weight: of a tied one, embedding and readout.
+  private func indices(of parameter: Parameter) -> [Int] {
+    layers.indices.filter { layers[$0].weight === parameter }
   }
 }
