@@ -38,7 +38,8 @@ public struct NetworkParameter: Hashable, Sendable {
   ) -> Self {
     Self(
       path: path, kind: .weight, fanIn: fanIn, fanOut: fanOut,
-      start: .drawn(factor: initialFactor), multiplier: multiplier, headSize: headSize, isTied: false)
+      start: .drawn(factor: initialFactor), multiplier: multiplier, headSize: headSize,
+      isTied: false)
   }
 
   /// A table [count, columns] whose rows are picked by number.

@@ -244,7 +244,8 @@ public final class DeviceRows {
       Varying<UInt32>.self, UInt32.self, UInt32.self, UInt32.self, UInt32.self)
     try kernel(
       compute.queue, global: [compute.roundUp(batch.rows * vectors, 64), order.replicas],
-      local: [64, 1], source, labels, normalization.scale, normalization.shift, order.buffer, batch.buffer, batchLabels,
+      local: [64, 1], source, labels, normalization.scale, normalization.shift, order.buffer,
+      batch.buffer, batchLabels,
       offset, UInt32(order.period), UInt32(inputs), UInt32(batch.rows), UInt32(vectors))
   }
 }

@@ -62,7 +62,8 @@ struct BenchCommand: ParsableCommand {
   enum Benched: SettingSelection {
     static let defaults = Configuration { ($0.depth, $0.zeroReadout) = (2, false) }
     static let omitted = Configuration.names.subtracting([
-      "network", "depth", "norm", "expansion", "hidden-pattern", "bias", "activation", "loss",
+      "network", "depth", "context", "head-size", "heads", "positions", "qk-norm", "gated", "tied",
+      "norm", "expansion", "hidden-pattern", "bias", "activation", "loss",
       "batch-size", "micro-batch", "group", "clip-norm", "weight-decay",
       "spectral-sphere", "spectral-cap", "spectral-clip",
     ])
@@ -75,7 +76,9 @@ struct BenchCommand: ParsableCommand {
   struct NetworkBench<Defaults: NetworkBenchDefaults>: PrintingCommand {
     static var configuration: CommandConfiguration { Defaults.configuration }
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Inputs.", valueName: "count"))
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp("Inputs, of transformer tokens of its vocabulary.", valueName: "count"))
     var inputs = Defaults.inputs
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Hidden width.", valueName: "width"))

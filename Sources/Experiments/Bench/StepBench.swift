@@ -7,7 +7,7 @@ import Training
 public struct StepBench: Sendable {
   /// The network, the batch and how parameters are updated.
   public var configuration: Configuration
-  /// Inputs of the network.
+  /// Inputs of the network; of a Transformer its vocabulary.
   public var inputs: Int
   /// Width of the network.
   public var width: Int
@@ -53,11 +53,10 @@ public struct StepBench: Sendable {
         try trainer.train(on: rows, until: trainer.step + Self.batches, waits: false)
       }
     }
-    let cost = try StepCost(of: group, inputs: inputs, device: device)
-    let kind = configuration.network == .mlp ? "" : "\(configuration.network.rawValue) "
+    let cost = try StepCost(of: group, device: device)
     return BenchFigure(
-      "step \(kind)\(inputs)–\(width)×\(configuration.depth)–\(Self.outputs), batch \(batchSize), "
-        + optimizer.rawValue + (replicas == 1 ? "" : ", \(replicas) replicas"),
+      "step \(networkInWords), " + optimizer.rawValue
+        + (replicas == 1 ? "" : ", \(replicas) replicas"),
       timing, units: Double(Self.batches), operations: cost.operations, bytes: cost.bytes,
       details: [
         "milliseconds_per_replica": timing.median / Double(Self.batches * replicas),
@@ -74,6 +73,19 @@ public struct StepBench: Sendable {
       ], compute: compute)
   }
 
+  private var isText: Bool { configuration.network == .transformer }
+
+  /// "64–256×2–10, batch 64", "transformer 65–256×2, batch 16 of 64 tokens".
+  private var networkInWords: String {
+    let (sizes, batch) = ("\(inputs)–\(width)×\(configuration.depth)", "batch \(batchSize)")
+    if isText { return "transformer \(sizes), \(batch) of \(configuration.context) tokens" }
+    let kind = configuration.network == .mlp ? "" : "\(configuration.network.rawValue) "
+    return "\(kind)\(sizes)–\(Self.outputs), \(batch)"
+  }
+
+  /// Rows of a repetition.
+  private var rowCount: Int { batchSize * Self.batches }
+
   /// The networks as a sweep's runs, each with a rate and a seed of its own.
   private func group(gemm: String) -> RunGroup {
     RunGroup(
@@ -81,8 +93,11 @@ public struct StepBench: Sendable {
         configuration,
         Facts(
           data: DataDescription(
-            name: "noise", fingerprint: "", inputs: inputs, outputs: .classes(Self.outputs),
-            trainCount: batchSize * Self.batches, validationCount: 0, normalization: "none"),
+            name: "noise", fingerprint: "", inputs: isText ? 1 : inputs,
+            outputs: isText
+              ? .tokens(inputs, bytesPerToken: nil) : .classes(Self.outputs),
+            trainCount: isText ? (rowCount + 1) * configuration.context : rowCount,
+            validationCount: 0, normalization: "none"),
           gemm: gemm)),
       cells: (0..<replicas).map {
         RunCell(
@@ -92,11 +107,22 @@ public struct StepBench: Sendable {
   }
 
   /// Of the rows and their labels.
-  private var dataBytes: Int { batchSize * Self.batches * 4 * (inputs + 1) }
+  private var dataBytes: Int {
+    isText ? 4 * (rowCount + 1) * configuration.context : rowCount * 4 * (inputs + 1)
+  }
 
   private func randomRows(_ compute: Compute) throws -> DeviceRows {
     var random = Philox(seed: 1, stream: 0)
-    let count = batchSize * Self.batches
+    let count = rowCount
+    if isText {
+      let tokens = (0..<(count + 1) * configuration.context).map { _ in
+        UInt32(random.index(below: inputs))
+      }
+      return try DeviceRows(
+        .wide(tokens),
+        TokenWindows(tokens: tokens.count, context: configuration.context, isShifted: true),
+        compute: compute)
+    }
     return try DeviceRows(
       .floats((0..<count * inputs).map { _ in random.uniform(-1, 1) }),
       labels: (0..<UInt32(count)).map { $0 % UInt32(Self.outputs) },
@@ -116,16 +142,12 @@ public struct StepCost: Sendable {
 
   /// The cost of an ordinary step of all runs of `group` together.
   ///
-  /// - inputs: of a row.
   /// - Throws: `UnknownParametrizationError`; `OpenCLError`.
-  public init(of group: RunGroup, inputs: Int, device: Device) throws {
+  public init(of group: RunGroup, device: Device) throws {
     let recording = Recording()
     let compute = try Compute(recording: recording, device: device, group.experiment.facts)
-    let count = 2 * group.experiment.settings.batchSize
-    let rows = try DeviceRows(
-      .floats([Float](repeating: 0, count: count * inputs)),
-      labels: [UInt32](repeating: 0, count: count), scale: [Float](repeating: 1, count: inputs),
-      shift: [Float](repeating: 0, count: inputs), compute: compute)
+    let rows = try DeviceRows.blank(
+      2 * group.experiment.settings.batchSize, asIn: group.experiment, bytes: false, compute)
     let trainer = try Trainer(
       group.training, replicas: try group.replicas(), totalSteps: 2, compute: compute)
     // The first step of an epoch draws its order, and a product's first is tried.

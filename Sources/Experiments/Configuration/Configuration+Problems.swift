@@ -76,7 +76,8 @@ extension Configuration {
     if network != .transformer {
       refuse(
         [
-          ("context", isChanged(\.context)), ("head-size", headSize != nil && isChanged(\.headSize)),
+          ("context", isChanged(\.context)),
+          ("head-size", headSize != nil && isChanged(\.headSize)),
           ("heads", isChanged(\.heads)), ("positions", isChanged(\.positions)),
           ("qk-norm", isChanged(\.normalizesQueries)),
           ("attention-multiplier", isChanged(\.attentionMultiplier)),

@@ -90,7 +90,8 @@ public struct Configuration: SettingGroup {
 
   /// Of a residual network: what a block's result is multiplied by at the base depth.
   @Setting(
-    "branch-multiplier", "Of residual-mlp and transformer: multiplies what a block adds, beside the depth rule.",
+    "branch-multiplier",
+    "Of residual-mlp and transformer: multiplies what a block adds, beside the depth rule.",
     value: "factor", in: .positive)
   public var branchMultiplier = 1.0
 
@@ -129,7 +130,8 @@ public struct Configuration: SettingGroup {
 
   /// Of a Transformer: the number of heads; nil: their size is fixed.
   @Setting(
-    "heads", "Of transformer: so many heads, in place of a head's size; wider networks have wider heads.",
+    "heads",
+    "Of transformer: so many heads, in place of a head's size; wider networks have wider heads.",
     value: "count", in: .range(1...Limits.depth), instead: "head-size")
   public var heads: Int? = nil
 
@@ -268,7 +270,8 @@ public struct Configuration: SettingGroup {
   public var steps: Int? = 150
 
   /// Examples per update.
-  @Setting("batch-size", "Rows a step; of a text sequences.", value: "rows", in: .range(1...Limits.size))
+  @Setting(
+    "batch-size", "Rows a step; of a text sequences.", value: "rows", in: .range(1...Limits.size))
   public var batchSize = 64
 
   /// Rows that are computed at a time; nil: a step's rows at once.

@@ -162,17 +162,17 @@ public struct Experiment: Codable, Hashable, Sendable {
   }
 
   /// Labels of a row: 1, of a text the context.
-  public var labelsPerRow: Int { facts.data.vocabulary == nil ? 1 : settings.context }
+  public var labelsPerRow: Int { !facts.data.isText ? 1 : settings.context }
 
   /// Training rows of a pass: of a text, windows of the context.
   public var trainRows: Int {
-    guard facts.data.vocabulary != nil else { return facts.data.trainCount }
+    guard facts.data.isText else { return facts.data.trainCount }
     return windows(of: facts.data.trainCount, isShifted: true)
   }
 
   /// Validation rows.
   var validationRows: Int {
-    guard facts.data.vocabulary != nil else { return facts.data.validationCount }
+    guard facts.data.isText else { return facts.data.validationCount }
     return windows(of: facts.data.validationCount, isShifted: false)
   }
 
@@ -195,14 +195,14 @@ public struct Experiment: Codable, Hashable, Sendable {
   }
 
   private var rowsInWords: String {
-    facts.data.vocabulary == nil ? "rows" : "windows of \(settings.context) tokens"
+    !facts.data.isText ? "rows" : "windows of \(settings.context) tokens"
   }
 
   /// What the settings cannot be with these facts.
   public var problems: [SettingProblem] {
     var problems: [SettingProblem] = []
     let rows = trainRows
-    if facts.data.vocabulary != nil && facts.data.trainCount <= settings.context {
+    if facts.data.isText && facts.data.trainCount <= settings.context {
       problems.append(
         SettingProblem(
           "context",
@@ -211,7 +211,8 @@ public struct Experiment: Codable, Hashable, Sendable {
     } else if settings.batchSize > rows {
       problems.append(
         SettingProblem(
-          "batch-size", "expected at most the \(rows) training \(rowsInWords), got \(settings.batchSize)"))
+          "batch-size",
+          "expected at most the \(rows) training \(rowsInWords), got \(settings.batchSize)"))
     }
     problems += settings.warmupProblems(of: totalSteps)
     return problems

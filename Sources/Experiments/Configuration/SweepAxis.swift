@@ -64,7 +64,9 @@ public struct SweepAxis: SettingValue, Codable {
   public static var takesPairs: Bool { true }
 
   /// The settings that a network and its training grow with.
-  public static let scales = ["width", "depth", "batch-size", "steps", "epochs", "context", "expansion"]
+  public static let scales = [
+    "width", "depth", "batch-size", "steps", "epochs", "context", "expansion",
+  ]
 
   /// Settings of the data, which all runs share, and of when a run is looked at.
   private static let shared: Set = ["validation-fraction", "evaluate-every", "evaluate-batches"]

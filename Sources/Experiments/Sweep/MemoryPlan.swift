@@ -137,17 +137,7 @@ public struct MemoryPlan {
   ) throws -> DeviceRows? {
     let number = count <= batchSize ? count : batchSize + count % batchSize
     guard number > 0 else { return nil }
-    if experiment.facts.data.vocabulary != nil {
-      let tokens = number * experiment.settings.context + 1
-      return try DeviceRows(
-        .narrow([UInt16](repeating: 0, count: tokens)),
-        TokenWindows(tokens: tokens, context: experiment.settings.context), compute: compute)
-    }
-    let inputs = experiment.facts.data.inputs
-    return try DeviceRows(
-      .bytes([UInt8](repeating: 0, count: number * inputs)),
-      labels: [UInt32](repeating: 0, count: number), scale: [Float](repeating: 1, count: inputs),
-      shift: [Float](repeating: 0, count: inputs), compute: compute)
+    return try DeviceRows.blank(number, asIn: experiment, compute)
   }
 
   /// Bytes of the largest tensor that a run has by its sizes, in Double, which no size that can be asked
@@ -160,6 +150,30 @@ public struct MemoryPlan {
     let values = graph.nodes.map { rows * Double($0.columns.size) }
     let parameters = graph.parameters.map { Double($0.shape.rows) * Double($0.shape.columns) }
     return 4 * (values + parameters).reduce(0, max)
+  }
+}
+
+extension DeviceRows {
+  /// So many rows of zeros, shaped as the data of `experiment`, for training that is counted.
+  ///
+  /// - bytes: whether rows of numbers are stored as bytes.
+  /// - Throws: `OpenCLError`.
+  static func blank(
+    _ count: Int, asIn experiment: Experiment, bytes: Bool = true, _ compute: Compute
+  ) throws -> DeviceRows {
+    let (inputs, context) = (experiment.facts.data.inputs, experiment.settings.context)
+    if experiment.facts.data.isText {
+      let tokens = count * context + 1
+      return try DeviceRows(
+        .narrow([UInt16](repeating: 0, count: tokens)),
+        TokenWindows(tokens: tokens, context: context), compute: compute)
+    }
+    return try DeviceRows(
+      bytes
+        ? .bytes([UInt8](repeating: 0, count: count * inputs))
+        : .floats([Float](repeating: 0, count: count * inputs)),
+      labels: [UInt32](repeating: 0, count: count), scale: [Float](repeating: 1, count: inputs),
+      shift: [Float](repeating: 0, count: inputs), compute: compute)
   }
 }
 

@@ -173,7 +173,8 @@ struct ProductTrial {
         // φ'(0), but for the ReLU's 1 at 1.
         let z = try filled(activation == .relu ? 1 : 0, rows: c.rows, columns: c.columns)
         return (
-          .derivative(ActivationDerivative(of: activation, at: z)), [.gelu, .silu].contains(activation) ? 0.5 : 1
+          .derivative(ActivationDerivative(of: activation, at: z)),
+          [.gelu, .silu].contains(activation) ? 0.5 : 1
         )
       }
       let bias =

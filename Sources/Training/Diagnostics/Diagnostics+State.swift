@@ -46,7 +46,7 @@ extension Diagnostics {
       try value.buffer.write(values.flatMap { $0 }, queue: compute.queue)
     }
     initialFeatures = []
-    measured = shelves[0].holds("norms.weights.0")
+    measured = shelves[0].holds("norms.weights.\(matrices[0])")
     if measured, let probe {
       initialFeatures = try layers.enumerated().map { index, layer in
         let columns = layer.columns

@@ -151,7 +151,8 @@ public final class Diagnostics {
       initialWeights[layer] = copy
     }
     self.initialWeights = initialWeights
-    reading = try DiagnosticReading(replicas: network.parameters[0].value.replicas, compute: compute)
+    reading = try DiagnosticReading(
+      replicas: network.parameters[0].value.replicas, compute: compute)
   }
 
   /// Whether a measurement is due after `step` steps.

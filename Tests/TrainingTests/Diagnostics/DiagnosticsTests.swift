@@ -57,7 +57,7 @@ import Testing
     let diagnostics = try trainer.diagnose(every: 1, probe: rows)
     let layers = diagnostics.layers
     func weights() throws -> [[Double]] {
-      try layers.map { try compute.read($0.weight.value).map(Double.init) }
+      try layers.map { try compute.read($0.weight!.value).map(Double.init) }
     }
     var history = [try weights()]
     for _ in 0..<3 {
@@ -69,7 +69,7 @@ import Testing
     #expect(records.map(\.step) == [0, 1, 2, 3])
     for (step, record) in records.enumerated() {
       for (index, layer) in layers.enumerated() {
-        let (out, into) = (layer.weight.shape.fanOut, layer.weight.shape.fanIn)
+        let (out, into) = (layer.weight!.shape.fanOut, layer.weight!.shape.fanIn)
         let target = (Double(out) / Double(into)).squareRoot()
         func expect(_ quantity: DiagnosticQuantity, _ want: [Double], _ tolerance: Double) {
           let got = record.layers[index][quantity] ?? []
@@ -141,7 +141,7 @@ import Testing
     let diagnostics = try trainer.diagnose(every: every, probe: batches[0])
     let layers = diagnostics.layers
     func weights() throws -> [[Double]] {
-      try layers.map { try compute.read($0.weight.value).map(Double.init) }
+      try layers.map { try compute.read($0.weight!.value).map(Double.init) }
     }
     // [step]: the weights before and after it.
     var seen: [Int: (before: [[Double]], after: [[Double]])] = [:]
@@ -161,7 +161,7 @@ import Testing
           }
         }
         guard let seen = seen[record.step] else { continue }
-        let (out, into) = (layer.weight.shape.fanOut, layer.weight.shape.fanIn)
+        let (out, into) = (layer.weight!.shape.fanOut, layer.weight!.shape.fanIn)
         let change = zip(seen.after[index], seen.before[index]).map { $0 - $1 }
         for (quantity, matrix) in [
           (DiagnosticQuantity.spectralNorm, seen.before[index]), (.updateSpectralNorm, change),
@@ -197,8 +197,8 @@ import Testing
     {
       var input = probe
       return try layers.map { layer in
-        let (out, into) = (layer.weight.shape.fanOut, layer.weight.shape.fanIn)
-        let weight = try compute.read(layer.weight.value).dropFirst(replica * out * into)
+        let (out, into) = (layer.weight!.shape.fanOut, layer.weight!.shape.fanIn)
+        let weight = try compute.read(layer.weight!.value).dropFirst(replica * out * into)
         let name = "\(layer.name).bias"
         let bias = try compute.read(#require(trainer.network.parameter(name)).value)
           .dropFirst(replica * out)
@@ -209,10 +209,10 @@ import Testing
               $0 + Double(weight[weight.startIndex + unit * into + $1]) * input[row * into + $1]
             }
             product.append(sum)
-            let z = Double(layer.weight.multiplier) * sum + Double(bias[bias.startIndex + unit])
+            let z = Double(layer.weight!.multiplier) * sum + Double(bias[bias.startIndex + unit])
             let inner = (2 / Double.pi).squareRoot() * (z + 0.044715 * z * z * z)
             output.append(
-              layer.weight.shape.role == .readout ? z : 0.5 * z * (1 + tanh(inner)))
+              layer.weight!.shape.role == .readout ? z : 0.5 * z * (1 + tanh(inner)))
           }
         }
         defer { input = output }
@@ -247,7 +247,7 @@ import Testing
           root(old.product) / root(old.input) / value(0, .spectralNorm), 1e-4, "alignment")
         #expect(value(0, .alignment) <= 1 + 1e-3)
         // ‖ΔW h‖: the change of W h on the old input.
-        let shape = layers[index].weight.shape
+        let shape = layers[index].weight!.shape
         let rank = value(0, .gradientStableRank)
         #expect(rank >= 1 - 1e-4 && rank <= Double(min(shape.fanIn, shape.fanOut)))
         let share = value(0, .updateAlignment)

@@ -125,14 +125,14 @@ import Testing
     func values(_ tensors: [Tensor]) throws -> [[Double]] {
       try tensors.map { try compute.read($0).map(Double.init) }
     }
-    var weights = [try values(layers.map(\.weight.value))]
+    var weights = [try values(layers.map { $0.weight!.value })]
     var means: [[[[Double]]]] = []
     for _ in 0..<3 {
       _ = try trainer.trainEpoch(on: rows)
-      weights.append(try values(layers.map(\.weight.value)))
+      weights.append(try values(layers.map { $0.weight!.value }))
       means.append(
         try layers.indices.map { layer in
-          let state = trainer.optimizer.state(of: layers[layer].weight)
+          let state = trainer.optimizer.state(of: layers[layer].weight!)
           return try SingularValues.all(of: [state[0]], compute: compute)[0]
         })
     }
@@ -144,8 +144,8 @@ import Testing
           #expect(own[.directionSpectralNorm] == nil && own[.momentumStableRank] == nil)
           continue
         }
-        let shape = layer.weight.shape
-        let rates = trainer.optimizer.learningRates(of: layer.weight)
+        let shape = layer.weight!.shape
+        let rates = trainer.optimizer.learningRates(of: layer.weight!)
         let size = shape.fanIn * shape.fanOut
         let directions = try compute.tensor(
           (0..<2 * size).map {

@@ -1,0 +1,180 @@
+import Foundation
+import Networks
+import OpenCL
+import Tensors
+import Testing
+import Training
+
+@testable import Experiments
+
+/// Sweeps over Transformers: what holds of perceptrons holds of them.
+@Suite(.serialized) struct TransformerSweepTests {
+  let compute: Compute
+  let data: TrainingData
+
+  init() throws {
+    compute = try Compute(device: .find(.best))
+    data = try TrainingData(LoadedTokens(train: .tales(count: 3000)), context: 12)
+  }
+
+  private func experiment(
+    steps: Int = 6, _ change: (inout Configuration) -> Void = { _ in }
+  ) -> Experiment {
+    Experiment(
+      Configuration {
+        ($0.network, $0.depth, $0.context, $0.headSize) = (.transformer, 1, 12, 4)
+        ($0.batchSize, $0.baseWidth, $0.length) = (4, 8, .steps(steps))
+        ($0.zeroReadout, $0.evaluateBatches) = (false, 1)
+        change(&$0)
+      }, Facts(data: data, compute: compute))
+  }
+
+  private func grid(
+    parametrizations: [String] = ["sp", "mup"], scale: SweepAxis? = nil, seeds: [UInt64] = [1, 2]
+  ) throws -> SweepGrid {
+    try SweepGrid(
+      parametrizations: parametrizations, optimizers: [.adam],
+      widths: scale == nil ? [8, 16] : [8], log2LearningRates: [-7, -5], seeds: seeds,
+      scale: scale)
+  }
+
+  private func sweep(
+    _ directory: URL, _ grid: SweepGrid, _ experiment: Experiment,
+    diagnosis: DiagnosisPlan? = nil
+  ) throws -> Sweep {
+    try Sweep(
+      experiment: experiment, grid: grid, data: data, directory: directory, compute: compute,
+      memory: MemoryPlan(device: compute.queue.device), diagnosis: diagnosis, checkpointEvery: 2)
+  }
+
+  /// Everything that the runs of a sweep leave but their seconds.
+  private func remains(_ sweep: Sweep) throws -> [String: [String]] {
+    var result: [String: [String]] = [:]
+    for cell in sweep.grid.cells {
+      let run = sweep.store.directory(for: RunConfiguration(sweep.experiment, cell))
+      let text = try String(contentsOf: run.appendingPathComponent("result.json"), encoding: .utf8)
+      result["\(cell)"] = [
+        try String(contentsOf: run.appendingPathComponent("metrics.jsonl"), encoding: .utf8),
+        text.split(separator: "\n").filter { !$0.lowercased().contains("seconds\"") }.joined(),
+      ]
+    }
+    return result
+  }
+
+  static let variants: [(String, @Sendable (inout Configuration) -> Void)] = [
+    ("learned positions", { _ in }),
+    ("rotary, SwiGLU", { ($0.positions, $0.isGated, $0.activation) = (.rotary, true, .silu) }),
+    ("tied, layer norm, biases", { ($0.isTied, $0.norm, $0.bias) = (true, .layer, true) }),
+    (
+      "two heads, query norm, clipped",
+      { ($0.heads, $0.headSize, $0.normalizesQueries, $0.clipNorm) = (2, nil, true, 1) }
+    ),
+  ]
+
+  /// Runs in a group are what they are alone, and stopped ones what they are in one go: bit for bit, with
+  /// all that was measured.
+  @Test(.enabled(if: try Device.find(.best).supportsNativeKernels), arguments: variants)
+  func runs_areTheSame_aloneAndStopped(
+    name: String, change: @escaping @Sendable (inout Configuration) -> Void
+  ) throws {
+    try Fixture.inDirectory { directory in
+      let diagnosis = DiagnosisPlan(every: 2)
+      func sweep(_ name: String, _ grid: SweepGrid) throws -> Sweep {
+        try self.sweep(
+          directory.appendingPathComponent(name), grid, experiment(change), diagnosis: diagnosis)
+      }
+      let whole = try sweep("whole", grid())
+      let outcome = try whole.run()
+      #expect(outcome.failure == nil && !outcome.interrupted)
+      let expected = try remains(whole)
+      #expect(expected.count == 16)
+      let alone = try sweep("alone", grid(parametrizations: ["mup"], seeds: [2]))
+      _ = try alone.run()
+      for (cell, files) in try remains(alone) { #expect(files == expected[cell], "\(cell)") }
+      var looks = 3
+      var stops = 0
+      while true {
+        let part = try sweep("stopped", grid())
+        var left = looks
+        let outcome = try part.run { _ in
+          left -= 1
+          return left > 0
+        }
+        if !outcome.interrupted { break }
+        stops += 1
+        looks += 2
+      }
+      #expect(stops > 1)
+      #expect(try remains(sweep("stopped", grid())) == expected)
+    }
+  }
+
+  /// A text is there once, whatever the contexts of the runs.
+  @Test func context_isAnAxis() throws {
+    try Fixture.inDirectory { directory in
+      let grid = try grid(parametrizations: ["sp"], scale: SweepAxis("context", [4, 8]))
+      let sweep = try sweep(directory, grid, experiment())
+      _ = try sweep.run()
+      let results = try sweep.summarize()
+      #expect(results.count == 8 && results.allSatisfy { $0.result.outcome == .completed })
+      let losses = Set(results.compactMap(\.result.validationLoss))
+      #expect(losses.count == 8)
+    }
+  }
+
+  /// Losses are those of a token: an untrained network whose logits are 0 has log(vocabulary).
+  @Test func loss_isPerToken() throws {
+    try Fixture.inDirectory { directory in
+      let still = experiment(steps: 1) { $0.zeroReadout = true }
+      let sweep = try sweep(directory, grid(), still)
+      _ = try sweep.run()
+      let expected = log(Double(try #require(data.vocabulary).count))
+      for entry in try sweep.summarize() {
+        #expect(abs(try #require(entry.result.trainLoss) - expected) <= 1e-5)
+      }
+    }
+  }
+
+  /// A tied readout's multiplier is the parametrization's: such runs do not share a group.
+  @Test func groups_haveOneMultiplier() throws {
+    let cells = try grid().cells.filter { $0.width == 16 }
+    let tied = experiment { $0.isTied = true }
+    #expect(RunGroup.withAlikeMultipliers(cells, in: experiment()).map(\.count) == [8])
+    let groups = RunGroup.withAlikeMultipliers(cells, in: tied)
+    #expect(
+      groups.map { Set($0.map(\.parametrization)) }.sorted { $0.first! < $1.first! } == [
+        ["mup"], ["sp"],
+      ])
+  }
+
+  @Test(arguments: variants, [nil, .all] as [Diagnostics.Contents?])
+  func memory_isAsPlanned(
+    variant: (String, @Sendable (inout Configuration) -> Void), measured: Diagnostics.Contents?
+  ) throws {
+    let compute = try Compute(device: .find(.best))
+    // Past the end of an epoch, whose last batch is short.
+    var experiment = experiment(steps: 12, variant.1)
+    (experiment.settings.context, experiment.settings.batchSize) = (32, 8)
+    let group = RunGroup(
+      experiment: experiment,
+      cells: [
+        RunCell(
+          parametrization: "mup", optimizer: .adam, width: 128, log2LearningRate: -6, seed: 1)
+      ])
+    try compute.settleBackend()
+    try compute.makeWorkspace()
+    let (train, validation) = try data.upload(
+      to: compute, evaluationBatches: experiment.settings.evaluateBatches, context: 32)
+    let bytes = compute.queue.context.bufferBytes
+    let before = bytes.now
+    _ = try GroupTraining(
+      group: group, compute: compute, train: train, validation: validation,
+      diagnosis: measured.map { DiagnosisPlan(every: 2, contents: $0) }
+    ).run { _ in }
+    let taken = Double(bytes.most - before)
+    let planned = try MemoryPlan(device: compute.queue.device).bytesPerReplica(
+      of: group, measured: measured
+    ).all
+    #expect((0.95 * planned...1.05 * planned).contains(taken), "\(taken) of \(planned) bytes")
+  }
+}
