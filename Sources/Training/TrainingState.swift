@@ -12,7 +12,7 @@ public struct TrainingState: Hashable, Sendable {
   public var epochStep: Int
   /// Whether the replica still trains; it is frozen once a loss was not finite.
   public var isActive: Bool
-  /// Rows of each step of `trainEpoch` so far.
+  /// Labels of each step so far: its rows, of a text its tokens.
   public var batchSizes: [Int]
   /// The loss of each such step before its update, summed over its rows.
   public var lossSums: [Float]

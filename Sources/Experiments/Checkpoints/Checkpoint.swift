@@ -209,7 +209,7 @@ public struct Checkpoint: Sendable {
     state = TrainingState(
       step: step, epoch: (step + group.stepsPerEpoch - 1) / group.stepsPerEpoch,
       epochStep: step % group.stepsPerEpoch, isActive: header.isActive,
-      batchSizes: (0..<step).map(group.batchSize), lossSums: lossSums,
+      batchSizes: (0..<step).map(group.labels), lossSums: lossSums,
       gradientNorms: gradientNorms,
       parameters: tensors.filter { tensor in !Prefix.all.contains { tensor.name.hasPrefix($0) } },
       optimizer: part(Prefix.optimizer),

@@ -114,10 +114,10 @@ public struct RunGroup: Sendable {
   /// Steps of a whole run.
   public var totalSteps: Int { own.totalSteps }
 
-  /// Rows of the step after `step` others.
-  func batchSize(_ step: Int) -> Int {
+  /// Labels of the step after `step` others, of a text tokens.
+  func labels(ofStepAfter step: Int) -> Int {
     let size = own.settings.batchSize
-    return min(size, own.trainRows - step % stepsPerEpoch * size)
+    return own.labelsPerRow * min(size, own.trainRows - step % stepsPerEpoch * size)
   }
 
   /// Multiply-adds of one run, for sharing out progress and time.

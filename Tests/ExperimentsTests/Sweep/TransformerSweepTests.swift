@@ -105,7 +105,9 @@ import Training
         looks += 2
       }
       #expect(stops > 1)
-      #expect(try remains(sweep("stopped", grid())) == expected)
+      for (cell, files) in try remains(sweep("stopped", grid())) {
+        #expect(files == expected[cell], "\(cell)")
+      }
     }
   }
 
