@@ -13,7 +13,8 @@ import Spectral
       """,
     version: "gputrain \(Build.version)",
     subcommands: [
-      SweepCommand.self, TrainCommand.self, CheckCommand.self, FiguresCommand.self,
+      SweepCommand.self, TrainCommand.self, SampleCommand.self, CheckCommand.self,
+      FiguresCommand.self,
       ReportCommand.self, TransferCommand.self, NormsCommand.self, ScalingCommand.self,
       DevicesCommand.self,
       SelfTestCommand.self, TuneCommand.self, BenchCommand.self,

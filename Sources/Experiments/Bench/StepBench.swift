@@ -95,7 +95,7 @@ public struct StepBench: Sendable {
           data: DataDescription(
             name: "noise", fingerprint: "", inputs: isText ? 1 : inputs,
             outputs: isText
-              ? .tokens(inputs, bytesPerToken: nil) : .classes(Self.outputs),
+              ? .tokens(.numbered(inputs), bytesPerToken: nil) : .classes(Self.outputs),
             trainCount: isText ? (rowCount + 1) * configuration.context : rowCount,
             validationCount: 0, normalization: "none"),
           gemm: gemm)),

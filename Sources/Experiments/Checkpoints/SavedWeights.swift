@@ -4,6 +4,9 @@ import Training
 
 /// Weights alone: what a run starts from, and what it ends with.
 public enum SavedWeights {
+  /// The metadata's name of the configuration.
+  static let configurationKey = "configuration"
+
   /// Refuses a file that `write` could not make: before training, which is long.
   ///
   /// - Throws: `RunStoreError.fileFailed`.
@@ -19,7 +22,7 @@ public enum SavedWeights {
       parameters,
       metadata: [
         "format": "pt", "gputrain": "weights 1",
-        "configuration": String(decoding: try CanonicalJSON.compact(configuration), as: UTF8.self),
+        configurationKey: String(decoding: try CanonicalJSON.compact(configuration), as: UTF8.self),
       ], to: url)
   }
 }

@@ -13,8 +13,8 @@ public struct DataDescription: Codable, Hashable, Sendable {
   public var classes: Int?
   /// Names of the numbers that are learned, each an output; nil where classes are.
   public var targets: [String]?
-  /// Tokens of a text's vocabulary, each an output; nil where the data are rows of numbers.
-  public var vocabulary: Int?
+  /// What a text's tokens stand for, each an output; nil where the data are rows of numbers.
+  public var vocabulary: Vocabulary?
   /// Mean bytes that a validation token stands for, where that is known.
   public var bytesPerToken: Double?
   /// Training examples, of a text its tokens.
@@ -31,7 +31,7 @@ public struct DataDescription: Codable, Hashable, Sendable {
     /// One for each number that is learned.
     case targets([String])
     /// One for each token of a vocabulary, with the mean bytes of one where they are known.
-    case tokens(Int, bytesPerToken: Double?)
+    case tokens(Vocabulary, bytesPerToken: Double?)
 
     init(_ data: DataSet) {
       switch data.targets {
@@ -52,7 +52,7 @@ public struct DataDescription: Codable, Hashable, Sendable {
     switch outputs {
     case .classes(let count): classes = count
     case .targets(let names): targets = names
-    case .tokens(let count, let bytes): (vocabulary, bytesPerToken) = (count, bytes)
+    case .tokens(let tokens, let bytes): (vocabulary, bytesPerToken) = (tokens, bytes)
     }
     self.trainCount = trainCount
     self.validationCount = validationCount
@@ -61,11 +61,11 @@ public struct DataDescription: Codable, Hashable, Sendable {
   }
 
   /// Outputs of the network.
-  public var outputs: Int { max(1, vocabulary ?? classes ?? targets?.count ?? 1) }
+  public var outputs: Int { max(1, vocabulary?.count ?? classes ?? targets?.count ?? 1) }
 
   /// "10 classes", "target price", "3 targets", "65 tokens".
   public var outputsInWords: String {
-    if let vocabulary { return ReportParts.count(vocabulary, "token") }
+    if let vocabulary { return ReportParts.count(vocabulary.count, "token") }
     guard let targets else { return "\(outputs) classes" }
     return targets.count == 1 ? "target \(targets[0])" : "\(targets.count) targets"
   }

@@ -61,14 +61,9 @@ public struct TrainingData: Sendable {
     let parts = [text.train.fingerprint] + (text.validation.map { [$0.fingerprint] } ?? [])
     description = DataDescription(
       name: text.train.name, fingerprint: parts.joined(separator: "+"), inputs: 1,
-      outputs: .tokens(text.vocabulary.count, bytesPerToken: text.validationSource.bytesPerToken),
+      outputs: .tokens(text.vocabulary, bytesPerToken: text.validationSource.bytesPerToken),
       trainCount: split.train.count, validationCount: split.validation.count,
       normalization: text.vocabulary.kindInWords)
-  }
-
-  /// What tokens stand for; nil of rows.
-  public var vocabulary: Vocabulary? {
-    if case .text(let text) = contents { text.source.vocabulary } else { nil }
   }
 
   /// All that it takes to make the same inputs and targets of the data elsewhere, as JSON.

@@ -130,7 +130,7 @@ import Training
       let still = experiment(steps: 1) { $0.zeroReadout = true }
       let sweep = try sweep(directory, grid(), still)
       _ = try sweep.run()
-      let expected = log(Double(try #require(data.vocabulary).count))
+      let expected = log(Double(data.description.outputs))
       for entry in try sweep.summarize() {
         #expect(abs(try #require(entry.result.trainLoss) - expected) <= 1e-5)
       }

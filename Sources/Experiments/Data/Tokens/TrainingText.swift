@@ -56,10 +56,9 @@ struct TextRecord: Encodable {
   let heldOut: String
   /// The first token that does not train, of one file.
   let validationStart: Int?
-  let vocabulary: Vocabulary
 
   private enum CodingKeys: String, CodingKey {
-    case data, vocabulary
+    case data
     case heldOut = "held_out"
     case validationStart = "validation_start"
   }
@@ -68,7 +67,6 @@ struct TextRecord: Encodable {
     data = description
     heldOut = source.validation == nil ? "end" : "part"
     validationStart = source.validation == nil ? split.validation.lowerBound : nil
-    vocabulary = source.vocabulary
   }
 }
 
