@@ -51,6 +51,7 @@ struct GivenSettings {
     let names = Set(Group.declarations.map(\.name))
     do {
       return try defaults.replacing(values.filter { names.contains($0.key) })
+        .completed(given: Set(values.keys))
     } catch {
       for problem in error.problems { note(problem) }
       return defaults
@@ -93,10 +94,11 @@ struct TrainingRequest {
     configuration = given.settings(over: defaults)
     execution = given.settings(over: ExecutionSettings())
     computing = given.settings(over: ComputeSettings())
-    if configuration.task == .regression && given.values["loss"] == nil {
+    if configuration.task == .regression, configuration.network != .transformer,
+      given.values["loss"] == nil
+    {
       configuration.loss = .meanSquaredError
     }
-    configuration = configuration.withNetworkDefaults(given: Set(given.values.keys))
     if configuration.isTied && given.values["zero-readout"] == .bool(true) {
       given.note(
         SettingProblem(
@@ -134,7 +136,7 @@ struct TrainingRequest {
     parametrizations: [String], optimizers: [OptimizerKind], widths: [Int],
     overrides: [[String: JSONValue]] = [[:]], _ given: inout GivenSettings
   ) throws {
-    if configuration.data == nil {
+    if configuration.data == nil && configuration.network != .transformer {
       let names = [
         configuration.task == .regression ? "task" : nil,
         configuration.label.isEmpty ? nil : "label",

@@ -171,7 +171,7 @@ struct ScalingCommand: PrintingCommand {
       lines.append("")
       let held = block[0].heldNorm.map { "  ‖W‖* \($0)" } ?? ""
       let place = block[0].blockInWords.map { "  \($0)" } ?? ""
-      lines.append("\(tensor)  \(block[0].fanOut)×\(block[0].fanIn)\(rule)\(held)\(place)")
+      lines.append("\(tensor)  \(block[0].sizeInWords)\(rule)\(held)\(place)")
       lines.append(
         String(repeating: " ", count: nameWidth + 2)
           + ["σ", "η", "ε", "λ", "multiplier"].map { column($0, 11) }.joined())

@@ -101,7 +101,7 @@ struct SettingOptions<Selection: SettingSelection>: ParsableArguments, CustomRef
   var settings: Selection.Group {
     get throws {
       do {
-        return try Selection.defaults.replacing(given)
+        return try Selection.defaults.replacing(given).completed(given: Set(given.keys))
       } catch {
         throw InvalidOption(error.problems)
       }

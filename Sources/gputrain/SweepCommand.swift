@@ -106,6 +106,7 @@ struct SweepCommand: PrintingCommand {
       var axes = given.settings(over: SweepSettings())
       given.note(axes.complete(given: Set(given.values.keys)))
       var training = try TrainingRequest(&given, defaults: Configured.defaults)
+      axes.complete(for: training.configuration.network, given: Set(given.values.keys))
       let found = Result { () throws(SweepGridError) in try axes.grid() }
       if case .failure(let error) = found { given.note(error.problem) }
       try training.check(

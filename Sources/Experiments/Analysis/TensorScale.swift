@@ -9,8 +9,10 @@ public struct TensorScale: Codable, Hashable, Sendable {
   public let parametrization: String
   /// The tensor's path in the network.
   public let tensor: String
-  /// Extents of its matrix.
+  /// Extents of its matrix; an embedding, whose input is one-hot, has fan-in 1.
   public let fanIn, fanOut: Int
+  /// Of an embedding: its rows.
+  public var tableRows: Int?
   /// The update rule.
   public let optimizer: OptimizerKind
   /// σ of the initial values N(0, σ²); 0 where it starts at 0.
@@ -30,6 +32,11 @@ public struct TensorScale: Codable, Hashable, Sendable {
   /// nil outside of blocks.
   public var branchScale: Double?, streamScale: Double?
 
+  /// "256×64", "65 rows of 256".
+  public var sizeInWords: String {
+    tableRows.map { "\($0) rows of \(fanOut)" } ?? "\(fanOut)×\(fanIn)"
+  }
+
   /// Those of a network's tensors, in its order.
   ///
   /// - learningRate: η before the parametrization's factors.
@@ -41,7 +48,8 @@ public struct TensorScale: Codable, Hashable, Sendable {
       let own = training.optimization.settings(for: parameter)
       return TensorScale(
         parametrization: rule.name, tensor: parameter.path, fanIn: parameter.shape.fanIn,
-        fanOut: parameter.shape.fanOut, optimizer: own.optimizer,
+        fanOut: parameter.shape.fanOut,
+        tableRows: parameter.kind == .embedding ? parameter.shape.rows : nil, optimizer: own.optimizer,
         initialStd: scaling.initialStd * parameter.initialFactor,
         learningRate: learningRate * scaling.learningRateFactor,
         epsilon: own.rule(or: nil).epsilon * scaling.epsilonFactor,
@@ -162,7 +170,7 @@ extension TensorScale {
     let rows = scales.map { scale in
       row(
         scale.tensor,
-        ["\(scale.fanOut)×\(scale.fanIn)"] + (hasRules ? [scale.optimizer.rawValue] : [])
+        [scale.sizeInWords] + (hasRules ? [scale.optimizer.rawValue] : [])
           + [scale.initialStd, scale.learningRate, scale.epsilon, scale.multiplier].map {
             String(format: "%.4g", $0)
           } + (holds ? [scale.heldNorm ?? ""] : []))

@@ -38,17 +38,16 @@ extension Configuration {
     try Parametrizations.named(name, or: parametrizations)
   }
 
-  /// The same settings with what a network has as its own defaults; `given` are those that a user has set,
-  /// by name, which stay as they are.
+  /// The same settings with a Transformer's own defaults: two blocks, 16 sequences a step, base width 64.
   ///
-  ///     let transformer = Configuration { $0.network = .transformer }.withNetworkDefaults()
-  public func withNetworkDefaults(given: Set<String> = []) -> Configuration {
+  ///     let transformer = Configuration { $0.network = .transformer }.completed(given: [])
+  public func completed(given: Set<String>) -> Configuration {
     guard network == .transformer else { return self }
-    var adapted = self
-    let defaults = Configuration()
-    if !given.contains("depth") && depth == defaults.depth { adapted.depth = 2 }
-    if !given.contains("batch-size") && batchSize == defaults.batchSize { adapted.batchSize = 16 }
-    return adapted
+    var completed = self
+    if !given.contains("depth") { completed.depth = 2 }
+    if !given.contains("batch-size") { completed.batchSize = 16 }
+    if !given.contains("base-width") { completed.baseWidth = 64 }
+    return completed
   }
 
   /// φ: the network's own where nothing is said.

@@ -9,10 +9,12 @@ extension Configuration {
   public func problems(
     parametrizations names: [String], optimizers: [OptimizerKind], widths: [Int]
   ) -> [SettingProblem] {
-    let network = networkProblems(widths: widths) + headProblems(widths: widths)
+    let network = networkProblems(widths: widths)
+    let heads = headProblems(widths: widths)
+    // The rest looks at the network, which there is none with such heads.
+    guard heads.isEmpty else { return network + heads + trainingProblems(optimizers) }
     return parametrizationProblems(names, parametrizedRules(optimizers)) + network
-      + (network.isEmpty ? selectorProblems : []) + trainingProblems(optimizers)
-      + optimizationProblems(optimizers)
+      + selectorProblems + trainingProblems(optimizers) + optimizationProblems(optimizers)
   }
 
   private func parametrizationProblems(

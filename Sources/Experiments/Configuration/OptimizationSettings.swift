@@ -92,10 +92,11 @@ extension Configuration {
       let own = parameters.filter {
         RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
       }
-      if !own.isEmpty && own.allSatisfy(\.shape.isVector) {
+      if !own.isEmpty && own.allSatisfy({ $0.shape.kind != .weight }) {
         problems.append(
           SettingProblem(
-            "group", "\(group.selector): muon orthogonalises matrices, and this is a vector"))
+            "group",
+            "\(group.selector): muon orthogonalises matrices, and this is \(Self.kind(of: own[0]))"))
       }
     }
     for rule in rateRules {
@@ -119,12 +120,12 @@ extension Configuration {
       let own = parameters.filter {
         RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
       }
-      if !own.isEmpty && own.allSatisfy(\.shape.isVector) {
+      if !own.isEmpty && own.allSatisfy({ $0.shape.kind != .weight }) {
         problems.append(
           SettingProblem(
             "group",
             "\(group.selector): \(group.constraints[0].settingName) is for matrices, and "
-              + "this is a vector"))
+              + "this is \(Self.kind(of: own[0]))"))
       }
       let held = group.constraints.filter { $0.multiple != nil }
       if held.count > 1 {
@@ -133,6 +134,10 @@ extension Configuration {
       }
     }
     return problems
+  }
+
+  private static func kind(of parameter: NetworkParameter) -> String {
+    parameter.kind == .embedding ? "an embedding" : "a vector"
   }
 
   /// The update rules whose rates the parametrization gives, under each of the optimizers: all but Muon,

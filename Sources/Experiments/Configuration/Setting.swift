@@ -126,6 +126,14 @@ private let defaultValuesOfGroups = ValuePerType<[String: JSONValue]>()
 public protocol SettingGroup: Codable, Hashable, Sendable {
   /// The defaults.
   init()
+  /// The settings with those that depend on others as these want them, but for the ones that a user has
+  /// given, by name; as they are where not said.
+  func completed(given: Set<String>) -> Self
+}
+
+extension SettingGroup {
+  /// As they are.
+  public func completed(given: Set<String>) -> Self { self }
 }
 
 extension SettingGroup {

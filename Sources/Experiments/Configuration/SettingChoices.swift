@@ -311,6 +311,9 @@ public struct LearningRateAxis: SettingValue {
   /// Seven rates from 2⁻¹¹ to 2⁻⁵.
   public static let standard = Self(text: "-11:-6:6", values: (-11...(-6)).map(Double.init))
 
+  /// Seven rates from 2⁻¹⁰ to 2⁻⁴.
+  static let transformer = Self(text: "-10:-4:7", values: (-10...(-4)).map(Double.init))
+
   private init(text: String, values: [Double]) { (self.text, self.values) = (text, values) }
 
   /// Reads the text, a list, or an object of `start`, `stop` and `count`.

@@ -91,6 +91,17 @@ public struct SweepSettings: SettingGroup {
   }
 }
 
+extension SweepSettings {
+  /// Takes the axes that a Transformer has by default: widths from 64 to 256, rates from 2⁻¹⁰ to 2⁻⁴.
+  ///
+  /// - given: names of the settings that were given, which stay.
+  public mutating func complete(for network: NetworkKind, given: Set<String>) {
+    guard network == .transformer, scale == nil else { return }
+    if !given.contains("widths") { widths = [64, 128, 256] }
+    if !given.contains("log2-lr") && tune == nil { rates = .transformer }
+  }
+}
+
 /// What sets one run apart.
 public struct CellSettings: SettingGroup {
   /// The defaults of `gputrain train`.
