@@ -7,18 +7,30 @@ struct LossCurve {
   /// The same of draws of seeds; that of all seeds where a draw has no finite loss.
   let draws: [FittedCurve]
 
-  /// - losses: by log2 rate, those of the seeds in one order; +∞ where a run diverged.
-  /// - Returns: nil where every rate lost a run to divergence.
-  init?(_ losses: [Double: [Double]], _ resampling: Resampling) {
-    let sorted = losses.sorted { $0.key < $1.key }
-    let (rates, losses) = (sorted.map(\.key), sorted.map(\.value))
-    guard let whole = FittedCurve(rates: rates, losses: losses.map(Self.mean)) else { return nil }
-    (self.losses, self.whole) = (losses, whole)
-    draws = resampling.draws.map { weights in
-      FittedCurve(
-        rates: rates, losses: losses.map { Self.mean($0, weights, of: resampling.seeds) })
-        ?? whole
+  /// The curves of all widths, fitted together in all seeds and in each draw of them.
+  ///
+  /// - losses: by width and log2 rate, those of the seeds in one order; +∞ where a run diverged.
+  /// - Returns: by width; none where every rate lost a run to divergence.
+  static func jointly(
+    _ losses: [Int: [Double: [Double]]], _ resampling: Resampling
+  ) -> [Int: LossCurve] {
+    let sorted = losses.mapValues { $0.sorted { $0.key < $1.key } }.sorted { $0.key < $1.key }
+    let noise = LossNoise(sorted.map { $0.value.map(\.value) })
+    func means(_ mean: ([Double]) -> Double) -> [(rates: [Double], losses: [Double])] {
+      sorted.map { ($0.value.map(\.key), $0.value.map { mean($0.value) }) }
     }
+    let whole = FittedCurve.jointly(means(mean), noise)
+    let draws = resampling.draws.map { weights in
+      FittedCurve.jointly(
+        means { mean($0, weights, of: resampling.seeds) }, noise, drawnFrom: whole)
+    }
+    var curves: [Int: LossCurve] = [:]
+    for (place, (width, byRate)) in sorted.enumerated() {
+      guard let whole = whole[place] else { continue }
+      curves[width] = LossCurve(
+        losses: byRate.map(\.value), whole: whole, draws: draws.map { $0[place] ?? whole })
+    }
+    return curves
   }
 
   /// In the order of size, so that it does not depend on the order of the seeds.

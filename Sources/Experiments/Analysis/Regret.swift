@@ -42,12 +42,12 @@ public struct Regret: Codable, Hashable, Sendable {
   ///
   /// With h the curve of ln loss at the widest width, v_0 and v_1 the optima of the narrowest and the
   /// widest, the relative regret is exp(h(v_0) − h(v_1)) − 1. Chosen by the same losses that it is
-  /// computed from, it is never negative, and so too large in the mean: where h is the fitted parabola
-  /// c·(r − v_1)², by exp(s²), with s the standard error of √c·(v_0 − v_1), which is taken off. There the
-  /// interval is that of √c·(v_0 − v_1), squared; elsewhere it is that of h − h(v_1) at the ends of the
-  /// interval of v_0. Both pair the seeds of the two widths.
+  /// computed from, it is never negative, and so too large in the mean: where h is the fitted curve, by
+  /// exp(s²), with s the standard error of ±√(h(v_0) − h(v_1)), of a parabola c·(r − v_1)² that of
+  /// √c·(v_0 − v_1); that is taken off. There the interval is that of this root, squared; elsewhere it
+  /// is that of h − h(v_1) at the ends of the interval of v_0. Both pair the seeds of the two widths.
   ///
-  /// - Returns: also √c·(v_0 − v_1), where h is a parabola.
+  /// - Returns: also ±√(h(v_0) − h(v_1)), where h is the fitted curve.
   static func between(narrow: Place, wide: Place) -> (regret: Regret, root: Uncertain?) {
     let place = narrow.curve.whole.rate
     let whole = wide.curve.whole
@@ -74,18 +74,20 @@ public struct Regret: Codable, Hashable, Sendable {
     )
   }
 
-  /// √c·(v_0 − v_1), where v_0 is within the span of the widest's parabola. Draws without one take that of
+  /// ±√(h(v_0) − h(v_1)), where v_0 is within the span of the widest's fit. Draws without one take that of
   /// all seeds.
   private static func root(_ narrow: LossCurve, _ wide: LossCurve) -> Uncertain? {
     guard let fit = wide.whole.fit, fit.span.contains(narrow.whole.rate) else { return nil }
     func root(_ narrow: FittedCurve, _ wide: FittedCurve) -> Double {
-      (wide.fit ?? fit).parabola.square.squareRoot() * (narrow.rate - wide.rate)
+      (wide.fit ?? fit).curve.root(at: narrow.rate - wide.rate)
     }
     let difference = narrow.rate - wide.rate
+    let ends = [-1, 1].map {
+      fit.curve.root(at: difference.value + $0 * difference.resolution)
+    }
     return Uncertain(
       value: root(narrow.whole, wide.whole), draws: zip(narrow.draws, wide.draws).map(root),
-      seeds: difference.seeds,
-      resolution: fit.parabola.square.squareRoot() * difference.resolution)
+      seeds: difference.seeds, resolution: (ends[1] - ends[0]) / 2)
   }
 
   private static func interval(_ root: Uncertain) -> OpenInterval? {

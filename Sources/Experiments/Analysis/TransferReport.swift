@@ -13,7 +13,7 @@ public struct WidthOptimum: Codable, Hashable, Sendable {
   public let interval: Interval?
   /// log2 of the best rate on the grid.
   public let gridLog2LearningRate: Double?
-  /// Whether the best rate was refined by a parabola.
+  /// Whether the best rate was refined by a fit.
   public let isRefined: Bool
   /// The end of the grid that the best rate is, if it is one.
   public let edge: GridEdge?
@@ -91,7 +91,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
   ///
   /// Within a group and width, the loss at a rate is the mean over the seeds that were run at every width
   /// and rate; a diverged seed makes it +∞, so a rate is good only if no seed diverges. A run that failed or
-  /// lacks the loss does not count. `LossCurve.optimum` is the one optimum of table, plots and drift; see
+  /// lacks the loss does not count. `LossCurve.rate` is the one optimum of table, plots and drift; see
   /// `Drift`, `Deviation` and `Regret` for what is drawn from it.
   ///
   /// With other axes than width and rate the same is asked of log2 of the tuned value along the scale;
@@ -245,13 +245,13 @@ public struct TransferReport: Codable, Hashable, Sendable {
     let cells = losses.values.flatMap(\.values).filter { !$0.isEmpty }
     let complete = seen.filter { seed in cells.allSatisfy { $0[seed] != nil } }
     let resampling = Resampling(seeds: complete.count)
-    let curves = losses.compactMapValues { byRate in
-      LossCurve(
+    let curves = LossCurve.jointly(
+      losses.mapValues { byRate in
         byRate.filter { !$0.value.isEmpty }.mapValues { bySeed in
           complete.isEmpty
             ? [LossCurve.mean(Array(bySeed.values))] : complete.compactMap { bySeed[$0] }
-        }, resampling)
-    }
+        }
+      }, resampling)
     let all = losses.keys.sorted()
     let places = curves.sorted { $0.key < $1.key }.map { (width: $0.key, curve: $0.value) }
     let narrow = places.first

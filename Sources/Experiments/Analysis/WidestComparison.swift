@@ -64,13 +64,16 @@ public struct WidestComparison: Codable, Hashable, Sendable {
     }
     guard !seeds.isEmpty else { return nil }
     let resampling = Resampling(seeds: seeds.count)
-    func curve(_ losses: TransferReport.Losses, _ width: Int) -> LossCurve? {
-      LossCurve(
-        (losses[width] ?? [:]).filter { !$0.value.isEmpty }
-          .mapValues { cell in seeds.compactMap { cell[$0] } }, resampling)
+    /// Of the widths that have these seeds, as their curves are fitted together.
+    func curves(_ losses: TransferReport.Losses) -> [Int: LossCurve] {
+      LossCurve.jointly(
+        losses.mapValues { byRate in
+          byRate.filter { !$0.value.isEmpty }.mapValues { cell in seeds.compactMap { cell[$0] } }
+        }.filter { $0.value.values.allSatisfy { $0.count == seeds.count } }, resampling)
     }
     let pairs = named.map { name, losses in
-      (name: name, narrow: curve(losses, narrow), wide: curve(losses, wide))
+      let curves = curves(losses)
+      return (name: name, narrow: curves[narrow], wide: curves[wide])
     }
     guard pairs.allSatisfy({ $0.wide?.whole.isLogarithmic ?? true }) else { return nil }
     (width, narrowWidth, self.cost, self.stepCosts) = (wide, narrow, cost, stepCosts(wide))

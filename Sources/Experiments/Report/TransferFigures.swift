@@ -23,7 +23,7 @@ struct TransferFigures {
           + "highest seed. "
         : "Each point is a run. ")
       + "A ring marks the best \(axes.tunedName), found between the \(axes.tunedValues) tried by the "
-      + "parabola drawn thin\(bars). Rings one above the other mean that the best \(axes.tunedName) "
+      + "curve drawn thin\(bars). Rings one above the other mean that the best \(axes.tunedName) "
       + "stays put; rings that wander mean that it does not."
     if diverged > 0 {
       words +=

@@ -54,7 +54,7 @@ struct TransferPlots {
   // MARK: Loss against rate
 
   /// Loss against the rate, a curve a width: mean, band from the lowest to the highest seed, the
-  /// parabola that the optimum is found by, optima ringed with their intervals, diverged runs as × in
+  /// curve that the optimum is found by, optima ringed with their intervals, diverged runs as × in
   /// a strip at the top.
   func lossPanel(_ shown: ShownGroup) -> Plot {
     let (group, byWidth) = (shown.group, shown.losses)
@@ -63,6 +63,11 @@ struct TransferPlots {
     var fits: [Plot.Series] = []
     var rings: [Plot.Series] = []
     var crosses: [Plot.Series] = []
+    // Where seeds are not the same everywhere, what they have in common is not known.
+    let curves = LossCurve.jointly(
+      byWidth.mapValues { byRate in
+        byRate.mapValues { group.seedsDiffer ? [LossCurve.mean($0)] : $0 }
+      }, Resampling(seeds: 0))
     for (place, width) in present.enumerated() {
       let found = (byWidth[width] ?? [:]).sorted { $0.key < $1.key }
       let finite = found.filter { $0.value.allSatisfy(\.isFinite) }
@@ -80,7 +85,8 @@ struct TransferPlots {
             : finite.map { (x: $0.key, low: $0.value.min() ?? 0, high: $0.value.max() ?? 0) }))
       if let rate = optimum?.log2LearningRate, let loss = optimum?.loss {
         fits.append(
-          Plot.Series(name: nil, colour: colour(width), style: .fit, points: Self.fit(found)))
+          Plot.Series(
+            name: nil, colour: colour(width), style: .fit, points: Self.fit(curves[width])))
         rings.append(
           Plot.Series(
             name: nil, colour: colour(width), style: .rings,
@@ -113,17 +119,13 @@ struct TransferPlots {
       x: rates, y: losses, series: series + fits + rings + crosses, legend: .below)
   }
 
-  /// The parabola about the least loss; nothing where none was fitted.
-  private static func fit(_ losses: [(key: Double, value: [Double])]) -> [Plot.Point] {
-    let curve = FittedCurve(
-      rates: losses.map(\.key), losses: losses.map { LossCurve.mean($0.value) })
-    guard let curve, let fit = curve.fit else { return [] }
+  /// The fit about the least loss; nothing where there is none.
+  private static func fit(_ curve: LossCurve?) -> [Plot.Point] {
+    guard let whole = curve?.whole, let fit = whole.fit else { return [] }
     let (low, high) = (fit.span.lowerBound, fit.span.upperBound)
     return (0...24).map { step in
       let rate = low + (high - low) * Double(step) / 24
-      return Plot.Point(
-        x: rate,
-        y: curve.loss(ofHeight: fit.parabola.value(at: rate - curve.gridRate)))
+      return Plot.Point(x: rate, y: whole.loss(ofHeight: fit.curve.value(at: rate)))
     }
   }
 

@@ -220,7 +220,7 @@ import Training
     }
   }
 
-  /// The ring is the lowest point of the parabola that is drawn, and its bar the interval.
+  /// The ring is the lowest point of the fit that is drawn, and its bar the interval.
   @Test func optima_areMarkedWhereTheReportHasThem() throws {
     try Fixture.inDirectory { directory in
       try ReportFixture.fill(directory)
