@@ -64,6 +64,11 @@ public struct NetworkGraph: Sendable {
     nodes.indices.filter { nodes[$0].operation?.observation != nil }.map(Node.init)
   }
 
+  /// Those of them that have a weight, of which the spectral condition speaks.
+  public var weightedNodes: [Node] {
+    observedNodes.filter { nodes[$0.index].operation?.observation != .attention }
+  }
+
   /// The value that an operation's features are: where that is all it goes to, what its activation
   /// gives, or the stream that it is added to; else its own.
   public func features(of observed: Node) -> Node {

@@ -106,7 +106,7 @@ public struct SignalPullback: Sendable {
 ///
 /// Source: arXiv:2310.17813; arXiv:1606.05340 for the moments.
 public struct SignalPropagation: Sendable {
-  /// The quantities of each observed operation, in the order of `NetworkGraph.observedNodes`; one without a
+  /// The quantities of each weight's operation, in the order of `NetworkGraph.weightedNodes`; one without a
   /// value for a quantity, such as the weight norm of a layer that starts at zero, lacks it.
   public let layers: [[SpectralQuantity: Double]]
 
@@ -119,7 +119,7 @@ public struct SignalPropagation: Sendable {
     guard walk.findSizes() else { return nil }
     walk.findUpdates()
     walk.findChanges()
-    layers = graph.observedNodes.map { walk.quantities(of: $0) }
+    layers = graph.weightedNodes.map { walk.quantities(of: $0) }
   }
 }
 
@@ -232,15 +232,6 @@ private struct SignalWalk {
   }
 
   func quantities(of node: Node) -> [SpectralQuantity: Double] {
-    if let attention = graph[node].operation?.signal as? AttentionSignal {
-      let inputs = graph[node].inputs.map(\.index)
-      let logits = attention.logits(
-        sizes: inputs.map { sizes[$0] }, changes: inputs.map { changes[$0] })
-      // Where queries or keys start at zero, logits do.
-      return logits.size > 0
-        ? [.featureSize: logits.size, .featureChange: logits.change]
-        : [.featureChange: logits.change]
-    }
     let weight = parameters[graph[node].parameters[0]]
     let isTable = graph[node].operation?.observation == .table
     let shape = isTable ? weight.shape : weight.matrix

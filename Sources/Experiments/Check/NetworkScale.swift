@@ -25,7 +25,7 @@ public enum NetworkScale: String, Codable, Hashable, Sendable {
 struct ComparedLayer {
   /// `blocks.1.up`, or `blocks.last.up`.
   let name: String
-  /// Among each network's observed operations.
+  /// Among each network's operations with weights.
   let indices: [Int]
 
   /// - names: of each network's layers, in order.

@@ -87,7 +87,7 @@ public struct ScaleRuns {
   var ideal: CheckPrediction {
     var plain = experiment
     (plain.settings.rateRules, plain.settings.depthRateRules) = ([], [])
-    plain.settings.muonScale = .condition
+    (plain.settings.muonScale, plain.settings.attentionScale) = (.condition, .parametrization)
     if scale == .depth, plain.settings.depthRule == .none {
       plain.settings.depthRule = .completeP
     }

@@ -38,7 +38,8 @@ extension Configuration {
     try Parametrizations.named(name, or: parametrizations)
   }
 
-  /// The same settings with a Transformer's own defaults: two blocks, 16 sequences a step, base width 64.
+  /// The same settings with a Transformer's own defaults: two blocks, from which depth rules count, 16 sequences a
+  /// step, base width 64.
   ///
   ///     let transformer = Configuration { $0.network = .transformer }.completed(given: [])
   public func completed(given: Set<String>) -> Configuration {
@@ -47,6 +48,7 @@ extension Configuration {
     if !given.contains("depth") { completed.depth = 2 }
     if !given.contains("batch-size") { completed.batchSize = 16 }
     if !given.contains("base-width") { completed.baseWidth = 64 }
+    if !given.contains("base-depth") { completed.baseDepth = 2 }
     return completed
   }
 
@@ -119,11 +121,11 @@ extension Configuration {
   /// The network of the least sizes, whose parameters have the paths and roles of all.
   var smallestGraph: NetworkGraph { network(width: widthUnit, inputs: 1, outputs: 1).graph }
 
-  /// The paths of the network's matrices, tables and attention, in order: those that are measured and checked. They depend
+  /// The paths of the network's matrices and tables, in order: those that are measured and checked. They depend
   /// neither on the data nor on the width.
   public var layerNames: [String] {
     let graph = smallestGraph
-    return graph.observedNodes.map { graph[$0].name }
+    return graph.weightedNodes.map { graph[$0].name }
   }
 
   // MARK: In words

@@ -67,7 +67,7 @@ public struct Attention: Operation {
   /// The logits.
   public var observation: Observation? { .attention }
 
-  /// The logits of tokens with themselves, [replica, rows, heads]: what is compared between widths.
+  /// The logits of tokens with themselves, [replica, rows, heads]: what is measured of attention.
   ///
   ///     l[t] = s·q[t]·k[t]/√headSize
   ///
@@ -107,17 +107,6 @@ struct AttentionSignal: SignalRule {
   let scale, headSize: Double
 
   func size(of inputs: [Double], _ step: SignalStep) -> Double { inputs[2] }
-
-  /// The size of a logit near the start, where queries and keys do not align, and of its change, which
-  /// training aligns.
-  ///
-  ///     scale·√d·rms q·rms k;   scale·d·(rms Δq·rms k + rms q·rms Δk)
-  func logits(sizes: [Double], changes: [Double]) -> (size: Double, change: Double) {
-    (
-      scale * headSize.squareRoot() * sizes[0] * sizes[1],
-      scale * headSize * (changes[0] * sizes[1] + sizes[0] * changes[1])
-    )
-  }
 
   func pullBack(_ delta: Double, _ step: SignalStep) -> SignalPullback {
     let (query, key, value) = (step.inputs[0], step.inputs[1], step.inputs[2])

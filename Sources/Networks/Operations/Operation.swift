@@ -44,8 +44,8 @@ extension Operation {
   public func widened(by factor: Int) -> Self { self }
 }
 
-/// What is measured of an operation, whose first parameter, if it has one, is what the spectral condition is
-/// about.
+/// What is measured of an operation. The first parameter of one with a weight is what the spectral condition
+/// is about.
 public enum Observation: Hashable, Sendable {
   /// Norms of the matrix that it multiplies by, and its features.
   case matrix
