@@ -12,8 +12,8 @@ struct SampleCommand: PrintingCommand {
       train --save wrote.
 
       Examples:
-          gputrain train --network transformer --width 128 --steps 1000 --save w.safetensors
-          gputrain sample w.safetensors --prompt "Once" --temperature 0.8
+          gputrain train --network transformer --checkpoint-every 500 --out runs/tales
+          gputrain sample runs/tales --prompt "Once" --temperature 0.8
           gputrain sample runs/tales --top-k 10 --seed 2
       """)
 

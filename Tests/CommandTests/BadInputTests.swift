@@ -54,6 +54,26 @@ import Testing
       ["spectral-cap", "spectral-sphere", "not both"]
     ),
     (["--spectral-clip", "0"], ["--spectral-clip", "above 0", "0"]),
+    (["--heads", "3"], ["--heads", "network transformer"]),
+    (
+      ["--network", "transformer", "--widths", "30,64"],
+      ["--widths", "multiples of 16", "30"]
+    ),
+    (
+      ["--network=transformer", "--positions=rotary", "--head-size=5", "--widths=65"],
+      ["--head-size", "even", "5"]
+    ),
+    (["--network", "transformer", "--tied", "--zero-readout"], ["--zero-readout", "tied"]),
+    (["--network", "transformer", "--loss", "mse"], ["--loss", "cross-entropy"]),
+    (["--network", "transformer", "--context", "600000"], ["tales", "1200002"]),
+    (
+      ["--network", "transformer", "--group", "embedding=optimizer:muon"],
+      ["--group", "embedding"]
+    ),
+    (
+      ["--network", "transformer", "--data", CommandRunner.data],
+      [CommandRunner.data, "a text"]
+    ),
     (
       ["--spectral-clip", "2", "--spectral-cap", "1"],
       ["spectral-cap", "spectral-clip", "not both"]

@@ -8,6 +8,7 @@ import Testing
 @Suite struct HelpTests {
   static let commands: [(String, any ParsableCommand.Type)] = [
     ("gputrain", Gputrain.self), ("sweep", SweepCommand.self), ("train", TrainCommand.self),
+    ("sample", SampleCommand.self),
     ("check", CheckCommand.self), ("figures", FiguresCommand.self),
     ("report", ReportCommand.self),
     ("scaling", ScalingCommand.self), ("norms", NormsCommand.self),

@@ -49,7 +49,8 @@ public struct TensorScale: Codable, Hashable, Sendable {
       return TensorScale(
         parametrization: rule.name, tensor: parameter.path, fanIn: parameter.shape.fanIn,
         fanOut: parameter.shape.fanOut,
-        tableRows: parameter.kind == .embedding ? parameter.shape.rows : nil, optimizer: own.optimizer,
+        tableRows: parameter.kind == .embedding ? parameter.shape.rows : nil,
+        optimizer: own.optimizer,
         initialStd: scaling.initialStd * parameter.initialFactor,
         learningRate: learningRate * scaling.learningRateFactor,
         epsilon: own.rule(or: nil).epsilon * scaling.epsilonFactor,

@@ -32,7 +32,8 @@ extension Experiment {
     ]
     let share =
       Self.iterationWork(matrices.map(\.shape), steps: settings.newtonSchulzSteps)
-      / (6 * Double(settings.batchSize * labelsPerRow) * parameters.reduce(0) { $0 + Self.entries($1.shape) })
+      / (6 * Double(settings.batchSize * labelsPerRow)
+        * parameters.reduce(0) { $0 + Self.entries($1.shape) })
     if share > 0.5 {
       notes.append(
         "at width \(width) Newton–Schulz takes about \(DecimalText.fixed(share, digits: 1)) times the "

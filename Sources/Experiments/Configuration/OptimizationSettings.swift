@@ -96,7 +96,8 @@ extension Configuration {
         problems.append(
           SettingProblem(
             "group",
-            "\(group.selector): muon orthogonalises matrices, and this is \(Self.kind(of: own[0]))"))
+            "\(group.selector): muon orthogonalises matrices, and this is \(Self.kind(of: own[0]))")
+        )
       }
     }
     for rule in rateRules {

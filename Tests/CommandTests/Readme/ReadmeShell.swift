@@ -67,6 +67,8 @@ struct ReadmeShell {
     ] {
       try write(name, Data(([header] + runs).joined(separator: "\n").utf8))
     }
+    try write(
+      "my.txt", Data(String(repeating: "To be, or not to be: that is it. ", count: 80).utf8))
     var images = Data()
     for image in 0..<200 {
       images.append(UInt8(image % 10))

@@ -38,10 +38,12 @@ import Testing
     let name = words.lazy.map(String.init).first(where: names.contains) ?? "sweep"
     // Batches as large as the pages have them need the rows of the built-in digits.
     let hasRows = ["--data", "--batch-size"].contains(where: command.contains)
-    let data = hasRows ? "" : " --data \(CommandRunner.data)"
+    let isText = command.contains("transformer")
+    let data = hasRows || isText ? "" : " --data \(CommandRunner.data)"
     let length = (command.contains("--epochs") ? "--epochs 1" : "--steps 12") + data
     return switch name {
     case _ where words.contains("help"): ""
+    case "sweep" where isText: "--widths 16,32 --base-width 16 --seeds 1 --depth 1 \(length)"
     case "sweep" where words.contains("--scale"): "--widths 8 --seeds 1 \(length)"
     case "sweep": "--widths 8,16 --seeds 1 --depth 2 \(length)"
     case "train": command.contains("--resume") ? "" : "--width 32 \(length)"

@@ -116,7 +116,10 @@ import Training
     }
     #expect(problems { _ in }.isEmpty)
     #expect(problems { $0.norm = .none } == ["norm: is for networks residual-mlp and transformer"])
-    #expect(problems { $0.depthRule = .modular } == ["depth-rule: is for networks residual-mlp and transformer"])
+    #expect(
+      problems { $0.depthRule = .modular } == [
+        "depth-rule: is for networks residual-mlp and transformer"
+      ])
     #expect(
       problems { ($0.network, $0.hiddenPattern) = (.residualMLP, [2]) }
         == ["hidden-pattern: is for network mlp; expansion widens a block"])
