@@ -36,7 +36,7 @@ INLINE float dot_of_heads(__global const float* x, __global const float* y) {
   return sum;
 }
 
-// For each token and head: largest ← max_{u ≤ t} s[t, u], entropies ← −Σ_{u ≤ t} p log p, as
+// For each token and head: largest ← max_{u ≤ t} |s[t, u]|, entropies ← −Σ_{u ≤ t} p log p, as
 // log Σ e − Σ e·(s − m)/Σ e with e = exp(s − m). [replica, sequences·context, heads].
 // global (rows·heads rounded up to GROUP_ITEMS, replicas), local (GROUP_ITEMS, 1).
 __kernel void attention_entropies(__global const float* restrict q, __global const float* restrict k,
@@ -48,17 +48,18 @@ __kernel void attention_entropies(__global const float* restrict q, __global con
   size_t scalar = get_global_id(1) * rows * heads + place;
   __global const float* query = q + scalar * HEAD;
   __global const float* keys = k + (scalar - (size_t)token * heads) * HEAD;
-  float most = -INFINITY, sum = 0.0f, along = 0.0f;
+  float most = -INFINITY, size = 0.0f, sum = 0.0f, along = 0.0f;
   for (uint u = 0; u <= token; u++) {
     float s = scale * dot_of_heads(query, keys + (size_t)u * heads * HEAD);
     if (isnan(s) || s > most) most = s;
+    if (isnan(s) || fabs(s) > size) size = fabs(s);
   }
   for (uint u = 0; u <= token; u++) {
     float s = scale * dot_of_heads(query, keys + (size_t)u * heads * HEAD) - most;
     sum += exp(s);
     along += exp(s) * s;
   }
-  largest[scalar] = most;
+  largest[scalar] = size;
   entropies[scalar] = log(sum) - along / sum;
 }
 
@@ -72,7 +73,7 @@ __kernel void attention_totals(__global const float* restrict largest,
   size_t head = get_global_id(0), replica = get_global_id(1);
   if (head >= heads) return;
   size_t at = replica * rows * heads + head;
-  float greatest = -INFINITY, total = 0.0f;
+  float greatest = 0.0f, total = 0.0f;
   for (uint row = 0; row < rows; row += context) {
     float sum = 0.0f;
     for (uint t = 0; t < context; t++, at += heads) {

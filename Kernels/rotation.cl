@@ -1,14 +1,15 @@
-// Rotary positions: within every head, columns c and c + middle, middle being half the head's, of a token at position t are turned by
-// the angle t·base^(−c/middle).
+// Rotary positions: within every head, whose half `middle` is, columns c and c + middle of a token at
+// position t are turned by the angle t·base^(−c/middle).
 //   y[c] = x[c]·cos − x[c + middle]·sin,   y[c + middle] = x[c]·sin + x[c + middle]·cos
 // Gradients are turned back: direction −1. x, y [rows, columns], of all replicas, rows·columns their
 // elements; cosines, sines [context, middle]; a row's position is its number modulo `context`.
 // A work-item makes one pair. global (rows·columns/2 rounded up to 64), local (64).
-// Source: Su et al., arXiv:2104.09864, in the halves' form of GPT-NeoX.
+// Source: Su et al., arXiv:2104.09864; GPT-NeoX pairs a head's halves like this.
 
-__kernel void rotate_heads(__global const float* restrict x, __global const float* restrict cosines,
-                     __global const float* restrict sines, __global float* y, float direction,
-                     uint context, uint columns, uint middle, ulong pairs) {
+__kernel void rotate_heads(__global const float* restrict x,
+                           __global const float* restrict cosines,
+                           __global const float* restrict sines, __global float* y,
+                           float direction, uint context, uint columns, uint middle, ulong pairs) {
   size_t pair = get_global_id(0);
   if (pair >= pairs) return;
   size_t row = pair / (columns / 2);

@@ -56,10 +56,14 @@ public struct NetworkParameter: Hashable, Sendable {
   }
 
   /// A vector [fanOut] that is added to what a layer of `fanIn` gives.
-  public static func bias(_ path: String, fanIn: Extent, fanOut: Extent) -> Self {
+  ///
+  /// - headSize: of attention's queries: columns of a head.
+  public static func bias(
+    _ path: String, fanIn: Extent, fanOut: Extent, headSize: Extent? = nil
+  ) -> Self {
     Self(
       path: path, kind: .bias, fanIn: fanIn, fanOut: fanOut, start: .drawn(factor: 1),
-      multiplier: 1, headSize: nil, isTied: false)
+      multiplier: 1, headSize: headSize, isTied: false)
   }
 
   /// A vector [extent] that values are multiplied by, entry by entry.
@@ -81,7 +85,7 @@ public struct NetworkParameter: Hashable, Sendable {
       .weight(role: role, fanIn: fanIn.size, fanOut: fanOut.size, headSize: headSize?.size)
     case .embedding:
       .embedding(role: role, count: fanIn.size, fanOut: fanOut.size, isTied: isTied)
-    case .bias: .bias(role: role, fanOut: fanOut.size)
+    case .bias: .bias(role: role, fanOut: fanOut.size, headSize: headSize?.size)
     case .gain: .gain(role: role, fanOut: fanOut.size, headSize: headSize?.size)
     }
   }

@@ -8,9 +8,12 @@ import OpenCL
 ///     let (output, logSums) = try compute.attention(
 ///       query: q, key: k, value: v, shape: shape, scale: 1 / 4)
 public struct AttentionShape: Hashable, Sendable {
+  /// The most columns of a head.
+  public static let largestHead = 512
+
   /// Heads, which attend each by itself.
   public var heads: Int
-  /// Columns of a head, 1 to 512. Kernels are compiled for it.
+  /// Columns of a head, 1 to `largestHead`. Kernels are compiled for it.
   public var headSize: Int
   /// Tokens of a sequence, which lie together.
   public var context: Int
@@ -18,7 +21,7 @@ public struct AttentionShape: Hashable, Sendable {
   /// `heads` of `headSize` columns each, for sequences of `context` tokens.
   public init(heads: Int, headSize: Int, context: Int) {
     precondition(
-      heads > 0 && (1...512).contains(headSize) && context > 0,
+      heads > 0 && (1...Self.largestHead).contains(headSize) && context > 0,
       "attention of \(heads) heads of size \(headSize) for \(context) tokens")
     (self.heads, self.headSize, self.context) = (heads, headSize, context)
   }
@@ -158,7 +161,7 @@ extension Compute {
 
   /// What shows whether attention is about to saturate: its greatest logit, and how far it is spread.
   ///
-  ///     largestLogit = max over tokens t, u ≤ t of s[t, u],  s[t, u] = scale·query[t]·key[u]
+  ///     largestLogit = max over tokens t, u ≤ t of |s[t, u]|,  s[t, u] = scale·query[t]·key[u]
   ///     entropy = mean over tokens t of −Σ_{u ≤ t} p[t, u]·log p[t, u]
   ///
   /// For example, with what `attention` was given:

@@ -76,7 +76,7 @@ package struct OnChipPlan: Hashable, Sendable {
     let (inputQuads, quads, classQuads) = (n.inputs / 4, n.features / 4, (n.classes + 3) / 4)
     let weights =
       n.features * inputQuads + max(1, n.depth - 1) * n.features * quads + 4 * classQuads * quads
-    let activations = n.depth * n.batch * quads * ([.gelu, .silu].contains(n.activation) ? 2 : 1)
+    let activations = n.depth * n.batch * quads * (n.activation.hidesDerivative ? 2 : 1)
     // The kernel's GEOMETRY: whether items share the tiles of m×n outputs.
     func sharesTiles(_ m: Int, _ n: Int) -> Bool {
       let blocks = m % 64 == 0 && m * n / items >= 32 ? 2 : 1

@@ -101,7 +101,8 @@ struct BenchCommand: ParsableCommand {
       for (name, value) in [("--inputs", inputs), ("--width", width), ("--replicas", replicas)] {
         try Limits.check(name, value)
       }
-      let settings = try network.settings
+      var settings = try network.settings
+      settings.absolute = true
       try settings.throwProblems(optimizers: [optimizer], widths: [width])
       try options.print(
         StepBench(

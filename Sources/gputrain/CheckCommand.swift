@@ -11,7 +11,7 @@ struct CheckCommand: PrintingCommand {
     abstract: "Measure how norms and features grow with width or depth: which layer breaks it?",
     discussion: """
       Trains a few steps at several widths and seeds, and fits the exponent over width (or, with \
-      --scale depth=…, over the number of residual blocks) of every \
+      --scale depth=…, over the number of blocks) of every \
       layer's ‖W‖, ‖ΔW‖ (spectral norms over √(fan-out/fan-in)), features and their change. They \
       stand beside what the rule in use predicts and what the spectral condition needs at these \
       very widths. Along depth the first, the middle and the last block are compared. The exit status is 0 where the condition is \
@@ -57,7 +57,7 @@ struct CheckCommand: PrintingCommand {
 
     @Option(
       help: ArgumentHelp(
-        "What grows in place of the width: depth=2,4,8,16, the blocks of residual-mlp.",
+        "What grows in place of the width: depth=2,4,8,16, the blocks of residual-mlp or transformer.",
         valueName: "depth=list"))
     var scale: String?
 
@@ -98,8 +98,8 @@ struct CheckCommand: PrintingCommand {
     }
     let settings = try configuration.settings
     if try compared().scale == .depth {
-      if settings.network != .residualMLP {
-        throw InvalidOption("--scale depth=… is for --network residual-mlp")
+      if settings.network == .mlp {
+        throw InvalidOption("--scale depth=… is for --network residual-mlp and transformer")
       }
       if configuration.given["depth"] != nil {
         throw InvalidOption("give --depth or --scale depth=…, not both")

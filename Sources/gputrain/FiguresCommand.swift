@@ -90,6 +90,10 @@ struct FiguresCommand: PrintingCommand {
       throw InvalidOption("--seeds must be at least 2 for an interval, got \(axes.seeds)")
     }
     let settings = try configuration.settings
+    if settings.network == .transformer {
+      throw InvalidOption(
+        "--network: figures are of mlp and residual-mlp; check is for transformer too")
+    }
     try Limits.check("--spectrum-width", axes.spectrumWidth, atMost: 8192)
     if settings.depth < 2 {
       throw InvalidOption("--depth must be at least 2 for a hidden matrix, got \(settings.depth)")
@@ -118,9 +122,9 @@ struct FiguresCommand: PrintingCommand {
     let (compute, data) = try request.prepare()
     let invocation = Invocation.current(on: compute.queue.device)
     let experiment = try request.experiment(data, compute)
-    if let least = batches.min(), least > experiment.facts.data.trainCount {
+    if let least = batches.min(), least > experiment.trainRows {
       throw InvalidOption(
-        "--batch-sizes: all are above the \(experiment.facts.data.trainCount) training rows")
+        "--batch-sizes: all are above the \(experiment.trainRows) training rows")
     }
     request.note(
       parametrizations: names, optimizers: [axes.optimizer], widths: widths, experiment)

@@ -167,10 +167,14 @@ struct TrainingRequest {
   }
 
   /// The device, its computation and the data, announced on standard error.
-  func prepare() throws -> (compute: Compute, data: TrainingData) {
+  ///
+  /// - context: of the longest windows that are to be read of a text; nil: the settings'.
+  func prepare(context: Int? = nil) throws -> (compute: Compute, data: TrainingData) {
     let compute = try computing.compute()
     let device = compute.queue.device
-    let prepared = try configuration.network == .transformer ? text() : rows()
+    let prepared =
+      try configuration.network == .transformer
+      ? text(context: context ?? configuration.context) : rows()
     Terminal.note(
       "device: \(device.index) \(device.name) (\(device.kind.rawValue)), "
         + "matrix products by \(compute.backend.name)"
@@ -204,12 +208,12 @@ struct TrainingRequest {
   /// A text to learn from.
   ///
   /// - Throws: `DataError`.
-  private func text() throws -> TrainingData {
+  private func text(context: Int) throws -> TrainingData {
     let text =
       try configuration.data.map { try LoadedTokens.load(path: $0, configuration.tokens) }
       ?? .builtIn
     return try TrainingData(
-      text, validationFraction: configuration.validationFraction, context: configuration.context)
+      text, validationFraction: configuration.validationFraction, context: context)
   }
 
   /// What runs of this request share.
@@ -266,7 +270,8 @@ struct TrainingRequest {
     _ grid: SweepGrid, objective: Objective? = nil, checkpointing: RunCheckpointing? = nil,
     store: URL? = nil
   ) throws -> Sweep {
-    let (compute, data) = try prepare()
+    let contexts = grid.overrides.compactMap { $0["context"].flatMap { Int(setting: $0) } }
+    let (compute, data) = try prepare(context: contexts.max())
     var experiment = try experiment(data, compute, objective: objective)
     let problems = grid.overrides.flatMap { overrides in
       (try? experiment.replacing(overrides))?.problems ?? []

@@ -70,6 +70,12 @@ struct SampleCommand: PrintingCommand {
       return Terminal.print(
         try jsonText(Output(file: file.relativePath, prompt: prompt, text: text)))
     }
+    guard case .characters = sampler.vocabulary else {
+      // A character may take several bytes, and numbers stand apart.
+      let text = try sampler.text(after: prompt, tokens: count, choice)
+      let gap = sampler.vocabulary == .bytes || prompt.isEmpty ? "" : " "
+      return Terminal.print(prompt + gap + text)
+    }
     Terminal.print(prompt, terminator: "")
     _ = try sampler.text(after: prompt, tokens: count, choice) {
       Terminal.print($0, terminator: "")

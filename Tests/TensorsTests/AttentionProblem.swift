@@ -168,13 +168,13 @@ struct AttentionProblem {
 
   /// The greatest logit of each replica's heads, and the mean entropy; [replica, 1, heads].
   func statistics() -> (largestLogit: [Double], entropy: [Double]) {
-    var largest = [Double](repeating: -.infinity, count: replicas * shape.heads)
+    var largest = [Double](repeating: 0, count: replicas * shape.heads)
     var entropy = [Double](repeating: 0, count: replicas * shape.heads)
     forHeads { sequence, head in
       let at = sequence / sequences * shape.heads + head
       for token in 0..<shape.context {
         let (s, logSum) = logits(sequence, token, head)
-        largest[at] = max(largest[at], s.max()!)
+        largest[at] = max(largest[at], s.map(abs).max()!)
         for s in s { entropy[at] -= exp(s - logSum) * (s - logSum) / Double(rows) }
       }
     }

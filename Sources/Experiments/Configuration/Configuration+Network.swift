@@ -39,7 +39,7 @@ extension Configuration {
   }
 
   /// The same settings with a Transformer's own defaults: two blocks, from which depth rules count, 16 sequences a
-  /// step, base width 64.
+  /// step, base width 64, gelu, perceptrons four times as wide inside.
   ///
   ///     let transformer = Configuration { $0.network = .transformer }.completed(given: [])
   public func completed(given: Set<String>) -> Configuration {
@@ -49,16 +49,10 @@ extension Configuration {
     if !given.contains("batch-size") { completed.batchSize = 16 }
     if !given.contains("base-width") { completed.baseWidth = 64 }
     if !given.contains("base-depth") { completed.baseDepth = 2 }
+    if !given.contains("expansion") { completed.expansion = 4 }
+    if !given.contains("activation") { completed.activation = .gelu }
     return completed
   }
-
-  /// φ: the network's own where nothing is said.
-  public var resolvedActivation: Activation {
-    activation ?? (network == .transformer ? .gelu : .relu)
-  }
-
-  /// A block's inner width as a multiple of the width: the network's own where nothing is said.
-  public var resolvedExpansion: Int { expansion ?? (network == .transformer ? 4 : 1) }
 
   /// Of a Transformer: how heads share the width.
   public var headLayout: Transformer.Heads {
@@ -80,13 +74,13 @@ extension Configuration {
     case .mlp:
       MLP(
         inputs: inputs, hidden: hiddenWidths(width: width), outputs: outputs, bias: bias,
-        activation: resolvedActivation, inputMultiplier: inputMultiplier,
+        activation: activation, inputMultiplier: inputMultiplier,
         outputMultiplier: outputMultiplier, zeroReadout: zeroReadout)
     case .residualMLP:
       ResidualMLP(
         inputs: inputs, width: width, depth: depth, outputs: outputs,
-        expansion: resolvedExpansion,
-        normalization: norm.kind, bias: bias, activation: resolvedActivation,
+        expansion: expansion,
+        normalization: norm.kind, bias: bias, activation: activation,
         branchMultiplier: branchMultiplier, depthRule: depthRule, baseDepth: baseDepth,
         inputMultiplier: inputMultiplier, outputMultiplier: outputMultiplier,
         zeroReadout: zeroReadout)
@@ -99,8 +93,8 @@ extension Configuration {
       vocabulary: vocabulary, width: width, depth: depth, heads: headLayout, context: context)
     (network.positions, network.normalization) = (positions, norm.kind)
     (network.normalizesQueries, network.attentionScale) = (normalizesQueries, attentionScale)
-    (network.activation, network.isGated) = (resolvedActivation, isGated)
-    (network.expansion, network.bias, network.isTied) = (resolvedExpansion, bias, isTied)
+    (network.activation, network.isGated) = (activation, isGated)
+    (network.expansion, network.bias, network.isTied) = (expansion, bias, isTied)
     network.attentionMultiplier = attentionMultiplier
     (network.branchMultiplier, network.depthRule) = (branchMultiplier, depthRule)
     network.baseDepth = baseDepth
@@ -140,7 +134,7 @@ extension Configuration {
   }
 
   /// φ in words: "relu", "silu, gated".
-  var activationInWords: String { resolvedActivation.rawValue + (isGated ? ", gated" : "") }
+  var activationInWords: String { activation.rawValue + (isGated ? ", gated" : "") }
 
   /// "64 rows", "16 sequences of 64 tokens".
   var batchInWords: String {
@@ -156,7 +150,7 @@ extension Configuration {
       return "\(blocksInWords) of the width" + (pattern == "1" ? "" : " times \(pattern)")
     }
     let inner =
-      resolvedExpansion == 1 ? "" : ", \(resolvedExpansion) times as wide inside"
+      expansion == 1 ? "" : ", \(expansion) times as wide inside"
     let norm = norm == .none ? "no normalisation" : "\(norm.rawValue) norm"
     let multiplier = branchMultiplier == 1 ? "" : ", blocks times \(branchMultiplier)"
     let base = depthRule == .none ? "" : " from depth \(baseDepth)"

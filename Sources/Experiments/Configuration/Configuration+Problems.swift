@@ -1,4 +1,5 @@
 import Spectral
+import Tensors
 import Training
 
 /// What makes no sense together.
@@ -37,6 +38,16 @@ extension Configuration {
               + "\(other.rawValue) of family \(other.family.rawValue)",
             involved: ["parametrization", "parametrizations", "group"]))
       }
+    }
+    let what = isTied ? "a tied readout" : heads == nil ? nil : "the queries of heads that widen"
+    if network == .transformer, let what,
+      let custom = parametrizations.first(where: { names.contains($0.name) })
+    {
+      problems.append(
+        SettingProblem(
+          isTied ? "tied" : "heads",
+          "parametrization \(custom.name) does not say what \(what) is multiplied by",
+          involved: ["parametrization", "parametrizations"]))
     }
     for rule in rateRules {
       do {
@@ -101,7 +112,7 @@ extension Configuration {
       }
     }
     let widest = max(baseWidth, widths.max() ?? 1)
-    let factors = [("hidden-pattern", hiddenPattern.factors), ("expansion", [resolvedExpansion])]
+    let factors = [("hidden-pattern", hiddenPattern.factors), ("expansion", [expansion])]
     for (name, factors) in factors {
       if let factor = factors.first(where: { $0 > Limits.size / widest }) {
         problems.append(
@@ -123,6 +134,13 @@ extension Configuration {
         SettingProblem(
           "head-size", "expected an even size for rotary positions, got \(headSize)",
           involved: ["positions"]))
+    }
+    if let heads, let widest = widths.max(), widest / heads > AttentionShape.largestHead {
+      problems.append(
+        SettingProblem(
+          "heads",
+          "\(heads) of them at width \(widest) have more than \(AttentionShape.largestHead) columns",
+          involved: ["widths", "width"]))
     }
     let given = widths.map { ("widths", $0) } + (absolute ? [] : [("base-width", baseWidth)])
     if let (place, width) = given.first(where: { !$0.1.isMultiple(of: widthUnit) }) {

@@ -81,12 +81,13 @@ public struct Configuration: SettingGroup {
     value: "kind")
   public var norm = NormChoice.rms
 
-  /// Of a residual network: a block's inner width as a multiple of the width; nil: the network's own.
+  /// Of a residual network: a block's inner width as a multiple of the width.
   @Setting(
     "expansion",
-    "A block's inner width as a multiple of the width. (default: of residual-mlp 1, of transformer 4)",
+    "Of residual-mlp and transformer: a block's inner width as a multiple of the width; transformer's "
+      + "default is 4.",
     value: "factor", in: .range(1...Limits.depth))
-  public var expansion: Int? = nil
+  public var expansion = 1
 
   /// Of a residual network: what a block's result is multiplied by at the base depth.
   @Setting(
@@ -125,7 +126,7 @@ public struct Configuration: SettingGroup {
   /// Of a Transformer: columns of a head; nil: the number of heads is fixed.
   @Setting(
     "head-size", "Of transformer: columns of a head; wider networks have more heads.",
-    value: "columns", in: .range(1...Limits.depth), instead: "heads")
+    value: "columns", in: .range(1...AttentionShape.largestHead), instead: "heads")
   public var headSize: Int? = 16
 
   /// Of a Transformer: the number of heads; nil: their size is fixed.
@@ -179,11 +180,11 @@ public struct Configuration: SettingGroup {
   @Setting("bias", "Give every layer a bias, of transformer all but the readout.")
   public var bias = false
 
-  /// The nonlinearity after each hidden layer; nil: the network's own.
+  /// The nonlinearity after each hidden layer.
   @Setting(
-    "activation", "After every layer but the readout. (default: relu, of transformer gelu)",
+    "activation", "After every layer but the readout; transformer's default is gelu.",
     value: "name")
-  public var activation: Activation? = nil
+  public var activation = Activation.relu
 
   /// a: the first layer's weight starts 1/√a as large, its product is multiplied by √a.
   @Setting(
@@ -303,7 +304,8 @@ public struct Configuration: SettingGroup {
 
   /// Batches of `Trainer.evaluationBatch` validation rows that an evaluation takes at most.
   @Setting(
-    "evaluate-batches", "Batches of 256 validation rows that an evaluation takes at most.",
+    "evaluate-batches",
+    "Batches of 256 validation rows, of a text 1024 tokens, that an evaluation takes at most.",
     value: "batches", in: .range(1...Limits.size))
   public var evaluateBatches: Int? = nil
 

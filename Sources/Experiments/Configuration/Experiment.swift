@@ -208,6 +208,12 @@ public struct Experiment: Codable, Hashable, Sendable {
           "context",
           "expected less than the \(facts.data.trainCount) training tokens, got \(settings.context)"
         ))
+    } else if facts.data.isText, (1...settings.context).contains(facts.data.validationCount) {
+      problems.append(
+        SettingProblem(
+          "context",
+          "expected less than the \(facts.data.validationCount) validation tokens, got "
+            + "\(settings.context)", involved: ["validation-fraction"]))
     } else if settings.batchSize > rows {
       problems.append(
         SettingProblem(

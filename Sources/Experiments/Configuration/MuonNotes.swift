@@ -52,7 +52,9 @@ extension Experiment {
   }
 
   private static func entries(_ shape: ParameterShape) -> Double {
-    Double(shape.fanOut) * Double(shape.fanIn)
+    // An embedding's rows are picked; a readout that shares them multiplies by them.
+    shape.kind == .embedding && shape.use == .plain
+      ? 0 : Double(shape.rows) * Double(shape.columns)
   }
 
   static func names(_ paths: [String]) -> String {

@@ -96,8 +96,8 @@ extension SweepSettings {
   ///
   /// - given: names of the settings that were given, which stay.
   public mutating func complete(for network: NetworkKind, given: Set<String>) {
-    guard network == .transformer, scale == nil else { return }
-    if !given.contains("widths") { widths = [64, 128, 256] }
+    guard network == .transformer else { return }
+    if !given.contains("widths") && scale == nil { widths = [64, 128, 256] }
     if !given.contains("log2-lr") && tune == nil { rates = .transformer }
   }
 }

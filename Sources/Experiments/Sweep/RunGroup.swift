@@ -49,10 +49,10 @@ public struct RunGroup: Sendable {
     guard graph.parameters.contains(where: { $0.shape.use != .plain }) else { return [cells] }
     var kinds: [(multipliers: [Double], names: Set<String>)] = []
     for name in Set(cells.map(\.parametrization)).sorted() {
-      guard let parametrization = try? experiment.settings.parametrization(named: name) else {
-        continue
-      }
-      let multipliers = training.scalings(of: graph, under: parametrization).map(\.multiplier)
+      // One that is not known is named when its group begins to train.
+      let parametrization = try? experiment.settings.parametrization(named: name)
+      let multipliers =
+        parametrization.map { training.scalings(of: graph, under: $0).map(\.multiplier) } ?? []
       if let known = kinds.firstIndex(where: { $0.multipliers == multipliers }) {
         kinds[known].names.insert(name)
       } else {

@@ -65,7 +65,7 @@ public struct Transformer: Architecture, Codable, Hashable {
   public var bias = false
   /// Whether the embedding's transpose gives the logits.
   public var isTied = false
-  /// Multiplies attention's logits, beside 1/√headSize.
+  /// Multiplies attention's logits, beside 1/√headSize and what `attentionScale` says.
   public var attentionMultiplier = 1.0
   /// What attention's logits are divided by.
   public var attentionScale = AttentionScale.parametrization

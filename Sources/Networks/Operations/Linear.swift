@@ -42,7 +42,8 @@ public struct Linear: Operation {
       : NetworkParameter.weight(
         "weight", fanIn: inputs[0], fanOut: outputs, multiplier: multiplier,
         initialFactor: initialFactor, headSize: headSize)
-    return [weight] + (hasBias ? [.bias("bias", fanIn: inputs[0], fanOut: outputs)] : [])
+    return [weight]
+      + (hasBias ? [.bias("bias", fanIn: inputs[0], fanOut: outputs, headSize: headSize)] : [])
   }
 
   /// z.

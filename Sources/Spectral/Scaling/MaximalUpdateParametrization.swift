@@ -54,7 +54,7 @@ public struct MaximalUpdateParametrization: Parametrization {
       // An SGD gradient has norm √(fanIn/fanOut) = 1/√(sgd η): this is the rate of one of norm 1.
       case .normalized: rates.sgd.squareRoot()
       }
-    return WidthScaling(
+    let scaling = WidthScaling(
       multiplier: shape.featureLearningMultiplier,
       initialStd: initialStd,
       learningRateFactor: learningRateFactor,
@@ -62,5 +62,6 @@ public struct MaximalUpdateParametrization: Parametrization {
       weightDecayFactor: decay.factor(
         learningRateFactor: learningRateFactor,
         coupled: family == .adam ? coupledAdam : 1 / learningRateFactor))
+    return scaling.asEffectiveBias(of: shape, family: family, decay: decay)
   }
 }

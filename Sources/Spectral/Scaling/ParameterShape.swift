@@ -20,7 +20,7 @@ public struct ParameterShape: Codable, Hashable, Sendable {
   /// What a product with the parameter is for, where width-scaling rules multiply it apart from the
   /// parameter's own size.
   public enum Use: Codable, Hashable, Sendable {
-    /// Nothing of the kind: the multiplier is 1 in effective form.
+    /// Products as of any other weight: the multiplier is 1 in effective form.
     case plain
     /// An embedding whose transpose also gives the logits: its entries stay as an embedding's, so the
     /// readout's share of the rule is a multiplier.
@@ -106,8 +106,12 @@ public struct ParameterShape: Codable, Hashable, Sendable {
   }
 
   /// The bias [fanOut] of a layer, as the matrix fanOut×1. Traps unless fanOut is ≥ 1.
-  public static func bias(role: LayerRole, fanOut: Int) -> Self {
-    Self(kind: .bias, role: role, fanIn: 1, fanOut: fanOut, rows: 1)
+  ///
+  /// - headSize: of attention's queries: columns of a head.
+  public static func bias(role: LayerRole, fanOut: Int, headSize: Int? = nil) -> Self {
+    Self(
+      kind: .bias, role: role, fanIn: 1, fanOut: fanOut, rows: 1,
+      use: headSize.map { .queries(headSize: $0) } ?? .plain)
   }
 
   /// The gain [fanOut] of a normalisation, as the matrix fanOut×1. Traps unless fanOut is ≥ 1.

@@ -49,12 +49,13 @@ public struct SpectralParametrization: Parametrization {
       }
     let coupled =
       family == .adam && shape.role == .readout ? fanIn * fanIn : 1 / learningRateFactor
-    return WidthScaling(
+    let scaling = WidthScaling(
       multiplier: shape.featureLearningMultiplier,
       initialStd: Self.initialStd(of: shape),
       learningRateFactor: learningRateFactor,
       epsilonFactor: family == .adam ? 1 / fanOut : 1,
       weightDecayFactor: decay.factor(learningRateFactor: learningRateFactor, coupled: coupled))
+    return scaling.asEffectiveBias(of: shape, family: family, decay: decay)
   }
 
   private static func initialStd(of shape: ParameterShape) -> Double {

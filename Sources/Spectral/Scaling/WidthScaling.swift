@@ -67,6 +67,17 @@ public struct WidthScaling: Codable, Hashable, Sendable {
   }
 }
 
+extension WidthScaling {
+  /// The same of a bias in effective form: what multiplies queries multiplies their bias too, which is added
+  /// after a layer's own multiplier.
+  func asEffectiveBias(
+    of shape: ParameterShape, family: UpdateFamily, decay: WeightDecayKind
+  ) -> WidthScaling {
+    shape.kind == .bias && multiplier != 1
+      ? equivalent(multiplier: 1 / multiplier, family: family, decay: decay) : self
+  }
+}
+
 /// How the size of an update depends on its gradient; the learning-rate rules differ by family.
 ///
 /// Per unit of learning rate, for a gradient of low rank under the spectral condition:

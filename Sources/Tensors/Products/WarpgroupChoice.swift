@@ -125,7 +125,7 @@ package struct WarpgroupChoice {
 
 extension Activation {
   /// Whether it takes a call of many instructions.
-  var isLong: Bool { [.tanh, .gelu, .silu].contains(self) }
+  var isLong: Bool { self == .tanh || hidesDerivative }
 }
 
 extension MatrixProduct {

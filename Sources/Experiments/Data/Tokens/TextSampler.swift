@@ -38,7 +38,11 @@ public struct TextSampler {
     guard
       let text = metadata[SavedWeights.configurationKey],
       let run = try? JSONDecoder().decode(RunConfiguration.self, from: Data(text.utf8)),
-      run.experiment.isCountable
+      run.experiment.isCountable,
+      run.experiment.settings.problems(
+        parametrizations: [run.cell.parametrization], optimizers: [run.cell.optimizer],
+        widths: [run.cell.width]
+      ).isEmpty
     else { throw TextSamplerError.noConfiguration(path: path) }
     guard let vocabulary = run.experiment.facts.data.vocabulary else {
       throw TextSamplerError.noText(path: path, data: run.experiment.facts.data.name)
@@ -83,7 +87,9 @@ public struct TextSampler {
     let input = try compute.tensor(padded, rows: context, columns: 1)
     let all = try compute.read(trainer.network(input).output)
     let columns = all.count / context
-    return Array(all[(seen.count - 1) * columns..<seen.count * columns])
+    let logits = Array(all[(seen.count - 1) * columns..<seen.count * columns])
+    guard logits.allSatisfy(\.isFinite) else { throw TextSamplerError.diverged }
+    return logits
   }
 
   /// Draws a token: by exp(logit/temperature) among the topK greatest.
@@ -106,6 +112,8 @@ public struct TextSampler {
 public enum TextSamplerError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The file does not say of which network its weights are.
   case noConfiguration(path: String)
+  /// Its logits are not finite.
+  case diverged
   /// The network was trained on rows of numbers.
   case noText(path: String, data: String)
 
@@ -114,6 +122,7 @@ public enum TextSamplerError: Error, Hashable, Sendable, CustomStringConvertible
     switch self {
     case .noConfiguration(let path):
       "\(path): expected a checkpoint, or weights that gputrain has saved (--save), found neither"
+    case .diverged: "expected a network with finite logits, found one that has diverged"
     case .noText(let path, let data):
       "\(path): expected a network that was trained on a text, found one of \(data)"
     }
