@@ -46,7 +46,7 @@ public struct LoadedTokens: Sendable {
 
   /// Whether there are tokens at a path and no rows of features, by names and first bytes.
   public static func recognizes(path: String) -> Bool {
-    guard let location = try? DataLocation(path: path), location.rowFormat == nil,
+    guard let location = try? DataLocation(path: path),
       let files = try? TokenFiles(location, nil)
     else { return false }
     switch files.kind {
