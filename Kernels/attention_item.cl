@@ -191,7 +191,8 @@ typedef struct {
 // A block of keys, from `first` on, meets STEP queries, from `token` on.
 //   keySlope += Σ_t s q, valueSlope += Σ_t p δ, ∂q += Σ_u s k, where s = scale·p·(δ·v − dot)
 // key, value: by columns; rows: the keys again, by rows, for ∂q, whose vectors are of columns. Queries
-// past the sequence's end are the last one with p = 0, which every key has met. ahead: how far the first query is ahead of the first key, a constant; WIDTH or more needs no mask.
+// past the sequence's end are read as its last one, so that memory ends there, and their p is set to 0.
+// ahead: how far the first query is ahead of the first key, a constant; WIDTH or more needs no mask.
 INLINE void meet_queries(const Head* head, const vector* key, const vector* value,
                          const vector* rows, uint first, uint token, int ahead, vector* keySlope,
                          vector* valueSlope) {

@@ -69,7 +69,8 @@ __kernel void embed_backward(__global const float* restrict ids,
 #endif
 
 // result[replica] = max over rows of √Σ x[replica, row]², the norm of a matrix whose inputs are
-// one-hot; NaN where an element is. x [replica, rows, columns]; result [replica]. A work-group takes a replica.
+// one-hot; NaN where an element is. x [replica, rows, columns]; result [replica]. A work-group takes
+// a replica.
 // global (GROUP_ITEMS, replicas), local (GROUP_ITEMS, 1).
 __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void largest_row(
     __global const float* restrict x, __global float* result, uint rows, uint columns) {

@@ -6,8 +6,9 @@
 // K and key of every round come from Philox under the replica's seed (random.cl), blocks 0 …
 // ROUNDS/2 − 1 of `stream`; so the order is the same on every device and nothing is read.
 //   order[replica, i] = x·stride + shift
-// Of rows stride and shifts are 1, and the shift 0. Of a text's windows it is the first token: a window begins
-// every `stride` tokens, all of them `shift` later, drawn below `shifts` for this replica and order.
+// Of rows stride and shifts are 1, and the shift 0. Of a text's windows it is the first token: a window
+// begins every `stride` tokens, all of them `shift` later, drawn below `shifts` for this replica and
+// order.
 // order [replica, count]; seeds [replica].
 // A work-group makes GROUP_ITEMS·PIECE elements of a replica, a work-item WIDTH neighbours at a
 // time.

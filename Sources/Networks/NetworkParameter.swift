@@ -14,7 +14,8 @@ public struct NetworkParameter: Hashable, Sendable {
   public private(set) var path: String
   /// Whether it multiplies its input, is added, or is a normalisation's gain.
   public let kind: ParameterShape.Kind
-  /// What it takes in; of an embedding the numbers that it has rows for; of a vector, what the layer takes in that it belongs to, which decides its role.
+  /// What it takes in; of an embedding the numbers that it has rows for; of a vector, what the layer that
+  /// it belongs to takes in, which decides its role.
   public private(set) var fanIn: Extent
   /// What it gives out.
   public private(set) var fanOut: Extent

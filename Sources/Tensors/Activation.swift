@@ -13,7 +13,7 @@ public enum Activation: String, Codable, Hashable, Sendable, CaseIterable {
   /// z/(1 + e^−z), also called swish (Hendrycks & Gimpel, arXiv:1606.08415).
   case silu
 
-  /// Whether h = φ(z) does not say φ'(z), so that steps on chip keep it; at 0 it is ½ of these.
+  /// Whether φ'(z) cannot be told from h = φ(z), so that whoever keeps h alone has to keep φ'(z) too.
   var hidesDerivative: Bool { self == .gelu || self == .silu }
 
   /// φ(z) in Double, on the host.

@@ -14,8 +14,8 @@ public final class DeviceRows {
     case floats([Float])
   }
 
-  /// A text's tokens as stored.
-  public enum Tokens {
+  /// A text's tokens as stored: small numbers take half of the memory.
+  public enum Tokens: Sendable {
     /// Numbers below 65536, two bytes each.
     case narrow([UInt16])
     /// Numbers below 2²⁴, which floats hold.

@@ -57,7 +57,7 @@ struct CheckCommand: PrintingCommand {
 
     @Option(
       help: ArgumentHelp(
-        "What grows in place of the width: depth=2,4,8,16, the blocks of residual-mlp or transformer.",
+        "What grows in place of the width: depth=2,4,8,16, the blocks of residual-mlp.",
         valueName: "depth=list"))
     var scale: String?
 
@@ -98,8 +98,8 @@ struct CheckCommand: PrintingCommand {
     }
     let settings = try configuration.settings
     if try compared().scale == .depth {
-      if settings.network == .mlp {
-        throw InvalidOption("--scale depth=… is for --network residual-mlp and transformer")
+      if settings.network != .residualMLP {
+        throw InvalidOption("--scale depth=… is for --network residual-mlp")
       }
       if configuration.given["depth"] != nil {
         throw InvalidOption("give --depth or --scale depth=…, not both")

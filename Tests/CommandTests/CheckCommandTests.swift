@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--scale", "depth=2,4"], "--scale depth=… is for --network residual-mlp and transformer"),
+    (["--scale", "depth=2,4"], "--scale depth=… is for --network residual-mlp"),
     (["--network", "residual-mlp", "--scale", "depth=2"], "--scale: at least two depths"),
     (["--network", "residual-mlp", "--scale", "depth=2,2"], "depth 2 twice"),
     (

@@ -44,26 +44,13 @@ import Testing
     }
   }
 
-  static let cases: [Case] = {
-    let url = Bundle.module.url(
-      forResource: "residual", withExtension: "json", subdirectory: "Golden")!
-    return try! JSONDecoder().decode(Golden.self, from: Data(contentsOf: url)).cases
-  }()
+  static let cases = (GoldenTrajectory.contents(of: "residual") as Golden).cases
 
   @Test(arguments: cases, [Compute.BackendChoice.opencl, .tiled])
   func trajectory_meetsPyTorch(golden: Case, backend: Compute.BackendChoice) throws {
     let compute = try Compute(device: .find(.best), backend: backend)
-    let graph = golden.network.graph
-    let parameters = try graph.parameters.map { parameter in
-      let values = try #require(golden.start[parameter.path]).values
-      let sizes = parameter.shape.stored
-      return Parameter(
-        name: parameter.path, shape: parameter.shape,
-        value: try compute.tensor(
-          values.map { Float($0) }, rows: sizes.count == 2 ? sizes[0] : 1, columns: sizes.last!))
-    }
-    #expect(parameters.count == golden.start.count)
-    let network = Network(graph, parameters: parameters, compute: compute)
+    let network = try GoldenTrajectory.network(
+      golden.network.graph, from: golden.start, compute: compute)
     let momentum = golden.options.momentum
     let optimizer = try Optimizer(
       Optimization(
@@ -95,7 +82,7 @@ import Testing
       let loss = Double(sum[0]) / Double(golden.x[0].count)
       #expect(abs(loss - expected) <= 1e-5 * expected, "\(loss), expected \(expected)")
     }
-    for parameter in parameters {
+    for parameter in network.parameters {
       // 1e-4: twenty steps of rounding; Adam divides small gradients by their own size.
       expectClose(
         try compute.read(parameter.value), try #require(golden.final[parameter.name]).values,

@@ -46,23 +46,10 @@ import Testing
     }
   }
 
-  static let cases: [Case] = {
-    let url = Bundle.module.url(
-      forResource: "transformer", withExtension: "json", subdirectory: "Golden")!
-    return try! JSONDecoder().decode(Golden.self, from: Data(contentsOf: url)).cases
-  }()
+  static let cases = (GoldenTrajectory.contents(of: "transformer") as Golden).cases
 
   private static func network(_ golden: Case, _ compute: Compute) throws -> Network {
-    let graph = golden.network.graph
-    #expect(graph.parameters.count == golden.start.count)
-    let parameters = try graph.parameters.map { parameter in
-      Parameter(
-        name: parameter.path, shape: parameter.shape,
-        value: try compute.tensor(
-          try #require(golden.start[parameter.path]).values.map { Float($0) },
-          rows: parameter.shape.rows, columns: parameter.shape.columns))
-    }
-    return Network(graph, parameters: parameters, compute: compute)
+    try GoldenTrajectory.network(golden.network.graph, from: golden.start, compute: compute)
   }
 
   @Test(arguments: cases, TrajectoryTests.backends)
@@ -138,15 +125,4 @@ import Testing
       tokens[place] = original
     }
   }
-}
-
-/// The difference is at most `tolerance` of the reference's norm; where that is next to nothing, as of a bias
-/// of attention's keys, which no loss depends on, of 3e-3.
-func expectClose(_ got: [Float], _ expected: [Double], _ what: String, _ tolerance: Double) {
-  #expect(got.count == expected.count)
-  func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
-  let error = norm(zip(got, expected).map { Double($0) - $1 })
-  #expect(
-    error <= tolerance * max(norm(expected), 3e-3),
-    "\(what): error \(error), norm \(norm(expected))")
 }

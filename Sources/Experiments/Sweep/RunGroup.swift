@@ -47,19 +47,17 @@ public struct RunGroup: Sendable {
     let training = RunGroup(experiment: experiment, cells: [first]).training
     let graph = training.network.graph
     guard graph.parameters.contains(where: { $0.shape.use != .plain }) else { return [cells] }
-    var kinds: [(multipliers: [Double], names: Set<String>)] = []
-    for name in Set(cells.map(\.parametrization)).sorted() {
-      // One that is not known is named when its group begins to train.
-      let parametrization = try? experiment.settings.parametrization(named: name)
-      let multipliers =
-        parametrization.map { training.scalings(of: graph, under: $0).map(\.multiplier) } ?? []
-      if let known = kinds.firstIndex(where: { $0.multipliers == multipliers }) {
-        kinds[known].names.insert(name)
-      } else {
-        kinds.append((multipliers, [name]))
-      }
+    let names = cells.map(\.parametrization).uniqued()
+    let multipliers = Dictionary(
+      uniqueKeysWithValues: names.map { name in
+        // One that is not known is named when its group begins to train.
+        let rule = try? experiment.settings.parametrization(named: name)
+        let scalings = rule.map { training.scalings(of: graph, under: $0) } ?? []
+        return (name, scalings.map(\.multiplier))
+      })
+    return names.map { multipliers[$0] }.uniqued().map { alike in
+      cells.filter { multipliers[$0.parametrization] == alike }
     }
-    return kinds.map { kind in cells.filter { kind.names.contains($0.parametrization) } }
   }
 
   /// What sets the group's networks apart beside width and optimizer: "depth 4"; nil: nothing.

@@ -58,7 +58,7 @@ public struct HeadNormalization: Operation {
   }
 
   /// Divides by the input's size.
-  public var signal: (any SignalRule)? { HeadNormalizationSignal() }
+  public var signal: (any SignalRule)? { NormalizationSignal() }
 
   /// The normalisation of wider heads, where heads grow.
   public func widened(by factor: Int) -> HeadNormalization {
@@ -71,18 +71,5 @@ public struct HeadNormalization: Operation {
 
   private func heads(_ x: Tensor) -> Tensor {
     x.reshaped(rows: x.rows * x.columns / headSize.size, columns: headSize.size)
-  }
-}
-
-/// Of m·g ∘ x/rms x, m being the gain's multiplier.
-struct HeadNormalizationSignal: SignalRule {
-  func size(of inputs: [Double], _ step: SignalStep) -> Double { step.parameters[0].multiplier }
-
-  func pullBack(_ delta: Double, _ step: SignalStep) -> SignalPullback {
-    SignalPullback(inputs: [step.parameters[0].multiplier * delta / step.inputs[0]])
-  }
-
-  func change(of inputs: [Double], _ step: SignalStep) -> Double {
-    step.parameters[0].multiplier * inputs[0] / step.inputs[0]
   }
 }

@@ -81,13 +81,16 @@ public struct RowNormalization: Operation {
   public var signal: (any SignalRule)? { NormalizationSignal() }
 }
 
-/// Values leave at size 1, and gradients and changes shrink as values do; the gain stays near 1.
+/// Values leave at the size of the gain's multiplier, which is 1 but for queries, and gradients and changes
+/// shrink as values do; the gain itself stays near 1.
 struct NormalizationSignal: SignalRule {
-  func size(of inputs: [Double], _ step: SignalStep) -> Double { 1 }
+  func size(of inputs: [Double], _ step: SignalStep) -> Double { step.parameters[0].multiplier }
 
   func pullBack(_ delta: Double, _ step: SignalStep) -> SignalPullback {
-    SignalPullback(inputs: [delta / step.inputs[0]])
+    SignalPullback(inputs: [step.parameters[0].multiplier * delta / step.inputs[0]])
   }
 
-  func change(of inputs: [Double], _ step: SignalStep) -> Double { inputs[0] / step.inputs[0] }
+  func change(of inputs: [Double], _ step: SignalStep) -> Double {
+    step.parameters[0].multiplier * inputs[0] / step.inputs[0]
+  }
 }

@@ -174,7 +174,7 @@ struct ProductTrial {
         let z = try filled(activation == .relu ? 1 : 0, rows: c.rows, columns: c.columns)
         return (
           .derivative(ActivationDerivative(of: activation, at: z)),
-          activation.hidesDerivative ? 0.5 : 1
+          [.gelu, .silu].contains(activation) ? 0.5 : 1
         )
       }
       let bias =

@@ -2,7 +2,8 @@
 /// layer's name and a slash.
 ///
 /// A layer's target is √(fanOut/fanIn). Of an embedding, whose input is one-hot, fanIn is 1 and ‖·‖_* the norm
-/// of the largest row; the features of attention are the logits of tokens with themselves. h is the layer's output over a fixed probe batch (of the
+/// of the largest row; the features of attention are the logits of tokens with themselves.
+/// h is the layer's output over a fixed probe batch (of the
 /// readout: the logits), ΔW one step's update, "total" the change since the start. All are pure
 /// numbers; rms is the root mean square over units and rows.
 public enum DiagnosticQuantity: String, Codable, Hashable, Sendable, CaseIterable {

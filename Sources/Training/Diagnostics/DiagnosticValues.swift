@@ -10,7 +10,7 @@ struct DiagnosticValues {
 
   /// What the raw numbers allow.
   var quantities: [DiagnosticQuantity: [Double]] {
-    let (fanIn, fanOut) = sizes
+    let fanOut = Double(layer.columns)
     let target = (fanOut / fanIn).squareRoot()
     let units = Double(rows) * fanOut
     var result: [DiagnosticQuantity: [Double]] = [:]
@@ -82,14 +82,9 @@ struct DiagnosticValues {
     return result
   }
 
-  /// Inputs and outputs of the layer as a matrix: of a table, whose input is one-hot, one input; of attention
-  /// its logits, one a head.
-  private var sizes: (fanIn: Double, fanOut: Double) {
-    switch layer.observation {
-    case .attention: (1, Double(layer.columns))
-    case .table: (1, Double(layer.columns))
-    case .matrix: (Double(layer.weight!.value.columns), Double(layer.weight!.value.rows))
-    }
+  /// Inputs of the layer as a matrix: 1 of a table, whose input is one-hot, and of attention.
+  private var fanIn: Double {
+    layer.observation == .matrix ? Double(layer.weight!.value.columns) : 1
   }
 
   /// Entries of the weight.

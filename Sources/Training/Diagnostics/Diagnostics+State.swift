@@ -66,12 +66,8 @@ extension Diagnostics {
 
   /// Weights with their values at the start, each once.
   private var initialValues: [(weight: Parameter, value: Tensor)] {
-    var seen: Set<String> = []
-    return layers.indices.compactMap { layer in
-      guard let weight = layers[layer].weight, let value = initialWeights[layer],
-        seen.insert(weight.name).inserted
-      else { return nil }
-      return (weight, value)
+    network.parameters.compactMap { weight in
+      initialWeights[weight.name].map { (weight, $0) }
     }
   }
 

@@ -31,7 +31,7 @@ public final class Diagnostics {
 
   /// What is measured, in the order of the graph.
   public let layers: [Layer]
-  private let network: Network
+  let network: Network
   private let contents: Contents
   let every: Int
   let probe: Tensor?
@@ -57,8 +57,8 @@ public final class Diagnostics {
   let directionNorms: DirectionNorms?
   /// The layers that Lion updates; none of `norms`.
   private let signed: Set<Int>
-  /// By layer; layers of one weight share it.
-  let initialWeights: [Int: Tensor]
+  /// By the weight's name; none of `norms`.
+  let initialWeights: [String: Tensor]
   private let initialStds: [[Double]]
   /// 10 ε of each layer's weight in each replica, of Adam's.
   private let epsilonBounds: [Tensor?]
@@ -142,13 +142,10 @@ public final class Diagnostics {
       orthogonalized.isEmpty
       ? nil : try DirectionNorms(shapes(orthogonalized), compute: compute)
     signed = Set(are(Lion.self))
-    var initial: [String: Tensor] = [:]
-    var initialWeights: [Int: Tensor] = [:]
-    for layer in contents == .norms ? [] : layers.indices.map({ $0 }) {
-      guard let weight = layers[layer].weight else { continue }
-      let copy = try initial[weight.name] ?? compute.copy(weight.value)
-      initial[weight.name] = copy
-      initialWeights[layer] = copy
+    var initialWeights: [String: Tensor] = [:]
+    for weight in contents == .norms ? [] : layers.compactMap(\.weight)
+    where initialWeights[weight.name] == nil {
+      initialWeights[weight.name] = try compute.copy(weight.value)
     }
     self.initialWeights = initialWeights
     reading = try DiagnosticReading(
@@ -165,6 +162,9 @@ public final class Diagnostics {
   public func measure(step: Int) throws {
     reading.begin(step: step)
     let weights = layers.map { $0.weight?.value }
+    func change(of layer: Int) throws -> Tensor {
+      try compute.difference(weights[layer]!, initialWeights[layers[layer].weight!.name]!)
+    }
     effort = NormEffort.after(step: step, every: every)
     let norms = try weightNorms.norms(of: matrices.map { weights[$0]! }, effort: effort)
     for (place, layer) in matrices.enumerated() {
@@ -176,14 +176,12 @@ public final class Diagnostics {
     if let probe { try measureFeatures(probe) }
     if contents == .all && measured {
       for (place, layer) in matrices.enumerated() {
-        let change = try compute.difference(weights[layer]!, initialWeights[layer]!)
-        let norms = try totalNorms[place].norms(of: [change], effort: effort)
+        let norms = try totalNorms[place].norms(of: [change(of: layer)], effort: effort)
         try reading.note(.totalSpectral, layer, norms.spectral[0])
         try reading.note(.totalFrobenius, layer, norms.frobenius[0])
       }
       for layer in tables {
-        let change = try compute.difference(weights[layer]!, initialWeights[layer]!)
-        try note(.totalSpectral, .totalFrobenius, layer, change)
+        try note(.totalSpectral, .totalFrobenius, layer, change(of: layer))
       }
     }
     measured = true

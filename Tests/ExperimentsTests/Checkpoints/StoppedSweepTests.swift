@@ -53,22 +53,6 @@ import Training
       diagnosis: diagnosis, checkpointEvery: every, events: events)
   }
 
-  /// Everything that the runs of a grid leave but their seconds.
-  private func remains(_ sweep: Sweep) throws -> [String: [String]] {
-    var result: [String: [String]] = [:]
-    for cell in sweep.grid.cells {
-      let run = sweep.store.directory(for: RunConfiguration(sweep.experiment, cell))
-      let text = try String(contentsOf: run.appendingPathComponent("result.json"), encoding: .utf8)
-      result["\(cell)"] = [
-        try String(contentsOf: run.appendingPathComponent("metrics.jsonl"), encoding: .utf8),
-        text.split(separator: "\n").filter { !$0.lowercased().contains("seconds\"") }.joined(),
-        try FileManager.default.contentsOfDirectory(atPath: run.path).sorted().joined(
-          separator: " "),
-      ]
-    }
-    return result
-  }
-
   /// Stopped again and again at random steps, at which the device is waited for; each time with other room in memory, so in other
   /// groups, and with other rates beside, so with other runs.
   @Test(arguments: [
@@ -84,7 +68,7 @@ import Training
         directory.appendingPathComponent("whole"), grid(optimizer), length: length,
         diagnosis: diagnosis)
       _ = try whole.run()
-      let expected = try remains(whole)
+      let expected = try whole.remains()
       let seed = UInt64.random(in: 0 ... .max)
       var random = Philox(seed: seed, stream: 0)
       var resumed = 0
@@ -109,7 +93,7 @@ import Training
         let end = try sweep(
           directory.appendingPathComponent("cut\(attempt)"), grid(optimizer), length: length,
           diagnosis: diagnosis)
-        #expect(try remains(end) == expected, "seed \(seed), stops \(stops)")
+        #expect(try end.remains() == expected, "seed \(seed), stops \(stops)")
       }
       #expect(resumed > 0, "seed \(seed)")
     }
@@ -155,14 +139,14 @@ import Training
     try Fixture.inDirectory { directory in
       let whole = try sweep(directory, grid())
       _ = try whole.run()
-      let expected = try remains(whole)
+      let expected = try whole.remains()
       for cell in whole.grid.cells.prefix(3) {
         let file = whole.store.stoppedFile(for: RunConfiguration(whole.experiment, cell))
         try Data("left over".utf8).write(to: file)
       }
       let again = try sweep(directory, grid())
       #expect(try again.run().progress.reused == 24)
-      #expect(try remains(again) == expected)
+      #expect(try again.remains() == expected)
     }
   }
 
@@ -187,7 +171,7 @@ import Training
     try Fixture.inDirectory { directory in
       let whole = try sweep(directory.appendingPathComponent("whole"), grid())
       _ = try whole.run()
-      let expected = try remains(whole)
+      let expected = try whole.remains()
       let part = try sweep(directory.appendingPathComponent("part"), grid())
       try stop(part, at: 5)
       let kept = files(part)
@@ -210,14 +194,14 @@ import Training
         return true
       }
       #expect(groups == [[8, 1], [1, 0], [3, 0], [12, 0]], "\(groups)")
-      #expect(try remains(again) == expected)
+      #expect(try again.remains() == expected)
       // Measured runs do not go on from others that were not, nor the other way.
       let measured = try sweep(
         directory.appendingPathComponent("measured"), grid(), diagnosis: DiagnosisPlan(every: 5))
       try stop(measured, at: 5)
       let plain = try sweep(directory.appendingPathComponent("measured"), grid())
       #expect(try plain.run().progress.steps == 24 * 14)
-      #expect(try remains(plain) == expected)
+      #expect(try plain.remains() == expected)
     }
   }
 

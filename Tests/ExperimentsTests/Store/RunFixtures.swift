@@ -3,6 +3,24 @@ import Training
 
 @testable import Experiments
 
+extension Sweep {
+  /// Everything that the runs of the grid leave but their seconds, by run: records, result, names of files.
+  func remains() throws -> [String: [String]] {
+    var result: [String: [String]] = [:]
+    for cell in grid.cells {
+      let run = store.directory(for: RunConfiguration(experiment, cell))
+      let text = try String(contentsOf: run.appendingPathComponent("result.json"), encoding: .utf8)
+      result["\(cell)"] = [
+        try String(contentsOf: run.appendingPathComponent("metrics.jsonl"), encoding: .utf8),
+        text.split(separator: "\n").filter { !$0.lowercased().contains("seconds\"") }.joined(),
+        try FileManager.default.contentsOfDirectory(atPath: run.path).sorted().joined(
+          separator: " "),
+      ]
+    }
+    return result
+  }
+}
+
 enum Fixture {
   static let experiment = Experiment(
     Configuration {

@@ -47,20 +47,6 @@ import Training
       memory: MemoryPlan(device: compute.queue.device), diagnosis: diagnosis, checkpointEvery: 2)
   }
 
-  /// Everything that the runs of a sweep leave but their seconds.
-  private func remains(_ sweep: Sweep) throws -> [String: [String]] {
-    var result: [String: [String]] = [:]
-    for cell in sweep.grid.cells {
-      let run = sweep.store.directory(for: RunConfiguration(sweep.experiment, cell))
-      let text = try String(contentsOf: run.appendingPathComponent("result.json"), encoding: .utf8)
-      result["\(cell)"] = [
-        try String(contentsOf: run.appendingPathComponent("metrics.jsonl"), encoding: .utf8),
-        text.split(separator: "\n").filter { !$0.lowercased().contains("seconds\"") }.joined(),
-      ]
-    }
-    return result
-  }
-
   static let variants: [(String, @Sendable (inout Configuration) -> Void)] = [
     ("learned positions", { _ in }),
     ("rotary, SwiGLU", { ($0.positions, $0.isGated, $0.activation) = (.rotary, true, .silu) }),
@@ -86,11 +72,11 @@ import Training
       let whole = try sweep("whole", grid())
       let outcome = try whole.run()
       #expect(outcome.failure == nil && !outcome.interrupted)
-      let expected = try remains(whole)
+      let expected = try whole.remains()
       #expect(expected.count == 16)
       let alone = try sweep("alone", grid(parametrizations: ["mup"], seeds: [2]))
       _ = try alone.run()
-      for (cell, files) in try remains(alone) { #expect(files == expected[cell], "\(cell)") }
+      for (cell, files) in try alone.remains() { #expect(files == expected[cell], "\(cell)") }
       var looks = 3
       var stops = 0
       while true {
@@ -105,7 +91,7 @@ import Training
         looks += 2
       }
       #expect(stops > 1)
-      for (cell, files) in try remains(sweep("stopped", grid())) {
+      for (cell, files) in try sweep("stopped", grid()).remains() {
         #expect(files == expected[cell], "\(cell)")
       }
     }

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Token numbers that another program's tokenizer made.
 enum NumberedTokens {
   /// A header of llm.c: 256 words of 32 bits, of which the first three are these.
@@ -44,8 +46,8 @@ enum NumberedTokens {
 
   /// Refuses numbers that no vocabulary has.
   private static func checked(
-    _ tokens: TokenSequence.Storage, path: String
-  ) throws -> TokenSequence.Storage {
+    _ tokens: DeviceRows.Tokens, path: String
+  ) throws -> DeviceRows.Tokens {
     let limit = UInt32(Vocabulary.maximumCount)
     if case .wide(let values) = tokens, let bounds = tokens.bounds, bounds.upperBound >= limit {
       let position = values.firstIndex { $0 >= limit } ?? 0
@@ -60,7 +62,7 @@ enum NumberedTokens {
   /// Little-endian words of 16 bits, as nanoGPT writes them, or of what llm.c's header says.
   ///
   /// Of any size that memory holds: read in pieces, straight into the tokens.
-  private static func binary(_ path: String) throws -> TokenSequence.Storage {
+  private static func binary(_ path: String) throws -> DeviceRows.Tokens {
     let file = try RandomAccessFile(path: path, expected: "token numbers of 16 bits")
     let magic = try file.byteCount < 4 ? 0 : UInt32(file.read(0..<4).unsigned(at: 0, width: 4))
     if let header = Header.known.first(where: { $0.magic == magic }) {
@@ -117,7 +119,7 @@ enum NumberedTokens {
   }
 
   /// Whole numbers of any type, [count].
-  private static func array(_ path: String) throws -> TokenSequence.Storage {
+  private static func array(_ path: String) throws -> DeviceRows.Tokens {
     let array = try NPYArray(
       DataFile.read(path, expected: "an NPY array of token numbers"), path: path)
     return try .wide(array.tokens())

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Texts as tokens: by character, or by byte.
 enum TextTokens {
   /// What a text is to be, for errors.
@@ -20,7 +22,7 @@ enum TextTokens {
   private static func bytes(_ files: TokenFiles) throws -> LoadedTokens {
     func sequence(_ path: String, _ name: String) throws -> TokenSequence {
       let bytes = try DataFile.readInflating(path, expected: "a text")
-      let tokens = TokenSequence.Storage.narrow(bytes.map { UInt16($0) })
+      let tokens = DeviceRows.Tokens.narrow(bytes.map { UInt16($0) })
       return try TokenSequence(name: name, checked: tokens, vocabulary: .bytes, path: path)
     }
     return try LoadedTokens(
@@ -104,12 +106,12 @@ private struct CharacterText {
   }
 
   /// The place of each character in `alphabet`, which has them all.
-  func tokens(_ alphabet: [Unicode.Scalar]) -> TokenSequence.Storage {
+  func tokens(_ alphabet: [Unicode.Scalar]) -> DeviceRows.Tokens {
     .tokens(ofUTF8: bytes, alphabet)
   }
 }
 
-extension TokenSequence.Storage {
+extension DeviceRows.Tokens {
   /// The place in `alphabet` of each scalar of a text; traps where it is not UTF-8, or has others.
   static func tokens(ofUTF8 text: [UInt8], _ alphabet: [Unicode.Scalar]) -> Self {
     var table = [UInt32](repeating: .max, count: UTF8Scalars.limit)
@@ -138,7 +140,8 @@ extension TokenSequence {
   /// Tokens of a file, of which there have to be two different ones.
   ///
   /// - Throws: `DataError.unsupported`.
-  init(name: String, checked tokens: Storage, vocabulary: Vocabulary, path: String) throws {
+  init(name: String, checked tokens: DeviceRows.Tokens, vocabulary: Vocabulary, path: String) throws
+  {
     if let bounds = tokens.bounds, bounds.lowerBound == bounds.upperBound {
       throw DataError.unsupported(
         path: path, expected: "a text of at least 2 different tokens",

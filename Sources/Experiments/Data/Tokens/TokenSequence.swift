@@ -1,22 +1,15 @@
 import OpenCL
+import Tensors
 
 /// Tokens in the order of their text, held on the host.
 ///
 ///     let text = TokenSequence(
 ///       name: "abba", tokens: [0, 1, 1, 0] as [UInt16], vocabulary: Vocabulary(characters: "ab"))
 public struct TokenSequence: Sendable {
-  /// Tokens as stored: those of small vocabularies take half of the memory.
-  public enum Storage: Sendable {
-    /// Of a vocabulary of at most 65,536 tokens.
-    case narrow([UInt16])
-    /// Of a larger one.
-    case wide([UInt32])
-  }
-
   /// What the text is called in reports; not part of the fingerprint.
   public let name: String
-  /// The tokens, [count], each in 0..<vocabulary.count.
-  public let storage: Storage
+  /// The tokens, [count], each in 0..<vocabulary.count; narrow where the vocabulary has at most 65,536.
+  public let storage: DeviceRows.Tokens
   /// What the tokens stand for; not all need to occur.
   public let vocabulary: Vocabulary
   /// Bytes of UTF-8 that a token stands for, on average over this text, for a loss in bits per
@@ -36,7 +29,7 @@ public struct TokenSequence: Sendable {
     self.init(name: name, storage: .wide(tokens), vocabulary: vocabulary)
   }
 
-  init(name: String, storage: Storage, vocabulary: Vocabulary) {
+  init(name: String, storage: DeviceRows.Tokens, vocabulary: Vocabulary) {
     let largest = storage.bounds?.upperBound ?? 0
     precondition(
       Int(largest) < vocabulary.count,
@@ -97,15 +90,7 @@ public struct TokenSequence: Sendable {
   }
 }
 
-extension TokenSequence.Storage {
-  /// Number of tokens.
-  var count: Int {
-    switch self {
-    case .narrow(let tokens): tokens.count
-    case .wide(let tokens): tokens.count
-    }
-  }
-
+extension DeviceRows.Tokens {
   /// The smallest and the largest token; nil where there is none.
   var bounds: ClosedRange<UInt32>? {
     switch self {

@@ -17,14 +17,14 @@ struct TrainingText: Sendable {
   ) throws -> (train: DeviceRows, validation: DeviceRows?) {
     let most = evaluationBatches.map { $0 * Trainer.evaluationRows(labelsPerRow: context) }
     let train = try DeviceRows(
-      source.train.tokens(split.train),
+      source.train.storage[split.train],
       TokenWindows(tokens: split.train.count, context: context, isShifted: true),
       compute: compute)
     guard !split.validation.isEmpty else { return (train, nil) }
     return (
       train,
       try DeviceRows(
-        source.validationSource.tokens(split.validation),
+        source.validationSource.storage[split.validation],
         TokenWindows(tokens: split.validation.count, context: context, most: most),
         compute: compute)
     )
@@ -36,13 +36,13 @@ struct TrainingText: Sendable {
   }
 }
 
-extension TokenSequence {
-  /// Tokens of some positions, as a device takes them.
-  fileprivate func tokens(_ positions: Range<Int>) -> DeviceRows.Tokens {
-    switch storage {
-    case .narrow(let tokens):
-      .narrow(positions == 0..<count ? tokens : Array(tokens[positions]))
-    case .wide(let tokens): .wide(positions == 0..<count ? tokens : Array(tokens[positions]))
+extension DeviceRows.Tokens {
+  /// The tokens of some positions.
+  fileprivate subscript(positions: Range<Int>) -> Self {
+    if positions == 0..<count { return self }
+    return switch self {
+    case .narrow(let tokens): .narrow(Array(tokens[positions]))
+    case .wide(let tokens): .wide(Array(tokens[positions]))
     }
   }
 }
