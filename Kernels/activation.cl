@@ -7,7 +7,7 @@
 #include "vector.cl"
 #include "nonlinearity.cl"
 
-NONLINEARITY(float)
+NONLINEARITY(float, int)
 
 __kernel void add_bias(__global float* z, __global const float* restrict bias, uint columns) {
   uint column = get_global_id(0);

@@ -15,9 +15,9 @@
 // arXiv:2205.14135 and arXiv:2307.08691 (by blocks, and its gradients).
 
 #include "vector.cl"
+#include "exponential.cl"
 
 #define LN_2 0.693147180559945f
-#define LOG2_E 1.442695040888963f
 
 // Where a head's scalars and columns start in its sequence's first row.
 #define FIND_HEAD(place, count, replica)                                             \

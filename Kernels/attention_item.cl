@@ -7,9 +7,7 @@
 // sequences of 64 tokens, 4 heads of 16, 2 replicas 82 and 100, 32 replicas, which caches do not hold,
 // 65 and 68; 8 sequences of 256 tokens, 8 heads of 64, 140 and 140.
 
-typedef JOIN(int, WIDTH) integers;
-#define AS_INTEGERS JOIN(as_int, WIDTH)
-#define AS_VECTOR JOIN(as_float, WIDTH)
+EXPONENTIAL(vector, integers)
 
 // Tokens that a block meets at a time: their logits stay in registers.
 #define STEP (WIDTH < 8 ? WIDTH : 8)
@@ -18,22 +16,6 @@ typedef JOIN(int, WIDTH) integers;
 #define FOR_HEAD for (uint c = 0; c < HEAD; c++)
 // Vectors of a head's columns.
 #define STRIPS ((HEAD + WIDTH - 1) / WIDTH)
-
-// 2^x, x ≤ 0, to 1.6e-7 of it; 2^−126 below that, and NaN for NaN. x + 1.5·2^23 has x's nearest
-// integer in its last bits; the rest, in [−½, ½], goes through a minimax polynomial.
-INLINE vector power_of_two(vector x) {
-  vector least = -126.0f;
-  x = least > x ? least : x;
-  vector shifted = x + 0x1.8p23f;
-  vector rest = x - (shifted - 0x1.8p23f);
-  vector y = 0x1.5bba14p-10f;
-  y = y * rest + 0x1.3cea88p-7f;
-  y = y * rest + 0x1.c6b752p-5f;
-  y = y * rest + 0x1.ebf9bcp-3f;
-  y = y * rest + 0x1.62e42ap-1f;
-  y = y * rest + 1.0f;
-  return AS_VECTOR(AS_INTEGERS(y) + (AS_INTEGERS(shifted) << 23));
-}
 
 // 0 ..< WIDTH: a vector's places.
 INLINE integers places(void) {
@@ -92,10 +74,10 @@ INLINE void meet_keys(const vector* query, __global const float* k, __global con
     vector seen = p[i] > greatest ? p[i] : greatest;
     greatest = masked ? (place >= behind + (int)i ? seen : greatest) : seen;
   }
-  vector ratio = power_of_two(*most - greatest), sum = *total * ratio;
+  vector ratio = power_of_two_vector(*most - greatest), sum = *total * ratio;
   *most = greatest;
   FOR_STEP {
-    p[i] = power_of_two(p[i] - greatest);
+    p[i] = power_of_two_vector(p[i] - greatest);
     vector more = sum + p[i];
     sum = masked ? (place >= behind + (int)i ? more : sum) : more;
   }
@@ -211,7 +193,7 @@ INLINE void meet_queries(const Head* head, const vector* key, const vector* valu
   FOR_STEP {
     size_t scalar = min(token + i, last) * (size_t)head->heads;
     vector exponent = p[i] * (head->scale * LOG2_E) - head->logSums[scalar] * LOG2_E;
-    p[i] = power_of_two(exponent > zero ? zero : exponent);
+    p[i] = power_of_two_vector(exponent > zero ? zero : exponent);
     slope[i] = p[i] * (slope[i] - head->dots[scalar]) * head->scale;
     if (token + i > last) p[i] = slope[i] = zero;
     JOIN(vstore, WIDTH)(slope[i], 0, shares[i]);

@@ -104,12 +104,19 @@ squared_error_to_targets(PARAMETERS) {
 
 #if GROUP_ITEMS == 1
 #include "vector.cl"
+#include "exponential.cl"
+
+EXPONENTIAL(vector, integers)
+EXPONENTIAL(float, int)
 
 // The greatest of y's values; NaN is passed over, and is met again in the sums.
 INLINE float greatest_of(__global const float* y, uint classes) {
   vector most = -INFINITY;
   uint c = 0;
-  for (; c + WIDTH <= classes; c += WIDTH) most = fmax(most, LOAD(y + c));
+  for (; c + WIDTH <= classes; c += WIDTH) {
+    vector next = LOAD(y + c);
+    most = next > most ? next : most;
+  }
   float result = greatest(most);
   for (; c < classes; c++) result = fmax(result, y[c]);
   return result;
@@ -122,13 +129,13 @@ INLINE float exponentials(__global const float* y, __global float* d, float most
   for (; c + 4 * WIDTH <= classes; c += 4 * WIDTH)
 #pragma unroll
     for (uint i = 0; i < 4; i++) {
-      vector e = exp(LOAD(y + c + i * WIDTH) - most);
+      vector e = exponential_vector(LOAD(y + c + i * WIDTH) - most);
       STORE(e, d + c + i * WIDTH);
       totals[i] += e;
     }
   float total = sum((totals[0] + totals[1]) + (totals[2] + totals[3]));
   for (; c < classes; c++) {
-    d[c] = exp(y[c] - most);
+    d[c] = exponential_float(y[c] - most);
     total += d[c];
   }
   return total;
@@ -168,11 +175,12 @@ INLINE float differences(__global const float* y, __global float* d, float share
     __global float* d = gradient + index * classes;                                           \
     uint label = labels[replica * label_stride + row];                                        \
     float loss, most = greatest_of(y, classes);                                               \
-    uint best = 0;                                                                            \
-    while (best < classes && y[best] != most) best++;                                         \
+    /* The label is the first of the greatest. */                                             \
+    bool right = y[label] == most;                                                            \
+    for (uint c = 0; right && c < label; c++) right = y[c] != most;                           \
     BODY                                                                                      \
     losses[index] = loss;                                                                     \
-    correct[index] = best == label ? 1.0f : 0.0f;                                             \
+    correct[index] = right ? 1.0f : 0.0f;                                                     \
     total += loss;                                                                            \
   }                                                                                           \
   if (records) record(total, history, active, slot, get_global_size(1), replica);

@@ -16,7 +16,7 @@
 #include "rules.cl"
 #include "epilogue.cl"
 
-NONLINEARITY(vector)
+NONLINEARITY(vector, integers)
 
 #ifdef STATES
 

@@ -19,7 +19,7 @@
 #include "nonlinearity.cl"
 #include "rules.cl"
 
-NONLINEARITY(float4)
+NONLINEARITY(float4, int4)
 
 // Whether φ' is kept: h does not say it.
 #define KEEPS_SLOPES (KIND == GELU || KIND == SILU)

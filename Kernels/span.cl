@@ -13,12 +13,12 @@
 #define SPAN_VECTOR JOIN(float, SPAN)
 
 #if SPAN == 2
-NONLINEARITY(float2)
+NONLINEARITY(float2, int2)
 #else
-NONLINEARITY(float4)
+NONLINEARITY(float4, int4)
 #endif
 
-// tanh is long, and a work-item has many spans: a call.
+// tanh and gelu are long, and a work-item has many spans: a call.
 #if KIND == TANH || KIND == GELU
 #define NONLINEAR NOINLINE
 #else

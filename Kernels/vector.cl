@@ -5,11 +5,16 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 typedef JOIN(float, WIDTH) vector;
+typedef JOIN(int, WIDTH) integers;
 #define LOAD(p) JOIN(vload, WIDTH)(0, p)
 
 // What is worth a call is not repeated: kernels of many copies take seconds to compile.
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
+
+// The same bits.
+INLINE vector as_vector(integers x) { return JOIN(as_float, WIDTH)(x); }
+INLINE integers as_integers(vector x) { return JOIN(as_int, WIDTH)(x); }
 
 // PoCL makes three stores of a vstore16, with shuffles that wait for the port of multiply-adds.
 #if WIDTH >= 8 && WIDE_STORES

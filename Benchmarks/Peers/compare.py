@@ -1,7 +1,7 @@
 """gputrain beside PyTorch, JAX and tinygrad, in alternating blocks of one run.
 
-    python compare.py --gputrain PATH [--only step,muon,gemm,sweep,spectral,start,memory]
-                      [--peers torch,graph,jax,tinygrad] [--rounds 5] [--seconds 1] [--device cpu]
+    python compare.py --gputrain PATH [--only step,muon,transformer,gemm,sweep,spectral,start,memory]
+                      [--peers torch,graph,compiled,jax,tinygrad] [--rounds 5] [--seconds 1] [--device cpu]
                       [--precision fp32|tf32|bf16] [--out DIRECTORY]
 
 Both sides compute in the same precision; `graph` is PyTorch with fused rules, batched replicas and, on
@@ -62,6 +62,16 @@ def cases(only, precision="fp32"):
         add(
             "sweep", ["torch", "graph", "jax"], "muon", inputs=64, width=width, depth=2, batch=64,
             optimizer="muon", replicas=32)
+    transformer = dict(network="transformer", inputs=65, depth=2, optimizer="adam")
+    for width in [256, 512, 768]:
+        add(
+            "step", ["torch", "compiled", "jax"], "transformer", width=width, batch=8, context=256,
+            head_size=64, **transformer)
+    for width in [64, 128]:
+        for batch in [1, 4, 16]:
+            add(
+                "sweep", ["torch", "compiled", "jax"], "transformer", width=width, batch=batch,
+                context=64, head_size=16, replicas=32, **transformer)
     for width in [512, 1024, 2048]:
         add("spectral", ["torch"], width=width)
     return result
@@ -118,20 +128,39 @@ def start_up(arguments):
     return result
 
 
+def most_bytes(command):
+    """Most bytes of a process that runs the command."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit(f"{command[:2]} ended with {os.waitstatus_to_exitcode(status)}")
+    return usage.ru_maxrss * 1024
+
+
 def memory(arguments, peers):
-    """Most bytes of a process that trains one network, each in a process of its own."""
+    """Most bytes of a process that has begun, and of ones that train one network each."""
     arguments = argparse.Namespace(**{**vars(arguments), "seconds": 0.1})
-    rows = []
-    for width in [1024, 4096, 8192]:
-        case = {
-            "what": "step", "inputs": 3072, "width": width, "depth": 2, "batch": 64,
-            "optimizer": "adam", "precision": arguments.precision, "seconds": 0.1,
+    row = {"what": "process that has begun", "gputrain": most_bytes([arguments.gputrain, "devices"])}
+    for peer in peers:
+        worker = Peer(peer)
+        row[peer] = worker.begin()["peak_bytes"]
+        worker.stop()
+    rows = [row]
+    networks = [
+        {"inputs": 3072, "width": width, "depth": 2, "batch": 64} for width in [1024, 4096, 8192]
+    ] + [
+        {
+            "network": "transformer", "inputs": 65, "width": width, "depth": 2, "batch": 8,
+            "context": 256, "head_size": 64,
         }
-        process = subprocess.Popen(command_line(arguments, case), stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status != 0:
-            raise SystemExit(f"gputrain bench ended with {os.waitstatus_to_exitcode(status)}")
-        row = {"width": width, "gputrain": usage.ru_maxrss * 1024}
+        for width in [256, 768]
+    ]
+    for network in networks:
+        case = {
+            **network, "what": "step", "optimizer": "adam", "precision": arguments.precision,
+            "seconds": 0.1,
+        }
+        row = {"what": name(case), "gputrain": most_bytes(command_line(arguments, case))}
         for peer in peers:
             worker = Peer(peer)
             answer = worker.time(case)
@@ -156,8 +185,8 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--gputrain", required=True)
-    parser.add_argument("--only", default="step,muon,gemm,sweep,spectral,start,memory")
-    parser.add_argument("--peers", default="torch,graph,jax,tinygrad")
+    parser.add_argument("--only", default="step,muon,transformer,gemm,sweep,spectral,start,memory")
+    parser.add_argument("--peers", default="torch,graph,compiled,jax,tinygrad")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--device", default="")
@@ -211,11 +240,12 @@ def main():
             label = {"torch": "PyTorch import and step"}.get(kind, f"gputrain train, {kind} kernel caches")
             print(f"{label:58} {spread(values)} s")
     if "memory" in only:
-        result["memory_bytes"] = memory(arguments, [peer for peer in peers if peer != "tinygrad"])
+        sides = [peer for peer in peers if peer in ("torch", "jax")]
+        result["memory_bytes"] = memory(arguments, sides)
+        print("most memory of a process")
         for row in result["memory_bytes"]:
-            label = f"process of a step, Adam, 3072–{row['width']}²"
-            text = "  ".join(f"{side} {row[side] / 2**20:.0f} MiB" for side in row if side != "width")
-            print(f"{label:58} {text}")
+            text = "  ".join(f"{side} {row[side] / 2**20:.0f} MiB" for side in row if side != "what")
+            print(f"{row['what']:58} {text}")
     (directory / "results.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 

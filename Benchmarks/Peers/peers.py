@@ -23,7 +23,7 @@ ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "PYTHONUNBUFFERED": "1"
 FLAGS = {
     "inputs": "--inputs", "width": "--width", "depth": "--depth", "batch": "--batch-size",
     "optimizer": "--optimizer", "replicas": "--replicas", "form": "--transpose", "m": "--m", "n": "--n",
-    "k": "--k",
+    "k": "--k", "network": "--network", "context": "--context", "head_size": "--head-size",
 }
 
 
@@ -50,7 +50,9 @@ def name(case):
     elif case["what"] == "pass":
         text = f"power-iteration pass {case['width']}², 4 vectors"
     else:
-        text = f"{case['what']} {case['inputs']}–{case['width']}², batch {case['batch']}, {case['optimizer']}"
+        network = f"{case['network']} " if "network" in case else ""
+        text = f"{case['what']} {network}{case['inputs']}–{case['width']}², batch {case['batch']}, {case['optimizer']}"
+        text += f", context {case['context']}" if "context" in case else ""
         text += f", {case['replicas']} replicas" if "replicas" in case else ""
     return f"{text}, {case['precision']}"
 

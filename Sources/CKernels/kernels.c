@@ -51,6 +51,13 @@ const char *gputrain_epilogue_source(void) {
   return text;
 }
 
+const char *gputrain_exponential_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/exponential.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_fill_source(void) {
   static const char text[] = {
 #embed "../../Kernels/fill.cl"

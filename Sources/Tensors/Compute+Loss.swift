@@ -123,7 +123,7 @@ struct LossPlan {
   /// Logits of one replica that one work-group takes, so that it can add up the losses as well.
   private static let mostForOne = 1 << 14
   /// Classes from which on a CPU's work-item takes a row by vectors; fewer are added up one by one.
-  static let leastWide = 256
+  static let leastWide = 32
   /// Logits of a work-group where there are more.
   private static let perGroup = 1 << 12
 

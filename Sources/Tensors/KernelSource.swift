@@ -23,7 +23,7 @@ package enum KernelSource: String, CaseIterable {
   case ritzItem = "ritz_item"
   case spectralGroup = "spectral_group"
   /// Included by others: no kernels of their own.
-  case epilogue, lanes, mma, nonlinearity, packed, philox, rounding, rules, span, tile, vector
+  case epilogue, exponential, lanes, mma, nonlinearity, packed, philox, rounding, rules, span, tile, vector
   case wgmma, workgroup
   case multiplyGroup = "multiply_group"
 
@@ -62,6 +62,7 @@ package enum KernelSource: String, CaseIterable {
       case .attentionGroup: gputrain_attention_group_source()
       case .attentionItem: gputrain_attention_item_source()
       case .epilogue: gputrain_epilogue_source()
+      case .exponential: gputrain_exponential_source()
       case .fill: gputrain_fill_source()
       case .gather: gputrain_gather_source()
       case .gradientScale: gputrain_gradient_scale_source()

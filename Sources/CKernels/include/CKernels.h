@@ -8,6 +8,7 @@ const char *gputrain_attention_source(void);
 const char *gputrain_attention_group_source(void);
 const char *gputrain_attention_item_source(void);
 const char *gputrain_epilogue_source(void);
+const char *gputrain_exponential_source(void);
 const char *gputrain_fill_source(void);
 const char *gputrain_gather_source(void);
 const char *gputrain_gradient_scale_source(void);
