@@ -110,15 +110,22 @@ import Training
     }
   }
 
-  /// Losses are those of a token: an untrained network whose logits are 0 has log(vocabulary).
+  /// Losses are those of a token: an untrained network whose logits are 0 has log(vocabulary), so that its
+  /// perplexity is the vocabulary.
   @Test func loss_isPerToken() throws {
     try Fixture.inDirectory { directory in
-      let still = experiment(steps: 1) { $0.zeroReadout = true }
-      let sweep = try sweep(directory, grid(), still)
-      _ = try sweep.run()
-      let expected = log(Double(data.description.outputs))
+      let still = experiment(steps: 1) { ($0.zeroReadout, $0.schedule) = (true, .init(.constant)) }
+      let grid = try SweepGrid(
+        parametrizations: ["sp", "mup"], optimizers: [.adam], widths: [8, 16],
+        log2LearningRates: [-40], seeds: [1, 2])
+      let sweep = try sweep(directory, grid, still)
+      let outcome = try sweep.run()
+      #expect(outcome.progress.tokens == 8 * 4 * 12, "runs, sequences, context")
+      let outputs = Double(data.description.outputs)
       for entry in try sweep.summarize() {
-        #expect(abs(try #require(entry.result.trainLoss) - expected) <= 1e-5)
+        #expect(abs(try #require(entry.result.trainLoss) - log(outputs)) <= 1e-5)
+        #expect(abs(try #require(entry.result.perplexity) - outputs) <= 1e-4 * outputs)
+        #expect(abs(try #require(entry.result.bitsPerByte) - log2(outputs)) <= 1e-4)
       }
     }
   }
