@@ -14,7 +14,8 @@ import Testing
       #expect(training.status == 0, "\(training.errors)")
       let last = training.output.split(separator: "\n").last ?? ""
       #expect(
-        last.contains(/validation loss [0-9.]+, perplexity [0-9.]+, [0-9.]+ bits per byte, /), "\(last)")
+        last.contains(#/validation loss [0-9.]+, perplexity [0-9.]+, [0-9.]+ bits per byte, /#),
+        "\(last)")
       func sample(_ arguments: [String]) throws -> CommandResult {
         try CommandRunner.run(["sample"] + arguments + ["--tokens", "40"], in: directory)
       }
