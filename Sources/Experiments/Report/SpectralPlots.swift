@@ -100,18 +100,29 @@ struct SpectralPlots {
       x: Plot.Axis(label: "step"), y: .logarithmic(symbol, over: found), series: series)
   }
 
-  /// Of a Transformer's attention over steps: the largest logit of all heads, and the entropy of the head where
-  /// it is least.
-  func attention(id: String) -> [Plot] {
+  /// Of a Transformer's attention over steps, each with what it tells: the largest logit of all heads, and the
+  /// entropy of the head where it is least.
+  func attention(id: String) -> [(plot: Plot, caption: String)] {
     let runs = measured[measured.count - 1].runs
     let heads = AttentionHeads(runs)
+    func panel(
+      _ symbol: String, _ name: String, _ caption: String,
+      _ points: (String) -> [(step: Int, value: Double)]
+    ) -> (plot: Plot, caption: String)? {
+      overSteps(
+        symbol, of: "the attention of every block", id: "\(id)-steps-attention-\(name)",
+        heads.layers.map { ($0, points($0)) }
+      ).map { ($0, caption) }
+    }
     return [
-      overSteps(
-        "largest |logit|", of: "the attention of every block", id: "\(id)-steps-attention-logit",
-        heads.layers.map { ($0, Self.means(runs, layer: $0, .attentionLogit)) }),
-      overSteps(
-        "least entropy of a head", of: "the attention of every block",
-        id: "\(id)-steps-attention-entropy", heads.layers.map { ($0, heads.leastEntropies($0)) }),
+      panel(
+        "largest |logit|", "logit",
+        "Of all heads and tokens. Where it grows without bound, many a training diverges later."
+      ) { Self.means(runs, layer: $0, .attentionLogit) },
+      panel(
+        "least entropy of a head", "entropy",
+        "Of what tokens attend to, in nats, in the head where it is least: at 0 a token attends to one "
+          + "other alone.", heads.leastEntropies),
     ].compactMap { $0 }
   }
 

@@ -109,8 +109,10 @@ struct SweepEvidence {
         + [
           ReportParts.panels(
             panels.flatMap { panel in
-              [panel.overSteps, panel.overWidths].compactMap { $0 }.map(figure)
-            } + measured.attention(id: "layers-\(entry.id)").map(figure))
+              [panel.overSteps, panel.overWidths].compactMap { $0 }.map {
+                figure($0, caption: slopes($0))
+              }
+            } + measured.attention(id: "layers-\(entry.id)").map { figure($0, caption: $1) })
         ]
     }
     return [
@@ -134,8 +136,8 @@ struct SweepEvidence {
     ]
   }
 
-  private func figure(_ plot: Plot) -> HTMLNode {
-    page.album.figure(of: plot, caption: slopes(plot), data: [Self.seriesTable(plot)])
+  private func figure(_ plot: Plot, caption: String) -> HTMLNode {
+    page.album.figure(of: plot, caption: caption, data: [Self.seriesTable(plot)])
   }
 
   /// The sentence of the slopes, for plots over widths.

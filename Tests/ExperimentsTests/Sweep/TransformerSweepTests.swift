@@ -260,6 +260,7 @@ import Training
       #expect(ParsedPage(html).problem == nil)
       for title in [
         "perplexity of the best loss", "bits per byte", "largest |logit| over steps, width 16",
+        "many a training diverges later",
         "least entropy of a head over steps, width 16",
       ] { #expect(html.contains(title), "\(title)") }
     }
