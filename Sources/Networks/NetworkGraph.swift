@@ -81,6 +81,25 @@ public struct NetworkGraph: Sendable {
     return isJoin || next.operation is ActivationOperation ? Node(index: consumers[0]) : observed
   }
 
+  /// The heads of attention, and those that it splits the queries and keys into that a matrix gives; nil of
+  /// other operations.
+  public func heads(of observed: Node) -> Int? {
+    func heads(_ step: Step) -> Int? {
+      (step.operation as? Attention).map { step.columns.size / $0.headSize.size }
+    }
+    return heads(self[observed])
+      ?? nodes.lazy.filter { step in
+        step.operation is Attention && step.inputs.prefix(2).contains { made(by: $0) == observed }
+      }.compactMap(heads).first
+  }
+
+  /// What makes queries or keys, before heads are normalised or turned.
+  private func made(by node: Node) -> Node {
+    let step = self[node]
+    let isHeadwise = step.operation is HeadNormalization || step.operation is RotaryPositions
+    return isHeadwise ? made(by: step.inputs[0]) : node
+  }
+
   /// The parameter at `path`, if there is one.
   public func parameter(_ path: String) -> NetworkParameter? {
     parameters.first { $0.path == path }

@@ -33,6 +33,17 @@ public struct Tensor {
     return Tensor(replicas: replicas, rows: rows, columns: columns, storage: storage)
   }
 
+  /// Each replica's rows in so many parts, which are replicas of their own; memory is shared.
+  ///
+  ///     let heads = queryWeight.split(into: 4)  // [replica·4, rows/4, columns]
+  ///
+  /// - parts: a divisor of the rows.
+  public func split(into parts: Int) -> Tensor {
+    precondition(parts > 0 && rows.isMultiple(of: parts), "\(shape) in \(parts) parts")
+    return Tensor(
+      replicas: replicas * parts, rows: rows / parts, columns: columns, storage: storage)
+  }
+
   private init(replicas: Int, rows: Int, columns: Int, storage: Storage) {
     (self.replicas, self.rows, self.columns) = (replicas, rows, columns)
     self.storage = storage

@@ -103,11 +103,12 @@ struct Pace {
     while marks.count > 2 && seconds - marks[1].seconds > Self.window { marks.removeFirst() }
   }
 
-  /// Such as 812 or 12.4k a second; nil before there is a span to speak of.
+  /// Such as 812, 12.4k or 3.1M a second; nil before there is a span to speak of.
   var text: String? {
     guard let first = marks.first, let last = marks.last, last.seconds - first.seconds > 0.2
     else { return nil }
     let rate = Double(last.count - first.count) / (last.seconds - first.seconds)
+    if rate >= 1e6 { return String(format: "%.1fM", rate / 1e6) }
     return rate >= 10_000
       ? String(format: "%.0fk", rate / 1000)
       : rate >= 1000 ? String(format: "%.1fk", rate / 1000) : String(format: "%.3g", rate)

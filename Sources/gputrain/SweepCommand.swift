@@ -167,7 +167,8 @@ struct SweepCommand: PrintingCommand {
     let outcome = try sweep.runUntilInterrupted()
     let rows = try sweep.summarize()
     let report = TransferReport(
-      rows: rows, objective: objective, axes: grid.axes, target: targetWidth)
+      rows: rows, objective: objective, axes: grid.axes, target: targetWidth,
+      data: sweep.experiment.facts.data)
     let warnings = try sweep.warnings()
     if request.json {
       Terminal.print(

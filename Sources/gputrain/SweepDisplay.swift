@@ -5,7 +5,8 @@ import Foundation
 /// Shows a sweep's, or one run's, progress.
 final class SweepDisplay {
   private let display = ProgressDisplay()
-  private var pace = Pace()
+  private var (pace, tokenPace) = (Pace(), Pace())
+  private var isOfText = false
   private var lastGroup: Int?
   private var halvings = 0
   private var shortMemory = ShortMemoryNote()
@@ -13,6 +14,8 @@ final class SweepDisplay {
   /// Takes note of `progress`, and shows it where it is time to.
   func show(_ progress: Sweep.Progress) {
     pace.mark(progress.steps, at: display.elapsed)
+    tokenPace.mark(progress.tokens, at: display.elapsed)
+    isOfText = progress.tokens > 0
     shortMemory.say(where: progress.waits > 0)
     guard let group = progress.group else { return display.end() }
     if progress.halvings > halvings {
@@ -67,7 +70,11 @@ final class SweepDisplay {
       + [.init("epoch \(epoch)/\(epochs)")]
   }
 
-  private var speed: [ProgressLine.Part] { pace.text.map { [.init("\($0) steps/s")] } ?? [] }
+  private var speed: [ProgressLine.Part] {
+    [(pace, "steps"), (tokenPace, "tokens")].prefix(isOfText ? 2 : 1).compactMap { pace, name in
+      pace.text.map { .init("\($0) \(name)/s") }
+    }
+  }
 }
 
 /// Shows how far networks of several widths or depths are: of a check, of the second figure. Ctrl-C ends them and

@@ -108,7 +108,9 @@ struct TrainCommand: PrintingCommand {
           try jsonText(
             Output(directory: directory.path, configuration: configuration, result: result)))
       } else {
-        show(result, records: try sweep.store.records(for: configuration))
+        show(
+          result, records: try sweep.store.records(for: configuration),
+          of: sweep.experiment.facts.data)
         for warning in try sweep.warnings() {
           Terminal.print(Colours.output.paint(warning.paragraph, .unsure))
         }
@@ -147,7 +149,7 @@ struct TrainCommand: PrintingCommand {
       .merging(request.computing.record) { $1 }.merging(execution.record) { $1 }
   }
 
-  private func show(_ result: RunResult, records: [RunRecord]) {
+  private func show(_ result: RunResult, records: [RunRecord], of data: DataDescription) {
     func text(_ loss: Double?) -> String? { loss.map { String(format: "%.4f", $0) } }
     let evaluations = records.count { $0.values["validation_loss"] != nil }
     Terminal.print(" epoch    step  train loss" + (evaluations > 1 ? "  validation loss" : ""))
@@ -165,6 +167,7 @@ struct TrainCommand: PrintingCommand {
     case .completed:
       let validation = result.validationLoss.map {
         String(format: "validation loss %.4f, ", $0)
+          + (data.tokenLoss($0).map { "\($0.inWords), " } ?? "")
           + (result.validationAccuracy.map { String(format: "accuracy %.2f %%, ", 100 * $0) } ?? "")
       }
       let whole = result.wholeTrainLoss.map { String(format: "whole training loss %.4f, ", $0) }

@@ -150,6 +150,8 @@ import Training
     #expect(pace.text == "1.0k")
     for second in 21...40 { pace.mark(20_000 + 50 * (second - 20), at: Double(second)) }
     #expect(pace.text == "50")
+    for second in 41...60 { pace.mark(2_345_678 * second, at: Double(second)) }
+    #expect(pace.text == "2.3M")
   }
 
   @Test(arguments: [(0.4, "0 s"), (59.4, "59 s"), (60, "1:00"), (3725, "1:02:05")])

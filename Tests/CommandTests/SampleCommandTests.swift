@@ -12,6 +12,10 @@ import Testing
           "run",
         ], in: directory)
       #expect(training.status == 0, "\(training.errors)")
+      let last = training.output.split(separator: "\n").last ?? ""
+      #expect(
+        last.contains(#/validation loss [0-9.]+, perplexity [0-9.]+, [0-9.]+ bits per byte, /#),
+        "\(last)")
       func sample(_ arguments: [String]) throws -> CommandResult {
         try CommandRunner.run(["sample"] + arguments + ["--tokens", "40"], in: directory)
       }
@@ -40,6 +44,7 @@ import Testing
         ["train", "--width", "8", "--steps", "2", "--save", "w.safetensors", "--out", "run"],
         in: directory)
       #expect(training.status == 0, "\(training.errors)")
+      #expect(!training.output.contains("perplexity") && !training.output.contains("per byte"))
       let result = try CommandRunner.run(["sample", "w.safetensors"], in: directory)
       #expect(result.status != 0 && result.errors.contains("trained on a text"))
     }

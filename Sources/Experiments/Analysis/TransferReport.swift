@@ -19,6 +19,10 @@ public struct WidthOptimum: Codable, Hashable, Sendable {
   public let edge: GridEdge?
   /// The loss at the best rate, of the mean over seeds.
   public let loss: Double?
+  /// Of a text: exp of that loss.
+  public let perplexity: Double?
+  /// Of a text whose tokens' bytes are known: that loss in bits per byte.
+  public let bitsPerByte: Double?
   /// The loss at the narrowest width's best rate, likewise; nil where it diverges or was not tried.
   public let lossAtNarrowRate: Double?
   /// Whether it diverges at the narrowest width's best rate.
@@ -30,6 +34,12 @@ public struct WidthOptimum: Codable, Hashable, Sendable {
 
   /// Whether the best rate is the first or last rate tried.
   public var onEdge: Bool { edge != nil }
+
+  private enum CodingKeys: String, CodingKey {
+    case width, log2LearningRate, interval, gridLog2LearningRate, isRefined, edge, loss, perplexity
+    case bitsPerByte = "bits_per_byte"
+    case lossAtNarrowRate, divergesAtNarrowRate, runs, diverged
+  }
 }
 
 /// Whether the best rate carries over, for one parametrization and optimizer.
@@ -99,10 +109,10 @@ public struct TransferReport: Codable, Hashable, Sendable {
   ///
   /// - rows: in any order, of one depth unless that is an axis; groups stand in the order of their first row. Of two
   ///   rows for one cell the later counts. target: the width to recommend a rate for, by default the
-  ///   widest.
+  ///   widest. data: what was trained on; of a text the best losses come in its units too.
   public init(
     rows: [SummaryRow], objective: Objective = .trainLoss, axes: SweepAxes = SweepAxes(),
-    target: Int? = nil
+    target: Int? = nil, data: DataDescription? = nil
   ) {
     loss = objective.title
     self.axes = axes.names.isEmpty ? nil : axes
@@ -116,7 +126,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
       members[key, default: []].append(point)
     }
     let losses = order.map { Self.losses(of: members[$0] ?? [], objective) }
-    groups = zip(order, losses).map { Self.group($0, $1, axes, target: target) }
+    groups = zip(order, losses).map { Self.group($0, $1, axes, target: target, data: data) }
     let isAlike = Set(order.map(\.held)).count == 1
     comparison =
       isAlike
@@ -220,8 +230,9 @@ public struct TransferReport: Codable, Hashable, Sendable {
           WidthOptimum(
             width: $0.scale, log2LearningRate: $0.log2LearningRate, interval: nil,
             gridLog2LearningRate: $0.log2LearningRate, isRefined: false, edge: nil,
-            loss: $0.loss.flatMap { $0.isFinite ? $0 : nil }, lossAtNarrowRate: nil,
-            divergesAtNarrowRate: false, runs: 1, diverged: $0.loss == .infinity ? 1 : 0)
+            loss: $0.loss.flatMap { $0.isFinite ? $0 : nil }, perplexity: nil, bitsPerByte: nil,
+            lossAtNarrowRate: nil, divergesAtNarrowRate: false, runs: 1,
+            diverged: $0.loss == .infinity ? 1 : 0)
         }, missing: 0, drift: drift?.drift, deviation: nil, regret: nil,
         verdict: TransferVerdict(
           outcome: .inconclusive,
@@ -238,7 +249,8 @@ public struct TransferReport: Codable, Hashable, Sendable {
   }
 
   private static func group(
-    _ key: GroupKey, _ losses: Losses, _ axes: SweepAxes, target: Int?
+    _ key: GroupKey, _ losses: Losses, _ axes: SweepAxes, target: Int?,
+    data: DataDescription? = nil
   ) -> TransferGroup {
     let rates = Set(losses.values.flatMap(\.keys))
     let seen = Set(losses.values.flatMap { $0.values.flatMap(\.keys) }).sorted()
@@ -262,11 +274,13 @@ public struct TransferReport: Codable, Hashable, Sendable {
       let atNarrow = rate.flatMap { rate in
         curve.flatMap { $0.whole.height(at: rate).map($0.whole.loss) }
       }
+      let tokenLoss = data?.tokenLoss(curve?.whole.loss)
       return WidthOptimum(
         width: width, log2LearningRate: curve?.whole.rate,
         interval: curve?.whole.edge == nil ? curve?.rate.interval : nil,
         gridLog2LearningRate: curve?.whole.gridRate, isRefined: curve?.whole.fit != nil,
-        edge: curve?.whole.edge, loss: curve?.whole.loss, lossAtNarrowRate: atNarrow,
+        edge: curve?.whole.edge, loss: curve?.whole.loss, perplexity: tokenLoss?.perplexity,
+        bitsPerByte: tokenLoss?.bitsPerByte, lossAtNarrowRate: atNarrow,
         divergesAtNarrowRate: atNarrow == nil && rate.flatMap { curve?.diverges(at: $0) } == true,
         runs: runs.count, diverged: runs.count { $0 == .infinity })
     }

@@ -154,6 +154,7 @@ extension TransferGroup {
         ReportText.wrapped(
           text, after: "  " + ReportText.left(name, 11), indent: 13))
     }
+    line("perplexity", perplexities)
     line("drift", drift?.sentence(axes))
     line("deviation", deviation?.sentence(axes))
     line("regret", regret?.sentence(axes))
@@ -185,6 +186,20 @@ extension TransferGroup {
       $0.log2LearningRate == nil || $0.lossAtNarrowRate != nil || $0.divergesAtNarrowRate
     }
     return isOfRuns ? 4 : widths.contains { $0.loss != nil } ? 3 : 2
+  }
+
+  /// Whether the losses are those of a text's tokens, and whether their bytes are known.
+  var isOfText: (tokens: Bool, bytes: Bool) {
+    (widths.contains { $0.perplexity != nil }, widths.contains { $0.bitsPerByte != nil })
+  }
+
+  /// The widths' best losses in a text's units; nil of other data.
+  private var perplexities: String? {
+    func list(_ texts: [String]) -> String { texts.joined(separator: ", ") }
+    guard isOfText.tokens else { return nil }
+    return list(widths.map { ReportText.perplexity($0.perplexity) }) + " of the best losses"
+      + (isOfText.bytes
+        ? "; bits per byte " + list(widths.map { ReportText.bitsPerByte($0.bitsPerByte) }) : "")
   }
 
   /// The seeds that are compared and what is missing, in words.

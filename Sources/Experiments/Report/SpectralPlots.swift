@@ -73,22 +73,57 @@ struct SpectralPlots {
     _ quantity: SpectralQuantity, _ name: DiagnosticQuantity, id: String
   ) -> Plot? {
     let runs = measured[measured.count - 1].runs
-    let series = layers.enumerated().map { index, layer in
+    return overSteps(
+      quantity.symbol, of: "every layer",
+      id: "\(id)-steps-\(quantity.rawValue.replacing("_", with: "-"))",
+      layers.map { ($0, Self.means(runs, layer: $0, name)) })
+  }
+
+  /// Values by step of several layers; nil where there are none.
+  private func overSteps(
+    _ symbol: String, of what: String, id: String,
+    _ values: [(name: String, points: [(step: Int, value: Double)])]
+  ) -> Plot? {
+    let series = values.enumerated().map { index, layer in
       Plot.Series(
-        name: layer, colour: .ordered(index, of: layers.count), index: index,
-        style: .curve,
-        points: Self.means(runs, layer: layer, name).filter { $0.value > 0 }.map {
+        name: layer.name, colour: .ordered(index, of: values.count), index: index, style: .curve,
+        points: layer.points.filter { $0.value > 0 }.map {
           Plot.Point(x: Double($0.step), y: $0.value)
         })
     }
-    let values = series.flatMap { $0.points.compactMap(\.y) }
-    guard !values.isEmpty else { return nil }
+    let found = series.flatMap { $0.points.compactMap(\.y) }
+    guard !found.isEmpty else { return nil }
     return Plot(
-      id: "\(id)-steps-\(quantity.rawValue.replacing("_", with: "-"))",
-      title: "\(quantity.symbol) over steps, \(record.axes.scaleName) \(widest)",
+      id: id, title: "\(symbol) over steps, \(record.axes.scaleName) \(widest)",
       description:
-        "\(quantity.symbol) of every layer over training, at \(record.axes.scaleName) \(widest).",
-      x: Plot.Axis(label: "step"), y: .logarithmic(quantity.symbol, over: values), series: series)
+        "\(symbol) of \(what) over training, at \(record.axes.scaleName) \(widest).",
+      x: Plot.Axis(label: "step"), y: .logarithmic(symbol, over: found), series: series)
+  }
+
+  /// Of a Transformer's attention over steps, each with what it tells: the largest logit of all heads, and the
+  /// entropy of the head where it is least.
+  func attention(id: String) -> [(plot: Plot, caption: String)] {
+    let runs = measured[measured.count - 1].runs
+    let heads = AttentionHeads(runs)
+    func panel(
+      _ symbol: String, _ name: String, _ caption: String,
+      _ points: (String) -> [(step: Int, value: Double)]
+    ) -> (plot: Plot, caption: String)? {
+      overSteps(
+        symbol, of: "the attention of every block", id: "\(id)-steps-attention-\(name)",
+        heads.layers.map { ($0, points($0)) }
+      ).map { ($0, caption) }
+    }
+    return [
+      panel(
+        "largest |logit|", "logit",
+        "Of all heads and tokens. Where it grows without bound, many a training diverges later."
+      ) { Self.means(runs, layer: $0, .attentionLogit) },
+      panel(
+        "least entropy of a head", "entropy",
+        "Of what tokens attend to, in nats, in the head where it is least: at 0 a token attends to one "
+          + "other alone.", heads.leastEntropies),
+    ].compactMap { $0 }
   }
 
   /// Steps done where a quantity is compared over widths: of W and h the start, else the first
@@ -152,6 +187,39 @@ struct SpectralPlots {
           ]
         ).training
       }, widths: measured.map { Double($0.width) }, under: rule)
+  }
+}
+
+/// What runs of a group recorded of attention's heads.
+private struct AttentionHeads {
+  /// The attentions' paths, in order.
+  let layers: [String]
+  /// By layer, the heads' paths.
+  private let heads: [String: [String]]
+  private let runs: [[RunRecord]]
+
+  init(_ runs: [[RunRecord]]) {
+    let suffix = "/" + DiagnosticQuantity.attentionEntropy.rawValue
+    let paths = Set(runs.joined().flatMap { $0.values.keys.filter { $0.hasSuffix(suffix) } })
+      .map { String($0.dropLast(suffix.count)) }
+    heads = Dictionary(grouping: paths.filter { $0.contains(Self.mark) }) {
+      String($0[..<$0.firstRange(of: Self.mark)!.lowerBound])
+    }
+    layers = heads.keys.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
+    self.runs = runs
+  }
+
+  private static let mark = ".heads."
+
+  /// By step the mean over runs of the least of a layer's heads.
+  func leastEntropies(_ layer: String) -> [(step: Int, value: Double)] {
+    let names = (heads[layer] ?? []).map { "\($0)/\(DiagnosticQuantity.attentionEntropy.rawValue)" }
+    let least = Dictionary(
+      grouping: runs.joined().compactMap { record in
+        names.compactMap { record.values[$0] }.min().map { (step: record.step, value: $0) }
+      }, by: \.step)
+    return least.filter { $0.value.count == runs.count }.sorted { $0.key < $1.key }
+      .map { ($0.key, LossCurve.mean($0.value.map(\.value))) }
   }
 }
 

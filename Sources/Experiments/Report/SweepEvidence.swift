@@ -109,10 +109,10 @@ struct SweepEvidence {
         + [
           ReportParts.panels(
             panels.flatMap { panel in
-              [panel.overSteps, panel.overWidths].compactMap { $0 }.map { plot in
-                page.album.figure(of: plot, caption: slopes(plot), data: [Self.seriesTable(plot)])
+              [panel.overSteps, panel.overWidths].compactMap { $0 }.map {
+                figure($0, caption: slopes($0))
               }
-            })
+            } + measured.attention(id: "layers-\(entry.id)").map { figure($0, caption: $1) })
         ]
     }
     return [
@@ -134,6 +134,10 @@ struct SweepEvidence {
                   + (axes.scale.map { "least \($0)" } ?? "narrowest width") + " was measured.")
             ] : groups.flatMap { $0 }))
     ]
+  }
+
+  private func figure(_ plot: Plot, caption: String) -> HTMLNode {
+    page.album.figure(of: plot, caption: caption, data: [Self.seriesTable(plot)])
   }
 
   /// The sentence of the slopes, for plots over widths.

@@ -59,7 +59,7 @@ struct SweepRecord {
     objective = history.last { $0.objective != nil }?.objective ?? .trainLoss
     report = TransferReport(
       rows: allRows, objective: objective, axes: axes,
-      target: history.last { $0.grid != nil }?.targetWidth)
+      target: history.last { $0.grid != nil }?.targetWidth, data: experiment.facts.data)
     let done = Set(runs.filter { $0.result.outcome != .failed }.map(\.configuration.cell))
     let asked = history.compactMap(\.grid).flatMap(\.cells).uniqued()
     missing = (asked.isEmpty ? Self.crossed(rows) : asked).filter { !done.contains($0) }

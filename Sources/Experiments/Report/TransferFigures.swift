@@ -78,6 +78,10 @@ struct TransferFigures {
   }
 
   private func optimumTable(_ entry: ShownGroup) -> HTMLNode {
+    let isOfText = entry.group.isOfText
+    func units(_ tokens: String, _ bytes: String) -> [String] {
+      (isOfText.tokens ? [tokens] : []) + (isOfText.bytes ? [bytes] : [])
+    }
     let narrow = entry.group.widths.first { $0.log2LearningRate != nil }?.width
     var known = entry.group.widths.map { width -> (width: Int, cells: [String]) in
       let rate = width.log2LearningRate.map(axes.text)
@@ -90,6 +94,8 @@ struct TransferFigures {
           width.divergesAtNarrowRate ? "diverges" : ReportText.loss(width.lossAtNarrowRate),
           "\(width.diverged) of \(width.runs)",
         ]
+          + units(
+            ReportText.perplexity(width.perplexity), ReportText.bitsPerByte(width.bitsPerByte))
       )
     }
     if let use = entry.group.untrained {
@@ -99,15 +105,16 @@ struct TransferFigures {
           [
             "\(axes.scaleName) \(use.width), not trained", axes.text(log2: use.log2LearningRate),
             "–", "–", "–",
-          ]
+          ] + units("–", "–")
         ))
     }
     let rows = known.sorted { $0.width < $1.width }.map(\.cells)
-    let header = [
-      "", "best \(axes.tunedName)", "best loss",
-      narrow.map { "loss at \(axes.rate(of: $0))" } ?? "loss",
-      "diverged runs",
-    ]
+    let header =
+      [
+        "", "best \(axes.tunedName)", "best loss",
+        narrow.map { "loss at \(axes.rate(of: $0))" } ?? "loss",
+        "diverged runs",
+      ] + units("perplexity of the best loss", "bits per byte")
     // Of best rates alone nothing else is known.
     let count = entry.losses.isEmpty ? entry.group.knownColumns : header.count
     return ReportParts.table(

@@ -31,6 +31,10 @@ public struct RunResult: Codable, Hashable, Sendable {
   public let bestValidationLoss: Double?
   /// Loss of the trained network over all training examples, where it was asked for.
   public let wholeTrainLoss: Double?
+  /// Of a text: exp of the validation loss.
+  public let perplexity: Double?
+  /// Of a text whose tokens' bytes are known: the validation loss in bits per byte.
+  public let bitsPerByte: Double?
   /// How it ended.
   public let outcome: RunOutcome
   /// The first step with a non-finite loss.
@@ -50,13 +54,14 @@ public struct RunResult: Codable, Hashable, Sendable {
 
   /// A result; non-finite losses and accuracies become nil.
   ///
-  /// - seconds: finite and ≥ 0.
+  /// - tokenLoss: the validation loss, of a text. seconds: finite and ≥ 0.
   public init(
     epochs: Int, steps: Int, firstEpochTrainLoss: Double? = nil, trainLoss: Double? = nil,
     validationLoss: Double? = nil, validationAccuracy: Double? = nil,
-    bestValidationLoss: Double? = nil, wholeTrainLoss: Double? = nil, outcome: RunOutcome,
-    divergedAtStep: Int? = nil, message: String? = nil, seconds: Double, device: String,
-    stepSeconds: Double? = nil, deviceBytes: Int? = nil
+    bestValidationLoss: Double? = nil, wholeTrainLoss: Double? = nil,
+    tokenLoss: TokenLoss? = nil, outcome: RunOutcome, divergedAtStep: Int? = nil,
+    message: String? = nil,
+    seconds: Double, device: String, stepSeconds: Double? = nil, deviceBytes: Int? = nil
   ) {
     precondition(seconds.isFinite && seconds >= 0, "seconds must be finite, got \(seconds)")
     func finite(_ value: Double?) -> Double? { value.flatMap { $0.isFinite ? $0 : nil } }
@@ -68,6 +73,8 @@ public struct RunResult: Codable, Hashable, Sendable {
     self.validationAccuracy = finite(validationAccuracy)
     self.bestValidationLoss = finite(bestValidationLoss)
     self.wholeTrainLoss = finite(wholeTrainLoss)
+    perplexity = finite(tokenLoss?.perplexity)
+    bitsPerByte = finite(tokenLoss?.bitsPerByte)
     self.outcome = outcome
     self.divergedAtStep = divergedAtStep
     self.message = message
@@ -75,6 +82,13 @@ public struct RunResult: Codable, Hashable, Sendable {
     self.device = device
     self.stepSeconds = finite(stepSeconds)
     self.deviceBytes = deviceBytes
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case epochs, steps, firstEpochTrainLoss, trainLoss, validationLoss, validationAccuracy
+    case bestValidationLoss, wholeTrainLoss, perplexity
+    case bitsPerByte = "bits_per_byte"
+    case outcome, divergedAtStep, message, seconds, device, stepSeconds, deviceBytes
   }
 }
 

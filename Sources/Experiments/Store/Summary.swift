@@ -86,18 +86,26 @@ public struct SummaryRow: Codable, Hashable, Sendable {
   /// a text that a spreadsheet would compute, such as `=1+1`, has an apostrophe before it.
   ///
   /// Losses are the shortest text that reads back to the same number, rates have at most six
-  /// decimals and seconds three, and a missing value is an empty cell. Where rows have overrides, a
-  /// column for each setting stands at the end: `momentum`, or `set_steps` where a column is called
-  /// `steps` already; that of the depth is among the first.
+  /// decimals and seconds three, and a missing value is an empty cell. Behind these columns are, of
+  /// texts, `perplexity` and `bits_per_byte`; and where rows have overrides, one for each setting:
+  /// `momentum`, or `set_steps` where a column is called `steps` already; that of the depth is among
+  /// the first.
   public static func csv(_ rows: [Self]) -> String {
     let names = axisNames(rows).filter { $0 != "depth" }
+    let own = tokenColumns.filter { _, value in rows.contains { $0.result[keyPath: value] != nil } }
+    let header = ([Self.header] + own.map(\.name)).joined(separator: ",")
     let taken = header.split(separator: ",").map(String.init)
     let columns = names.map { name -> String in
       let column = name.replacing("-", with: "_")
       return "," + (taken.contains(column) ? "set_\(column)" : column)
     }
-    return ([header + columns.joined()] + rows.map { $0.line(with: names) }).map { $0 + "\n" }
-      .joined()
+    let lines = rows.map { $0.line(own.map(\.value), names) }
+    return ([header + columns.joined()] + lines).map { $0 + "\n" }.joined()
+  }
+
+  /// Columns that only a text's runs have.
+  private static var tokenColumns: [(name: String, value: KeyPath<RunResult, Double?>)] {
+    [("perplexity", \.perplexity), ("bits_per_byte", \.bitsPerByte)]
   }
 
   /// The settings that some row has an own value of, sorted.
@@ -105,7 +113,7 @@ public struct SummaryRow: Codable, Hashable, Sendable {
     Set(rows.flatMap { ($0.overrides ?? [:]).keys }).sorted()
   }
 
-  private func line(with names: [String]) -> String {
+  private func line(_ figures: [KeyPath<RunResult, Double?>], _ names: [String]) -> String {
     func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
     let cells =
       [
@@ -115,7 +123,8 @@ public struct SummaryRow: Codable, Hashable, Sendable {
         text(result.validationLoss), text(result.validationAccuracy), result.outcome.rawValue,
         DecimalText.trimmed(result.seconds, digits: 3), run, text(result.bestValidationLoss),
         text(result.wholeTrainLoss),
-      ] + names.map { overrides?[$0]?.optionText ?? "" }
+      ] + figures.map { text(result[keyPath: $0]) }
+      + names.map { overrides?[$0]?.optionText ?? "" }
     return cells.map(\.csvCell).joined(separator: ",")
   }
 }

@@ -27,7 +27,8 @@ public struct DiagnosisPlan: Hashable, Sendable {
 }
 
 extension DiagnosticRecord {
-  /// One replica's quantities by their names in `metrics.jsonl`: `layers.1/update_norm`.
+  /// One replica's quantities by their names in `metrics.jsonl`: `layers.1/update_norm`, of heads
+  /// `blocks.0.attention.heads.3/attention_logit`.
   func values(replica: Int) -> [String: Double] {
     var result: [String: Double] = [:]
     for (name, layer) in zip(names, layers) {
@@ -35,10 +36,18 @@ extension DiagnosticRecord {
         result["\(name)/\(quantity.rawValue)"] = values[replica]
       }
     }
+    for (name, heads) in zip(names, heads) {
+      for (head, quantities) in heads.enumerated() {
+        for (quantity, values) in quantities {
+          result["\(name).heads.\(head)/\(quantity.rawValue)"] = values[replica]
+        }
+      }
+    }
     return result
   }
 
-  /// What was measured of runs, the inverse of `values(replica:)` for several at once.
+  /// What was measured of runs' layers, the inverse of `values(replica:)` for several at once; of heads
+  /// nothing.
   ///
   /// - runs: [group][run]: a run's records, of measurements and others.
   /// - names: the layers' paths. steps: those that runs were to be measured after.

@@ -213,6 +213,7 @@ struct GroupTraining {
         : (measured.map { $0.values["validation_loss"] } + [evaluation?.loss])
           .compactMap { $0 }.min(),
       wholeTrainLoss: diverged ? nil : whole?.loss,
+      tokenLoss: diverged ? nil : group.own.facts.data.tokenLoss(evaluation?.loss),
       outcome: diverged ? .diverged : .completed, divergedAtStep: divergedAt, seconds: seconds,
       device: compute.deviceDescription,
       stepSeconds: stepSeconds.map { $0 / Double(group.cells.count) }, deviceBytes: deviceBytes)

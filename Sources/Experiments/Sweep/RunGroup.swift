@@ -118,6 +118,11 @@ public struct RunGroup: Sendable {
     return own.labelsPerRow * min(size, own.trainRows - step % stepsPerEpoch * size)
   }
 
+  /// Tokens that a run trains on in these steps; 0 of data that are no text.
+  func tokens(ofSteps steps: Range<Int>) -> Int {
+    own.facts.data.isText ? steps.reduce(0) { $0 + labels(ofStepAfter: $1) } : 0
+  }
+
   /// Multiply-adds of one run, for sharing out progress and time.
   var work: Double {
     let weights = training.network.graph.parameters.reduce(0.0) { sum, parameter in

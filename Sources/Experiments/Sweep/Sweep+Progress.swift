@@ -24,6 +24,8 @@ extension Sweep {
     public internal(set) var share = 0.0
     /// Steps trained in this sweep, a step of each run counted singly.
     public internal(set) var steps = 0
+    /// Tokens trained on in this sweep, likewise; 0 of data that are no text.
+    public internal(set) var tokens = 0
     /// The lowest train loss so far, with its cell.
     public internal(set) var best: (cell: RunCell, loss: Double)?
     /// The group in training.

@@ -170,6 +170,7 @@ public struct Sweep {
         let runs = try training.run { steps in
           progress.loss = total == 1 ? loss : nil
           progress.steps += (steps - progress.groupStep) * group.cells.count
+          progress.tokens += group.tokens(ofSteps: progress.groupStep..<steps) * group.cells.count
           progress.groupStep = steps
           progress.share = Self.share(done + planned.work(until: steps), of: work)
           if !watch(progress) { throw CancellationError() }

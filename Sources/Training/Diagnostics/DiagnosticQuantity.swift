@@ -76,10 +76,19 @@ public struct DiagnosticRecord: Sendable {
   public let names: [String]
   /// [layer]: each quantity's value in each replica; not finite where a replica has diverged.
   public let layers: [[DiagnosticQuantity: [Double]]]
+  /// [layer][head]: the same of attention's heads, logit and entropy, and of the rows of the queries' and
+  /// keys' matrices that are a head's, the spectral norm; of other layers no head.
+  public let heads: [[[DiagnosticQuantity: [Double]]]]
 
-  /// What was measured of layers at these paths.
-  public init(step: Int, names: [String], layers: [[DiagnosticQuantity: [Double]]]) {
-    precondition(names.count == layers.count, "\(layers.count) layers for names \(names)")
-    (self.step, self.names, self.layers) = (step, names, layers)
+  /// What was measured of layers at these paths, by default of no head.
+  public init(
+    step: Int, names: [String], layers: [[DiagnosticQuantity: [Double]]],
+    heads: [[[DiagnosticQuantity: [Double]]]]? = nil
+  ) {
+    let heads = heads ?? layers.map { _ in [] }
+    precondition(
+      names.count == layers.count && names.count == heads.count,
+      "\(layers.count) layers, \(heads.count) with heads, for names \(names)")
+    (self.step, self.names, self.layers, self.heads) = (step, names, layers, heads)
   }
 }

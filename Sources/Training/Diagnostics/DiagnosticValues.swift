@@ -4,6 +4,8 @@ import Tensors
 /// Quantities of one layer from the raw numbers of its record.
 struct DiagnosticValues {
   let raw: [RawQuantity: [Double]]
+  /// [quantity]: a value for each head of each replica, [replica·heads].
+  let rawOfHeads: [RawQuantity: [Double]]
   let layer: Diagnostics.Layer
   /// Rows of the probe batch.
   let rows: Int
@@ -75,11 +77,37 @@ struct DiagnosticValues {
     let signs = whereUpdated(raw[.signs]?.map { $0 / entries })
     put(.signShare, both(signs, rate) { $1 == 0 ? .nan : $0 })
     put(.epsilonDominance, raw[.smallSquares]?.map { $0 / entries })
-    put(.attentionLogit, raw[.largestLogit])
-    put(.attentionEntropy, raw[.entropies]?.map { $0 / fanOut })
+    put(.attentionLogit, overHeads(.largestLogit) { $0.reduce(0) { max($0, $1) } })
+    put(.attentionEntropy, overHeads(.entropy) { $0.reduce(0, +) / fanOut })
     put(.initialStd, raw[.initialStd])
     put(.learningRate, rate)
     return result
+  }
+
+  /// Of each head what the raw numbers allow.
+  var heads: [[DiagnosticQuantity: [Double]]] {
+    let found: [(DiagnosticQuantity, [Double])] = [
+      (.attentionLogit, rawOfHeads[.largestLogit]), (.attentionEntropy, rawOfHeads[.entropy]),
+      (.spectralNorm, rawOfHeads[.weightSquare]?.map { $0.squareRoot() }),
+    ].compactMap { quantity, values in values.map { (quantity, $0) } }
+    guard let heads = layer.heads, !found.isEmpty else { return [] }
+    return (0..<heads).map { head in
+      Dictionary(
+        uniqueKeysWithValues: found.map { quantity, values in
+          (quantity, stride(from: head, to: values.count, by: heads).map { values[$0] })
+        })
+    }
+  }
+
+  /// A number of each replica from those of its heads; NaN where one of them is.
+  private func overHeads(
+    _ quantity: RawQuantity, _ combine: (ArraySlice<Double>) -> Double
+  ) -> [Double]? {
+    guard let values = rawOfHeads[quantity], let heads = layer.heads else { return nil }
+    return stride(from: 0, to: values.count, by: heads).map { first in
+      let own = values[first..<first + heads]
+      return own.contains(where: \.isNaN) ? .nan : combine(own)
+    }
   }
 
   /// Inputs of the layer as a matrix: 1 of a table, whose input is one-hot, and of attention.
@@ -103,8 +131,10 @@ enum RawQuantity: Hashable {
   case input, product, updateProduct, gradientProduct, features, featureChanges
   /// Σ |h|.
   case featureAbsolutes
-  /// Of attention: the largest logit, and Σ over heads of the mean entropy.
-  case largestLogit, entropies
+  /// Of a head of attention: the largest logit, the mean entropy.
+  case largestLogit, entropy
+  /// Of a head of queries or keys: ‖W‖_*² of its rows of W.
+  case weightSquare
   /// Entries with √v̂ ≤ 10 ε.
   case smallSquares
   /// The largest eigenvalue of a direction's smaller Gram matrix, and how far the smallest is below it.
@@ -121,32 +151,53 @@ final class DiagnosticReading {
     let step: Int
     /// [layer][quantity]: a value for each replica.
     var layers: [Int: [RawQuantity: [Double]]] = [:]
+    /// Likewise for each head of each replica, [replica·heads].
+    var heads: [Int: [RawQuantity: [Double]]] = [:]
   }
 
   private struct Place {
     let record, layer: Int
     let quantity: RawQuantity
+    let isOfHeads: Bool
   }
 
-  /// Numbers in device memory before a read; a read waits for the device.
+  /// Room for numbers in device memory, and what waits there.
+  private struct Room {
+    let history: SumHistory
+    var waiting: [Place] = []
+    var isFull: Bool { waiting.count == history.capacity }
+  }
+
+  /// Numbers of a replica in device memory before a read; a read waits for the device.
   private static let capacity = 4096
-  private let history: SumHistory
-  private var waiting: [Place] = []
+  /// By how many numbers a replica has at once.
+  private var rooms: [Int: Room]
   private var done: [Record] = []
 
-  init(replicas: Int, compute: Compute) throws {
-    history = try SumHistory(capacity: Self.capacity, replicas: replicas, compute: compute)
+  /// - heads: the numbers of heads that layers have.
+  init(replicas: Int, heads: Set<Int>, compute: Compute) throws {
+    rooms = try Dictionary(
+      uniqueKeysWithValues: heads.union([1]).map { count in
+        let history = try SumHistory(
+          capacity: max(1, Self.capacity / count), replicas: replicas * count, compute: compute)
+        return (count, Room(history: history))
+      })
   }
 
   func begin(step: Int) {
     done.append(Record(step: step))
   }
 
-  /// Notes Σ over `sums` [replica, 1, n] of each replica.
-  func note(_ quantity: RawQuantity, _ layer: Int, _ sums: Tensor) throws {
-    if waiting.count == Self.capacity { try read() }
-    try history.record(sums, slot: waiting.count)
-    waiting.append(Place(record: done.count - 1, layer: layer, quantity: quantity))
+  /// Notes Σ over `sums` [replica, 1, n] of each replica, or [replica·heads, 1, n] of each of its heads.
+  func note(
+    _ quantity: RawQuantity, _ layer: Int, _ sums: Tensor, heads: Int? = nil
+  ) throws {
+    let count = heads ?? 1
+    if rooms[count]!.isFull { try read(count) }
+    let room = rooms[count]!
+    try room.history.record(sums, slot: room.waiting.count)
+    rooms[count]!.waiting.append(
+      Place(record: done.count - 1, layer: layer, quantity: quantity, isOfHeads: heads != nil))
   }
 
   /// Notes what the host knows.
@@ -156,17 +207,22 @@ final class DiagnosticReading {
 
   /// Every record begun so far.
   func records() throws -> [Record] {
-    try read()
+    for count in rooms.keys { try read(count) }
     return done
   }
 
-  private func read() throws {
-    guard !waiting.isEmpty else { return }
-    let values = try history.read(slots: waiting.count)
-    for (place, values) in zip(waiting, values) {
-      done[place.record].layers[place.layer, default: [:]][place.quantity] =
-        values.map(Double.init)
+  private func read(_ count: Int) throws {
+    let room = rooms[count]!
+    guard !room.waiting.isEmpty else { return }
+    let values = try room.history.read(slots: room.waiting.count)
+    for (place, values) in zip(room.waiting, values) {
+      let values = values.map(Double.init)
+      if place.isOfHeads {
+        done[place.record].heads[place.layer, default: [:]][place.quantity] = values
+      } else {
+        done[place.record].layers[place.layer, default: [:]][place.quantity] = values
+      }
     }
-    waiting = []
+    rooms[count]!.waiting = []
   }
 }

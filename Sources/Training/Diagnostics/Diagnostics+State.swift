@@ -7,7 +7,8 @@ import Tensors
 ///     initial.layers.0.weight  [fanOut, fanIn]   the weights at the start, where changes are measured
 ///     initial_features.0       [rows, fanOut]    the layer's output then
 ///     norms.weights.0          [count]           vectors of the norm's iteration; also
-///     norms.updates.0, norms.changes.0, norms.momenta.0, norms.grams.0, norms.gaps.0
+///     norms.updates.0, norms.changes.0, norms.momenta.0, norms.grams.0, norms.gaps.0, and of all of
+///     its heads norms.heads.0
 extension Diagnostics {
   /// The tensors to be restored, for each replica; norms that were not taken yet are left out.
   func states() throws -> [[NamedValues]] {
@@ -28,7 +29,12 @@ extension Diagnostics {
     }
     for (names, follower) in followers {
       guard let memory = try follower.memory() else { continue }
-      for (name, replicas) in zip(names, memory) { add(name, [replicas[0].count], replicas) }
+      for (name, own) in zip(names, memory) {
+        // A replica's heads are matrices of their own.
+        let parts = own.count / replicas
+        let joined = (0..<replicas).map { Array(own[$0 * parts..<($0 + 1) * parts].joined()) }
+        add(name, [joined[0].count], joined)
+      }
     }
     return result
   }
@@ -58,7 +64,11 @@ extension Diagnostics {
     for (names, follower) in followers where shelves[0].holds(names[0]) {
       try follower.restore(
         names.enumerated().map { index, name in
-          try take(name, [follower.iteration.memoryCount(index)])
+          let count = follower.iteration.memoryCount(index)
+          let parts = follower.iteration.shapes[index].replicas / states.count
+          return try take(name, [parts * count]).flatMap { joined in
+            (0..<parts).map { Array(joined[$0 * count..<($0 + 1) * count]) }
+          }
         })
     }
     for shelf in shelves { try shelf.finish() }
@@ -81,5 +91,6 @@ extension Diagnostics {
       } ?? []
     return [(places.map { "norms.weights.\($0)" }, weightNorms)] + updates
       + zip(places, totalNorms).map { (["norms.changes.\($0)"], $1) } + directions
+      + (headNorms.map { [(headed.map { "norms.heads.\($0)" }, $0.follower)] } ?? [])
   }
 }

@@ -27,6 +27,8 @@ public final class Diagnostics {
     let node, features: Node
     /// Columns of the features: units, of attention heads.
     let columns: Int
+    /// Heads that are measured each for itself, of attention and of the queries' and keys' matrices.
+    let heads: Int?
   }
 
   /// What is measured, in the order of the graph.
@@ -51,6 +53,10 @@ public final class Diagnostics {
   let updatedTables: [Int]
   /// Of the matrices' changes since the start; none of `norms`.
   let totalNorms: [NormFollower]
+  /// The matrices whose heads have norms of their own; none of `norms`.
+  let headed: [Int]
+  /// Of these; nil where there are none.
+  let headNorms: HeadNorms?
   /// The layers whose directions Muon makes; none of `norms`.
   let orthogonalized: [Int]
   /// Of these layers' directions; nil where there are none.
@@ -89,7 +95,8 @@ public final class Diagnostics {
       return Layer(
         name: step.name, weight: step.parameters.first.map { network.parameters[$0] },
         observation: step.operation!.observation!, node: node,
-        features: graph.features(of: node), columns: columns / (headSize ?? 1))
+        features: graph.features(of: node), columns: columns / (headSize ?? 1),
+        heads: graph.heads(of: node))
     }
     self.layers = layers
     let matrices = layers.indices.filter { layers[$0].observation == .matrix }
@@ -132,6 +139,12 @@ public final class Diagnostics {
     totalNorms =
       contents == .norms
       ? [] : try shapes(matrices).map { try NormFollower([$0], compute: compute) }
+    headed = contents == .norms ? [] : matrices.filter { layers[$0].heads != nil }
+    headNorms =
+      headed.isEmpty
+      ? nil
+      : try HeadNorms(
+        zip(shapes(headed), headed).map { (shape: $0, heads: layers[$1].heads!) }, compute: compute)
     func are<Rule: UpdateRule>(_ rule: Rule.Type) -> [Int] {
       matrices.filter {
         contents == .all && optimizer.rules(of: layers[$0].weight!).first is Rule
@@ -149,7 +162,8 @@ public final class Diagnostics {
     }
     self.initialWeights = initialWeights
     reading = try DiagnosticReading(
-      replicas: network.parameters[0].value.replicas, compute: compute)
+      replicas: network.parameters[0].value.replicas,
+      heads: Set(contents == .norms ? [] : layers.compactMap(\.heads)), compute: compute)
   }
 
   /// Whether a measurement is due after `step` steps.
@@ -173,6 +187,10 @@ public final class Diagnostics {
       try reading.note(.weightFrobenius, layer, norms.frobenius[place])
     }
     for layer in tables { try note(.weightSpectral, .weightFrobenius, layer, weights[layer]!) }
+    let headSquares = try headNorms?.squares(of: headed.map { weights[$0]! }, effort: effort) ?? []
+    for (layer, squares) in zip(headed, headSquares) {
+      try reading.note(.weightSquare, layer, squares, heads: layers[layer].heads)
+    }
     if let probe { try measureFeatures(probe) }
     if contents == .all && measured {
       for (place, layer) in matrices.enumerated() {
@@ -227,11 +245,13 @@ public final class Diagnostics {
     let found = try compute.attentionStatistics(
       query: inputs[0], key: inputs[1], shape: attention.shape(of: inputs[0]),
       scale: Float(attention.scale))
-    let heads = found.largestLogit.columns
-    try reading.note(
-      .largestLogit, layer,
-      compute.largestRow(found.largestLogit.reshaped(rows: heads, columns: 1)))
-    try reading.note(.entropies, layer, found.entropy)
+    let heads = layers[layer].heads!
+    for (quantity, values) in [
+      (RawQuantity.largestLogit, found.largestLogit), (.entropy, found.entropy),
+    ] {
+      try reading.note(
+        quantity, layer, values.reshaped(rows: heads, columns: 1).split(into: heads), heads: heads)
+    }
   }
 
   /// Ends the measurements of a step, after its updates.
@@ -271,13 +291,14 @@ public final class Diagnostics {
   public func records(after count: Int = 0) throws -> [DiagnosticRecord] {
     let rows = probe?.rows ?? 1
     return try reading.records().dropFirst(count).map { record in
-      DiagnosticRecord(
-        step: record.step, names: layers.map(\.name),
-        layers: layers.enumerated().map { index, layer in
-          DiagnosticValues(
-            raw: record.layers[index] ?? [:], layer: layer, rows: rows
-          ).quantities
-        })
+      let values = layers.enumerated().map { index, layer in
+        DiagnosticValues(
+          raw: record.layers[index] ?? [:], rawOfHeads: record.heads[index] ?? [:], layer: layer,
+          rows: rows)
+      }
+      return DiagnosticRecord(
+        step: record.step, names: layers.map(\.name), layers: values.map(\.quantities),
+        heads: values.map(\.heads))
     }
   }
 }

@@ -97,6 +97,128 @@ import Training
     }
   }
 
+  /// 32 runs in one launch end with the weights, optimizer states and losses that each has alone.
+  @Test(
+    .enabled(if: try Device.find(.best).supportsNativeKernels),
+    arguments: [variants[0], variants[1]])
+  func replicas_areTheirSoloRuns(
+    name: String, change: @escaping @Sendable (inout Configuration) -> Void
+  ) throws {
+    let experiment = experiment(change)
+    let cells = try SweepGrid(
+      parametrizations: ["sp", "mup"], optimizers: [.adam], widths: [16],
+      log2LearningRates: [-9, -7, -5, -3], seeds: [1, 2, 3, 4]
+    ).cells
+    #expect(cells.count == 32)
+    let rows = try data.upload(to: compute, context: 12).train
+    func states(_ cells: [RunCell]) throws -> [TrainingState] {
+      let group = RunGroup(experiment: experiment, cells: cells)
+      let trainer = try Trainer(
+        group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
+        compute: compute)
+      try trainer.train(on: rows, until: group.totalSteps)
+      return try trainer.states()
+    }
+    let together = try states(cells)
+    #expect(Set(together.map(\.lossSums)).count == 32, "each is a run of its own")
+    for (cell, state) in zip(cells, together) {
+      #expect(try states([cell]) == [state], "\(cell)")
+    }
+  }
+
+  /// Gone on from its checkpoint after every step, a run leaves the files that it leaves in one go.
+  @Test(.enabled(if: try Device.find(.best).supportsNativeKernels))
+  func run_stoppedTwentyTimes_endsTheSame() throws {
+    try Fixture.inDirectory { directory in
+      let experiment = experiment(steps: 22) { ($0.evaluateEvery, $0.clipNorm) = (5, 1) }
+      let grid = try SweepGrid(
+        parametrizations: ["mup"], optimizers: [.adam], widths: [16], log2LearningRates: [-6],
+        seeds: [3])
+      func sweep(_ name: String, _ start: RunCheckpointing.Start) throws -> (Sweep, URL) {
+        let place = directory.appendingPathComponent(name)
+        let weights = directory.appendingPathComponent("\(name).safetensors")
+        return (
+          try Sweep(
+            experiment: experiment, grid: grid, data: data, directory: place, compute: compute,
+            memory: MemoryPlan(device: compute.queue.device), diagnosis: DiagnosisPlan(every: 3),
+            checkpointing: RunCheckpointing(start: start, every: 4, weightsFile: weights)), weights
+        )
+      }
+      func end(_ sweep: Sweep, _ weights: URL) throws -> (files: [String], state: TrainingState) {
+        let newest = try CheckpointSearch.newest(at: sweep.store.directory)
+        return (
+          try sweep.remains().values.joined() + [
+            Data(contentsOf: weights).base64EncodedString(), newest.lastPathComponent,
+          ],
+          try Checkpoint(path: newest.path).state
+        )
+      }
+      let (whole, weights) = try sweep("whole", .drawn)
+      _ = try whole.run()
+      let expected = try end(whole, weights)
+      var start = RunCheckpointing.Start.drawn
+      var stops: [Int] = []
+      while true {
+        let (part, weights) = try sweep("stopped", start)
+        let before = stops.last ?? 0
+        let outcome = try part.run { $0.groupStep <= before }
+        guard outcome.interrupted else {
+          let found = try end(part, weights)
+          #expect(found.files == expected.files)
+          #expect(found.state == expected.state)
+          break
+        }
+        let file = try #require(outcome.checkpoint)
+        let checkpoint = try Checkpoint(path: file.path)
+        stops.append(checkpoint.state.step)
+        start = .checkpoint(checkpoint, path: file.path)
+      }
+      #expect(stops.count >= 20 && stops == stops.sorted(), "\(stops)")
+    }
+  }
+
+  /// 200 runs have one summary and one report, whether they were made in one go or stopped midway.
+  @Test(.enabled(if: try Device.find(.best).supportsNativeKernels))
+  func sweepOf200Runs_endsTheSame_stoppedMidway() throws {
+    try Fixture.inDirectory { directory in
+      let experiment = experiment(steps: 4) { ($0.batchSize, $0.context) = (2, 8) }
+      let grid = try SweepGrid(
+        parametrizations: ["sp", "mup"], optimizers: [.adam], widths: [8, 16],
+        log2LearningRates: [-9, -7, -5, -3, 30], seeds: Array(1...10))
+      #expect(grid.cells.count == 200)
+      func sweep(_ name: String) throws -> Sweep {
+        try self.sweep(directory.appendingPathComponent(name), grid, experiment)
+      }
+      /// What is known at the end, but the seconds.
+      func end(_ sweep: Sweep) throws -> (summary: [[String]], table: String) {
+        let rows = try sweep.summarize()
+        let lines = try String(contentsOf: sweep.store.summaryFile, encoding: .utf8)
+          .split(separator: "\n").map {
+            $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+          }
+        let place = try #require(lines[0].firstIndex(of: "seconds"))
+        let summary = lines.map { line in
+          line.enumerated().filter { $0.offset != place }.map(\.element)
+        }
+        let report = TransferReport(rows: rows, data: experiment.facts.data)
+        return (summary, report.groups.map { "\($0)" }.joined())
+      }
+      let whole = try sweep("whole")
+      _ = try whole.run()
+      let expected = try end(whole)
+      #expect(expected.summary.count == 201 && expected.table.contains("perplexity"))
+      let part = try sweep("stopped")
+      let stopped = try part.run { $0.share < 0.5 }
+      #expect(stopped.interrupted && (1..<200).contains(stopped.progress.finished))
+      let outcome = try sweep("stopped").run()
+      #expect(!outcome.interrupted && outcome.progress.reused == stopped.progress.finished)
+      let found = try end(part)
+      #expect(found.summary == expected.summary)
+      #expect(found.table == expected.table)
+      #expect(try part.remains() == whole.remains())
+    }
+  }
+
   /// A text is there once, whatever the contexts of the runs.
   @Test func context_isAnAxis() throws {
     try Fixture.inDirectory { directory in
@@ -110,16 +232,37 @@ import Training
     }
   }
 
-  /// Losses are those of a token: an untrained network whose logits are 0 has log(vocabulary).
+  /// Losses are those of a token: an untrained network whose logits are 0 has log(vocabulary), so that its
+  /// perplexity is the vocabulary.
   @Test func loss_isPerToken() throws {
     try Fixture.inDirectory { directory in
-      let still = experiment(steps: 1) { $0.zeroReadout = true }
-      let sweep = try sweep(directory, grid(), still)
-      _ = try sweep.run()
-      let expected = log(Double(data.description.outputs))
+      let still = experiment(steps: 1) { ($0.zeroReadout, $0.schedule) = (true, .init(.constant)) }
+      let grid = try SweepGrid(
+        parametrizations: ["sp", "mup"], optimizers: [.adam], widths: [8, 16],
+        log2LearningRates: [-40], seeds: [1, 2])
+      let sweep = try sweep(directory, grid, still)
+      let outcome = try sweep.run()
+      #expect(outcome.progress.tokens == 8 * 4 * 12, "runs, sequences, context")
+      let outputs = Double(data.description.outputs)
       for entry in try sweep.summarize() {
-        #expect(abs(try #require(entry.result.trainLoss) - expected) <= 1e-5)
+        #expect(abs(try #require(entry.result.trainLoss) - log(outputs)) <= 1e-5)
+        #expect(abs(try #require(entry.result.perplexity) - outputs) <= 1e-4 * outputs)
+        #expect(abs(try #require(entry.result.bitsPerByte) - log2(outputs)) <= 1e-4)
       }
+    }
+  }
+
+  /// The page has what a text's losses are in other units, and what attention does.
+  @Test func page_showsPerplexityAndAttention() throws {
+    try Fixture.inDirectory { directory in
+      _ = try sweep(directory, grid(), experiment(), diagnosis: DiagnosisPlan(every: 2)).run()
+      let html = try ReportFixture.page([directory])
+      #expect(ParsedPage(html).problem == nil)
+      for title in [
+        "perplexity of the best loss", "bits per byte", "largest |logit| over steps, width 16",
+        "many a training diverges later",
+        "least entropy of a head over steps, width 16",
+      ] { #expect(html.contains(title), "\(title)") }
     }
   }
 
