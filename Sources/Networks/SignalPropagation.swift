@@ -53,6 +53,16 @@ public protocol SignalRule: Sendable {
   /// The size of the value's change, for changes of the inputs of these sizes and the parameters' own
   /// updates.
   func change(of inputs: [Double], _ step: SignalStep) -> Double
+  /// Size and change of what is observed of the operation, for changes of the inputs of these sizes; nil where
+  /// that is its value.
+  func observed(changes: [Double], _ step: SignalStep) -> (size: Double, change: Double)?
+}
+
+extension SignalRule {
+  /// The value.
+  public func observed(changes: [Double], _ step: SignalStep) -> (size: Double, change: Double)? {
+    nil
+  }
 }
 
 /// What a signal rule knows of its operation.
@@ -106,8 +116,8 @@ public struct SignalPullback: Sendable {
 ///
 /// Source: arXiv:2310.17813; arXiv:1606.05340 for the moments.
 public struct SignalPropagation: Sendable {
-  /// The quantities of each weight's operation, in the order of `NetworkGraph.weightedNodes`; one without a
-  /// value for a quantity, such as the weight norm of a layer that starts at zero, lacks it.
+  /// The quantities of each operation that is observed, in the order of `NetworkGraph.observedNodes`; one
+  /// without a value for a quantity, such as the weight norm of a layer that starts at zero, lacks it.
   public let layers: [[SpectralQuantity: Double]]
 
   /// Propagates through `graph`.
@@ -119,7 +129,7 @@ public struct SignalPropagation: Sendable {
     guard walk.findSizes() else { return nil }
     walk.findUpdates()
     walk.findChanges()
-    layers = graph.weightedNodes.map { walk.quantities(of: $0) }
+    layers = graph.observedNodes.map { walk.quantities(of: $0) }
   }
 }
 
@@ -232,7 +242,8 @@ private struct SignalWalk {
   }
 
   func quantities(of node: Node) -> [SpectralQuantity: Double] {
-    let weight = parameters[graph[node].parameters[0]]
+    guard let parameter = graph[node].parameters.first else { return observed(of: node) }
+    let weight = parameters[parameter]
     let isTable = graph[node].operation?.observation == .table
     let shape = isTable ? weight.shape : weight.matrix
     let (fanOut, fanIn) = (Double(shape.fanOut), Double(shape.fanIn))
@@ -251,6 +262,14 @@ private struct SignalWalk {
       values[.relativeUpdateFrobenius] = update / frobenius
     }
     return values
+  }
+
+  /// Of an operation without a weight.
+  private func observed(of node: Node) -> [SpectralQuantity: Double] {
+    let inputs = graph[node].inputs.map { changes[$0.index] }
+    let observed = graph[node].operation?.signal?.observed(changes: inputs, step(node.index))
+    let (size, change) = observed ?? (sizes[node.index], changes[node.index])
+    return [.featureSize: size, .featureChange: change].filter { $0.value > 0 }
   }
 }
 

@@ -13,13 +13,13 @@ struct CheckPrediction {
 
   /// A network of the family as signal propagation sees it.
   private struct PropagatedNetwork {
-    /// The weight of each layer that is compared.
-    let weights: [SignalParameter]
+    /// The weight of each layer that is compared; nil of attention.
+    let weights: [SignalParameter?]
     /// Quantities of each of them; nil where the network's signals are not predicted.
     let layers: [[SpectralQuantity: Double]]?
 
     /// - graph: `configuration`'s network, at its width or another.
-    /// - places: the layers that are compared, among those with weights; nil: all.
+    /// - places: the layers that are compared, among those that are observed; nil: all.
     init(
       _ graph: NetworkGraph, _ configuration: TrainingConfiguration,
       _ parametrization: any Parametrization, places: [Int]? = nil
@@ -33,9 +33,9 @@ struct CheckPrediction {
           family: configuration.optimization.settings(for: parameter).optimizer.family,
           weightInit: configuration.weightInit)
       }
-      let nodes = graph.weightedNodes
+      let nodes = graph.observedNodes
       let places = places ?? Array(nodes.indices)
-      weights = places.map { parameters[graph[nodes[$0]].parameters[0]] }
+      weights = places.map { graph[nodes[$0]].parameters.first.map { parameters[$0] } }
       layers = SignalPropagation(graph, parameters: parameters).map { signal in
         places.map { signal.layers[$0] }
       }
@@ -117,10 +117,18 @@ struct CheckPrediction {
   func ownExponent(_ quantity: SpectralQuantity, layer: Int) -> Double? {
     Self.slope(networks, sizes) { network in
       switch quantity {
-      case .weightNorm, .featureSize: network.weights[layer].initialStd
+      case .weightNorm, .featureSize: network.weights[layer]?.initialStd
       case .updateNorm, .featureChange, .relativeUpdate, .relativeUpdateFrobenius:
-        network.weights[layer].learningRate
+        network.weights[layer]?.learningRate
       }
     }
+  }
+
+  /// Whether a layer has a weight.
+  func hasWeight(_ layer: Int) -> Bool { networks[0].weights[layer] != nil }
+
+  /// Whether a layer makes queries of heads that widen, which share their scale with attention.
+  func makesScaledQueries(_ layer: Int) -> Bool {
+    if case .queries = networks[0].weights[layer]?.shape.use { true } else { false }
   }
 }

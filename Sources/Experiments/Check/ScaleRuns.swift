@@ -64,7 +64,7 @@ public struct ScaleRuns {
     (self.scale, self.sizes, self.width) = (scale, sizes, width)
     layers = ComparedLayer.all(
       of: (scale == .depth ? sizes + scale.limits : sizes).map {
-        Self.settings(of: experiment, scale, size: $0).layerNames
+        Self.settings(of: experiment, scale, size: $0).observedNames
       })
     (self.log2LearningRate, self.seeds) = (log2LearningRate, seeds)
     (self.data, self.compute, self.memory) = (data, compute, memory)
@@ -168,7 +168,7 @@ public struct ScaleRuns {
     return DiagnosticRecord.records(
       of: runs,
       names: sizes.enumerated().map { index, size in
-        let names = Self.settings(of: experiment, scale, size: size).layerNames
+        let names = Self.settings(of: experiment, scale, size: size).observedNames
         return layers.map { (name: $0.name, recorded: names[$0.indices[index]]) }
       },
       steps: Array(stride(from: 0, to: total, by: every)) + [total],

@@ -112,9 +112,15 @@ public struct SpectralCheck {
     let isFaultless = abs(predicted - condition) <= quantity.tolerance
     let isJudged =
       switch quantity {
-      case .weightNorm, .updateNorm, .featureChange: true
-      // Logits at the start fade with width under the condition; that is no fault. With depth they stay.
-      case .featureSize: !isReadout || runs.scale == .depth
+      case .weightNorm, .updateNorm: true
+      // Of attention's scale in queries the logits tell.
+      case .featureSize where ideal.makesScaledQueries(layer),
+        .featureChange where ideal.makesScaledQueries(layer):
+        false
+      case .featureChange: true
+      // Logits at the start, attention's too, fade with width under the condition; that is no fault. With
+      // depth they stay.
+      case .featureSize: !isReadout && prediction.hasWeight(layer) || runs.scale == .depth
       case .relativeUpdate, .relativeUpdateFrobenius: false
       }
     let standing = fitted.standing(to: condition, of: quantity)

@@ -122,6 +122,12 @@ extension Configuration {
     return graph.weightedNodes.map { graph[$0].name }
   }
 
+  /// Those, and the paths of attention, whose logits are observed.
+  var observedNames: [String] {
+    let graph = smallestGraph
+    return graph.observedNodes.map { graph[$0].name }
+  }
+
   // MARK: In words
 
   /// The network's hidden part in a few words: "4 hidden layers".

@@ -118,4 +118,15 @@ struct AttentionSignal: SignalRule {
     let (query, key, value) = (step.inputs[0], step.inputs[1], step.inputs[2])
     return inputs[2] + scale * headSize * value * (inputs[0] * key + query * inputs[1])
   }
+
+  /// Of logits, to which a change of queries is added along the keys that it was made of:
+  ///
+  ///     rms l = scale·√d·rms q·rms k,   rms Δl = scale·d·(rms Δq·rms k + rms q·rms Δk)
+  func observed(changes: [Double], _ step: SignalStep) -> (size: Double, change: Double)? {
+    let (query, key) = (step.inputs[0], step.inputs[1])
+    return (
+      scale * headSize.squareRoot() * query * key,
+      scale * headSize * (changes[0] * key + query * changes[1])
+    )
+  }
 }
