@@ -3,6 +3,7 @@
 //   layer              y = g ∘ x̂ + b,  x̂ = (x − μ)·r,  r = 1/√(Σ (x − μ)²/n + ε),  μ = Σ x/n
 //   ∂x = r·(h − x̂·Σ (h ∘ x̂)/n), for layers less r·Σ h/n;  h = g ∘ δ
 //   ∂g = Σ_rows δ ∘ x̂,  ∂b = Σ_rows δ
+//   unit               y = x/√(Σ x²), 0 of a row of zeros
 // x, y, δ and ∂x [replica, rows, columns]; g, b [replica, 1, columns]; μ, r [replica, rows, 1].
 // Sources: arXiv:1910.07467 (root mean square), arXiv:1607.06450 (layer).
 
@@ -121,6 +122,48 @@ NORMALIZATION rms_norm(__global const float* restrict x, __global const float* r
     store_normalized(row, inverse, gain, false, y + first, true);
   else
     store_normalized(row, inverse, gain, false, y + first, false);
+}
+
+// The largest |x| of the work-item's columns; NaN is passed over.
+INLINE float largest_of(Row row) {
+  vector most = 0.0f;
+  uint c = row.lane * WIDTH;
+  for (; c + WIDTH <= row.columns; c += row.lanes * WIDTH) {
+    vector size = fabs(LOAD(row.x + c));
+    most = size > most ? size : most;
+  }
+  float result = greatest(most);
+  ONE_BY_ONE for (; c < row.columns; c++) result = fmax(result, fabs(row.x[c]));
+  return result;
+}
+
+// Σ (x·factor)² over the work-item's columns.
+INLINE float scaled_squares_of(Row row, float factor) {
+  vector total = 0.0f;
+  uint c = row.lane * WIDTH;
+  for (; c + WIDTH <= row.columns; c += row.lanes * WIDTH) {
+    vector value = LOAD(row.x + c) * factor;
+    total += value * value;
+  }
+  float rest = 0.0f;
+  ONE_BY_ONE for (; c < row.columns; c++) rest += row.x[c] * factor * (row.x[c] * factor);
+  return sum(total) + rest;
+}
+
+// Rows whose squares would vanish or overflow are brought nearer to 1 first, exactly.
+NORMALIZATION unit_rows(__global const float* restrict x, __global float* restrict y, uint rows,
+                        uint columns, uint lanes) {
+  __global const float* gain = x;
+  uint gains = 0;
+  FIND_ROW
+  float most = lanes_largest(largest_of(row), lanes, shared);
+  float factor = most < 0x1p-40f ? 0x1p100f : most > 0x1p40f ? 0x1p-100f : 1.0f;
+  float squares = lanes_add(scaled_squares_of(row, factor), lanes, shared);
+  if (!inside) return;
+  float inverse = squares == 0.0f ? 0.0f : 1.0f / sqrt(squares);
+#define UNIT(T, LOAD_T, STORE_T, c) STORE_T(LOAD_T(row.x + c) * factor * inverse, y + first + c);
+  bool aligned = false;
+  FOR_COLUMNS(row, UNIT)
 }
 
 // The mean is subtracted before squares are summed: squares of a large mean would cancel.

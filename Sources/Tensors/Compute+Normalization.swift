@@ -37,6 +37,22 @@ extension Compute {
     return (output, inverse)
   }
 
+  /// Rows divided by their norms, ‖row‖₂ = √Σ x²; rows of zeros stay.
+  ///
+  /// - x: [replica, rows, columns], as the result. Exact to rounding from the smallest floats to the largest.
+  /// - Throws: `OpenCLError`.
+  public func unitRows(_ x: Tensor) throws -> Tensor {
+    let result = try tensor(replicas: x.replicas, rows: x.rows, columns: x.columns)
+    let plan = RowPlan(x, compute: self)
+    let kernel = try kernel(
+      .normalization, "unit_rows", Buffer<Float>.self, Buffer<Float>.self, UInt32.self, UInt32.self,
+      UInt32.self)
+    try kernel(
+      queue, global: plan.global, local: plan.local, x.buffer, result.buffer, UInt32(x.rows),
+      UInt32(x.columns), plan.lanes)
+    return result
+  }
+
   /// Gradients of `rmsNorm`.
   ///
   ///     ∂x = r·(h − x̂ · mean over columns of h ∘ x̂),  h = gain ∘ δ,  x̂ = x·r

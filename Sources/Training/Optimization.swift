@@ -51,7 +51,7 @@ public struct Optimization: Codable, Hashable, Sendable {
   /// A group that names another update rule has that rule's own numbers where it does not say. Decay whose
   /// kind is not named, or is that which `optimizer` has by default, is taken as the parameter's rule has it,
   /// in whatever order groups name rule and decay. Under Muon all but
-  /// hidden matrices have its companion's rule; a matrix whose role, module or name a group gives to Muon is
+  /// hidden matrices, and under normalised rows all but embeddings, have AdamW; a matrix whose role, module or name a group gives to Muon is
   /// Muon's, and vectors that such a group selects keep the rule they had.
   public func settings(for parameter: NetworkParameter) -> ParameterSettings {
     let shape = parameter.shape
@@ -64,18 +64,15 @@ public struct Optimization: Codable, Hashable, Sendable {
     if result.weightDecay?.kind == optimizer.defaultWeightDecayKind {
       result.weightDecay?.kind = nil
     }
-    var isGivenToMuon = false
+    var given: OptimizerKind?
     for group in groups
     where RateRule.applies(group.selector, to: parameter.path, role: shape.role) {
-      let given = group.optimizer.flatMap {
-        $0.serves(shape, selectedBy: group.selector) ? $0 : nil
+      if let optimizer = group.optimizer, optimizer.serves(shape, selectedBy: group.selector) {
+        if optimizer != result.optimizer { result.hyperparameters = Hyperparameters() }
+        result.optimizer = optimizer
+        result.namesOptimizer = true
+        given = optimizer
       }
-      if let optimizer = given, optimizer != result.optimizer {
-        result.hyperparameters = Hyperparameters()
-      }
-      result.optimizer = given ?? result.optimizer
-      isGivenToMuon = given.map { $0 == .muon } ?? isGivenToMuon
-      result.namesOptimizer = result.namesOptimizer || given != nil
       result.hyperparameters = group.hyperparameters.over(result.hyperparameters)
       result.rateFactor = group.rateFactor ?? result.rateFactor
       result.weightDecay = group.weightDecay ?? result.weightDecay
@@ -87,7 +84,7 @@ public struct Optimization: Codable, Hashable, Sendable {
     if shape.kind != .weight || result.rateFactor == 0 || result.constraint?.multiple == nil {
       result.constraint = nil
     }
-    if let companion = result.optimizer.companion, !isGivenToMuon,
+    if let companion = result.optimizer.companion, given != result.optimizer,
       !result.optimizer.serves(shape, selectedBy: "all")
     {
       result.optimizer = companion

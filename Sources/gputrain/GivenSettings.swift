@@ -248,7 +248,7 @@ struct TrainingRequest {
   ) {
     for optimizer in optimizers {
       let width = widths.max() ?? 1
-      for note in experiment.muonNotes(optimizer, width: width) { Terminal.note(note) }
+      for note in experiment.updateRuleNotes(optimizer, width: width) { Terminal.note(note) }
     }
     for note in optimizers.flatMap({
       experiment.constraintNotes($0, width: widths.max() ?? 1)

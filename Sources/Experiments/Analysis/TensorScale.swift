@@ -92,7 +92,7 @@ public struct TorchScales {
   ) {
     switch optimizer {
     case .sgd, .momentum, .nesterov, .adam, .adamw: break
-    case .lion, .muon, .spectralNormalized, .frobeniusNormalized: return nil
+    case .lion, .muon, .rowNormalized, .spectralNormalized, .frobeniusNormalized: return nil
     }
     guard scales.allSatisfy({ $0.optimizer == optimizer }) else { return nil }
     (self.scales, self.optimizer, self.rule, self.title) = (scales, optimizer, rule, title)

@@ -79,7 +79,8 @@ extension Configuration {
     return problems
   }
 
-  /// Settings of Muon where nothing is Muon's, vectors that are to be, and rates of what has its own.
+  /// Settings of Muon where nothing is Muon's, parameters of rules that are not for them, and rates of what
+  /// has its own factor.
   private func muonProblems(
     _ optimizers: [OptimizerKind], _ parameters: [NetworkParameter]
   ) -> [SettingProblem] {
@@ -88,26 +89,37 @@ extension Configuration {
     for name in Self.muonNames where changes[name] != nil && !used.contains(.muon) {
       problems.append(SettingProblem(name, "is for muon", involved: ["optimizer", "group"]))
     }
-    for group in groups where group.optimizer == .muon {
+    for group in groups {
       let own = parameters.filter {
         RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
       }
-      if !own.isEmpty && own.allSatisfy({ $0.shape.kind != .weight }) {
+      let (isForMatrices, isForEmbeddings) = (
+        group.optimizer == .muon, group.optimizer == .rowNormalized
+      )
+      if isForMatrices && !own.isEmpty && own.allSatisfy({ $0.shape.kind != .weight }) {
         problems.append(
           SettingProblem(
             "group",
             "\(group.selector): muon orthogonalises matrices, and this is \(Self.kind(of: own[0]))")
         )
       }
+      if isForEmbeddings && !own.isEmpty && own.allSatisfy({ $0.shape.kind != .embedding }) {
+        problems.append(
+          SettingProblem(
+            "group",
+            "\(group.selector): row-normalized is for embeddings, and this is \(Self.kind(of: own[0]))"
+          ))
+      }
     }
     for rule in rateRules {
       let own = parameters.filter { rule.applies(to: $0.path, role: $0.shape.role) }
       let rules = rules(of: own, optimizers)
-      if !rules.isEmpty && rules.allSatisfy({ $0 == .muon }) {
+      if !rules.isEmpty && rules.allSatisfy(\.hasOwnRateFactor) {
+        let factor = rules.contains(.muon) ? "muon-scale" : "a factor of its own"
         problems.append(
           SettingProblem(
             "rate-rule",
-            "\(rule.selector): what muon updates has muon-scale in place of a rate rule",
+            "\(rule.selector): what \(rules[0].rawValue) updates has \(factor) in place of a rate rule",
             involved: ["optimizer", "group"]))
       }
     }
@@ -138,14 +150,18 @@ extension Configuration {
   }
 
   private static func kind(of parameter: NetworkParameter) -> String {
-    parameter.kind == .embedding ? "an embedding" : "a vector"
+    switch parameter.kind {
+    case .embedding: "an embedding"
+    case .weight: "a matrix"
+    default: "a vector"
+    }
   }
 
-  /// The update rules whose rates the parametrization gives, under each of the optimizers: all but Muon,
-  /// which has its scale instead.
+  /// The update rules whose rates the parametrization gives, under each of the optimizers: all but those
+  /// with a factor of their own.
   func parametrizedRules(_ optimizers: [OptimizerKind]) -> [OptimizerKind] {
     let parameters = smallestGraph.parameters
-    return rules(of: parameters, optimizers).uniqued().filter { $0 != .muon }
+    return rules(of: parameters, optimizers).uniqued().filter { !$0.hasOwnRateFactor }
   }
 
   /// The update rules that parameters have under each of the optimizers.

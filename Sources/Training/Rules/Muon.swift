@@ -49,7 +49,7 @@ public struct Muon: MatrixUpdateRule {
   }
 
   /// m and u.
-  public var elementwise: ElementwiseRule { settings.nesterov ? Self.lookingAhead : Self.plain }
+  public var elementwise: ElementwiseRule { settings.nesterov ? Self.lookingAhead : .runningMean }
 
   /// β.
   public var hyperparameters: [Double] { [momentum] }
@@ -66,17 +66,20 @@ public struct Muon: MatrixUpdateRule {
     try compute.orthogonalized(matrices, by: iteration)
   }
 
-  private static let plain = ElementwiseRule(
-    name: "muon", state: ["mean"], hyperparameters: ["momentum"],
-    direction: """
-      mean = momentum * mean + (1.0f - momentum) * g;
-      T d = mean;
-      """)
-
   private static let lookingAhead = ElementwiseRule(
     name: "muon-nesterov", state: ["mean"], hyperparameters: ["momentum"],
     direction: """
       mean = momentum * mean + (1.0f - momentum) * g;
       T d = momentum * mean + (1.0f - momentum) * g;
+      """)
+}
+
+extension ElementwiseRule {
+  /// m ← β·m + (1 − β)·g, and m.
+  static let runningMean = ElementwiseRule(
+    name: "running-mean", state: ["mean"], hyperparameters: ["momentum"],
+    direction: """
+      mean = momentum * mean + (1.0f - momentum) * g;
+      T d = mean;
       """)
 }

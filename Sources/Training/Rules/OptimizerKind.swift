@@ -16,6 +16,8 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
   case lion
   /// Orthogonalised momentum of hidden matrices; AdamW for all other parameters.
   case muon
+  /// Momentum of rows of one size for embeddings; AdamW for all other parameters.
+  case rowNormalized = "row-normalized"
   /// The gradient over its spectral norm: condition 2 of arXiv:2310.17813.
   case spectralNormalized = "spectral-normalized"
   /// The gradient over its Frobenius norm, for contrast.
@@ -24,17 +26,24 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
   /// The family whose learning-rate rule keeps this update at √(fan-out/fan-in).
   public var family: UpdateFamily { rule().family }
 
-  /// The family of the parameters whose rates the parametrization gives: under Muon, whose matrices have a
-  /// scale of their own, those that it leaves to AdamW.
+  /// The family of the parameters whose rates the parametrization gives: of a rule with a factor of its own
+  /// those that it leaves to AdamW.
   public var parametrizedFamily: UpdateFamily { (companion ?? self).family }
 
   /// The rule of parameters that this one is not for, unless a group gives it to them; nil: it is for all.
-  public var companion: OptimizerKind? { self == .muon ? .adamw : nil }
+  public var companion: OptimizerKind? { hasOwnRateFactor ? .adamw : nil }
+
+  /// Whether the rule says itself what rates are multiplied by, in place of the parametrization.
+  public var hasOwnRateFactor: Bool { self == .muon || self == .rowNormalized }
 
   /// Whether the rule is for parameters of this shape that a selector selects: Muon is for hidden matrices,
-  /// and for others that are selected by more than `all`.
+  /// and for others that are selected by more than `all`; normalised rows are for embeddings.
   func serves(_ shape: ParameterShape, selectedBy selector: String) -> Bool {
-    companion == nil || shape.kind == .weight && (shape.role == .hidden || selector != "all")
+    switch self {
+    case .muon: shape.kind == .weight && (shape.role == .hidden || selector != "all")
+    case .rowNormalized: shape.kind == .embedding
+    default: true
+    }
   }
 
   /// How weight decay enters where a configuration does not say: AdamW and Lion decouple it, and so do
@@ -42,7 +51,8 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
   public var defaultWeightDecayKind: WeightDecayKind {
     switch self {
     case .sgd, .momentum, .nesterov, .adam: .coupled
-    case .adamw, .lion, .muon, .spectralNormalized, .frobeniusNormalized: .decoupled
+    case .adamw, .lion, .muon, .rowNormalized, .spectralNormalized, .frobeniusNormalized:
+      .decoupled
     }
   }
 
@@ -64,6 +74,7 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
         beta1: values.beta1 ?? 0.9, beta2: values.beta2 ?? 0.999, epsilon: values.epsilon ?? 1e-8)
     case .lion: Lion(beta1: values.beta1 ?? 0.9, beta2: values.beta2 ?? 0.99)
     case .muon: Muon(values.momentum ?? 0.95, muon)
+    case .rowNormalized: RowNormalizedUpdate(values.momentum ?? 0.95)
     case .spectralNormalized: NormalizedUpdate(.spectral)
     case .frobeniusNormalized: NormalizedUpdate(.frobenius)
     }
@@ -76,7 +87,7 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
     case .momentum, .nesterov: [.momentum]
     case .adam, .adamw: [.beta1, .beta2, .epsilon]
     case .lion: [.beta1, .beta2]
-    case .muon: [.momentum]
+    case .muon, .rowNormalized: [.momentum]
     }
   }
 
@@ -94,7 +105,7 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
     case momentum, beta1, beta2, epsilon
   }
 
-  /// μ of momentum and Nesterov, β of Muon, in [0, 1).
+  /// μ of momentum and Nesterov, β of Muon and of normalised rows, in [0, 1).
   public var momentum: Double?
   /// β₁ of Adam and Lion, in [0, 1).
   public var beta1: Double?

@@ -4,14 +4,14 @@ import Training
 @testable import Experiments
 
 /// What is said of runs in which Muon updates something.
-@Suite struct MuonNotesTests {
+@Suite struct UpdateRuleNotesTests {
   private func notes(
     _ optimizer: OptimizerKind = .muon, width: Int = 64, _ change: (inout Configuration) -> Void
   ) -> [String] {
     var experiment = Fixture.experiment
     experiment.settings.hiddenPattern = [1]
     change(&experiment.settings)
-    return experiment.muonNotes(optimizer, width: width)
+    return experiment.updateRuleNotes(optimizer, width: width)
   }
 
   @Test func rulesOfAllTensors_areNamed() {

@@ -4,32 +4,38 @@ import Spectral
 import Training
 
 extension Experiment {
-  /// What a user should know of runs in which Muon updates something: which rule each tensor has, and what
-  /// the iteration costs where that is much. Empty where Muon updates nothing.
+  /// What a user should know of runs in which rules that are not for all parameters, as Muon, update
+  /// something: which rule each tensor has, and what Muon's iteration costs where that is much. Empty where
+  /// they update nothing.
   ///
   /// - width: of the runs.
-  public func muonNotes(_ optimizer: OptimizerKind, width: Int) -> [String] {
+  public func updateRuleNotes(_ optimizer: OptimizerKind, width: Int) -> [String] {
     let parameters = network(width: width).graph.parameters
     let optimization = settings.optimization(optimizer, totalSteps: totalSteps)
-    let rules = parameters.map { parameter in
+    let rules = parameters.map { parameter -> OptimizerKind? in
       let own = optimization.settings(for: parameter)
-      return own.rateFactor == 0 ? "nothing" : own.optimizer.rawValue
+      return own.rateFactor == 0 ? nil : own.optimizer
     }
-    let muon = OptimizerKind.muon.rawValue
-    let matrices = zip(parameters, rules).filter { $0.1 == muon }.map(\.0)
-    guard !matrices.isEmpty else {
-      return optimizer == .muon
-        ? [
-          "muon has no matrix to update: no hidden one is left to it, and no group gives it another"
-        ]
-        : []
+    var notes: [String] = []
+    if optimizer.companion != nil && !rules.contains(optimizer) {
+      notes.append(
+        optimizer == .muon
+          ? "muon has no matrix to update: no hidden one is left to it, and no group gives it another"
+          : "\(optimizer.rawValue) has no embedding to update")
     }
-    let others = zip(parameters, rules).filter { $0.1 != muon }
-    let byRule = Dictionary(grouping: others, by: \.1).sorted { $0.key < $1.key }
-    var notes = [
-      (["muon updates \(Self.names(matrices.map(\.path)))"]
-        + byRule.map { "\($0.key) \(Self.names($0.value.map(\.0.path)))" }).joined(separator: ", ")
-    ]
+    guard rules.contains(where: { $0?.companion != nil }) else { return notes }
+    // Those that are not for all parameters first.
+    let byRule = Dictionary(grouping: zip(parameters, rules), by: \.1).sorted {
+      let (first, second) = ($0.key?.companion == nil, $1.key?.companion == nil)
+      return first == second
+        ? ($0.key?.rawValue ?? "nothing") < ($1.key?.rawValue ?? "nothing") : second
+    }
+    let parts = byRule.enumerated().map { place, part in
+      "\(part.key?.rawValue ?? "nothing") \(place == 0 ? "updates " : "")"
+        + Self.names(part.value.map(\.0.path))
+    }
+    notes.append(parts.joined(separator: ", "))
+    let matrices = zip(parameters, rules).filter { $0.1 == .muon }.map(\.0)
     let share =
       Self.iterationWork(matrices.map(\.shape), steps: settings.newtonSchulzSteps)
       / (6 * Double(settings.batchSize * labelsPerRow)
