@@ -23,6 +23,7 @@ struct CheckCommand: PrintingCommand {
           gputrain check --optimizer sgd --data my.csv --widths 128,256,512,1024
           gputrain check --coordinates                # with the coordinate check
           gputrain check --network residual-mlp --scale depth=4,8,16,32,64
+          gputrain check --network transformer --scale depth=2,4,8,16
       """)
 
   @OptionGroup(title: "Check") var axes: Axes
@@ -57,7 +58,7 @@ struct CheckCommand: PrintingCommand {
 
     @Option(
       help: ArgumentHelp(
-        "What grows in place of the width: depth=2,4,8,16, the blocks of residual-mlp.",
+        "What grows in place of the width: depth=2,4,8,16, the blocks of residual-mlp and transformer.",
         valueName: "depth=list"))
     var scale: String?
 
@@ -98,8 +99,8 @@ struct CheckCommand: PrintingCommand {
     }
     let settings = try configuration.settings
     if try compared().scale == .depth {
-      if settings.network != .residualMLP {
-        throw InvalidOption("--scale depth=… is for --network residual-mlp")
+      if settings.network == .mlp {
+        throw InvalidOption("--scale depth=… is for --network residual-mlp and transformer")
       }
       if configuration.given["depth"] != nil {
         throw InvalidOption("give --depth or --scale depth=…, not both")

@@ -13,12 +13,14 @@ struct FiguresCommand: PrintingCommand {
       First, the singular values of a hidden layer's gradient at the start for growing batches, \
       and its stable rank. Second, networks trained at growing widths: how far the second layer \
       and its features have moved, relative to their start, with fitted exponents beside the \
-      predicted ones. The paper's own settings are not known to us; the defaults are ours. \
+      predicted ones. Of a Transformer the first figure is of the middle block's perceptron, and the \
+      second of the embedding, the middle block's matrices and attention, and the readout. The paper's own settings are not known to us; the defaults are ours. \
       The data is written as CSV, the figures into report.html, and with --pictures as files.
 
       Examples:
           gputrain figures                            # built-in data, into figures/
           gputrain figures --data cifar-10-batches-bin/data_batch_1.bin --seeds 4
+          gputrain figures --network transformer --optimizer adam --log2-lr -9
       """)
 
   @OptionGroup(title: "Figures") var axes: Axes
@@ -51,19 +53,27 @@ struct FiguresCommand: PrintingCommand {
     @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
     var optimizer: OptimizerKind = .sgd
 
-    @Option(help: ArgumentHelp("Widths of the second figure.", valueName: "list"))
-    var widths = "64,128,256,512,1024,2048"
+    @Option(
+      help: ArgumentHelp(
+        "Widths of the second figure. (default: 64,128,256,512,1024,2048, of transformer 32,64,128,256)",
+        valueName: "list"))
+    var widths: String?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Seeds 1 … N, at least 2.", valueName: "n"))
     var seeds = 3
 
     @Option(
       parsing: .unconditional,
-      help: ArgumentHelp("Width of the first figure's network.", valueName: "width"))
-    var spectrumWidth = 512
+      help: ArgumentHelp(
+        "Width of the first figure's network. (default: 512, of transformer 128)",
+        valueName: "width"))
+    var spectrumWidth: Int?
 
-    @Option(help: ArgumentHelp("Batch sizes of the first figure.", valueName: "list"))
-    var batchSizes = "1,4,16,64,256,1024,4096"
+    @Option(
+      help: ArgumentHelp(
+        "Batch sizes of the first figure, of transformer sequences. (default: "
+          + "1,4,16,64,256,1024,4096, of transformer 1,4,16,64)", valueName: "list"))
+    var batchSizes: String?
 
     @Option(
       help: ArgumentHelp("Where data and report.html go.", valueName: "directory"),
@@ -90,12 +100,10 @@ struct FiguresCommand: PrintingCommand {
       throw InvalidOption("--seeds must be at least 2 for an interval, got \(axes.seeds)")
     }
     let settings = try configuration.settings
-    if settings.network == .transformer {
-      throw InvalidOption(
-        "--network: figures are of mlp and residual-mlp; check is for transformer too")
+    if let width = axes.spectrumWidth {
+      try Limits.check("--spectrum-width", width, atMost: 8192)
     }
-    try Limits.check("--spectrum-width", axes.spectrumWidth, atMost: 8192)
-    if settings.depth < 2 {
+    if settings.depth < 2 && settings.network != .transformer {
       throw InvalidOption("--depth must be at least 2 for a hidden matrix, got \(settings.depth)")
     }
     if settings.zeroReadout {
@@ -105,10 +113,13 @@ struct FiguresCommand: PrintingCommand {
   }
 
   func run() throws {
-    let widths = try Limits.widths(axes.widths)
+    let isText = try configuration.settings.network == .transformer
+    let widthList = axes.widths ?? (isText ? "32,64,128,256" : "64,128,256,512,1024,2048")
+    let widths = try Limits.widths(widthList)
     let log2LearningRate = try rate.settings.log2LearningRate ?? 0
     let batches: [Int] = try SweepGrid.parseList(
-      axes.batchSizes, what: "--batch-sizes", "integers a,b,c"
+      axes.batchSizes ?? (isText ? "1,4,16,64" : "1,4,16,64,256,1024,4096"), what: "--batch-sizes",
+      "integers a,b,c"
     ).uniqued()
     for batch in batches { try Limits.check("--batch-sizes", batch) }
     let names: [String] = try SweepGrid.parseList(
@@ -130,8 +141,8 @@ struct FiguresCommand: PrintingCommand {
       parametrizations: names, optimizers: [axes.optimizer], widths: widths, experiment)
     let spectrum = try GradientSpectrum(
       experiment: experiment, parametrization: names[0], optimizer: axes.optimizer,
-      width: axes.spectrumWidth,
-      batchSizes: batches, data: data, compute: compute)
+      width: axes.spectrumWidth ?? (isText ? 128 : 512), batchSizes: batches, data: data,
+      compute: compute)
     try figures.write(spectrum)
     let display = ScaleDisplay(directory: figures.directory)
     let learning = try FeatureLearning(
@@ -144,7 +155,7 @@ struct FiguresCommand: PrintingCommand {
       }, progress: display.show)
     display.end()
     try figures.write(learning)
-    if !output.json { try show(spectrum, learning) }
+    if !output.json { try show(spectrum, learning, widths: widthList) }
     if !learning.hasPoints {
       Terminal.problem(
         "networks diverge at the rate 2^\(log2LearningRate); give --log2-lr a lower one")
@@ -161,8 +172,11 @@ struct FiguresCommand: PrintingCommand {
     Terminal.note("data in \(figures.directory.relativePath)")
   }
 
-  private func show(_ spectrum: GradientSpectrum, _ learning: FeatureLearning) throws {
-    Terminal.print("layer 2, \(spectrum.shape[0])×\(spectrum.shape[1]), at the start")
+  private func show(
+    _ spectrum: GradientSpectrum, _ learning: FeatureLearning, widths: String
+  ) throws {
+    Terminal.print(
+      "\(spectrum.layer ?? "layer 2"), \(spectrum.shape[0])×\(spectrum.shape[1]), at the start")
     for entry in spectrum.spectra {
       let name = entry.batchSize.map { "gradient, batch \($0)" } ?? "weight"
       Terminal.print(
@@ -170,7 +184,7 @@ struct FiguresCommand: PrintingCommand {
           format: "  %@ stable rank %6.2f",
           name.padding(toLength: 22, withPad: " ", startingAt: 0), entry.stableRank))
     }
-    Terminal.print("\nafter \(try configuration.settings.steps ?? 1) steps, widths \(axes.widths)")
+    Terminal.print("\nafter \(try configuration.settings.steps ?? 1) steps, widths \(widths)")
     Terminal.print(learning.table(), terminator: "")
   }
 }

@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--scale", "depth=2,4"], "--scale depth=… is for --network residual-mlp"),
+    (["--scale", "depth=2,4"], "--scale depth=… is for --network residual-mlp and transformer"),
     (["--network", "residual-mlp", "--scale", "depth=2"], "--scale: at least two depths"),
     (["--network", "residual-mlp", "--scale", "depth=2,2"], "depth 2 twice"),
     (
@@ -219,6 +219,48 @@ import Testing
       let learning = try String(
         contentsOf: out.appendingPathComponent("feature-learning.csv"), encoding: .utf8)
       #expect(learning.split(separator: "\n").count == 1 + 2 * 3 * 2 * 2)
+    }
+  }
+
+  /// Of a Transformer the embedding, the middle block's matrices and attention, and the readout, each by its
+  /// path.
+  @Test func figuresOfTransformers_areOfTheirLayers() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let out = directory.appendingPathComponent("figures")
+      let command = [
+        "figures", "--network", "transformer", "--widths", "16,32", "--seeds", "2", "--steps", "2",
+        "--spectrum-width", "16", "--batch-sizes", "1,4", "--context", "8", "--batch-size", "4",
+        "--parametrization", "mup", "--optimizer", "adam", "--log2-lr=-9", "--out", out.path,
+      ]
+      let result = try CommandRunner.run(command + ["--pictures", "svg"])
+      #expect(result.status == 0, "\(result.errors)")
+      let lines = result.output.split(separator: "\n").map(String.init)
+      #expect(lines[0] == "blocks.1.mlp.up, 64×16, at the start")
+      #expect(lines.allSatisfy { $0.count <= 80 })
+      let layers =
+        ["embedding"]
+        + ["attention.query", "attention.key", "attention.value", "attention", "attention.output"]
+        .map { "blocks.1.\($0)" } + ["blocks.1.mlp.up", "blocks.1.mlp.down", "readout"]
+      #expect(lines.filter { layers.contains($0) } == layers)
+      // Header; features of all, norms of all but attention.
+      let learning = try String(
+        contentsOf: out.appendingPathComponent("feature-learning.csv"), encoding: .utf8
+      ).split(separator: "\n")
+      #expect(learning[0] == "parametrization,layer,quantity,width,seed,value")
+      #expect(learning.count == 1 + (3 * 8 + 1) * 2 * 2)
+      #expect(learning.allSatisfy { !$0.hasSuffix("nan") })
+      // A sequence of eight tokens has a gradient of rank eight at most.
+      let ranks = try String(
+        contentsOf: out.appendingPathComponent("gradient-stable-rank.csv"), encoding: .utf8)
+      #expect(ranks.split(separator: "\n")[1].hasSuffix(",8"))
+      let pictures = try FileManager.default.contentsOfDirectory(
+        atPath: out.appendingPathComponent("report-pictures").path)
+      #expect(pictures.contains("blocks-1-mlp-up-feature-learning.svg"))
+      #expect(pictures.contains("blocks-1-attention-relative-feature-change.svg"))
+      let page = try String(
+        contentsOf: out.appendingPathComponent("report.html"), encoding: .utf8)
+      for layer in layers { #expect(page.contains("<h3>\(layer)</h3>")) }
+      #expect(try CommandRunner.run(["report", out.path]).status == 0)
     }
   }
 

@@ -123,8 +123,10 @@ public struct SpectralCheck {
       case .featureSize: !isReadout && prediction.hasWeight(layer) || runs.scale == .depth
       case .relativeUpdate, .relativeUpdateFrobenius: false
       }
-    let standing = fitted.standing(to: condition, of: quantity)
-    let isOff = fitted.isOff(from: condition, by: quantity.tolerance)
+    let needed = nearest(to: fitted, from: condition, to: conditionLimit, quantity)
+    let foretold = nearest(to: fitted, from: predicted, to: limit, quantity)
+    let standing = fitted.standing(to: needed, of: quantity)
+    let isOff = fitted.isOff(from: needed, by: quantity.tolerance)
     let verdict: CheckedQuantity.Verdict =
       if !isJudged {
         .informative
@@ -137,7 +139,7 @@ public struct SpectralCheck {
         case .broken where isFaultless && CheckReport.doubt(about: runs.sizes, runs.scale) != nil:
           .unclear
         case .broken:
-          fitted.differs(from: predicted, in: quantity) ? .breaksUnpredicted : .breaksAsPredicted
+          fitted.differs(from: foretold, in: quantity) ? .breaksUnpredicted : .breaksAsPredicted
         }
       }
     return CheckedQuantity(
@@ -145,6 +147,19 @@ public struct SpectralCheck {
       exponent: fitted.exponent, lower: fitted.lower, upper: fitted.upper, predicted: predicted,
       predictedLimit: limit, condition: condition, conditionLimit: conditionLimit,
       ownDeviation: own, verdict: verdict)
+  }
+
+  /// The exponent that a fitted one is held to: over these sizes or, of changes of features along depth, the
+  /// nearest between that and the limit.
+  ///
+  /// A stream's change is the embedding's, Θ(1), and the blocks', of which the first has a share of 1/L. How
+  /// large one is beside the other, which tells at what depth the exponent turns from −1 to 0, theory
+  /// knows up to a factor of order 1 only.
+  private func nearest(
+    to fitted: FittedExponent, from exponent: Double, to limit: Double, _ quantity: SpectralQuantity
+  ) -> Double {
+    guard runs.scale == .depth, quantity == .featureChange else { return exponent }
+    return min(max(fitted.exponent, min(exponent, limit)), max(exponent, limit))
   }
 
   /// Whether a quantity is as the condition asks over the larger half of the sizes.

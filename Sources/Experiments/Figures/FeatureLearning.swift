@@ -1,26 +1,34 @@
 import Spectral
 import Training
 
-/// Which parametrizations learn features at every width: how far the second layer and its features
-/// have moved after training, relative to their start, against width.
+/// Which parametrizations learn features at every width: how far a layer and its features have moved after
+/// training, relative to their start, against width.
+///
+/// The layer is the second, the first whose dimensions both grow. Of a Transformer there are several: the
+/// embedding, the matrices of the middle block, between them its attention, whose features are the logits of
+/// tokens with themselves, and the readout.
 ///
 /// After the figure in arXiv:2310.17813; the settings are ours.
 public struct FeatureLearning: Codable, Sendable {
   /// What is plotted.
   public enum Quantity: String, Codable, Sendable, CaseIterable {
-    /// ‖h_2 − h_2⁰‖/‖h_2⁰‖ over the probe batch.
+    /// ‖h − h⁰‖/‖h⁰‖ over the probe batch.
     case features = "relative_feature_change"
-    /// ‖W_2 − W_2⁰‖_*/‖W_2⁰‖_*.
+    /// ‖W − W⁰‖_*/‖W⁰‖_*.
     case spectral = "relative_spectral_change"
-    /// ‖W_2 − W_2⁰‖_F/‖W_2⁰‖_F.
+    /// ‖W − W⁰‖_F/‖W⁰‖_F.
     case frobenius = "relative_frobenius_change"
 
-    /// As tables name it.
-    public var symbol: String {
-      switch self {
-      case .features: "‖Δh₂‖/‖h₂‖"
-      case .spectral: "‖ΔW₂‖*/‖W₂‖*"
-      case .frobenius: "‖ΔW₂‖F/‖W₂‖F"
+    /// As tables name it of the second layer.
+    public var symbol: String { symbol(of: nil) }
+
+    /// As tables name it of a layer; nil: of the second.
+    func symbol(of layer: String?) -> String {
+      let index = layer == nil ? "₂" : ""
+      return switch self {
+      case .features: "‖Δh\(index)‖/‖h\(index)‖"
+      case .spectral: "‖ΔW\(index)‖*/‖W\(index)‖*"
+      case .frobenius: "‖ΔW\(index)‖F/‖W\(index)‖F"
       }
     }
   }
@@ -29,6 +37,8 @@ public struct FeatureLearning: Codable, Sendable {
   public struct Curve: Codable, Sendable {
     /// Name of the parametrization.
     public let parametrization: String
+    /// The layer's path; nil: the second layer of a network of layers.
+    public let layer: String?
     /// What is plotted.
     public let quantity: Quantity
     /// [width][seed].
@@ -44,7 +54,7 @@ public struct FeatureLearning: Codable, Sendable {
     public let limit: Double?
 
     private enum CodingKeys: String, CodingKey {
-      case parametrization, quantity, values, exponent
+      case parametrization, layer, quantity, values, exponent
       case halfWidth = "half_width"
       case predicted, limit
     }
@@ -52,8 +62,11 @@ public struct FeatureLearning: Codable, Sendable {
 
   /// The widths, ascending.
   public let widths: [Int]
-  /// By parametrization and quantity.
+  /// By parametrization, layer and quantity.
   public let curves: [Curve]
+
+  /// The layers, in order; nil: the second of a network of layers.
+  public var layers: [String?] { curves.map(\.layer).uniqued() }
 
   /// Whether every quantity has a value that can be drawn; none has where all networks diverged.
   public var hasPoints: Bool {
@@ -79,44 +92,64 @@ public struct FeatureLearning: Codable, Sendable {
         preconditionFailure("runs of a length in steps")
       }
       let prediction = try runs.prediction()
-      let records = try runs.records(every: steps) { own in
+      let settings = runs.experiment.settings
+      let shown = settings.shownLayers
+      let weighted = settings.layerNames
+      let records = try runs.records(
+        every: steps, others: shown.filter { !weighted.contains($0) }
+      ) { own in
         try progress(
           ScaleProgress(
             parametrization: own.parametrization, scale: own.scale, size: own.size,
             share: (done + own.share * runs.work) / work, hasWaited: own.hasWaited))
       }
       done += runs.work
-      return Quantity.allCases.map { quantity in
-        let values = records.map { Self.values(quantity, $0) }
-        let fitted = FittedExponent(over: prediction.sizes, values: values)
-        func predicted(_ slope: (SpectralQuantity) -> Double?) -> Double? {
-          switch quantity {
-          case .spectral: return slope(.relativeUpdate)
-          case .frobenius: return slope(.relativeUpdateFrobenius)
-          case .features:
-            guard let change = slope(.featureChange), let size = slope(.featureSize) else {
-              return nil
-            }
-            return change - size
-          }
+      return shown.flatMap { layer in
+        let place = weighted.firstIndex(of: layer)
+        return (place == nil ? [.features] : Quantity.allCases).map { quantity in
+          Self.curve(
+            quantity, of: layer, place, runs.parametrization, records, prediction,
+            isNamed: settings.network == .transformer)
         }
-        return Curve(
-          parametrization: runs.parametrization, quantity: quantity, values: values,
-          exponent: fitted?.exponent, halfWidth: fitted?.halfWidth,
-          predicted: predicted { prediction.exponent($0, layer: Self.layer) },
-          limit: predicted { prediction.limit($0, layer: Self.layer) })
       }
     }
   }
 
-  /// The second layer, the first whose dimensions both grow.
-  private static let layer = 1
+  /// - place: among the layers that have a weight; nil: it has none, and its features are not predicted.
+  private static func curve(
+    _ quantity: Quantity, of layer: String, _ place: Int?, _ parametrization: String,
+    _ records: [[DiagnosticRecord]], _ prediction: CheckPrediction, isNamed: Bool
+  ) -> Curve {
+    let values = records.map { Self.values(quantity, of: layer, $0) }
+    let fitted = FittedExponent(over: prediction.sizes, values: values)
+    func predicted(_ slope: (SpectralQuantity, Int) -> Double?) -> Double? {
+      guard let place else { return nil }
+      switch quantity {
+      case .spectral: return slope(.relativeUpdate, place)
+      case .frobenius: return slope(.relativeUpdateFrobenius, place)
+      case .features:
+        guard let change = slope(.featureChange, place), let size = slope(.featureSize, place)
+        else { return nil }
+        return change - size
+      }
+    }
+    return Curve(
+      parametrization: parametrization, layer: isNamed ? layer : nil, quantity: quantity,
+      values: values, exponent: fitted?.exponent, halfWidth: fitted?.halfWidth,
+      predicted: predicted { prediction.exponent($0, layer: $1) },
+      limit: predicted { prediction.limit($0, layer: $1) })
+  }
 
   /// A quantity for each seed, from the first record and the last.
-  private static func values(_ quantity: Quantity, _ records: [DiagnosticRecord]) -> [Double] {
-    guard let first = records.first?.layers[layer], let last = records.last?.layers[layer] else {
-      return []
+  private static func values(
+    _ quantity: Quantity, of layer: String, _ records: [DiagnosticRecord]
+  ) -> [Double] {
+    func values(_ record: DiagnosticRecord?) -> [DiagnosticQuantity: [Double]] {
+      record.flatMap { record in
+        record.names.firstIndex(of: layer).map { record.layers[$0] }
+      } ?? [:]
     }
+    let (first, last) = (values(records.first), values(records.last))
     func quotient(_ change: DiagnosticQuantity, _ size: DiagnosticQuantity) -> [Double] {
       zip(last[change] ?? [], first[size] ?? []).map { $0 / $1 }
     }
@@ -127,36 +160,56 @@ public struct FeatureLearning: Codable, Sendable {
     }
   }
 
-  /// A line a parametrization, quantity, width and seed.
+  /// Whether curves are of layers with names.
+  private var hasNames: Bool { curves.contains { $0.layer != nil } }
+
+  /// A line a parametrization, layer where it has a name, quantity, width and seed.
   var csv: String {
     let lines = curves.flatMap { curve in
       zip(widths, curve.values).flatMap { width, values in
         values.enumerated().map {
-          "\(curve.parametrization.csvCell),\(curve.quantity.rawValue),\(width),\($0.offset + 1),"
-            + "\($0.element)"
+          "\(curve.parametrization.csvCell),\(curve.layer.map { "\($0.csvCell)," } ?? "")"
+            + "\(curve.quantity.rawValue),\(width),\($0.offset + 1),\($0.element)"
         }
       }
     }
-    return (["parametrization,quantity,width,seed,value"] + lines).map { $0 + "\n" }.joined()
+    let header = "parametrization,\(hasNames ? "layer," : "")quantity,width,seed,value"
+    return ([header] + lines).map { $0 + "\n" }.joined()
   }
 
-  /// Exponents beside the predicted ones, as plain text of at most 80 columns; ends in a newline.
+  /// Exponents beside the predicted ones, as plain text of at most 80 columns, by layer where there are
+  /// several; ends in a newline.
   public func table() -> String {
     func number(_ value: Double?) -> String {
       ReportText.right(ReportText.twoDecimals(value), 11)
     }
     let header =
       "                                exponent (95 %)  predicted      limit"
-    let rows = curves.map { curve in
-      let fitted =
-        curve.exponent.map {
-          ReportText.number($0, digits: 2) + "±"
-            + ReportText.number(curve.halfWidth ?? .nan, digits: 2)
-        } ?? "–"
-      return "  " + ReportText.left(curve.parametrization, 17)
-        + ReportText.left(curve.quantity.symbol, 15) + ReportText.right(fitted, 13)
-        + number(curve.predicted) + number(curve.limit)
+    let rows = layers.flatMap { layer in
+      (layer.map { [$0] } ?? [])
+        + curves.filter { $0.layer == layer }.map { curve in
+          let fitted =
+            curve.exponent.map {
+              ReportText.number($0, digits: 2) + "±"
+                + ReportText.number(curve.halfWidth ?? .nan, digits: 2)
+            } ?? "–"
+          return "  " + ReportText.left(curve.parametrization, 17)
+            + ReportText.left(curve.quantity.symbol(of: layer), 15) + ReportText.right(fitted, 13)
+            + number(curve.predicted) + number(curve.limit)
+        }
     }
     return ([header] + rows).joined(separator: "\n") + "\n"
+  }
+}
+
+extension Configuration {
+  /// The paths of the layers that figures show.
+  fileprivate var shownLayers: [String] {
+    guard network == .transformer else { return [layerNames[1]] }
+    let graph = smallestGraph
+    let block = "blocks.\(depth / 2)."
+    return graph.observedNodes.map { graph[$0].name }.filter {
+      $0 == "embedding" || $0 == "readout" || $0.hasPrefix(block)
+    }
   }
 }

@@ -9,7 +9,7 @@ import Training
 public struct GradientSpectrum: Codable, Sendable {
   /// Singular values of one matrix.
   public struct Spectrum: Codable, Sendable {
-    /// Rows of the batch; nil for the weight itself.
+    /// Rows of the batch, of a text sequences; nil for the weight itself.
     public let batchSize: Int?
     /// Largest first.
     public let singularValues: [Double]
@@ -21,23 +21,30 @@ public struct GradientSpectrum: Codable, Sendable {
     }
   }
 
+  /// The layer's path; nil: the second layer of a network of layers.
+  public let layer: String?
+  /// Tokens of a row; nil: rows have none.
+  public let tokensPerRow: Int?
   /// [fanOut, fanIn] of the layer.
   public let shape: [Int]
   /// The weight's spectrum, then the gradients' by batch size.
   public let spectra: [Spectrum]
 
-  /// Spectra of the second layer's weight and gradient in a network of `width`.
+  /// Spectra of the second layer's weight and gradient in a network of `width`; of a Transformer those of
+  /// the first matrix of the middle block's perceptron.
   ///
-  /// - settings: of at least two hidden layers and a readout that does not start at zero, else the
-  ///   layer has no gradient.
+  /// - settings: of at least two hidden layers, of a Transformer any number of blocks, and a readout that does
+  ///   not start at zero, else the layer has no gradient.
   /// - batchSizes: those above the number of training rows are left out.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public init(
     experiment: Experiment, parametrization: String, optimizer: OptimizerKind, width: Int,
     seed: UInt64 = 1, batchSizes: [Int], data: TrainingData, compute: Compute
   ) throws {
+    let settings = experiment.settings
+    let isText = settings.network == .transformer
     precondition(
-      experiment.settings.depth >= 2 && !experiment.settings.zeroReadout,
+      (isText || settings.depth >= 2) && !settings.zeroReadout,
       "needs a hidden layer that has a gradient")
     let group = RunGroup(
       experiment: experiment,
@@ -48,13 +55,16 @@ public struct GradientSpectrum: Codable, Sendable {
       ])
     let trainer = try Trainer(
       group.training, replicas: try group.replicas(), totalSteps: 1, compute: compute)
-    let (train, _) = try data.upload(to: compute, context: experiment.settings.context)
+    let (train, _) = try data.upload(to: compute, context: settings.context)
     let graph = trainer.network.graph
-    let hidden = graph.linearNodes.compactMap { graph[$0].parameters.first }
+    layer = isText ? "blocks.\(settings.depth / 2).mlp.up" : nil
+    tokensPerRow = isText ? settings.context : nil
+    let hidden = graph.linearNodes.filter { [layer] in layer == nil || graph[$0].name == layer }
+      .compactMap { graph[$0].parameters.first }
       .first { graph.parameters[$0].shape.role == .hidden }
     guard let weight = hidden.map({ trainer.network.parameters[$0] })
     else {
-      preconditionFailure("a network of \(experiment.settings.depth) layers has a second one")
+      preconditionFailure("a network of \(settings.depth) layers has a second one")
     }
     func spectrum(_ tensor: Tensor, _ batchSize: Int?) throws -> Spectrum {
       Spectrum(
@@ -82,10 +92,18 @@ public struct GradientSpectrum: Codable, Sendable {
     return (["matrix,index,relative_singular_value"] + lines).map { $0 + "\n" }.joined()
   }
 
+  /// What the rank of a batch's gradient cannot exceed: its rows or tokens, and the matrix's extents.
+  func rankBound(batchSize: Int) -> Int {
+    min(batchSize * (tokensPerRow ?? 1), shape.min() ?? 0)
+  }
+
+  /// "the second layer", or the layer's path.
+  var layerInWords: String { layer ?? "the second layer" }
+
   /// A line a batch size.
   var stableRankCSV: String {
     let lines = spectra.compactMap { spectrum in
-      spectrum.batchSize.map { "\($0),\(spectrum.stableRank),\(min($0, shape.min() ?? 0))" }
+      spectrum.batchSize.map { "\($0),\(spectrum.stableRank),\(rankBound(batchSize: $0))" }
     }
     return (["batch_size,stable_rank,rank_bound"] + lines).map { $0 + "\n" }.joined()
   }

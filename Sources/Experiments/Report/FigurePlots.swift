@@ -20,14 +20,17 @@ extension GradientSpectrum {
     let ranks = gradients.compactMap { spectrum in
       spectrum.batchSize.map { Plot.Point(x: Double($0), y: spectrum.stableRank) }
     }
-    let bounds = sizes.map { Plot.Point(x: Double($0), y: Double(min($0, shape.min() ?? 0))) }
+    let bounds = sizes.map {
+      Plot.Point(x: Double($0), y: Double(rankBound(batchSize: $0)))
+    }
     let count = spectra.map(\.singularValues.count).max() ?? 1
     return [
       Plot(
         id: "singular-values",
-        title: "Singular values, layer 2, \(shape.map(String.init).joined(separator: "×"))",
+        title: "Singular values, \(layer ?? "layer 2"), "
+          + shape.map(String.init).joined(separator: "×"),
         description:
-          "Singular values of the second layer's weight and gradients, over the largest.",
+          "Singular values of the weight and gradients of \(layerInWords), over the largest.",
         x: Plot.Axis(label: "index", kind: .logarithmic, range: 0.9...Double(count) * 1.1),
         y: Plot.Axis(label: "singular value / largest", kind: .logarithmic, range: 1e-6...2),
         series: values),
@@ -36,24 +39,28 @@ extension GradientSpectrum {
         description: "Stable rank of gradients against the size of the batch: "
           + ranks.map { "\(Int($0.x)): \(ReportText.twoDecimals($0.y))" }.joined(separator: ", ")
           + ".",
-        x: .widths(sizes, label: "batch size B"),
+        x: .widths(sizes, label: tokensPerRow == nil ? "batch size B" : "sequences B"),
         y: .logarithmic(
           "stable rank", over: ranks.compactMap(\.y) + bounds.compactMap(\.y)),
         series: [
           Plot.Series(
             name: "measured", colour: .kind(0), style: .line, points: ranks),
-          Plot.Series(name: "min(B, n)", colour: .muted, style: .dashed, points: bounds),
+          Plot.Series(
+            name: "min(\(tokensPerRow.map { "\($0) " } ?? "")B, n)", colour: .muted,
+            style: .dashed, points: bounds),
         ]),
     ]
   }
 }
 
 extension FeatureLearning {
-  /// Each quantity against width: a point a seed, the fitted line, the predicted slope.
-  var plots: [Plot] {
+  /// A layer's quantities against width: a point a seed, the fitted line, the predicted slope.
+  func plots(of layer: String?) -> [Plot] {
     let names = curves.map(\.parametrization).uniqued()
-    return Quantity.allCases.map { quantity in
-      let shown = curves.filter { $0.quantity == quantity }
+    return Quantity.allCases.compactMap { quantity in
+      let shown = curves.filter { $0.layer == layer && $0.quantity == quantity }
+      if shown.isEmpty { return nil }
+      let symbol = quantity.symbol(of: layer)
       let series = shown.flatMap { curve -> [Plot.Series] in
         let index = names.firstIndex(of: curve.parametrization) ?? 0
         let points = zip(widths, curve.values).flatMap { width, values in
@@ -78,27 +85,41 @@ extension FeatureLearning {
           } ?? [])
       }
       return Plot(
-        id: quantity.rawValue.replacing("_", with: "-"), title: quantity.title,
-        description: "\(quantity.symbol) after training against width: "
+        id: Self.identifier(layer) + quantity.rawValue.replacing("_", with: "-"),
+        title: quantity.title(of: layer),
+        description: "\(layer.map { "\($0), " } ?? "")\(symbol) after training against width: "
           + shown.map { curve in
             "\(curve.parametrization) as n^\(ReportText.twoDecimals(curve.exponent)), predicted "
               + ReportText.twoDecimals(curve.predicted)
           }.joined(separator: "; ") + ".",
         x: .widths(widths),
-        y: .logarithmic(quantity.symbol, over: shown.flatMap { $0.values.joined() }),
+        y: .logarithmic(symbol, over: shown.flatMap { $0.values.joined() }),
         series: series + [Plot.Series(name: "predicted slope", colour: .ink, style: .dashed)],
         legend: .below)
     }
   }
+
+  /// What begins the names of a layer's pictures.
+  static func identifier(_ layer: String?) -> String {
+    layer.map { $0.replacing(".", with: "-") + "-" } ?? ""
+  }
 }
 
 extension FeatureLearning.Quantity {
-  /// What moved, in words.
-  fileprivate var title: String {
-    switch self {
-    case .features: "Features"
-    case .spectral: "Weights, spectral norm"
-    case .frobenius: "Weights, Frobenius norm"
+  /// What moved, in words; nil: of the second layer.
+  fileprivate func title(of layer: String?) -> String {
+    guard let layer else {
+      return switch self {
+      case .features: "Features"
+      case .spectral: "Weights, spectral norm"
+      case .frobenius: "Weights, Frobenius norm"
+      }
+    }
+    let name = layer.split(separator: ".").last.map(String.init) ?? layer
+    return switch self {
+    case .features: name + (name == "attention" ? ": logits" : ": features")
+    case .spectral: "\(name): spectral norm"
+    case .frobenius: "\(name): Frobenius norm"
     }
   }
 }

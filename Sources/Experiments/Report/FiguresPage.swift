@@ -33,22 +33,23 @@ struct FiguresPage {
       ranks.min().map { low in
         "\(number(low))…\(number(ranks.max()))"
       } ?? "–"
+    let rows = file.spectrum.tokensPerRow.map { "sequences of \($0) tokens" } ?? "rows"
     let shape = file.spectrum.shape.map(String.init).joined(separator: "×")
     let features = file.learning.curves.filter { $0.quantity == .features }.map { curve in
-      "\(curve.parametrization): n^\(number(curve.exponent)) ± \(number(curve.halfWidth)) "
-        + "(predicted \(number(curve.predicted)))"
+      "\(curve.layer.map { "\($0), " } ?? "")\(curve.parametrization): "
+        + "n^\(number(curve.exponent)) ± \(number(curve.halfWidth)) (predicted \(number(curve.predicted)))"
     }
     return ReportParts.section(
       "answer", "Answer",
       [
         ReportParts.paragraph(
-          "The gradient of the second layer, a \(shape) matrix, has stable rank \(range) over "
-            + "batches of \(ReportParts.list(gradients.compactMap(\.batchSize).map(String.init))) "
-            + "rows; the random weight's is \(number(weight)). Stable rank, ‖·‖F²/‖·‖*², says among "
+          "The gradient of \(file.spectrum.layerInWords), a \(shape) matrix, has stable rank "
+            + "\(range) over batches of \(ReportParts.list(gradients.compactMap(\.batchSize).map(String.init))) "
+            + "\(rows); the random weight's is \(number(weight)). Stable rank, ‖·‖F²/‖·‖*², says among "
             + "how many directions a matrix is spread: 1 is one direction."),
         ReportParts.paragraph(
-          "How far features of the second layer move in training, relative to their start, goes with "
-            + "width n as follows; an exponent near 0 means that wide networks learn features as "
+          "How far features of \(isNamed ? "layers" : "the second layer") move in training, "
+            + "relative to their start, goes with width n as follows; an exponent near 0 means that wide networks learn features as "
             + "narrow ones do, a negative one that they stop to."),
         .tag("ul", features.map { .tag("li", ReportParts.rich($0)) }),
         .tag("h3", "What was trained"),
@@ -94,21 +95,40 @@ struct FiguresPage {
           label: "Stable ranks")))
   }
 
+  /// Whether layers have names.
+  private var isNamed: Bool { file.learning.layers.contains { $0 != nil } }
+
+  /// A picture of several panels a layer, below the layer's name where there are several.
   private var learning: HTMLNode {
-    let rows = file.learning.curves.map { curve in
+    let layers = file.learning.layers.flatMap { layer in
+      (layer.map { [HTMLNode.tag("h3", $0)] } ?? [])
+        + figure(
+          file.learning.plots(of: layer),
+          name: FeatureLearning.identifier(layer) + "feature-learning",
+          title: "\(layer.map { "\($0): r" } ?? "R")elative change over training against width",
+          table: exponents(of: layer))
+    }
+    return ReportParts.section(
+      "who-learns", "Who learns features",
+      (isNamed
+        ? [
+          ReportParts.paragraph(
+            "Of blocks the middle one is shown. Features of a block's attention are its logits of "
+              + "tokens with themselves, which no exponent is predicted of.")
+        ] : []) + layers)
+  }
+
+  private func exponents(of layer: String?) -> HTMLNode {
+    let rows = file.learning.curves.filter { $0.layer == layer }.map { curve in
       [
-        "\(curve.parametrization), \(curve.quantity.symbol)",
+        "\(curve.parametrization), \(curve.quantity.symbol(of: layer))",
         "\(number(curve.exponent)) ± \(number(curve.halfWidth))", number(curve.predicted),
         number(curve.limit),
       ]
     }
-    return ReportParts.section(
-      "who-learns", "Who learns features",
-      figure(
-        file.learning.plots, name: "feature-learning",
-        title: "Relative change over training against width",
-        table: ReportParts.table(
-          ["", "exponent (95 %)", "predicted", "limit"], texts: rows, label: "Exponents")))
+    return ReportParts.table(
+      ["", "exponent (95 %)", "predicted", "limit"], texts: rows,
+      label: layer.map { "Exponents of \($0)" } ?? "Exponents")
   }
 
   private var provenance: HTMLNode {

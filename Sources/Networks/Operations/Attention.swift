@@ -1,3 +1,4 @@
+import Foundation
 import Spectral
 import Tensors
 
@@ -84,9 +85,9 @@ public struct Attention: Operation {
     ).reshaped(rows: products.rows, columns: heads)
   }
 
-  /// Near the start, where every token attends to all before alike; see `AttentionSignal`.
+  /// Near the start, where queries and keys are not yet aligned; see `AttentionSignal`.
   public var signal: (any SignalRule)? {
-    AttentionSignal(scale: scale, headSize: Double(headSize.size))
+    AttentionSignal(scale: scale, headSize: Double(headSize.size), context: context)
   }
 
   /// Attention with wider heads, where heads grow.
@@ -96,27 +97,41 @@ public struct Attention: Operation {
   }
 }
 
-/// Of attention whose logits are small: it averages values, with weights that do not depend on the width.
+/// Of attention at the start: every token attends to all before about alike, and queries and keys are
+/// independent, so that a logit is a sum of headSize random products.
 ///
-///     rms y ∝ rms v;   a logit is scale·d·rms q·rms k where queries and keys align, as training has them
-///     ‖δ_v‖ ∝ ‖δ‖,   ‖δ_q‖ ∝ scale·d·rms k·rms v·‖δ‖,   ‖δ_k‖ likewise
-///     rms Δy ∝ rms Δv + scale·d·rms v·(rms Δq·rms k + rms q·rms Δk)
+///     κ = mean over t of Σ_u p[t, u]² = (1 + 1/2 + … + 1/context)/context,   c = scale·√headSize
+///     rms y = √κ·rms v
+///     ‖δ_v‖ = √κ‖δ‖,   ‖δ_q‖ = c·rms k·rms v·√κ‖δ‖,   ‖δ_k‖ = c·rms q·rms v·√κ‖δ‖
+///     rms² Δy = rms² Δv + c²(rms² Δq·rms² k + rms² q·rms² Δk)·rms² v·κ
 ///
-/// What the factors that are left out depend on is the context, which is the same at every width.
+/// Values and gradients of different tokens are independent and averaged down, by √κ; what training changes
+/// of the values is common to tokens and passed on whole. What it changes of queries and keys is not
+/// aligned with that: squares add up.
 struct AttentionSignal: SignalRule {
-  let scale, headSize: Double
+  /// c.
+  private let logit: Double
+  /// √κ.
+  private let averaging: Double
 
-  func size(of inputs: [Double], _ step: SignalStep) -> Double { inputs[2] }
+  init(scale: Double, headSize: Double, context: Int) {
+    logit = scale * headSize.squareRoot()
+    averaging = ((1...context).reduce(0) { $0 + 1 / Double($1) } / Double(context)).squareRoot()
+  }
+
+  func size(of inputs: [Double], _ step: SignalStep) -> Double { averaging * inputs[2] }
 
   func pullBack(_ delta: Double, _ step: SignalStep) -> SignalPullback {
     let (query, key, value) = (step.inputs[0], step.inputs[1], step.inputs[2])
-    let logits = scale * headSize * value * delta
-    return SignalPullback(inputs: [logits * key, logits * query, delta])
+    let averaged = averaging * delta
+    let logits = logit * value * averaged
+    return SignalPullback(inputs: [logits * key, logits * query, averaged])
   }
 
   func change(of inputs: [Double], _ step: SignalStep) -> Double {
     let (query, key, value) = (step.inputs[0], step.inputs[1], step.inputs[2])
-    return inputs[2] + scale * headSize * value * (inputs[0] * key + query * inputs[1])
+    let logits = logit * hypot(inputs[0] * key, query * inputs[1])
+    return hypot(inputs[2], logits * value * averaging)
   }
 
   /// Of logits, to which a change of queries is added along the keys that it was made of:

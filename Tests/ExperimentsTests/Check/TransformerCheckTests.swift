@@ -73,4 +73,93 @@ import Training
     #expect(report.culprit?.layer == culprit, "\(report.table())")
     #expect(report.culprit?.quantity == .updateNorm)
   }
+
+  // MARK: Heads that widen
+
+  /// At the start queries do not align with keys, so that gradients of both fall with wider heads: the right
+  /// rule predicts it, and nothing is called broken.
+  @Test func headsThatWiden_haveNoCulprit() throws {
+    let report = try check("spectral", .sgd) { ($0.heads, $0.headSize) = (4, nil) }
+    #expect(report.verdict != .fail, "\(report.table())")
+    for name in ["query", "key"] {
+      let update = try #require(
+        report.exponents.first {
+          $0.layer == "blocks.0.attention.\(name)" && $0.quantity == .updateNorm
+        })
+      #expect(abs(update.predicted + 0.5) <= 0.01)
+      #expect(abs(update.exponent + 0.5) <= 0.25, "\(update)")
+    }
+  }
+
+  // MARK: Depth
+
+  static let depths = [2, 4, 8, 16]
+
+  private func depthCheck(
+    _ optimizer: OptimizerKind, _ rule: DepthRule, rates: [DepthRateRule] = [],
+    seeds: [UInt64] = [1, 2, 3, 4]
+  ) throws -> CheckReport {
+    let data = try TrainingData(LoadedTokens(train: .tales(count: 20_000)), context: 16)
+    let configuration = Configuration {
+      ($0.network, $0.context, $0.batchSize, $0.headSize) = (.transformer, 16, 8, 16)
+      ($0.depthRule, $0.depthRateRules, $0.baseDepth) = (rule, rates, 2)
+      ($0.steps, $0.baseWidth, $0.zeroReadout) = (1, 32, false)
+      ($0.expansion, $0.activation) = (4, .gelu)
+    }
+    return try SpectralCheck(
+      ScaleRuns(
+        experiment: Experiment(configuration, Facts(data: data, compute: compute)),
+        parametrization: "spectral", optimizer: optimizer, scale: .depth, sizes: Self.depths,
+        width: 32, log2LearningRate: optimizer.parametrizedFamily == .adam ? -12 : -6,
+        seeds: seeds, data: data, compute: compute,
+        memory: MemoryPlan(device: compute.queue.device))
+    ).run()
+  }
+
+  /// Tables, six matrices of the first and the last block, the readout: all are judged, none is broken, and
+  /// what is measured is what was predicted.
+  @Test(
+    arguments: [
+      (DepthRule.completeP, OptimizerKind.adam), (.completeP, .sgd), (.depthMuP, .adam),
+    ])
+  func depthRules_meetTheConditionAlongDepth(_ rule: DepthRule, _ optimizer: OptimizerKind) throws {
+    let report = try depthCheck(optimizer, rule)
+    #expect(report.verdict != .fail, "\(report.table())")
+    let layers = Set(report.exponents.map(\.layer))
+    #expect(layers.count == 15)
+    #expect(report.failures.allSatisfy { $0.upper - $0.lower > 0.3 }, "\(report.table())")
+    for checked in report.exponents where checked.verdict != .informative {
+      let ends = [checked.predicted, checked.predictedLimit].sorted()
+      let between = ends[0] - 0.3...ends[1] + 0.3
+      #expect(between.contains(checked.exponent), "\(checked)")
+    }
+  }
+
+  @Test func noDepthRule_breaksTheCondition() throws {
+    let report = try depthCheck(.adam, .none)
+    #expect(report.verdict == .fail && report.remarks.count == 1)
+    for layer in ["blocks.last.attention.output", "blocks.last.mlp.down"] {
+      let stream = try #require(
+        report.exponents.first { $0.layer == layer && $0.quantity == .featureChange })
+      #expect(stream.exponent > 0.6 && stream.verdict == .breaksAsPredicted, "\(stream)")
+    }
+  }
+
+  /// Blocks are scaled and their rates are not, of all or of one matrix: the first that lacks it is named.
+  @Test(
+    arguments: [
+      (DepthRule.completeP, "all", "query"), (.depthMuP, "blocks.0.attention.value", "value"),
+    ])
+  func rateWithoutTheDepthRule_isNamed(_ rule: DepthRule, selector: String, culprit: String) throws
+  {
+    let optimizer = rule == .completeP ? OptimizerKind.sgd : .adam
+    let report = try depthCheck(
+      optimizer, rule, rates: [DepthRateRule(selector: selector, rule: .none)])
+    #expect(report.culprit?.layer == "blocks.first.attention.\(culprit)", "\(report.table())")
+    #expect(report.culprit?.quantity == .updateNorm)
+    #expect(report.culprit?.verdict == .breaksAsPredicted)
+    if selector != "all" {
+      #expect(!report.failures.contains { $0.layer.hasPrefix("blocks.last.") && $0.isBroken })
+    }
+  }
 }
