@@ -50,9 +50,9 @@ public struct Optimization: Codable, Hashable, Sendable {
   ///
   /// A group that names another update rule has that rule's own numbers where it does not say. Decay whose
   /// kind is not named, or is that which `optimizer` has by default, is taken as the parameter's rule has it,
-  /// in whatever order groups name rule and decay. Under Muon all but
-  /// hidden matrices, and under normalised rows all but embeddings, have AdamW; a matrix whose role, module or name a group gives to Muon is
-  /// Muon's, and vectors that such a group selects keep the rule they had.
+  /// in whatever order groups name rule and decay. Under Muon all but hidden matrices, and under normalised
+  /// rows all but embeddings, have AdamW; a matrix whose role, module or name a group gives to Muon is Muon's,
+  /// and vectors that such a group selects keep the rule they had.
   public func settings(for parameter: NetworkParameter) -> ParameterSettings {
     let shape = parameter.shape
     var decaysHere = decaysVectors || !shape.isVector

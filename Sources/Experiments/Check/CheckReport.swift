@@ -88,8 +88,10 @@ public struct CheckReport: Codable, Sendable {
   public var culprit: CheckedQuantity? {
     if diverged { return nil }
     let broken = exponents.filter(\.isBroken)
+    // Logits of attention, which has no rate of its own, tell of its scale, and so do then its queries and keys.
+    let weighted = Set(exponents.filter { $0.quantity == .updateNorm }.map(\.layer))
     return broken.first { $0.deviatesByItself || $0.verdict == .breaksUnpredicted }
-      ?? failures.first
+      ?? broken.first { !weighted.contains($0.layer) } ?? failures.first
   }
 
   private enum CodingKeys: String, CodingKey {

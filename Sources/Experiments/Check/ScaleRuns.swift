@@ -128,12 +128,11 @@ public struct ScaleRuns {
   /// The networks are trained as a sweep's runs are: in groups that fit the device's memory, and into
   /// a store, from which those that are done are taken when this is called again.
   /// - every: steps from one record to the next.
-  /// - others: paths of what is measured and has no weight, the same in all networks; after the layers.
   /// - progress: called as each size begins, and every few steps; what it throws ends the
   ///   training.
   /// - Throws: `ScaleRunsError`, `RunStoreError`, `OpenCLError`, what `progress` throws.
   func records(
-    every: Int, others: [String] = [], progress: (ScaleProgress) throws -> Void
+    every: Int, progress: (ScaleProgress) throws -> Void
   ) throws -> [[DiagnosticRecord]] {
     // Other settings or data in the same directory have a store of their own.
     let place =
@@ -171,7 +170,6 @@ public struct ScaleRuns {
       names: sizes.enumerated().map { index, size in
         let names = Self.settings(of: experiment, scale, size: size).observedNames
         return layers.map { (name: $0.name, recorded: names[$0.indices[index]]) }
-          + others.map { (name: $0, recorded: $0) }
       },
       steps: Array(stride(from: 0, to: total, by: every)) + [total],
       divergence: divergence)

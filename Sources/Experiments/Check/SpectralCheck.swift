@@ -110,6 +110,7 @@ public struct SpectralCheck {
       (prediction.ownExponent(quantity, layer: layer) ?? 0)
       - (ideal.ownExponent(quantity, layer: layer) ?? 0)
     let isFaultless = abs(predicted - condition) <= quantity.tolerance
+    let hasWeight = prediction.hasWeight(layer)
     let isJudged =
       switch quantity {
       case .weightNorm, .updateNorm: true
@@ -117,14 +118,17 @@ public struct SpectralCheck {
       case .featureSize where ideal.makesScaledQueries(layer),
         .featureChange where ideal.makesScaledQueries(layer):
         false
-      case .featureChange: true
+      case .featureChange: hasWeight || runs.scale == .width
       // Logits at the start, attention's too, fade with width under the condition; that is no fault. With
       // depth they stay.
-      case .featureSize: !isReadout && prediction.hasWeight(layer) || runs.scale == .depth
+      case .featureSize: hasWeight && (!isReadout || runs.scale == .depth)
       case .relativeUpdate, .relativeUpdateFrobenius: false
       }
-    let needed = nearest(to: fitted, from: condition, to: conditionLimit, quantity)
-    let foretold = nearest(to: fitted, from: predicted, to: limit, quantity)
+    func nearest(_ exponent: Double, _ limit: Double) -> Double {
+      let ends = [exponent, otherEnd(exponent, limit, quantity, hasWeight)].sorted()
+      return min(max(fitted.exponent, ends[0]), ends[1])
+    }
+    let (needed, foretold) = (nearest(condition, conditionLimit), nearest(predicted, limit))
     let standing = fitted.standing(to: needed, of: quantity)
     let isOff = fitted.isOff(from: needed, by: quantity.tolerance)
     let verdict: CheckedQuantity.Verdict =
@@ -149,17 +153,21 @@ public struct SpectralCheck {
       ownDeviation: own, verdict: verdict)
   }
 
-  /// The exponent that a fitted one is held to: over these sizes or, of changes of features along depth, the
-  /// nearest between that and the limit.
+  /// The other end of what a fitted exponent is held to, which is the nearest between both.
   ///
   /// A stream's change is the embedding's, Θ(1), and the blocks', of which the first has a share of 1/L. How
-  /// large one is beside the other, which tells at what depth the exponent turns from −1 to 0, theory
-  /// knows up to a factor of order 1 only.
-  private func nearest(
-    to fitted: FittedExponent, from exponent: Double, to limit: Double, _ quantity: SpectralQuantity
+  /// large one is beside the other, which tells at what depth the exponent turns from −1 to 0, theory knows up
+  /// to a factor of order 1 only. The logits of heads that widen change by n where queries and keys align, as
+  /// training has them, and by √n where they do not yet.
+  private func otherEnd(
+    _ exponent: Double, _ limit: Double, _ quantity: SpectralQuantity, _ hasWeight: Bool
   ) -> Double {
-    guard runs.scale == .depth, quantity == .featureChange else { return exponent }
-    return min(max(fitted.exponent, min(exponent, limit)), max(exponent, limit))
+    guard quantity == .featureChange else { return exponent }
+    return switch runs.scale {
+    case .depth: limit
+    case .width where !hasWeight && runs.experiment.settings.heads != nil: exponent - 0.5
+    case .width: exponent
+    }
   }
 
   /// Whether a quantity is as the condition asks over the larger half of the sizes.

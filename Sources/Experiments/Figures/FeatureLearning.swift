@@ -93,20 +93,17 @@ public struct FeatureLearning: Codable, Sendable {
       }
       let prediction = try runs.prediction()
       let settings = runs.experiment.settings
-      let shown = settings.shownLayers
-      let weighted = settings.layerNames
-      let records = try runs.records(
-        every: steps, others: shown.filter { !weighted.contains($0) }
-      ) { own in
+      let observed = settings.observedNames
+      let records = try runs.records(every: steps) { own in
         try progress(
           ScaleProgress(
             parametrization: own.parametrization, scale: own.scale, size: own.size,
             share: (done + own.share * runs.work) / work, hasWaited: own.hasWaited))
       }
       done += runs.work
-      return shown.flatMap { layer in
-        let place = weighted.firstIndex(of: layer)
-        return (place == nil ? [.features] : Quantity.allCases).map { quantity in
+      return settings.shownLayers.flatMap { layer in
+        let place = observed.firstIndex(of: layer)!
+        return (prediction.hasWeight(place) ? Quantity.allCases : [.features]).map { quantity in
           Self.curve(
             quantity, of: layer, place, runs.parametrization, records, prediction,
             isNamed: settings.network == .transformer)
@@ -115,15 +112,14 @@ public struct FeatureLearning: Codable, Sendable {
     }
   }
 
-  /// - place: among the layers that have a weight; nil: it has none, and its features are not predicted.
+  /// - place: among the layers that are observed.
   private static func curve(
-    _ quantity: Quantity, of layer: String, _ place: Int?, _ parametrization: String,
+    _ quantity: Quantity, of layer: String, _ place: Int, _ parametrization: String,
     _ records: [[DiagnosticRecord]], _ prediction: CheckPrediction, isNamed: Bool
   ) -> Curve {
     let values = records.map { Self.values(quantity, of: layer, $0) }
     let fitted = FittedExponent(over: prediction.sizes, values: values)
     func predicted(_ slope: (SpectralQuantity, Int) -> Double?) -> Double? {
-      guard let place else { return nil }
       switch quantity {
       case .spectral: return slope(.relativeUpdate, place)
       case .frobenius: return slope(.relativeUpdateFrobenius, place)

@@ -104,18 +104,23 @@ public struct Attention: Operation {
 ///     rms y = √κ·rms v
 ///     ‖δ_v‖ = √κ‖δ‖,   ‖δ_q‖ = c·rms k·rms v·√κ‖δ‖,   ‖δ_k‖ = c·rms q·rms v·√κ‖δ‖
 ///     rms² Δy = rms² Δv + c²(rms² Δq·rms² k + rms² q·rms² Δk)·rms² v·κ
+///     rms l = c·rms q·rms k,   rms Δl = c·√headSize·(rms Δq·rms k + rms q·rms Δk)
 ///
 /// Values and gradients of different tokens are independent and averaged down, by √κ; what training changes
 /// of the values is common to tokens and passed on whole. What it changes of queries and keys is not
-/// aligned with that: squares add up.
+/// aligned with that: squares add up. It is aligned with the keys and queries that it was made of, as the
+/// logits show.
 struct AttentionSignal: SignalRule {
   /// c.
   private let logit: Double
   /// √κ.
   private let averaging: Double
+  /// √headSize.
+  private let alignment: Double
 
   init(scale: Double, headSize: Double, context: Int) {
-    logit = scale * headSize.squareRoot()
+    alignment = headSize.squareRoot()
+    logit = scale * alignment
     averaging = ((1...context).reduce(0) { $0 + 1 / Double($1) } / Double(context)).squareRoot()
   }
 
@@ -134,14 +139,11 @@ struct AttentionSignal: SignalRule {
     return hypot(inputs[2], logits * value * averaging)
   }
 
-  /// Of logits, to which a change of queries is added along the keys that it was made of:
-  ///
-  ///     rms l = scale·√d·rms q·rms k,   rms Δl = scale·d·(rms Δq·rms k + rms q·rms Δk)
+  /// Of the logits.
   func observed(changes: [Double], _ step: SignalStep) -> (size: Double, change: Double)? {
     let (query, key) = (step.inputs[0], step.inputs[1])
     return (
-      scale * headSize.squareRoot() * query * key,
-      scale * headSize * (changes[0] * key + query * changes[1])
+      logit * query * key, logit * alignment * (changes[0] * key + query * changes[1])
     )
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Networks
 import OpenCL
 import Spectral
 import Tensors
@@ -17,7 +18,7 @@ import Training
 
   private func check(
     _ parametrization: String, _ optimizer: OptimizerKind, _ rules: [(String, String)] = [],
-    _ change: (inout Configuration) -> Void = { _ in }
+    sizes: [Int] = [32, 64, 128, 256], _ change: (inout Configuration) -> Void = { _ in }
   ) throws -> CheckReport {
     let data = try TrainingData(LoadedTokens(train: .tales(count: 20_000)), context: 32)
     var configuration = Configuration {
@@ -31,14 +32,14 @@ import Training
     return try SpectralCheck(
       ScaleRuns(
         experiment: Experiment(configuration, Facts(data: data, compute: compute)),
-        parametrization: parametrization, optimizer: optimizer, sizes: [32, 64, 128, 256],
+        parametrization: parametrization, optimizer: optimizer, sizes: sizes,
         log2LearningRate: optimizer.parametrizedFamily == .adam ? -12 : -6,
         seeds: [1, 2, 3], data: data, compute: compute,
         memory: MemoryPlan(device: compute.queue.device))
     ).run()
   }
 
-  /// Tables, six matrices of a block and the readout, each by its path; where nothing is wrong, queries and
+  /// Tables, attention, six matrices of a block and the readout, each by its path; where nothing is wrong, queries and
   /// keys of few heads may be left open, and nothing else.
   @Test func fullRule_hasNoCulprit() throws {
     let report = try check("spectral", .adam)
@@ -47,10 +48,10 @@ import Training
     #expect(
       layers
         == Set(
-          ["embedding", "positions", "readout"]
+          ["embedding", "positions", "blocks.0.attention", "readout"]
             + ["query", "key", "value", "output"].map { "blocks.0.attention.\($0)" }
             + ["up", "down"].map { "blocks.0.mlp.\($0)" }))
-    for layer in layers {
+    for layer in layers where layer != "blocks.0.attention" {
       let norm = try #require(
         report.exponents.first { $0.layer == layer && $0.quantity == .weightNorm })
       #expect(abs(norm.exponent - norm.predicted) <= 0.15, "\(layer): \(norm.exponent)")
@@ -91,6 +92,31 @@ import Training
     }
   }
 
+  /// A scale that does not follow heads that widen shows in attention's logits, and attention is named.
+  @Test(arguments: [OptimizerKind.adam, .sgd])
+  func attentionScaleLeftOut_isNamed(optimizer: OptimizerKind) throws {
+    func logits(_ scale: Transformer.AttentionScale) throws -> (CheckReport, CheckedQuantity) {
+      let report = try check("spectral", optimizer, sizes: [64, 128, 256, 512]) {
+        ($0.heads, $0.headSize, $0.attentionScale) = (4, nil, scale)
+        ($0.zeroReadout, $0.steps, $0.batchSize) = (true, 3, 8)
+      }
+      return (
+        report,
+        try #require(
+          report.exponents.first {
+            $0.layer == "blocks.0.attention" && $0.quantity == .featureChange
+          })
+      )
+    }
+    let (wrong, grown) = try logits(.squareRoot)
+    #expect(abs(grown.predicted - 0.5) <= 0.01)
+    #expect(wrong.verdict != .pass && grown.isFailure, "\(grown)")
+    #expect(wrong.verdict == .unclear || wrong.culprit?.layer == grown.layer)
+    let (right, kept) = try logits(.parametrization)
+    #expect(right.verdict != .fail && !kept.isFailure, "\(kept)")
+    #expect(grown.exponent - kept.exponent >= 0.3, "\(grown), \(kept)")
+  }
+
   // MARK: Depth
 
   static let depths = [2, 4, 8, 16]
@@ -116,7 +142,7 @@ import Training
     ).run()
   }
 
-  /// Tables, six matrices of the first and the last block, the readout: all are judged, none is broken, and
+  /// Tables, six matrices and attention of the first and the last block, the readout: all are judged, none is broken, and
   /// what is measured is what was predicted.
   @Test(
     arguments: [
@@ -126,7 +152,7 @@ import Training
     let report = try depthCheck(optimizer, rule)
     #expect(report.verdict != .fail, "\(report.table())")
     let layers = Set(report.exponents.map(\.layer))
-    #expect(layers.count == 15)
+    #expect(layers.count == 17)
     #expect(report.failures.allSatisfy { $0.upper - $0.lower > 0.3 }, "\(report.table())")
     for checked in report.exponents where checked.verdict != .informative {
       let ends = [checked.predicted, checked.predictedLimit].sorted()
