@@ -5,15 +5,16 @@
 
 #define LOG2_E 1.4426950408889634f
 
+// PREFETCH: of CPUs alone.
 #if PREFETCH
 
-// 2^x to 1.6e-7 of it; 2^−126 below that, ∞ from 128 on, and NaN for NaN. x + 1.5·2^23 has x's
+// 2^x to 1.6e-7 of it; 0 from −127 down, ∞ from 128 on, and NaN for NaN. x + 1.5·2^23 has x's
 // nearest integer in its last bits; the rest, in [−½, ½], goes through a minimax polynomial.
 // e^x is as exact where x is small; x·LOG2_E is rounded, so that it loses 6e-8·|x| of itself.
 // tanh x to 2e-7 of it: x + x·P(x²), minimax, where 1 − 2/(e^2x + 1) would cancel.
 #define EXPONENTIAL(T, I)                                                                     \
   static inline T JOIN(power_of_two_, T)(T x) {                                               \
-    T least = -126.0f, most = 128.0f;                                                         \
+    T least = -127.0f, most = 128.0f;                                                         \
     x = least > x ? least : x;                                                                \
     x = most < x ? most : x;                                                                  \
     T shifted = x + 0x1.8p23f;                                                                \

@@ -40,7 +40,7 @@
     if (kind == GELU) {                                                                       \
       T s = JOIN(logistic_, T)(JOIN(gelu_inner_, T)(z));                                      \
       T inner = 1.5957691216057308f * (1.0f + 3.0f * 0.044715f * z * z);                      \
-      return s * (1.0f + z * (1.0f - s) * inner);                                             \
+      return s + z * s * ((1.0f - s) * inner);                                                \
     }                                                                                         \
     if (kind == SILU) {                                                                       \
       T s = JOIN(logistic_, T)(z);                                                            \

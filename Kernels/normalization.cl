@@ -157,7 +157,7 @@ NORMALIZATION unit_rows(__global const float* restrict x, __global float* restri
   uint gains = 0;
   FIND_ROW
   float most = lanes_largest(largest_of(row), lanes, shared);
-  float factor = most < 0x1p-40f ? 0x1p100f : most > 0x1p40f ? 0x1p-100f : 1.0f;
+  float factor = most < 0x1p-40f ? 0x1p90f : most > 0x1p40f ? 0x1p-70f : 1.0f;
   float squares = lanes_add(scaled_squares_of(row, factor), lanes, shared);
   if (!inside) return;
   float inverse = squares == 0.0f ? 0.0f : 1.0f / sqrt(squares);

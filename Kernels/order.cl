@@ -20,10 +20,10 @@
 
 #define ROUNDS 32
 
-typedef JOIN(uint, WIDTH) rows;
+typedef JOIN(uint, WIDTH) row_numbers;
 
 // Bits without order: of C. Wellons's 32-bit hash.
-static inline rows mixed(rows x) {
+static inline row_numbers mixed(row_numbers x) {
   x = (x ^ x >> 16) * 0x7feb352du;
   x = (x ^ x >> 15) * 0x846ca68bu;
   return x ^ x >> 16;
@@ -57,11 +57,11 @@ __kernel __attribute__((reqd_work_group_size(GROUP_ITEMS, 1, 1))) void shuffle_r
     if (first >= count) return;
     uint numbers[WIDTH];
     for (uint i = 0; i < WIDTH; i++) numbers[i] = first + i;
-    rows x = JOIN(vload, WIDTH)(0, numbers);
+    row_numbers x = JOIN(vload, WIDTH)(0, numbers);
     for (uint round = 0; round < ROUNDS; round++) {
-      rows other = keys[2 * round] - x;
+      row_numbers other = keys[2 * round] - x;
       other = select(other, other + count, JOIN(as_int, WIDTH)(x > keys[2 * round]));
-      rows bit = mixed(max(x, other) ^ keys[2 * round + 1]);
+      row_numbers bit = mixed(max(x, other) ^ keys[2 * round + 1]);
       x = select(x, other, JOIN(as_int, WIDTH)(bit));
     }
     x = x * stride + shift;

@@ -1,13 +1,15 @@
 """gputrain beside PyTorch, JAX and tinygrad, in alternating blocks of one run.
 
     python compare.py --gputrain PATH [--only step,muon,transformer,gemm,sweep,spectral,start,memory]
-                      [--peers torch,graph,compiled,jax,tinygrad] [--rounds 5] [--seconds 1] [--device cpu]
+                      [--peers torch,graph,compiled,jax,tinygrad] [--match TEXT] [--rounds 5] [--seconds 1] [--device cpu]
                       [--precision fp32|tf32|bf16] [--out DIRECTORY]
 
-Both sides compute in the same precision; `graph` is PyTorch with fused rules, batched replicas and, on
+Both sides compute in the same precision; `compiled` is PyTorch through torch.compile, which needs a C++
+compiler; `graph` is PyTorch with fused rules, batched replicas and, on
 a GPU, one CUDA graph an epoch. Every case is timed in rounds: gputrain, then each peer, then gputrain
 again, and so on; a ratio is of two blocks that follow each other. Prints theirs/ours as median
-(least–most) over the rounds, and writes results.json with the machine and the versions.
+(least–most) over the rounds, and writes results.json with the machine and the versions. --match takes the
+cases alone whose names contain its text.
 """
 
 import argparse
@@ -138,7 +140,8 @@ def most_bytes(command):
 
 
 def memory(arguments, peers):
-    """Most bytes of a process that has begun, and of ones that train one network each."""
+    """Most bytes of a process that has begun (gputrain has listed its devices, a peer has imported what it
+    needs), and of ones that train one network each."""
     arguments = argparse.Namespace(**{**vars(arguments), "seconds": 0.1})
     row = {"what": "process that has begun", "gputrain": most_bytes([arguments.gputrain, "devices"])}
     for peer in peers:
@@ -187,6 +190,7 @@ def main():
     parser.add_argument("--gputrain", required=True)
     parser.add_argument("--only", default="step,muon,transformer,gemm,sweep,spectral,start,memory")
     parser.add_argument("--peers", default="torch,graph,compiled,jax,tinygrad")
+    parser.add_argument("--match", default="")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--device", default="")
@@ -202,7 +206,8 @@ def main():
             raise SystemExit(f"{peer.name}: {peer.gone}")
     rows = []
     print("theirs/ours in time: median (least–most) over the rounds; both in the precision named")
-    for case in cases(only, arguments.precision):
+    chosen = [case for case in cases(only, arguments.precision) if arguments.match in name(case)]
+    for case in chosen:
         row = {**case, "ours": [], "theirs": {}}
         ratios = {}
         for _ in range(arguments.rounds):

@@ -45,19 +45,19 @@ def torch_model(torch, case):
 
 
 def jax_weights(jax, case):
-    """The weights of each replica, [replica, fan-out, fan-in]; of blocks with a block's axis before."""
+    """The weights of each replica, [replica, fan-out, fan-in]; those of blocks by their names."""
     width, depth, vocabulary = case["width"], case["depth"], case["inputs"]
     jnp = jax.numpy
     shapes = {
         "query": (width, width), "key": (width, width), "value": (width, width),
         "output": (width, width), "up": (4 * width, width), "down": (width, 4 * width),
     }
-    keys = iter(jax.random.split(jax.random.PRNGKey(0), 16))
+    keys = iter(jax.random.split(jax.random.PRNGKey(0), 6 * depth + 3))
 
     def normal(*shape, fan_in):
         return jax.random.normal(next(keys), (case["replicas"], *shape)) / fan_in**0.5
 
-    ones = lambda *shape: jnp.ones((case["replicas"], *shape, width))
+    ones = lambda: jnp.ones((case["replicas"], width))
     blocks = [
         {name: normal(*shape, fan_in=shape[1]) for name, shape in shapes.items()}
         | {"norm1": ones(), "norm2": ones()}

@@ -185,10 +185,11 @@ class Torch:
 
 
 class TorchCompiled(Torch):
-    """PyTorch with models through torch.compile."""
+    """PyTorch with models through torch.compile, each for its own sizes; it ends rather than run eagerly."""
 
     def prepared(self, model):
-        return self.torch.compile(model)
+        self.torch._dynamo.reset()
+        return self.torch.compile(model, fullgraph=True, dynamic=False)
 
 
 class BatchedMuon:

@@ -23,7 +23,8 @@ package enum KernelSource: String, CaseIterable {
   case ritzItem = "ritz_item"
   case spectralGroup = "spectral_group"
   /// Included by others: no kernels of their own.
-  case epilogue, exponential, lanes, mma, nonlinearity, packed, philox, rounding, rules, span, tile, vector
+  case epilogue, exponential, lanes, mma, nonlinearity, packed, philox, rounding, rules, span, tile,
+    vector
   case wgmma, workgroup
   case multiplyGroup = "multiply_group"
 

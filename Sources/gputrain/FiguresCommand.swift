@@ -109,6 +109,13 @@ struct FiguresCommand: PrintingCommand {
     if settings.zeroReadout {
       throw InvalidOption("--zero-readout leaves the hidden layers without a gradient at the start")
     }
+    if settings.zeroProjections {
+      throw InvalidOption("--zero-projections leaves the blocks without a gradient at the start")
+    }
+    if settings.zeroQueries {
+      throw InvalidOption(
+        "--zero-queries leaves queries without a size that their change is relative to")
+    }
     if axes.out.isEmpty { throw InvalidOption("--out: expected a directory, got an empty name") }
   }
 

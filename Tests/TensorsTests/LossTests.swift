@@ -167,6 +167,29 @@ import Testing
     #expect(try history.read(slots: 1)[0].map(\.isFinite) == [true, false, false])
   }
 
+  /// By vectors on CPUs: classes far below the greatest get no gradient, not even the least of floats; the first
+  /// of equal logits counts; NaN is a loss of NaN and no hit.
+  @Test(arguments: [33, 70])
+  func crossEntropy_ofManyClasses_isRightFarOut(classes: Int) throws {
+    let spread = (0..<classes).map { Float($0) * 200 / Float(classes - 1) }
+    let equal = [Float](repeating: 3, count: classes)
+    var unknown = spread
+    unknown[classes - 1] = .nan
+    let logits = try compute.tensor(spread + equal + equal + unknown, rows: 4, columns: classes)
+    let last = UInt32(classes - 1)
+    let batch = try compute.crossEntropy(
+      logits, labels: Buffer(queue: compute.queue, [0, 0, last, last]))
+    let (losses, gradient) = (try compute.read(batch.losses), try compute.read(batch.gradient))
+    let total = spread.reduce(0) { $0 + exp(Double($1) - 200) }
+    #expect(abs(Double(losses[0]) - 200 - log(total)) <= 1e-4)
+    for loss in losses[1...2] { #expect(abs(loss - log(Float(classes))) <= 1e-5) }
+    #expect(losses[3].isNaN)
+    let correct = try compute.read(batch.correct)
+    #expect(correct == [0, 1, 0, 0])
+    #expect(gradient[1..<classes / 2].allSatisfy { $0 == 0 })
+    #expect(gradient[0] == -0.25 && abs(gradient[classes - 1] - 0.25) <= 0.02)
+  }
+
   @Test func crossEntropy_ofHugeLogits_staysFinite() throws {
     let input = try compute.tensor([1e4, -1e4], rows: 1, columns: 2)
     let batch = try compute.crossEntropy(input, labels: Buffer(queue: compute.queue, [1]))

@@ -35,6 +35,36 @@ import Testing
     }
   }
 
+  /// Far out and at the seams of what exponentials are made of: exact to what rounding of the exponent, which
+  /// is the argument in brackets, allows; the derivative is finite.
+  @Test(arguments: [Activation.tanh, .gelu, .silu])
+  func activation_isExactFarOut(_ activation: Activation) throws {
+    let sizes: [Float] = [
+      1e-30, 1e-8, 1e-3, 0.1, 0.6249, 0.6251, 1, 3, 6, 9, 20, 44, 86, 88, 89, 104, 200, 1e6, 1e19,
+    ]
+    let points = sizes + sizes.map { -$0 }
+    let z = try compute.tensor(points, rows: 1, columns: points.count)
+    let got = try compute.read(compute.activate(z, activation))
+    for (x, y) in zip(points.map { Double($0) }, got.map { Double($0) }) {
+      let exponent = abs(activation == .gelu ? 1.6 * (x + 0.0447 * x * x * x) : x)
+      let expected: Double =
+        switch activation {
+        case .tanh: tanh(x)
+        case .gelu: x / (1 + exp(-2 * (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+        default: x / (1 + exp(-x))
+        }
+      // Below float's least normal number nothing is promised.
+      let bound = (1e-6 + 5e-7 * min(exponent, 100)) * abs(expected) + 2e-38 * abs(x)
+      #expect(abs(y - expected) <= max(bound, 2e-38), "\(activation) of \(x): \(y), \(expected)")
+    }
+    let delta = try compute.tensor(points.map { _ in 1 }, rows: 1, columns: points.count)
+    try compute.multiplyByDerivative(delta, of: activation, at: z)
+    let slopes = try compute.read(delta)
+    #expect(slopes.allSatisfy { $0.isFinite }, "\(slopes)")
+    let flat: [Float] = activation == .tanh ? [0, 0] : [1, 0]
+    #expect([slopes[sizes.count - 1], slopes[points.count - 1]].map { abs($0) } == flat)
+  }
+
   /// A network that has diverged must not look as if it had not.
   @Test(arguments: Activation.allCases) func activation_keepsNaN(_ activation: Activation) throws {
     let z = try compute.tensor([.nan, 1], rows: 1, columns: 2)

@@ -34,12 +34,6 @@ public struct WidthOptimum: Codable, Hashable, Sendable {
 
   /// Whether the best rate is the first or last rate tried.
   public var onEdge: Bool { edge != nil }
-
-  private enum CodingKeys: String, CodingKey {
-    case width, log2LearningRate, interval, gridLog2LearningRate, isRefined, edge, loss, perplexity
-    case bitsPerByte = "bits_per_byte"
-    case lossAtNarrowRate, divergesAtNarrowRate, runs, diverged
-  }
 }
 
 /// Whether the best rate carries over, for one parametrization and optimizer.
@@ -279,7 +273,8 @@ public struct TransferReport: Codable, Hashable, Sendable {
         width: width, log2LearningRate: curve?.whole.rate,
         interval: curve?.whole.edge == nil ? curve?.rate.interval : nil,
         gridLog2LearningRate: curve?.whole.gridRate, isRefined: curve?.whole.fit != nil,
-        edge: curve?.whole.edge, loss: curve?.whole.loss, perplexity: tokenLoss?.perplexity,
+        edge: curve?.whole.edge, loss: curve?.whole.loss,
+        perplexity: tokenLoss.map(\.perplexity).flatMap { $0.isFinite ? $0 : nil },
         bitsPerByte: tokenLoss?.bitsPerByte, lossAtNarrowRate: atNarrow,
         divergesAtNarrowRate: atNarrow == nil && rate.flatMap { curve?.diverges(at: $0) } == true,
         runs: runs.count, diverged: runs.count { $0 == .infinity })

@@ -189,16 +189,16 @@ extension TransferGroup {
   }
 
   /// Whether the losses are those of a text's tokens, and whether their bytes are known.
-  var isOfText: (tokens: Bool, bytes: Bool) {
+  var textUnits: (tokens: Bool, bytes: Bool) {
     (widths.contains { $0.perplexity != nil }, widths.contains { $0.bitsPerByte != nil })
   }
 
   /// The widths' best losses in a text's units; nil of other data.
   private var perplexities: String? {
     func list(_ texts: [String]) -> String { texts.joined(separator: ", ") }
-    guard isOfText.tokens else { return nil }
+    guard textUnits.tokens else { return nil }
     return list(widths.map { ReportText.perplexity($0.perplexity) }) + " of the best losses"
-      + (isOfText.bytes
+      + (textUnits.bytes
         ? "; bits per byte " + list(widths.map { ReportText.bitsPerByte($0.bitsPerByte) }) : "")
   }
 

@@ -128,7 +128,11 @@ struct CheckPrediction {
   func hasWeight(_ layer: Int) -> Bool { networks[0].weights[layer] != nil }
 
   /// Whether a layer makes queries of heads that widen, which share their scale with attention.
-  func makesScaledQueries(_ layer: Int) -> Bool {
-    if case .queries = networks[0].weights[layer]?.shape.use { true } else { false }
+  func makesQueriesOfWideningHeads(_ layer: Int) -> Bool {
+    let uses = [networks[0], networks[networks.count - 1]].map { $0.weights[layer]?.shape.use }
+    guard case .queries(let narrow) = uses[0], case .queries(let wide) = uses[1] else {
+      return false
+    }
+    return narrow != wide
   }
 }

@@ -89,7 +89,8 @@ public struct CheckReport: Codable, Sendable {
     if diverged { return nil }
     let broken = exponents.filter(\.isBroken)
     // Logits of attention, which has no rate of its own, tell of its scale, and so do then its queries and keys.
-    let weighted = Set(exponents.filter { $0.quantity == .updateNorm }.map(\.layer))
+    let ofWeights: Set<SpectralQuantity> = [.weightNorm, .updateNorm]
+    let weighted = Set(exponents.filter { ofWeights.contains($0.quantity) }.map(\.layer))
     return broken.first { $0.deviatesByItself || $0.verdict == .breaksUnpredicted }
       ?? broken.first { !weighted.contains($0.layer) } ?? failures.first
   }

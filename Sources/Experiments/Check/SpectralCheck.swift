@@ -115,8 +115,8 @@ public struct SpectralCheck {
       switch quantity {
       case .weightNorm, .updateNorm: true
       // Of attention's scale in queries the logits tell.
-      case .featureSize where ideal.makesScaledQueries(layer),
-        .featureChange where ideal.makesScaledQueries(layer):
+      case .featureSize where ideal.makesQueriesOfWideningHeads(layer),
+        .featureChange where ideal.makesQueriesOfWideningHeads(layer):
         false
       case .featureChange: hasWeight || runs.scale == .width
       // Logits at the start, attention's too, fade with width under the condition; that is no fault. With
@@ -124,11 +124,8 @@ public struct SpectralCheck {
       case .featureSize: hasWeight && (!isReadout || runs.scale == .depth)
       case .relativeUpdate, .relativeUpdateFrobenius: false
       }
-    func nearest(_ exponent: Double, _ limit: Double) -> Double {
-      let ends = [exponent, otherEnd(exponent, limit, quantity, hasWeight)].sorted()
-      return min(max(fitted.exponent, ends[0]), ends[1])
-    }
-    let (needed, foretold) = (nearest(condition, conditionLimit), nearest(predicted, limit))
+    let needed = nearest(to: fitted, condition, conditionLimit, quantity, hasWeight)
+    let foretold = nearest(to: fitted, predicted, limit, quantity, hasWeight)
     let standing = fitted.standing(to: needed, of: quantity)
     let isOff = fitted.isOff(from: needed, by: quantity.tolerance)
     let verdict: CheckedQuantity.Verdict =
@@ -153,21 +150,24 @@ public struct SpectralCheck {
       ownDeviation: own, verdict: verdict)
   }
 
-  /// The other end of what a fitted exponent is held to, which is the nearest between both.
+  /// What a fitted exponent is held to: `exponent` or, of some changes, the nearest between two ends.
   ///
   /// A stream's change is the embedding's, Θ(1), and the blocks', of which the first has a share of 1/L. How
   /// large one is beside the other, which tells at what depth the exponent turns from −1 to 0, theory knows up
   /// to a factor of order 1 only. The logits of heads that widen change by n where queries and keys align, as
   /// training has them, and by √n where they do not yet.
-  private func otherEnd(
-    _ exponent: Double, _ limit: Double, _ quantity: SpectralQuantity, _ hasWeight: Bool
+  private func nearest(
+    to fitted: FittedExponent, _ exponent: Double, _ limit: Double, _ quantity: SpectralQuantity,
+    _ hasWeight: Bool
   ) -> Double {
     guard quantity == .featureChange else { return exponent }
-    return switch runs.scale {
-    case .depth: limit
-    case .width where !hasWeight && runs.experiment.settings.heads != nil: exponent - 0.5
-    case .width: exponent
-    }
+    let otherEnd =
+      switch runs.scale {
+      case .depth: limit
+      case .width where !hasWeight && runs.experiment.settings.heads != nil: exponent - 0.5
+      case .width: exponent
+      }
+    return min(max(fitted.exponent, min(exponent, otherEnd)), max(exponent, otherEnd))
   }
 
   /// Whether a quantity is as the condition asks over the larger half of the sizes.
@@ -177,10 +177,12 @@ public struct SpectralCheck {
     let larger = ideal.largerHalf
     guard larger.sizes.count < values.count,
       let condition = larger.exponent(quantity, layer: layer),
+      let limit = larger.limit(quantity, layer: layer),
       let fitted = FittedExponent(
         over: larger.sizes, values: values.suffix(larger.sizes.count))
     else { return false }
-    return fitted.standing(to: condition, of: quantity) == .met
+    let needed = nearest(to: fitted, condition, limit, quantity, larger.hasWeight(layer))
+    return fitted.standing(to: needed, of: quantity) == .met
   }
 
   private static func mean(_ values: [Double]) -> Double {

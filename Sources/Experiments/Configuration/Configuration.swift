@@ -330,7 +330,9 @@ public struct Configuration: SettingGroup {
 
   /// μ; nil: the rule's own.
   @Setting(
-    "momentum", "μ of momentum and nesterov, β of muon. (default: 0.9, of muon 0.95)", value: "μ",
+    "momentum",
+    "μ of momentum and nesterov, β of muon and row-normalized. (default: 0.9, of these two 0.95)",
+    value: "μ",
     in: .range(0..<1))
   public var momentum: Double? = nil
 

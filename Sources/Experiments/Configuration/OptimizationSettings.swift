@@ -115,7 +115,7 @@ extension Configuration {
       let own = parameters.filter { rule.applies(to: $0.path, role: $0.shape.role) }
       let rules = rules(of: own, optimizers)
       if !rules.isEmpty && rules.allSatisfy(\.hasOwnRateFactor) {
-        let factor = rules.contains(.muon) ? "muon-scale" : "a factor of its own"
+        let factor = rules[0] == .muon ? "muon-scale" : "a factor of its own"
         problems.append(
           SettingProblem(
             "rate-rule",

@@ -61,7 +61,8 @@ public struct TrainingData: Sendable {
     let parts = [text.train.fingerprint] + (text.validation.map { [$0.fingerprint] } ?? [])
     description = DataDescription(
       name: text.train.name, fingerprint: parts.joined(separator: "+"), inputs: 1,
-      outputs: .tokens(text.vocabulary, bytesPerToken: text.validationSource.bytesPerToken),
+      outputs: .tokens(
+        text.vocabulary, bytesPerToken: text.validationSource.bytesPerToken(of: split.validation)),
       trainCount: split.train.count, validationCount: split.validation.count,
       normalization: text.vocabulary.kindInWords)
   }

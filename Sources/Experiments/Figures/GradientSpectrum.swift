@@ -33,8 +33,8 @@ public struct GradientSpectrum: Codable, Sendable {
   /// Spectra of the second layer's weight and gradient in a network of `width`; of a Transformer those of
   /// the first matrix of the middle block's perceptron.
   ///
-  /// - settings: of at least two hidden layers, of a Transformer any number of blocks, and a readout that does
-  ///   not start at zero, else the layer has no gradient.
+  /// - settings: of at least two hidden layers, of a Transformer any number of blocks, and a readout and
+  ///   projections that do not start at zero, else the layer has no gradient.
   /// - batchSizes: those above the number of training rows are left out.
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public init(
@@ -44,7 +44,7 @@ public struct GradientSpectrum: Codable, Sendable {
     let settings = experiment.settings
     let isText = settings.network == .transformer
     precondition(
-      (isText || settings.depth >= 2) && !settings.zeroReadout,
+      (isText || settings.depth >= 2) && !settings.zeroReadout && !settings.zeroProjections,
       "needs a hidden layer that has a gradient")
     let group = RunGroup(
       experiment: experiment,

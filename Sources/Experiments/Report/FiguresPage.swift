@@ -114,7 +114,7 @@ struct FiguresPage {
         ? [
           ReportParts.paragraph(
             "Of blocks the middle one is shown. Features of a block's attention are its logits of "
-              + "tokens with themselves, which no exponent is predicted of.")
+              + "tokens with themselves.")
         ] : []) + layers)
   }
 

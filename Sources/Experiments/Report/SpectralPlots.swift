@@ -81,13 +81,13 @@ struct SpectralPlots {
 
   /// Values by step of several layers; nil where there are none.
   private func overSteps(
-    _ symbol: String, of what: String, id: String,
+    _ symbol: String, of what: String, id: String, fromZero: Bool = false,
     _ values: [(name: String, points: [(step: Int, value: Double)])]
   ) -> Plot? {
     let series = values.enumerated().map { index, layer in
       Plot.Series(
         name: layer.name, colour: .ordered(index, of: values.count), index: index, style: .curve,
-        points: layer.points.filter { $0.value > 0 }.map {
+        points: layer.points.filter { $0.value > 0 || fromZero }.map {
           Plot.Point(x: Double($0.step), y: $0.value)
         })
     }
@@ -97,7 +97,10 @@ struct SpectralPlots {
       id: id, title: "\(symbol) over steps, \(record.axes.scaleName) \(widest)",
       description:
         "\(symbol) of \(what) over training, at \(record.axes.scaleName) \(widest).",
-      x: Plot.Axis(label: "step"), y: .logarithmic(symbol, over: found), series: series)
+      x: Plot.Axis(label: "step"),
+      y: fromZero
+        ? Plot.Axis(label: symbol, range: 0...1.05 * max(found.max()!, 0.1))
+        : .logarithmic(symbol, over: found), series: series)
   }
 
   /// Of a Transformer's attention over steps, each with what it tells: the largest logit of all heads, and the
@@ -106,12 +109,12 @@ struct SpectralPlots {
     let runs = measured[measured.count - 1].runs
     let heads = AttentionHeads(runs)
     func panel(
-      _ symbol: String, _ name: String, _ caption: String,
+      _ symbol: String, _ name: String, _ caption: String, fromZero: Bool = false,
       _ points: (String) -> [(step: Int, value: Double)]
     ) -> (plot: Plot, caption: String)? {
       overSteps(
         symbol, of: "the attention of every block", id: "\(id)-steps-attention-\(name)",
-        heads.layers.map { ($0, points($0)) }
+        fromZero: fromZero, heads.layers.map { ($0, points($0)) }
       ).map { ($0, caption) }
     }
     return [
@@ -122,7 +125,7 @@ struct SpectralPlots {
       panel(
         "least entropy of a head", "entropy",
         "Of what tokens attend to, in nats, in the head where it is least: at 0 a token attends to one "
-          + "other alone.", heads.leastEntropies),
+          + "alone.", fromZero: true, heads.leastEntropies),
     ].compactMap { $0 }
   }
 
@@ -146,6 +149,7 @@ struct SpectralPlots {
     guard measured.count >= 2, record.axes.scale == nil else { return nil }
     let widths = measured.map(\.width)
     let prediction = prediction
+    let observed = record.settings(scale: widest).observedNames
     var lines: [SlopeLine] = []
     var steps: Set<Int> = []
     for (index, layer) in layers.enumerated() {
@@ -158,7 +162,9 @@ struct SpectralPlots {
       lines.append(
         SlopeLine(
           layer: layer, index: index, of: layers.count, sizes: widths, values: values,
-          predicted: prediction?.exponent(quantity, layer: index), needed: nil))
+          predicted: observed.firstIndex(of: layer).flatMap {
+            prediction?.exponent(quantity, layer: $0)
+          }, needed: nil))
     }
     guard !lines.isEmpty else { return nil }
     let when = steps.sorted().map(String.init).joined(separator: " and ")

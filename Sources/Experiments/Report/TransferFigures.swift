@@ -78,9 +78,9 @@ struct TransferFigures {
   }
 
   private func optimumTable(_ entry: ShownGroup) -> HTMLNode {
-    let isOfText = entry.group.isOfText
+    let textUnits = entry.group.textUnits
     func units(_ tokens: String, _ bytes: String) -> [String] {
-      (isOfText.tokens ? [tokens] : []) + (isOfText.bytes ? [bytes] : [])
+      (textUnits.tokens ? [tokens] : []) + (textUnits.bytes ? [bytes] : [])
     }
     let narrow = entry.group.widths.first { $0.log2LearningRate != nil }?.width
     var known = entry.group.widths.map { width -> (width: Int, cells: [String]) in

@@ -83,13 +83,6 @@ public struct RunResult: Codable, Hashable, Sendable {
     self.stepSeconds = finite(stepSeconds)
     self.deviceBytes = deviceBytes
   }
-
-  private enum CodingKeys: String, CodingKey {
-    case epochs, steps, firstEpochTrainLoss, trainLoss, validationLoss, validationAccuracy
-    case bestValidationLoss, wholeTrainLoss, perplexity
-    case bitsPerByte = "bits_per_byte"
-    case outcome, divergedAtStep, message, seconds, device, stepSeconds, deviceBytes
-  }
 }
 
 /// One line of `metrics.jsonl`: named numbers at a point of training.

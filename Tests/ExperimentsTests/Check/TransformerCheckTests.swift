@@ -51,6 +51,8 @@ import Training
           ["embedding", "positions", "blocks.0.attention", "readout"]
             + ["query", "key", "value", "output"].map { "blocks.0.attention.\($0)" }
             + ["up", "down"].map { "blocks.0.mlp.\($0)" }))
+    let queries = report.exponents.filter { $0.layer == "blocks.0.attention.query" }
+    #expect(queries.contains { $0.quantity == .featureSize && $0.verdict == .meets })
     for layer in layers where layer != "blocks.0.attention" {
       let norm = try #require(
         report.exponents.first { $0.layer == layer && $0.quantity == .weightNorm })
@@ -111,7 +113,7 @@ import Training
     let (wrong, grown) = try logits(.squareRoot)
     #expect(abs(grown.predicted - 0.5) <= 0.01)
     #expect(wrong.verdict != .pass && grown.isFailure, "\(grown)")
-    #expect(wrong.verdict == .unclear || wrong.culprit?.layer == grown.layer)
+    #expect(wrong.culprit?.layer == grown.layer, "\(wrong.table())")
     let (right, kept) = try logits(.parametrization)
     #expect(right.verdict != .fail && !kept.isFailure, "\(kept)")
     #expect(grown.exponent - kept.exponent >= 0.3, "\(grown), \(kept)")

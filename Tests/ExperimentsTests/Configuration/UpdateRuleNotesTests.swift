@@ -25,6 +25,16 @@ import Training
     #expect(none.count == 1 && none[0].contains("no matrix to update"))
   }
 
+  @Test func rowNormalized_isOfEmbeddings() {
+    let plain = notes(.rowNormalized) { ($0.network, $0.depth) = (.transformer, 1) }
+    #expect(plain.count == 1)
+    #expect(
+      plain.first?.hasPrefix(
+        "row-normalized updates embedding.weight, positions.weight, adamw blocks.0.") == true,
+      "\(plain)")
+    #expect(notes(.rowNormalized) { _ in } == ["row-normalized has no embedding to update"])
+  }
+
   /// 3.3·n/B of a step where all matrices are alike.
   @Test func cost_isToldWhereItIsMuch() {
     let dear = notes(width: 256) { ($0.depth, $0.batchSize) = (200, 64) }

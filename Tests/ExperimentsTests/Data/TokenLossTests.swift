@@ -58,10 +58,11 @@ import Training
       let lines = SummaryRow.csv([row]).split(separator: "\n").map { $0.split(separator: ",") }
       #expect(lines[0].count == lines[1].count + 4, "four figures are not measured")
       let keys = try JSONValue(of: result).leaves.keys
-      return ["perplexity", "bits_per_byte"].filter {
-        #expect(keys.contains($0) == lines[0].map(String.init).contains($0))
-        return keys.contains($0)
-      }
+      return [("perplexity", "perplexity"), ("bitsPerByte", "bits_per_byte")].filter {
+        key, column in
+        #expect(keys.contains(key) == lines[0].map(String.init).contains(column))
+        return keys.contains(key)
+      }.map(\.1)
     }
     #expect(names == [["perplexity", "bits_per_byte"], ["perplexity"], []])
     #expect(abs(try #require(Self.result(log(16), of: data[0]).bitsPerByte) - 2) <= 1e-12)
@@ -87,6 +88,7 @@ import Training
     #expect(line == "  perplexity 7.39, 5.75 of the best losses; bits per byte 2.885, 2.525")
     let other = TransferReport(rows: rows, data: Fixture.experiment.facts.data)
     #expect(!other.table().contains("perplexity"))
-    #expect(!String(decoding: try CanonicalJSON.pretty(other), as: UTF8.self).contains("per_byte"))
+    #expect(
+      !String(decoding: try CanonicalJSON.pretty(other), as: UTF8.self).contains("bitsPerByte"))
   }
 }

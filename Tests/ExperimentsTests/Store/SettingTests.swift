@@ -159,6 +159,9 @@ import Training
     }
     #expect(problems(groups: ["readout=optimizer:muon,momentum:0.9", "input=beta1:0.5"]).isEmpty)
     #expect(problems([.adam]) { $0.muonScale = .jordan } == ["muon-scale: is for muon"])
+    #expect(
+      problems(groups: ["readout=optimizer:row-normalized"])
+        == ["group: readout: row-normalized is for embeddings, and this is a matrix"])
     #expect(problems { $0.beta1 = 0.8 }.isEmpty)
     #expect(
       problems(groups: ["layers.1.bias=optimizer:muon"])

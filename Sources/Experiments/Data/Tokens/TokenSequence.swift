@@ -40,6 +40,11 @@ public struct TokenSequence: Sendable {
     bytesPerToken = self.storage.bytesPerToken(vocabulary)
   }
 
+  /// The same over the tokens at some positions; over all where there are none.
+  func bytesPerToken(of positions: Range<Int>) -> Double? {
+    positions.isEmpty ? bytesPerToken : storage[positions].bytesPerToken(vocabulary)
+  }
+
   /// Number of tokens.
   public var count: Int { storage.count }
 

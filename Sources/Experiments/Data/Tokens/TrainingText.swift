@@ -38,7 +38,7 @@ struct TrainingText: Sendable {
 
 extension DeviceRows.Tokens {
   /// The tokens of some positions.
-  fileprivate subscript(positions: Range<Int>) -> Self {
+  subscript(positions: Range<Int>) -> Self {
     if positions == 0..<count { return self }
     return switch self {
     case .narrow(let tokens): .narrow(Array(tokens[positions]))
