@@ -97,8 +97,9 @@ struct Pace {
   private var marks: [(seconds: Double, count: Int)] = []
   private static let window = 5.0
 
-  /// Notes that `count` have been done after `seconds`.
+  /// Notes that `count` have been done after `seconds`; steps of several seconds are marked as they end.
   mutating func mark(_ count: Int, at seconds: Double) {
+    if marks.last?.count == count { return }
     marks.append((seconds, count))
     while marks.count > 2 && seconds - marks[1].seconds > Self.window { marks.removeFirst() }
   }

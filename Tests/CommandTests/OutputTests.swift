@@ -152,6 +152,8 @@ import Training
     #expect(pace.text == "50")
     for second in 41...60 { pace.mark(2_345_678 * second, at: Double(second)) }
     #expect(pace.text == "2.3M")
+    for second in 61...100 { pace.mark(2_345_678 * 60 + (second - 60) / 8, at: Double(second)) }
+    #expect(pace.text == "0.125", "steps of eight seconds")
   }
 
   @Test(arguments: [(0.4, "0 s"), (59.4, "59 s"), (60, "1:00"), (3725, "1:02:05")])
