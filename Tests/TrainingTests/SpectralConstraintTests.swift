@@ -285,7 +285,7 @@ import Testing
       groups: [
         ParameterGroup("hidden", constraint: own)
       ])
-    let trainer = try trainer(constraint, rates: [0.02, 1e30])
+    let trainer = try trainer(constraint, rates: [0.02, 1e38])
     try trainer.train(on: rows, until: 8)
     let before = try trainer.states()
     try trainer.train(on: rows, until: 30)
