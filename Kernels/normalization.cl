@@ -27,16 +27,18 @@ INLINE void store_row(vector v, __global float* p, bool aligned) {
 #define ONE_BY_ONE _Pragma("unroll 1")
 
 // A row as one of `lanes` work-items that share it sees it: WIDTH neighbours every lanes·WIDTH
-// columns. mean: 0 for the root mean square. gains: whether there is a gain; else it is 1.
+// columns. mean: 0 but of layers. factor: of values whose squares would not fit. gains: whether there is a gain; else it is 1.
 typedef struct {
   __global const float *x, *gain, *slope;
-  float mean;
+  float mean, factor;
   uint gains, columns, lane, lanes;
 } Row;
 
 #define VALUE(T, LOAD_T, c) LOAD_T(row.x + c)
 #define CENTERED(T, LOAD_T, c) (LOAD_T(row.x + c) - row.mean)
 #define SQUARE(T, LOAD_T, c) (CENTERED(T, LOAD_T, c) * CENTERED(T, LOAD_T, c))
+#define SCALED(T, LOAD_T, c) (LOAD_T(row.x + c) * row.factor)
+#define SCALED_SQUARE(T, LOAD_T, c) (SCALED(T, LOAD_T, c) * SCALED(T, LOAD_T, c))
 #define GAIN(T, LOAD_T, c) (row.gains ? LOAD_T(row.gain + c) : (T)(1.0f))
 #define SLOPE(T, LOAD_T, c) (LOAD_T(row.slope + c) * GAIN(T, LOAD_T, c))
 #define PRODUCT(T, LOAD_T, c) (SLOPE(T, LOAD_T, c) * CENTERED(T, LOAD_T, c))
@@ -70,6 +72,7 @@ typedef struct {
 
 ROW_SUM(sum_of_values, VALUE)
 ROW_SUM(sum_of_squares, SQUARE)
+ROW_SUM(sum_of_scaled_squares, SCALED_SQUARE)
 ROW_SUM(sum_of_slopes, SLOPE)
 ROW_SUM(sum_of_products, PRODUCT)
 
@@ -99,7 +102,7 @@ INLINE float inverse_root(float square) {
   uint place = get_group_id(0) * (GROUP_ITEMS / lanes) + get_local_id(0) / lanes;        \
   bool inside = place < rows;                                                            \
   size_t index = replica * rows + (inside ? place : 0), first = index * columns;         \
-  Row row = {x + first, gain + replica * columns, x, 0.0f, gains, columns, LANE(lanes), lanes};
+  Row row = {x + first, gain + replica * columns, x, 0.0f, 1.0f, gains, columns, LANE(lanes), lanes};
 
 INLINE void store_normalized(Row row, float inverse, __global const float* bias, bool biases,
                              __global float* y, bool aligned) {
@@ -137,19 +140,6 @@ INLINE float largest_of(Row row) {
   return result;
 }
 
-// Σ (x·factor)² over the work-item's columns.
-INLINE float scaled_squares_of(Row row, float factor) {
-  vector total = 0.0f;
-  uint c = row.lane * WIDTH;
-  for (; c + WIDTH <= row.columns; c += row.lanes * WIDTH) {
-    vector value = LOAD(row.x + c) * factor;
-    total += value * value;
-  }
-  float rest = 0.0f;
-  ONE_BY_ONE for (; c < row.columns; c++) rest += row.x[c] * factor * (row.x[c] * factor);
-  return sum(total) + rest;
-}
-
 // Rows whose squares would vanish or overflow are brought nearer to 1 first, exactly.
 NORMALIZATION unit_rows(__global const float* restrict x, __global float* restrict y, uint rows,
                         uint columns, uint lanes) {
@@ -157,11 +147,11 @@ NORMALIZATION unit_rows(__global const float* restrict x, __global float* restri
   uint gains = 0;
   FIND_ROW
   float most = lanes_largest(largest_of(row), lanes, shared);
-  float factor = most < 0x1p-40f ? 0x1p90f : most > 0x1p40f ? 0x1p-70f : 1.0f;
-  float squares = lanes_add(scaled_squares_of(row, factor), lanes, shared);
+  row.factor = most < 0x1p-40f ? 0x1p90f : most > 0x1p40f ? 0x1p-70f : 1.0f;
+  float squares = sum_of_scaled_squares(row, shared);
   if (!inside) return;
   float inverse = squares == 0.0f ? 0.0f : 1.0f / sqrt(squares);
-#define UNIT(T, LOAD_T, STORE_T, c) STORE_T(LOAD_T(row.x + c) * factor * inverse, y + first + c);
+#define UNIT(T, LOAD_T, STORE_T, c) STORE_T(SCALED(T, LOAD_T, c) * inverse, y + first + c);
   bool aligned = false;
   FOR_COLUMNS(row, UNIT)
 }

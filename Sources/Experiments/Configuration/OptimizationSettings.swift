@@ -93,22 +93,14 @@ extension Configuration {
       let own = parameters.filter {
         RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
       }
-      let (isForMatrices, isForEmbeddings) = (
-        group.optimizer == .muon, group.optimizer == .rowNormalized
-      )
-      if isForMatrices && !own.isEmpty && own.allSatisfy({ $0.shape.kind != .weight }) {
+      if let served = group.optimizer?.servedKind, !own.isEmpty,
+        own.allSatisfy({ $0.shape.kind != served })
+      {
+        let use =
+          served == .weight ? "muon orthogonalises matrices" : "row-normalized is for embeddings"
         problems.append(
           SettingProblem(
-            "group",
-            "\(group.selector): muon orthogonalises matrices, and this is \(Self.kind(of: own[0]))")
-        )
-      }
-      if isForEmbeddings && !own.isEmpty && own.allSatisfy({ $0.shape.kind != .embedding }) {
-        problems.append(
-          SettingProblem(
-            "group",
-            "\(group.selector): row-normalized is for embeddings, and this is \(Self.kind(of: own[0]))"
-          ))
+            "group", "\(group.selector): \(use), and this is \(Self.kind(of: own[0]))"))
       }
     }
     for rule in rateRules {

@@ -31,19 +31,26 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
   public var parametrizedFamily: UpdateFamily { (companion ?? self).family }
 
   /// The rule of parameters that this one is not for, unless a group gives it to them; nil: it is for all.
-  public var companion: OptimizerKind? { hasOwnRateFactor ? .adamw : nil }
+  public var companion: OptimizerKind? { servedKind == nil ? nil : .adamw }
 
   /// Whether the rule says itself what rates are multiplied by, in place of the parametrization.
   public var hasOwnRateFactor: Bool { self == .muon || self == .rowNormalized }
 
+  /// The kind of parameters that the rule is for; nil: of all.
+  public var servedKind: ParameterShape.Kind? {
+    switch self {
+    case .muon: .weight
+    case .rowNormalized: .embedding
+    default: nil
+    }
+  }
+
   /// Whether the rule is for parameters of this shape that a selector selects: Muon is for hidden matrices,
   /// and for others that are selected by more than `all`; normalised rows are for embeddings.
   func serves(_ shape: ParameterShape, selectedBy selector: String) -> Bool {
-    switch self {
-    case .muon: shape.kind == .weight && (shape.role == .hidden || selector != "all")
-    case .rowNormalized: shape.kind == .embedding
-    default: true
-    }
+    guard let servedKind else { return true }
+    return shape.kind == servedKind
+      && (self != .muon || shape.role == .hidden || selector != "all")
   }
 
   /// How weight decay enters where a configuration does not say: AdamW and Lion decouple it, and so do
