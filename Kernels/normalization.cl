@@ -27,7 +27,8 @@ INLINE void store_row(vector v, __global float* p, bool aligned) {
 #define ONE_BY_ONE _Pragma("unroll 1")
 
 // A row as one of `lanes` work-items that share it sees it: WIDTH neighbours every lanes·WIDTH
-// columns. mean: 0 but of layers. factor: of values whose squares would not fit. gains: whether there is a gain; else it is 1.
+// columns. mean: 0 but of layers. factor: of values whose squares would not fit. gains: whether there
+// is a gain; else it is 1.
 typedef struct {
   __global const float *x, *gain, *slope;
   float mean, factor;

@@ -128,6 +128,9 @@ extension Configuration {
     return graph.observedNodes.map { graph[$0].name }
   }
 
+  /// The path of a Transformer's block in the middle, which figures show.
+  var middleBlock: String { "blocks.\(depth / 2)" }
+
   // MARK: In words
 
   /// The network's hidden part in a few words: "4 hidden layers".

@@ -203,9 +203,8 @@ extension Configuration {
   fileprivate var shownLayers: [String] {
     guard network == .transformer else { return [layerNames[1]] }
     let graph = smallestGraph
-    let block = "blocks.\(depth / 2)."
     return graph.observedNodes.map { graph[$0].name }.filter {
-      $0 == "embedding" || $0 == "readout" || $0.hasPrefix(block)
+      $0 == "embedding" || $0 == "readout" || $0.hasPrefix("\(middleBlock).")
     }
   }
 }

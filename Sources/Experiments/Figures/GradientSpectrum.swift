@@ -57,7 +57,7 @@ public struct GradientSpectrum: Codable, Sendable {
       group.training, replicas: try group.replicas(), totalSteps: 1, compute: compute)
     let (train, _) = try data.upload(to: compute, context: settings.context)
     let graph = trainer.network.graph
-    layer = isText ? "blocks.\(settings.depth / 2).mlp.up" : nil
+    layer = isText ? "\(settings.middleBlock).mlp.up" : nil
     tokensPerRow = isText ? settings.context : nil
     let hidden = graph.linearNodes.filter { [layer] in layer == nil || graph[$0].name == layer }
       .compactMap { graph[$0].parameters.first }
