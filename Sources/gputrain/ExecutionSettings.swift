@@ -81,6 +81,26 @@ struct ExecutionSettings: SettingGroup {
     "save", "Write the final weights to a safetensors file.", value: "file",
     offers: .file(["safetensors"]))
   var save: String? = nil
+
+  private let sharingSection = SettingSection.sharing
+
+  @Setting(
+    "shard",
+    "Train only this part of the runs, 3/8, and look at no other process; slurm and mpi take it from the "
+      + "environment. (default: whatever no other process has claimed)",
+    value: "part", offers: .oneOf(["slurm", "mpi"]))
+  var shard: ShardChoice? = nil
+
+  @Setting(
+    "claim-timeout",
+    "How long another process may be silent before its runs are taken over.", value: "time")
+  var claimTimeout = TimeSpan(SweepSharing.defaultTimeout)
+
+  @Setting(
+    "time-limit",
+    "Stop after this time as by Ctrl-C, with status 75: minutes, 1:30:00, 90s, 2h. (default: a minute "
+      + "before the end of a Slurm job)", value: "time")
+  var timeLimit: TimeSpan? = nil
 }
 
 /// What `check` and `figures` need of it.

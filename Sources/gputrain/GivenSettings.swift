@@ -270,6 +270,7 @@ struct TrainingRequest {
     _ grid: SweepGrid, objective: Objective? = nil, checkpointing: RunCheckpointing? = nil,
     store: URL? = nil
   ) throws -> Sweep {
+    let sharing = try execution.sharing(in: ProcessInfo.processInfo.environment)
     let contexts = grid.overrides.compactMap { $0["context"].flatMap { Int(setting: $0) } }
     let (compute, data) = try prepare(context: contexts.max())
     var experiment = try experiment(data, compute, objective: objective)
@@ -311,7 +312,8 @@ struct TrainingRequest {
       checkpointEvery: checkpointing == nil ? execution.checkpointEvery : nil,
       keepsBest: execution.keepBest ? objective ?? .trainLoss : nil,
       events: execution.tensorboard
-        ? EventFolder(directory: directory.appendingPathComponent("tensorboard")) { Date() } : nil)
+        ? EventFolder(directory: directory.appendingPathComponent("tensorboard")) { Date() } : nil,
+      sharing: sharing)
   }
 
   /// Where results go where nothing is said: the newest sweep under runs/ of this experiment that is

@@ -15,7 +15,8 @@ import Spectral
     subcommands: [
       SweepCommand.self, TrainCommand.self, SampleCommand.self, CheckCommand.self,
       FiguresCommand.self,
-      ReportCommand.self, TransferCommand.self, NormsCommand.self, ScalingCommand.self,
+      StatusCommand.self, ReportCommand.self, TransferCommand.self, NormsCommand.self,
+      ScalingCommand.self,
       DevicesCommand.self,
       SelfTestCommand.self, TuneCommand.self, BenchCommand.self,
     ],

@@ -4,6 +4,8 @@ import Synchronization
 
 /// The first signal that asked for an end, 0 before.
 private let received = Atomic<Int32>(0)
+/// When the time that the program may take is over, nanoseconds of the monotonic clock; 0: never.
+private let deadline = Atomic<UInt64>(0)
 /// When it came, nanoseconds of the monotonic clock.
 private let receivedAt = Atomic<UInt64>(0)
 
@@ -32,7 +34,8 @@ private func end(_ number: Int32) {
   raise(number)
 }
 
-/// Ctrl-C (SIGINT), SIGTERM and SIGHUP as a question that can be asked: was an end asked for?
+/// Ctrl-C (SIGINT), SIGTERM, SIGHUP, SIGUSR1 and the end of a time limit as a question that can be asked: was
+/// an end asked for?
 ///
 /// Before there is anything to lose, these signals end the program as ever. SIGQUIT always ends it. Of
 /// SIGHUP and SIGQUIT, what whoever started the program ignores, as `nohup` does, stays ignored.
@@ -50,12 +53,18 @@ enum Interrupt {
     handle(SIGQUIT, by: ignoresQuit ? SIG_IGN : end)
     var signals = sigset_t()
     sigemptyset(&signals)
-    for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] { sigaddset(&signals, number) }
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1] { sigaddset(&signals, number) }
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
-  /// From here on the signals ask for an end, until the program's own.
-  static func begin() {
+  /// From here on the signals ask for an end, until the program's own, and so does the time.
+  ///
+  /// - end: when the time is over; nil: never.
+  static func begin(until end: Date? = nil) {
+    if let end {
+      let seconds = max(0, end.timeIntervalSinceNow)
+      deadline.store(nanoseconds() + UInt64(seconds * 1e9), ordering: .relaxed)
+    }
     // Handlers must find them made.
     _ = (received.load(ordering: .relaxed), receivedAt.load(ordering: .relaxed))
     install()
@@ -66,7 +75,7 @@ enum Interrupt {
   /// writes a file, and after one signal, such as SIGQUIT, everybody's are as LLVM found them: so this is
   /// done again and again.
   private static func install() {
-    for number in [SIGINT, SIGTERM] { handle(number, by: receive) }
+    for number in [SIGINT, SIGTERM, SIGUSR1] { handle(number, by: receive) }
     handle(SIGHUP, by: ignoresHangUp ? SIG_IGN : receive)
     handle(SIGQUIT, by: ignoresQuit ? SIG_IGN : end)
   }
@@ -89,9 +98,23 @@ enum Interrupt {
   /// Whether an end was asked for.
   static var isRequested: Bool {
     if hasBegun.load(ordering: .relaxed) { install() }
-    return received.load(ordering: .relaxed) != 0
+    return received.load(ordering: .relaxed) != 0 || isOverTime
   }
 
-  /// The status of a program that a signal has ended: 130 of Ctrl-C, 143 of SIGTERM, 129 of SIGHUP.
-  static var exitCode: ExitCode { ExitCode(128 + received.load(ordering: .relaxed)) }
+  /// Whether the time that the program may take is over.
+  static var isOverTime: Bool {
+    let end = deadline.load(ordering: .relaxed)
+    return end != 0 && nanoseconds() >= end
+  }
+
+  /// The status of a program that was to end before it was done (`EX_TEMPFAIL` of `sysexits.h`): begin it
+  /// again.
+  private static let again = ExitCode(75)
+
+  /// The status of a program that a signal has ended: 130 of Ctrl-C, 143 of SIGTERM, 129 of SIGHUP; 75 where
+  /// a batch system asked for it by SIGUSR1, or the time was over.
+  static var exitCode: ExitCode {
+    let signal = received.load(ordering: .relaxed)
+    return signal == 0 || signal == SIGUSR1 ? again : ExitCode(128 + signal)
+  }
 }

@@ -124,10 +124,11 @@ enum HelpSections {
   enum Optimizer: HelpSection { static let section: SettingSection? = .optimizer }
   enum Device: HelpSection { static let section: SettingSection? = .device }
   enum Results: HelpSection { static let section: SettingSection? = .results }
+  enum Sharing: HelpSection { static let section: SettingSection? = .sharing }
 
   static let all: [any HelpSection.Type] = [
     None.self, Sweep.self, Run.self, Data.self, Network.self, Scaling.self, Training.self,
-    Optimizer.self, Device.self, Results.self,
+    Optimizer.self, Device.self, Results.self, Sharing.self,
   ]
 }
 

@@ -164,7 +164,7 @@ struct SweepCommand: PrintingCommand {
     try sweep.store.note(
       .current(
         on: sweep.compute.queue.device, grid: grid, objective: objective, targetWidth: targetWidth))
-    let outcome = try sweep.runUntilInterrupted()
+    let outcome = try sweep.runUntilInterrupted(training.execution)
     let rows = try sweep.summarize()
     let report = TransferReport(
       rows: rows, objective: objective, axes: grid.axes, target: targetWidth,
@@ -228,9 +228,10 @@ extension SweepCommand {
 }
 
 extension Sweep {
-  /// Runs the sweep with its progress on standard error, until done or Ctrl-C.
-  func runUntilInterrupted() throws -> Outcome {
-    Interrupt.begin()
+  /// Runs the sweep with its progress on standard error, until done, Ctrl-C or the end of the time.
+  func runUntilInterrupted(_ execution: ExecutionSettings) throws -> Outcome {
+    Interrupt.begin(
+      until: execution.deadline(from: Date(), in: ProcessInfo.processInfo.environment))
     let display = SweepDisplay()
     defer { display.end() }
     var announced = false
@@ -255,6 +256,9 @@ extension Sweep {
       display.show(progress)
       return !Interrupt.isRequested
     }
+    if outcome.progress.elsewhere > 0 {
+      Terminal.note("\(outcome.progress.elsewhere) runs were done by other processes meanwhile")
+    }
     if outcome.progress.reused == outcome.progress.total {
       Terminal.note("all \(outcome.progress.total) runs are there already; nothing to run")
     }
@@ -267,7 +271,8 @@ extension Sweep.Outcome {
   func exitWhereIncomplete(store: RunStore) throws {
     if interrupted {
       Terminal.problem(
-        "stopped; what is done is kept in \(store.directory.relativePath)"
+        (Interrupt.isOverTime ? "the time is over" : "stopped")
+          + "; what is done is kept in \(store.directory.relativePath)"
           + (checkpointStep.map { ", and the runs under way at step \($0)" } ?? "")
           + ". The same command again runs the rest")
       throw Interrupt.exitCode

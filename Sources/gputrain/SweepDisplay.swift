@@ -9,6 +9,7 @@ final class SweepDisplay {
   private var isOfText = false
   private var lastGroup: Int?
   private var halvings = 0
+  private var told: Set<ProcessIdentity> = []
   private var shortMemory = ShortMemoryNote()
 
   /// Takes note of `progress`, and shows it where it is time to.
@@ -17,6 +18,15 @@ final class SweepDisplay {
     tokenPace.mark(progress.tokens, at: display.elapsed)
     isOfText = progress.tokens > 0
     shortMemory.say(where: progress.waits > 0)
+    sayWhoHelps(progress.others)
+    if progress.awaited > 0 {
+      return display.show(key: "waiting", share: progress.share) {
+        [
+          .init(done(progress)),
+          .init("waiting for \(progress.awaited) under way elsewhere"),
+        ] + progress.others.prefix(1).map { .init($0.holder.inWords) }
+      }
+    }
     guard let group = progress.group else { return display.end() }
     if progress.halvings > halvings {
       halvings = progress.halvings
@@ -36,6 +46,15 @@ final class SweepDisplay {
   /// Takes the line away.
   func end() { display.end() }
 
+  /// Says once of each process that trains runs of the same store that it does.
+  private func sayWhoHelps(_ others: [Claim]) {
+    for claim in others where told.insert(claim.holder).inserted {
+      Terminal.note(
+        "\(claim.holder.inWords) trains runs of this sweep too, on \(claim.device); this process takes "
+          + "others")
+    }
+  }
+
   private func text(of group: RunGroup, _ progress: Sweep.Progress) -> String {
     let size = progress.bytesPerRun / 0x1p20
     let from = progress.groupStep > 0 ? ", from step \(progress.groupStep)" : ""
@@ -46,8 +65,12 @@ final class SweepDisplay {
       + String(format: "and %.1f MiB", size) + from
   }
 
+  private func done(_ progress: Sweep.Progress) -> String {
+    "\(progress.reused + progress.finished + progress.elsewhere)/\(progress.total) runs"
+  }
+
   private func runs(_ progress: Sweep.Progress, _ group: RunGroup) -> [ProgressLine.Part] {
-    var parts = [ProgressLine.Part("\(progress.reused + progress.finished)/\(progress.total) runs")]
+    var parts = [ProgressLine.Part(done(progress))]
     if progress.failed > 0 { parts.append(.init("\(progress.failed) failed", .bad)) }
     if progress.diverged > 0 { parts.append(.init("\(progress.diverged) diverged", .unsure)) }
     if let best = progress.best { parts.append(.init(String(format: "best %.4g", best.loss))) }

@@ -46,7 +46,7 @@ struct TrainCommand: PrintingCommand {
   enum Cell: SettingSelection { typealias Group = CellSettings }
   enum Execution: SettingSelection {
     typealias Group = ExecutionSettings
-    static let omitted: Set = ["keep-best"]
+    static let omitted: Set = ["keep-best", "shard"]
     static let helps = [
       "checkpoint-every":
         "Write a checkpoint each so many steps and at the end, into the run's checkpoints/. Ctrl-C "
@@ -100,7 +100,7 @@ struct TrainCommand: PrintingCommand {
     if case .drawn = start, !isDone, let file = try? CheckpointSearch.newest(at: directory) {
       Terminal.note("training from the start; --resume would resume from \(file.relativePath)")
     }
-    let outcome = try sweep.runUntilInterrupted()
+    let outcome = try sweep.runUntilInterrupted(request.execution)
     if let result = try sweep.store.result(for: configuration) {
       try sweep.summarize()
       if output.json {

@@ -51,6 +51,9 @@ final class BestWeights {
     return true
   }
 
+  /// Takes note of a run that another process has done, and kept the weights of.
+  func note(_ cell: RunCell, _ result: RunResult) { _ = isBest(cell, result) }
+
   /// Writes the weights of those of the trainer's replicas that are better than all runs before.
   ///
   /// - Throws: `RunStoreError`, `OpenCLError`.
@@ -61,21 +64,39 @@ final class BestWeights {
     }
     if chosen.isEmpty { return }
     try AtomicFile.makeDirectory(directory)
-    for (name, replica) in chosen {
-      try SavedWeights.write(
-        try trainer.parameters(of: replica),
-        configuration: RunConfiguration(experiment, runs[replica].cell), to: file(name))
+    // Another process may be about to keep a better run, whose result is not there yet.
+    try AtomicFile.withLock(beside: directory) {
+      for (name, replica) in chosen {
+        guard let loss = best[name]?.loss else { continue }
+        if let kept = kept(name), kept.loss < loss {
+          best[name] = kept
+        } else {
+          try SavedWeights.write(
+            try trainer.parameters(of: replica),
+            configuration: RunConfiguration(experiment, runs[replica].cell),
+            metadata: [Self.lossKey: "\(loss)", Self.objectiveKey: objective.rawValue],
+            to: file(name))
+        }
+      }
     }
   }
 
-  /// Names whose best run has left no weights, as it was trained without their being kept.
-  var lacking: [String] {
-    best.filter { name, run in
-      guard let file = try? RandomAccessFile(path: file(name).path, expected: "weights"),
-        let text = try? SafetensorsFile.contents(file).metadata["configuration"],
-        let stored = try? JSONDecoder().decode(RunConfiguration.self, from: Data(text.utf8))
-      else { return true }
-      return stored != RunConfiguration(experiment, run.cell)
-    }.keys.sorted()
+  private static let (lossKey, objectiveKey) = ("loss", "objective")
+
+  /// The run of this sweep whose weights a file holds; nil where there is none, or it was chosen by another
+  /// loss.
+  private func kept(_ name: String) -> (cell: RunCell, loss: Double)? {
+    guard let file = try? RandomAccessFile(path: file(name).path, expected: "weights"),
+      let metadata = try? SafetensorsFile.contents(file).metadata,
+      metadata[Self.objectiveKey] == objective.rawValue,
+      let loss = metadata[Self.lossKey].flatMap(Double.init),
+      let text = metadata[SavedWeights.configurationKey],
+      let stored = try? JSONDecoder().decode(RunConfiguration.self, from: Data(text.utf8)),
+      stored.experiment == experiment
+    else { return nil }
+    return (stored.cell, loss)
   }
+
+  /// Names whose best run has left no weights, as it was trained without their being kept.
+  var lacking: [String] { best.filter { kept($0)?.cell != $1.cell }.keys.sorted() }
 }

@@ -14,16 +14,18 @@ public enum SavedWeights {
 
   /// Writes `parameters` with the run's configuration as metadata: `layers.0.weight` [out, in].
   ///
+  /// - metadata: more of it, by names of its own.
   /// - Throws: `RunStoreError.fileFailed`.
   public static func write(
-    _ parameters: [NamedValues], configuration: RunConfiguration, to url: URL
+    _ parameters: [NamedValues], configuration: RunConfiguration,
+    metadata: [String: String] = [:], to url: URL
   ) throws {
     try SafetensorsWriter.write(
       parameters,
       metadata: [
         "format": "pt", "gputrain": "weights 1",
         configurationKey: String(decoding: try CanonicalJSON.compact(configuration), as: UTF8.self),
-      ], to: url)
+      ].merging(metadata) { own, _ in own }, to: url)
   }
 }
 

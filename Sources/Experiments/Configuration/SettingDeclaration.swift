@@ -153,6 +153,8 @@ public enum SettingSection: String, CaseIterable, Hashable, Sendable {
   case device = "Device"
   /// What is measured, and where results are left.
   case results = "Results"
+  /// How several processes share the work.
+  case sharing = "Sharing"
 }
 
 /// What shells offer for a setting's value.

@@ -87,16 +87,40 @@ enum AtomicFile {
     return true
   }
 
-  /// Runs `body` while no other process does so for the same file, which `body` reads and replaces.
+  /// Makes the file `url` with this content unless it is there; of several processes one wins. The others may
+  /// see it before its content, and a crash may leave it empty.
+  ///
+  /// - Returns: whether this call made the file.
+  static func createInPlace(_ data: Data, at url: URL) throws -> Bool {
+    let descriptor = open(url.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    if descriptor < 0 {
+      if errno == EEXIST { return false }
+      throw failure("create", url)
+    }
+    defer { close(descriptor) }
+    do {
+      try write(data, to: descriptor, of: url)
+    } catch {
+      unlink(url.path)
+      throw error
+    }
+    return true
+  }
+
+  /// Runs `body` while no other process does so for the same file, which `body` reads and replaces. On file
+  /// systems without locks it runs as it is.
   ///
   /// - Throws: `RunStoreError.fileFailed`, what `body` throws.
   static func withLock<Result>(beside url: URL, _ body: () throws -> Result) throws -> Result {
     let lock = url.deletingLastPathComponent()
       .appendingPathComponent(".\(url.lastPathComponent).lock")
     let descriptor = open(lock.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0o666)
-    guard descriptor >= 0, flock(descriptor, LOCK_EX) == 0 else { throw failure("lock", lock) }
+    guard descriptor >= 0 else { throw failure("lock", lock) }
     // Closing releases it; the file stays, as another may be waiting for it.
     defer { close(descriptor) }
+    if flock(descriptor, LOCK_EX) != 0 && ![ENOLCK, ENOSYS, ENOTSUP].contains(errno) {
+      throw failure("lock", lock)
+    }
     return try body()
   }
 
@@ -203,7 +227,8 @@ enum AtomicFile {
     if fsync(descriptor) != 0 && errno != EINVAL { throw failure("sync", directory) }
   }
 
-  fileprivate static func failure(
+  /// The error of a call that has just failed.
+  static func failure(
     _ operation: String, _ url: URL, _ code: Int32 = errno
   ) -> RunStoreError {
     .fileFailed(operation: operation, path: url.path, reason: String(cString: strerror(code)))

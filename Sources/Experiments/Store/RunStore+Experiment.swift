@@ -39,7 +39,9 @@ extension RunStore {
   private func removeTemporaries() {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: runsDirectory.path)) ?? []
     let places = names.map(runsDirectory.appendingPathComponent)
-    for place in [directory, runsDirectory] + places { AtomicFile.removeTemporaries(in: place) }
+    for place in [directory, runsDirectory, claimsDirectory] + places {
+      AtomicFile.removeTemporaries(in: place)
+    }
   }
 
   /// The experiment that the store was opened with first; nil for a new store.
@@ -74,7 +76,7 @@ extension RunStore {
   }
 
   /// The newest store in a directory under `directory`, by when its `sweep.json` was written, that
-  /// holds some runs of `grid` in `experiment`, or what it was stopped in, and lacks others; nil
+  /// holds some runs of `grid` in `experiment`, what it was stopped in or claims, and lacks others; nil
   /// where there is none. What does not read is passed over, and nothing is made.
   public static func unfinished(
     under directory: URL, of experiment: Experiment, grid: SweepGrid
@@ -92,8 +94,11 @@ extension RunStore {
       let isBegun =
         missing.count < grid.cells.count
         || missing.contains { cell in
-          let file = store.stoppedFile(for: RunConfiguration(experiment, cell))
-          return FileManager.default.fileExists(atPath: file.path)
+          let run = RunConfiguration(experiment, cell)
+          let claim = store.claimsDirectory.appendingPathComponent(run.identifier)
+          return [store.stoppedFile(for: run), claim].contains {
+            FileManager.default.fileExists(atPath: $0.path)
+          }
         }
       if !missing.isEmpty && isBegun { return store.directory }
     }

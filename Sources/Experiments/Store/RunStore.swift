@@ -24,13 +24,14 @@ public struct StoredRun: Hashable, Sendable {
 ///     runs/<identifier>/metrics.jsonl its records, one JSON object a line, never empty
 ///     runs/<identifier>/result.json   its result, written last
 ///     runs/<identifier>/stopped.safetensors   where a sweep was stopped in it; gone with its result
-///     claims/                         reserved for which process does which runs
+///     claims/                         which processes are doing which runs (`Claims`)
 ///     summary.csv                     one row a run
 ///
 /// Every file appears whole or not at all, and the result last: a run with a result is complete,
 /// and one without is to be done. Where its records are gone later, it is to be done again; its
-/// configuration is written again, as the directory's name is its hash. Several processes and machines may fill one store; where two do
-/// the same run the later result stays. Temporaries of a killed process are never read.
+/// configuration is written again, as the directory's name is its hash. Several processes and machines may
+/// fill one store; where two do the same run a result that is there stays. Temporaries of a killed process
+/// are never read.
 public struct RunStore: Sendable {
   /// The layout that is written and read.
   public static let version = 4
@@ -62,6 +63,9 @@ public struct RunStore: Sendable {
   public func directory(for configuration: RunConfiguration) -> URL {
     runsDirectory.appendingPathComponent(configuration.identifier)
   }
+
+  /// Where processes say which runs they are doing.
+  var claimsDirectory: URL { directory.appendingPathComponent("claims") }
 
   /// Where the checkpoint lies of a run that a sweep was stopped in.
   func stoppedFile(for configuration: RunConfiguration) -> URL {
@@ -156,6 +160,13 @@ public struct RunStore: Sendable {
         RunRecord.self, from: Data($0), file: file, what: "a run's records",
         remedy: "remove it to have the run made again")
     }
+  }
+
+  /// Has network file systems look at the directory of a run again, in place of what they remember of it.
+  func refresh(_ configuration: RunConfiguration) {
+    // Opening a directory asks the server whether it has changed.
+    guard let opened = opendir(directory(for: configuration).path) else { return }
+    closedir(opened)
   }
 
   /// The results of the cells that have one.

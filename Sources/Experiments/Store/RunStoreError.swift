@@ -16,6 +16,8 @@ public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
   case otherExperiment(file: String, differences: [Difference])
   /// The store's layout is of another version.
   case otherVersion(file: String, version: String)
+  /// A process of another version of the program is training runs of the store.
+  case otherProgram(directory: String, holder: String, version: String, own: String)
   /// Something that is not a directory is in the way.
   case notADirectory(path: String)
   /// A call of the file system failed.
@@ -38,6 +40,10 @@ public enum RunStoreError: Error, Hashable, Sendable, CustomStringConvertible {
     case .otherVersion(let file, let version):
       return "\(file): a store of version \(version), and this gputrain reads and writes version "
         + "\(RunStore.version); give another directory, or continue with the gputrain that began it"
+    case .otherProgram(let directory, let holder, let version, let own):
+      return
+        "\(directory) is being filled by another gputrain, \(version) on \(holder), and this is "
+        + "\(own): their runs would be mixed; wait for its end, or give another directory"
     case .notADirectory(let path):
       return "run store \(path): expected a directory, got a file"
     case .fileFailed(let operation, let path, let reason):

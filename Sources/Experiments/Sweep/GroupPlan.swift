@@ -95,12 +95,23 @@ struct PlannedGroup {
     group.work * Double(group.cells.count) * Double(steps - step) / Double(group.totalSteps)
   }
 
+  /// The runs that resume from checkpoints and those that start over, apart.
+  ///
+  /// - readable: whether each run's checkpoint reads.
+  func parts(readable: [Bool]) -> [PlannedGroup] {
+    let cells = zip(group.cells, readable)
+    return [(true, step), (false, 0)].compactMap { isReadable, step in
+      let part = cells.filter { $0.1 == isReadable }.map(\.0)
+      return part.isEmpty ? nil : PlannedGroup(group: group.with(part), step: step)
+    }
+  }
+
   /// The same runs as two groups, each as if it stood at `step`; nil for one run.
   fileprivate func halves(step: Int) -> [PlannedGroup]? {
     guard group.cells.count > 1 else { return nil }
     let middle = (group.cells.count + 1) / 2
     return [group.cells[..<middle], group.cells[middle...]].map {
-      PlannedGroup(group: RunGroup(experiment: group.experiment, cells: Array($0)), step: step)
+      PlannedGroup(group: group.with(Array($0)), step: step)
     }
   }
 }
@@ -126,6 +137,9 @@ struct GroupQueue {
 
   /// Groups taken and still to come.
   var count: Int { taken + waiting.count }
+
+  /// Multiply-adds of those still to come.
+  var work: Double { waiting.reduce(0) { $0 + $1.work } }
 
   /// The next group; nil where there is none.
   ///

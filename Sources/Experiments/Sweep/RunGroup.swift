@@ -60,6 +60,9 @@ public struct RunGroup: Sendable {
     }
   }
 
+  /// A group of the same experiment.
+  func with(_ cells: [RunCell]) -> RunGroup { RunGroup(experiment: experiment, cells: cells) }
+
   /// What sets the group's networks apart beside width and optimizer: "depth 4"; nil: nothing.
   public var shapeInWords: String? {
     let shape = Self.shape(of: cells[0].overrides)

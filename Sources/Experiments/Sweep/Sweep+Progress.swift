@@ -16,10 +16,16 @@ extension Sweep {
     public let lost: Int
     /// Runs done in this sweep.
     public internal(set) var finished = 0
-    /// Of these, runs that diverged.
+    /// Runs that other processes have done meanwhile.
+    public internal(set) var elsewhere = 0
+    /// Of those done in this sweep or elsewhere, runs that diverged.
     public internal(set) var diverged = 0
-    /// Of these, runs that an error stopped.
+    /// Of those done in this sweep, runs that an error stopped.
     public internal(set) var failed = 0
+    /// What other processes are training, as far as was looked.
+    public internal(set) var others: [Claim] = []
+    /// Runs under way elsewhere that this sweep waits for, having nothing else to do.
+    public internal(set) var awaited = 0
     /// Share of the work still to do at the start that is done, in [0, 1].
     public internal(set) var share = 0.0
     /// Steps trained in this sweep, a step of each run counted singly.

@@ -1,0 +1,46 @@
+import Foundation
+
+/// Tells which claims are of processes that are gone: those of this system that have ended, and those that
+/// have not been touched for a while, by the clock of whoever watches. Clocks of machines are not
+/// compared.
+struct ClaimWatch {
+  /// How long a claim may stand still.
+  let timeout: Duration
+
+  private struct Standing {
+    let state: ClaimState
+    var lastLook: SuspendingClock.Instant
+    /// How long it was watched without a change.
+    var watched: Duration
+  }
+
+  private var standing: [String: Standing] = [:]
+
+  /// Of the time between two looks, no more than this share of the timeout counts: whoever watches may have
+  /// been stopped, and everybody else with it.
+  private static let largestShare = 8
+
+  init(timeout: Duration) { self.timeout = timeout }
+
+  /// Takes a look at a claim.
+  ///
+  /// - Returns: whether its holder is gone.
+  mutating func isStale(
+    _ state: ClaimState, of name: String, now: SuspendingClock.Instant = .now
+  ) -> Bool {
+    if state.claim?.holder.isKnownDead == true { return true }
+    guard var known = standing[name], known.state == state else {
+      standing[name] = Standing(state: state, lastLook: now, watched: .zero)
+      return timeout <= .zero
+    }
+    known.watched += min(now - known.lastLook, timeout / Self.largestShare)
+    known.lastLook = now
+    standing[name] = known
+    return known.watched >= timeout
+  }
+
+  /// Forgets claims that are there no more.
+  mutating func keep(only names: Set<String>) {
+    standing = standing.filter { names.contains($0.key) }
+  }
+}

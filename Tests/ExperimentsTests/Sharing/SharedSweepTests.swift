@@ -1,0 +1,204 @@
+import Foundation
+import OpenCL
+import Synchronization
+import Tensors
+import Testing
+import Training
+
+@testable import Experiments
+
+/// Several sweeps at work on one store.
+@Suite(.serialized) struct SharedSweepTests {
+  private static let rates: [Double] = [-7, -6, -5, -4]
+
+  private static func sweep(
+    _ directory: URL, rates: [Double] = rates, steps: Int = 12,
+    sharing: SweepSharing = .claims()
+  ) throws -> Sweep {
+    let compute = try Compute(device: .find(.best))
+    let data = try TrainingData(LoadedData(train: .glyphs(count: 200)))
+    let configuration = Configuration {
+      ($0.depth, $0.length, $0.batchSize) = (1, .steps(steps), 50)
+      ($0.baseWidth, $0.zeroReadout) = (8, false)
+    }
+    return try Sweep(
+      experiment: Experiment(configuration, Facts(data: data, compute: compute)),
+      grid: SweepGrid(
+        parametrizations: ["sp", "mup"], optimizers: [.sgd, .adam], widths: [8, 16, 24],
+        log2LearningRates: rates, seeds: [1, 2]),
+      data: data, directory: directory, compute: compute,
+      memory: MemoryPlan(device: compute.queue.device), sharing: sharing)
+  }
+
+  /// Calls `body` from so many threads at once, and waits for all.
+  private func inThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    let group = DispatchGroup()
+    for index in 0..<count {
+      group.enter()
+      let thread = Thread {
+        body(index)
+        group.leave()
+      }
+      thread.stackSize = 1 << 23
+      thread.start()
+    }
+    group.wait()
+  }
+
+  private static func alone(in directory: URL) throws -> [String: [String]] {
+    let sweep = try sweep(directory.appendingPathComponent("alone"))
+    _ = try sweep.run()
+    return try sweep.remains()
+  }
+
+  /// Three on threads of their own: each run is done once, by one of them, and all of them end with every
+  /// result.
+  @Test func three_doEachRunOnce_andEndWithAll() throws {
+    try Fixture.inDirectory { directory in
+      let place = directory.appendingPathComponent("shared")
+      let state = Mutex((outcomes: [Sweep.Outcome](), begun: 0))
+      inThreads(3) { _ in
+        do {
+          // None trains before all have claimed something.
+          var isFirst = true
+          let outcome = try Self.sweep(place).run { _ in
+            if isFirst { state.withLock { $0.begun += 1 } }
+            isFirst = false
+            while state.withLock({ $0.begun }) < 3 { Thread.sleep(forTimeInterval: 0.001) }
+            return true
+          }
+          state.withLock { $0.outcomes.append(outcome) }
+        } catch {
+          Issue.record(error)
+        }
+      }
+      let sweep = try Self.sweep(place)
+      let progress = state.withLock { $0.outcomes }.map(\.progress)
+      #expect(
+        progress.count == 3 && progress.map(\.finished).reduce(0, +) == sweep.grid.cells.count)
+      #expect(progress.allSatisfy { $0.reused + $0.finished + $0.elsewhere == $0.total })
+      #expect(progress.allSatisfy { $0.finished > 0 })
+      #expect(progress.allSatisfy { abs($0.share - 1) < 1e-9 })
+      #expect(try sweep.remains() == Self.alone(in: directory))
+      #expect(try FileManager.default.contentsOfDirectory(atPath: place.path + "/claims").isEmpty)
+    }
+  }
+
+  /// One sweep has more rates than another: each ends with its own, and nothing is done twice.
+  @Test func unlikeGrids_share() throws {
+    try Fixture.inDirectory { directory in
+      let finished = Atomic(0)
+      inThreads(2) { index in
+        do {
+          let rates = index == 0 ? Self.rates : Array(Self.rates[1...2])
+          let progress = try Self.sweep(directory, rates: rates).run().progress
+          #expect(progress.reused + progress.finished + progress.elsewhere == progress.total)
+          finished.add(progress.finished, ordering: .relaxed)
+        } catch {
+          Issue.record(error)
+        }
+      }
+      let all = try Self.sweep(directory).grid.cells.count
+      #expect(finished.load(ordering: .relaxed) == all)
+    }
+  }
+
+  /// What a process had claimed that has ended is taken at once; what one of another machine has, is waited
+  /// for, and a stop in that time is a stop.
+  @Test func claims_areTakenOver_orWaitedFor() throws {
+    try Fixture.inDirectory { directory in
+      let sweep = try Self.sweep(directory)
+      let runs = sweep.grid.cells.map { RunConfiguration(sweep.experiment, $0).identifier }
+      _ = try ClaimTests.leave(
+        Array(runs[..<4]), in: sweep.store.claimsDirectory, holder: ClaimTests.ended())
+      _ = try ClaimTests.leave(Array(runs[4..<10]), in: sweep.store.claimsDirectory)
+      var (isAwaited, seen) = (false, 0)
+      let outcome = try sweep.run { progress in
+        isAwaited = isAwaited || progress.awaited == 6
+        seen = max(seen, progress.others.count)
+        return progress.awaited == 0
+      }
+      #expect(outcome.interrupted && isAwaited && seen == 1)
+      #expect(outcome.progress.finished == runs.count - 6)
+      // It is silent.
+      let impatient = try Self.sweep(
+        directory, sharing: .claims(timeout: .milliseconds(400)))
+      #expect(try impatient.run().progress.finished == 6)
+      #expect(try sweep.remains() == Self.alone(in: directory))
+    }
+  }
+
+  /// While this process trains its runs another takes them for abandoned and does some: its results stay.
+  @Test func resultsOfOthers_areNotReplaced() throws {
+    try Fixture.inDirectory { directory in
+      let (sweep, other) = (try Self.sweep(directory), try Self.sweep(directory))
+      let first = RunConfiguration(sweep.experiment, sweep.grid.cells[0])
+      var isDone = false
+      let outcome = try sweep.run { progress in
+        if !isDone, progress.groupStep > 2, progress.group?.cells.contains(first.cell) == true {
+          isDone = true
+          try? other.store.save(Fixture.result, for: first)
+        }
+        return true
+      }
+      #expect(isDone && outcome.progress.elsewhere == 1)
+      #expect(outcome.progress.finished == sweep.grid.cells.count - 1)
+      #expect(try Self.sweep(directory).store.result(for: first) == Fixture.result)
+    }
+  }
+
+  /// Runs that failed elsewhere are tried here, once.
+  @Test func runsThatFailedElsewhere_areTried() throws {
+    try Fixture.inDirectory { directory in
+      let sweep = try Self.sweep(directory)
+      for cell in sweep.grid.cells.prefix(5) {
+        let failed = RunResult(
+          epochs: 0, steps: 0, outcome: .failed, message: "no", seconds: 0, device: "another")
+        try sweep.store.save(failed, for: RunConfiguration(sweep.experiment, cell))
+      }
+      let outcome = try sweep.run()
+      #expect(outcome.progress.finished == sweep.grid.cells.count)
+    }
+  }
+
+  @Test func shards_doTheirParts_andLookAtNoClaims() throws {
+    try Fixture.inDirectory { directory in
+      let all = try Self.sweep(directory)
+      let runs = all.grid.cells.map { RunConfiguration(all.experiment, $0).identifier }
+      _ = try ClaimTests.leave(runs, in: all.store.claimsDirectory)
+      var finished: [Int] = []
+      for index in 1...3 {
+        let shard = try #require(Shard(index, of: 3))
+        finished.append(try Self.sweep(directory, sharing: .shard(shard)).run().progress.finished)
+      }
+      #expect(finished == [32, 32, 32])
+      #expect(try all.remains() == Self.alone(in: directory))
+    }
+  }
+
+  @Test func status_tellsWhoDoesWhat() throws {
+    try Fixture.inDirectory { directory in
+      let sweep = try Self.sweep(directory)
+      let runs = sweep.grid.cells.map { RunConfiguration(sweep.experiment, $0).identifier }
+      #expect(throws: RunStoreError.self) { try StoreStatus(sweep.store) }
+      try sweep.store.note(
+        Invocation(
+          command: ["gputrain"], directory: "/", began: Date(), system: "", built: nil,
+          hardware: .init(sweep.compute.queue.device), grid: sweep.grid))
+      let fresh = try StoreStatus(sweep.store)
+      #expect(fresh.total == 96 && fresh.waiting == 96 && fresh.secondsLeft == nil)
+      _ = try ClaimTests.leave(Array(runs[..<10]), in: sweep.store.claimsDirectory)
+      _ = try ClaimTests.leave(
+        Array(runs[10..<13]), in: sweep.store.claimsDirectory, holder: ClaimTests.ended())
+      _ = try sweep.run { $0.finished < 12 }
+      let status = try StoreStatus(RunStore(existing: directory))
+      #expect(status.running == 10 && status.workers.count { !$0.isStale } == 1)
+      #expect(status.done >= 12 && status.failed == 0)
+      #expect(status.done + status.running + status.stale + status.waiting == 96)
+      #expect(status.workers.first { !$0.isStale }?.claim.holder.job == "slurm 12_3")
+      #expect(status.secondsLeft ?? 0 > 0)
+      let later = try StoreStatus(RunStore(existing: directory), timeout: .zero)
+      #expect(later.running == 0 && later.stale >= 10)
+    }
+  }
+}
