@@ -174,16 +174,23 @@ public enum DeviceRequest: Hashable, Sendable {
   case best
   /// Any device of this kind; the one with the most memory.
   case kind(Device.Kind)
+  /// Of the devices of this kind, in the order of `Device.all()`, the one with this number, from 0.
+  case ordinal(Device.Kind, Int)
   /// Position in `Device.all()`.
   case index(Int)
   /// Part of a device's name, case ignored.
   case namePart(String)
 
-  /// Reads `gpu`, `cpu`, an index or a part of a name; `best` where `text` is empty.
+  /// Reads `gpu`, `cpu`, `gpu:1`, an index or a part of a name; `best` where `text` is empty.
   public init(_ text: String) {
     let lowercased = text.lowercased()
+    let parts = lowercased.split(separator: ":")
     if text.isEmpty {
       self = .best
+    } else if parts.count == 2, let kind = Device.Kind(rawValue: String(parts[0])),
+      let number = Int(parts[1]), number >= 0
+    {
+      self = .ordinal(kind, number)
     } else if let kind = Device.Kind(rawValue: lowercased) {
       self = .kind(kind)
     } else if let index = Int(text) {
@@ -211,6 +218,9 @@ extension Device {
     case .kind(let kind):
       text = kind.rawValue
       matches = devices.filter { $0.kind == kind }
+    case .ordinal(let kind, let number):
+      text = "\(kind.rawValue):\(number)"
+      matches = Array(devices.filter { $0.kind == kind }.dropFirst(number).prefix(1))
     case .index(let index):
       text = "\(index)"
       matches = devices.filter { $0.index == index }

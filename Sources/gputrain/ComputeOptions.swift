@@ -19,10 +19,30 @@ extension SettingOptions where Selection.Group == ComputeSettings {
 }
 
 extension ComputeSettings {
-  /// The device asked for.
+  /// Whether several devices are asked for.
+  var isForAllDevices: Bool { device?.lowercased() == "all" }
+
+  /// The same for each device of the kind that is taken where none is named, that with the most memory
+  /// first.
   ///
   /// - Throws: `OpenCLError` where there is none.
+  func forEachDevice() throws -> [ComputeSettings] {
+    let best = try Device.find(.best)
+    let alike = try Device.all().filter { $0.kind == best.kind && $0.index != best.index }
+    return ([best] + alike).map {
+      var settings = self
+      settings.device = "\($0.index)"
+      return settings
+    }
+  }
+
+  /// The device asked for.
+  ///
+  /// - Throws: `OpenCLError` where there is none, `InvalidOption` where it is all of them.
   func find() throws -> Device {
+    if isForAllDevices {
+      throw InvalidOption("--device all is for sweep; other commands compute on one device")
+    }
     let moved = KernelCache.prepare()
     let device = try Device.find(DeviceRequest(device ?? ""))
     if let moved, device.keepsPrograms { Terminal.note(moved) }

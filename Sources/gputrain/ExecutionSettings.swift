@@ -7,8 +7,9 @@ struct ComputeSettings: SettingGroup {
 
   @Setting(
     "device",
-    "gpu, cpu, an index of `gputrain devices` or part of a name. (default: the GPU with the most "
-      + "memory, else the CPU)", value: "device", offers: .oneOf(["gpu", "cpu"]))
+    "gpu, cpu, gpu:1 for the second GPU, an index of `gputrain devices` or part of a name; of sweep also all: "
+      + "every GPU. (default: the GPU with the most memory, else the CPU)", value: "device",
+    offers: .oneOf(["gpu", "cpu", "all"]))
   var device: String? = nil
 
   @Setting(
@@ -98,8 +99,8 @@ struct ExecutionSettings: SettingGroup {
 
   @Setting(
     "time-limit",
-    "Stop after this time as by Ctrl-C, with status 75: minutes, 1:30:00, 90s, 2h. (default: a minute "
-      + "before the end of a Slurm job)", value: "time")
+    "Stop after this time as by Ctrl-C, with status 75: minutes, 1:30:00, 90s, 2h. (default: shortly "
+      + "before a Slurm job's end, where SLURM_JOB_END_TIME says it)", value: "time")
   var timeLimit: TimeSpan? = nil
 }
 

@@ -85,7 +85,9 @@ struct GivenSettings {
 struct TrainingRequest {
   var configuration: Configuration
   let execution: ExecutionSettings
-  let computing: ComputeSettings
+  private(set) var computing: ComputeSettings
+  /// Devices that share the host's memory, if they are CPUs.
+  private var deviceCount = 1
 
   /// The request of what was given.
   ///
@@ -171,20 +173,31 @@ struct TrainingRequest {
   /// - context: of the longest windows that are to be read of a text; nil: the settings'.
   func prepare(context: Int? = nil) throws -> (compute: Compute, data: TrainingData) {
     let compute = try computing.compute()
-    let device = compute.queue.device
-    let prepared =
-      try configuration.network == .transformer
+    let prepared = try loadedData(context: context)
+    announce(compute)
+    announce(prepared)
+    return (compute, prepared)
+  }
+
+  private func loadedData(context: Int?) throws -> TrainingData {
+    try configuration.network == .transformer
       ? text(context: context ?? configuration.context) : rows()
+  }
+
+  private func announce(_ compute: Compute) {
+    let device = compute.queue.device
     Terminal.note(
       "device: \(device.index) \(device.name) (\(device.kind.rawValue)), "
         + "matrix products by \(compute.backend.name)"
         + (compute.backend.precision == .fp32 ? "" : ", \(compute.backend.precision)")
         + (compute.productTuning.map { ", tuned \($0.day)" } ?? ""))
+  }
+
+  private func announce(_ prepared: TrainingData) {
     Terminal.note(
       "data: \(prepared.description.name), \(prepared.description.countsInWords), "
         + prepared.description.outputsInWords)
     for note in prepared.notes { Terminal.note("data: \(note)") }
-    return (compute, prepared)
   }
 
   /// Rows of numbers to learn from.
@@ -234,7 +247,10 @@ struct TrainingRequest {
 
   /// How much device memory may be taken.
   func memoryPlan(_ compute: Compute) -> MemoryPlan {
-    let plan = MemoryPlan(device: compute.queue.device, budget: execution.memory?.bytes)
+    var plan = MemoryPlan(device: compute.queue.device, budget: execution.memory?.bytes)
+    if execution.memory == nil && compute.queue.device.kind == .cpu && deviceCount > 1 {
+      plan = MemoryPlan(device: compute.queue.device, budget: plan.budget / deviceCount)
+    }
     let origin = execution.memory == nil ? "by default" : "by --memory"
     Terminal.detail("memory: \(plan.budget / (1 << 20)) MiB for runs, \(origin)")
     return plan
@@ -314,6 +330,31 @@ struct TrainingRequest {
       events: execution.tensorboard
         ? EventFolder(directory: directory.appendingPathComponent("tensorboard")) { Date() } : nil,
       sharing: sharing)
+  }
+
+  /// The sweep of `grid` with these settings, on the device asked for, or on each of several.
+  ///
+  /// - objective: the loss that is asked for.
+  func team(_ grid: SweepGrid, objective: Objective) throws -> SweepTeam {
+    guard computing.isForAllDevices else {
+      return try SweepTeam(sweep(grid, objective: objective))
+    }
+    let devices = try computing.forEachDevice()
+    var request = self
+    (request.computing, request.deviceCount) = (devices[0], devices.count)
+    let first = try request.sweep(grid, objective: objective)
+    let others = try devices.dropFirst().map { settings in
+      let compute = try settings.compute()
+      announce(compute)
+      let gemm = first.experiment.facts.gemm
+      guard compute.backend.name == gemm else {
+        throw InvalidOption(
+          "--device all: device \(compute.queue.device.index) multiplies by \(compute.backend.name), the "
+            + "first by \(gemm), and results would be mixed; --gemm chooses one")
+      }
+      return (compute: compute, memory: request.memoryPlan(compute))
+    }
+    return try SweepTeam(first, others: others)
   }
 
   /// Where results go where nothing is said: the newest sweep under runs/ of this experiment that is

@@ -16,13 +16,13 @@ extension ExecutionSettings {
     return .claims(program: Build.version, timeout: .seconds(claimTimeout.seconds))
   }
 
-  /// When the program is to end: by `--time-limit`, or a minute before a Slurm job does; nil: never.
+  /// When the program is to end: by `--time-limit`, or before a Slurm job does, by as much as checkpoints and
+  /// the report take: a minute, of short jobs a tenth of their time; nil: never.
   func deadline(from now: Date, in environment: [String: String]) -> Date? {
-    let job = environment["SLURM_JOB_END_TIME"].flatMap { Double($0) }
-      .map { Date(timeIntervalSince1970: $0 - Self.secondsBeforeJobEnds) }
+    let job = environment["SLURM_JOB_END_TIME"].flatMap { Double($0) }.map { end in
+      let left = end - now.timeIntervalSince1970
+      return now.addingTimeInterval(left - min(60, left / 10))
+    }
     return [timeLimit.map { now.addingTimeInterval($0.seconds) }, job].compactMap { $0 }.min()
   }
-
-  /// Time to write checkpoints and the report in.
-  private static let secondsBeforeJobEnds = 60.0
 }

@@ -28,6 +28,7 @@ struct SweepCommand: PrintingCommand {
             --epochs 5 --out runs/mine                # again: runs what is missing
           gputrain sweep --optimizer sgd,momentum --parametrization spectral
           gputrain sweep --scale depth=2,4,8          # along depth, not width
+          gputrain sweep --device all                 # on every GPU of this machine
           gputrain sweep --print-config > sweep.yaml  # every option, explained
           gputrain sweep sweep.yaml --widths 64,128
       """)
@@ -159,12 +160,13 @@ struct SweepCommand: PrintingCommand {
     if let out = training.execution.out {
       try ReportFolder.sweep.requirePlace(in: URL(fileURLWithPath: out))
     }
-    let sweep = try training.sweep(grid, objective: objective)
+    let team = try training.team(grid, objective: objective)
+    let sweep = team.sweeps[0]
     try sweep.store.write(request.text.resolved, as: "sweep.yaml")
     try sweep.store.note(
       .current(
         on: sweep.compute.queue.device, grid: grid, objective: objective, targetWidth: targetWidth))
-    let outcome = try sweep.runUntilInterrupted(training.execution)
+    let outcome = try team.runUntilInterrupted(training.execution)
     let rows = try sweep.summarize()
     let report = TransferReport(
       rows: rows, objective: objective, axes: grid.axes, target: targetWidth,
@@ -227,9 +229,9 @@ extension SweepCommand {
   }
 }
 
-extension Sweep {
+extension SweepTeam {
   /// Runs the sweep with its progress on standard error, until done, Ctrl-C or the end of the time.
-  func runUntilInterrupted(_ execution: ExecutionSettings) throws -> Outcome {
+  func runUntilInterrupted(_ execution: ExecutionSettings) throws -> Sweep.Outcome {
     Interrupt.begin(
       until: execution.deadline(from: Date(), in: ProcessInfo.processInfo.environment))
     let display = SweepDisplay()
@@ -255,6 +257,9 @@ extension Sweep {
       announced = true
       display.show(progress)
       return !Interrupt.isRequested
+    }
+    for trouble in outcome.troubles {
+      Terminal.problem("\(trouble); the other devices have done its runs")
     }
     if outcome.progress.elsewhere > 0 {
       Terminal.note("\(outcome.progress.elsewhere) runs were done by other processes meanwhile")

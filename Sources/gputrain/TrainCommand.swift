@@ -100,7 +100,7 @@ struct TrainCommand: PrintingCommand {
     if case .drawn = start, !isDone, let file = try? CheckpointSearch.newest(at: directory) {
       Terminal.note("training from the start; --resume would resume from \(file.relativePath)")
     }
-    let outcome = try sweep.runUntilInterrupted(request.execution)
+    let outcome = try SweepTeam(sweep).runUntilInterrupted(request.execution)
     if let result = try sweep.store.result(for: configuration) {
       try sweep.summarize()
       if output.json {

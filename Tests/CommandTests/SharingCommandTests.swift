@@ -157,7 +157,7 @@ import Testing
       #expect(stopped.status == 75 && stopped.errors.contains("--resume"), "\(stopped.errors)")
       let job = try CommandRunner.run(
         Self.arguments(out.appendingPathComponent("sweep"), ["--steps", "200000"]),
-        environment: ["SLURM_JOB_END_TIME": "\(Int(Date().timeIntervalSince1970) + 61)"])
+        environment: ["SLURM_JOB_END_TIME": "\(Int(Date().timeIntervalSince1970) + 3)"])
       #expect(job.status == 75 && job.errors.contains("the time is over; what is done is kept"))
     }
   }
@@ -173,6 +173,27 @@ import Testing
           "SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_MIN": "4", "SLURM_ARRAY_TASK_COUNT": "2",
         ])
       #expect(second.status == 0 && second.errors.contains("48 of 48 runs in"), "\(second.errors)")
+    }
+  }
+
+  /// Every device of this machine in one program, each of its runs done by one of them.
+  @Test func allDevices_trainAtOnce() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let (one, all) = (
+        directory.appendingPathComponent("one"), directory.appendingPathComponent("all")
+      )
+      #expect(try CommandRunner.run(Self.arguments(one)).status == 0)
+      let result = try CommandRunner.run(
+        Self.arguments(all, ["--device", "all"]),
+        environment: ["POCL_DEVICES": "pthread pthread"])
+      #expect(result.status == 0, "\(result.errors)")
+      #expect(result.errors.contains("device: 0 ") && result.errors.contains("device: 1 "))
+      // Neither device is another process.
+      #expect(!result.errors.contains("trains runs of this sweep too"))
+      #expect(!result.errors.contains("done by other processes"))
+      #expect(try Self.summary(all) == Self.summary(one))
+      let train = try CommandRunner.run(["train", "--device", "all"])
+      #expect(train.status == 64 && train.errors.contains("--device all is for sweep"))
     }
   }
 

@@ -5,7 +5,7 @@ import Testing
 @Suite struct DeviceTests {
   @Test(arguments: [
     ("", DeviceRequest.best), ("gpu", .kind(.gpu)), ("CPU", .kind(.cpu)), ("1", .index(1)),
-    ("EPYC", .namePart("epyc")),
+    ("EPYC", .namePart("epyc")), ("gpu:2", .ordinal(.gpu, 2)), ("cpu:-1", .namePart("cpu:-1")),
   ]) func request_readsEveryForm(text: String, expected: DeviceRequest) {
     #expect(DeviceRequest(text) == expected)
   }
@@ -13,6 +13,8 @@ import Testing
   @Test func find_byIndexAndNamePart_givesThatDevice() throws {
     let first = try #require(try Device.all().first)
     #expect(try Device.find(.index(0)).id == first.id)
+    #expect(try Device.find(.ordinal(first.kind, 0)).id == first.id)
+    #expect(throws: OpenCLError.self) { try Device.find(.ordinal(first.kind, 99)) }
     #expect(try Device.find(DeviceRequest(first.name)).name == first.name)
   }
 

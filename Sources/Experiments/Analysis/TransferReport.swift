@@ -88,6 +88,18 @@ public struct TransferReport: Codable, Hashable, Sendable {
   /// Which of them has the least loss at the widest width; nil for one alone.
   public let comparison: WidestComparison?
 
+  /// The devices that trained, with how many runs each, where there are several; nil for one, and for results
+  /// from elsewhere.
+  public let devices: [DeviceRuns]?
+
+  /// How many of the runs one device has trained.
+  public struct DeviceRuns: Codable, Hashable, Sendable {
+    /// The device's name.
+    public let device: String
+    /// Its runs.
+    public let runs: Int
+  }
+
   /// What is tuned along what.
   var names: SweepAxes { axes ?? SweepAxes() }
 
@@ -121,14 +133,23 @@ public struct TransferReport: Codable, Hashable, Sendable {
     }
     let losses = order.map { Self.losses(of: members[$0] ?? [], objective) }
     groups = zip(order, losses).map { Self.group($0, $1, axes, target: target, data: data) }
+    let counts = Dictionary(grouping: members.values.joined(), by: \.result.device)
+      .mapValues(\.count)
+    let isOfOneDevice = counts.count < 2
+    devices =
+      isOfOneDevice
+      ? nil
+      : counts.map(DeviceRuns.init).sorted { ($1.runs, $0.device) < ($0.runs, $1.device) }
     let isAlike = Set(order.map(\.held)).count == 1
+    // Times of unlike devices say nothing of widths and rules.
     comparison =
       isAlike
       ? WidestComparison(
         zip(groups, losses).map { ($0.title, $1) },
-        cost: Self.cost(rows.compactMap { $0.point(on: axes) }),
+        cost: isOfOneDevice ? Self.cost(rows.compactMap { $0.point(on: axes) }) : nil,
         stepCosts: { [groups] in
-          Self.stepCosts(zip(groups, order).map { ($0, members[$1] ?? []) }, at: $0)
+          isOfOneDevice
+            ? Self.stepCosts(zip(groups, order).map { ($0, members[$1] ?? []) }, at: $0) : nil
         }) : nil
   }
 
@@ -192,6 +213,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
         GroupKey(parametrization: name, optimizer: nil, held: nil), losses, axes, target: target)
     }
     comparison = WidestComparison(results, cost: nil)
+    devices = nil
   }
 
   /// Analyses best rates alone, which have a drift and no interval.
@@ -204,7 +226,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
   ) {
     self.loss = loss
     self.axes = axes.names.isEmpty ? nil : axes
-    comparison = nil
+    (comparison, devices) = (nil, nil)
     groups = optima.map { name, rates in
       let sorted = rates.sorted { $0.scale < $1.scale }
       let known = sorted.map {

@@ -105,7 +105,17 @@ extension TransferReport {
     if groups.contains(where: { $0.untrained != nil }) {
       blocks.append("~ not trained: what the best \(names.tunedValues) of the others say")
     }
+    if let unlikeDevices { blocks.append(ReportText.wrapped(unlikeDevices, indent: 2)) }
     return blocks.joined(separator: "\n\n") + "\n"
+  }
+
+  /// What to know where several devices have trained; nil for one.
+  var unlikeDevices: String? {
+    devices.map { devices in
+      "trained on unlike devices, which round in different ways: "
+        + devices.map { "\($0.device), \($0.runs) runs" }.joined(separator: "; ")
+        + "; so a small difference may be theirs, and their times are not compared"
+    }
   }
 }
 

@@ -116,12 +116,15 @@ struct TransferAnswer {
 
   // MARK: Which is best
 
-  /// Which is best at the widest width, by how much, why, and what tuning there takes; nothing where there
-  /// is no comparison.
+  /// Which is best at the widest width, by how much, why, and what tuning there takes, where there is a
+  /// comparison; and what to know of several devices.
   ///
   /// - lead: what tells several of them apart: "A: ".
   func best(_ report: TransferReport, lead: String = "") -> [HTMLNode] {
-    guard let comparison = report.comparison else { return [] }
+    let devices = [report.unlikeDevices].compactMap { $0 }.map {
+      ReportParts.paragraph(Self.sentence($0))
+    }
+    guard let comparison = report.comparison else { return devices }
     let narrow = axes.rate(of: comparison.narrowWidth)
     let question = comparison.question(axes)
     let rows = comparison.tuned.map { tuned in
@@ -137,6 +140,12 @@ struct TransferAnswer {
       tuned == transferred
       ? "\(there) and with \(narrow) \(tuned)" : "\(there) \(tuned); with \(narrow) \(transferred)"
     let reasons = report.reasons.map { HTMLNode.tag("li", ReportParts.rich($0 + ".")) }
+    let steps = comparison.stepCosts.map { costs in
+      "A step at \(axes.scaleName) \(comparison.width) takes, in a group of runs, of "
+        + costs.map(\.sentence).joined(separator: "; of ") + "."
+    }
+    let price = comparison.price(axes).map(Self.sentence)
+    let prices = [steps, price].compactMap { $0 }.map { ReportParts.paragraph($0) }
     return [
       .tag(
         "h3",
@@ -146,16 +155,7 @@ struct TransferAnswer {
         rows, label: lead + question),
       ReportParts.paragraph(Self.sentence(winners) + (reasons.isEmpty ? "" : " Why:")),
     ] + (reasons.isEmpty ? [] : [.tag("ul", reasons)])
-      + (comparison.stepCosts.map { costs in
-        [
-          ReportParts.paragraph(
-            "A step at \(axes.scaleName) \(comparison.width) takes, in a group of runs, of "
-              + costs.map(\.sentence).joined(separator: "; of ") + ".")
-        ]
-      } ?? [])
-      + [comparison.price(axes)].compactMap { $0 }.map {
-        ReportParts.paragraph(Self.sentence($0))
-      }
+      + prices + devices
   }
 
   /// Who has the least loss, and whether that is sure of all others.

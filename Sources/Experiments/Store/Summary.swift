@@ -87,19 +87,22 @@ public struct SummaryRow: Codable, Hashable, Sendable {
   ///
   /// Losses are the shortest text that reads back to the same number, rates have at most six
   /// decimals and seconds three, and a missing value is an empty cell. Behind these columns are, of
-  /// texts, `perplexity` and `bits_per_byte`; and where rows have overrides, one for each setting:
+  /// texts, `perplexity` and `bits_per_byte`; where several devices have trained, `device`; and where rows
+  /// have overrides, one for each setting:
   /// `momentum`, or `set_steps` where a column is called `steps` already; that of the depth is among
   /// the first.
   public static func csv(_ rows: [Self]) -> String {
     let names = axisNames(rows).filter { $0 != "depth" }
     let own = tokenColumns.filter { _, value in rows.contains { $0.result[keyPath: value] != nil } }
-    let header = ([Self.header] + own.map(\.name)).joined(separator: ",")
+    let isOfSeveral = Set(rows.map(\.result.device)).count > 1
+    let header = ([Self.header] + own.map(\.name) + (isOfSeveral ? ["device"] : []))
+      .joined(separator: ",")
     let taken = header.split(separator: ",").map(String.init)
     let columns = names.map { name -> String in
       let column = name.replacing("-", with: "_")
       return "," + (taken.contains(column) ? "set_\(column)" : column)
     }
-    let lines = rows.map { $0.line(own.map(\.value), names) }
+    let lines = rows.map { $0.line(own.map(\.value), names, hasDevice: isOfSeveral) }
     return ([header + columns.joined()] + lines).map { $0 + "\n" }.joined()
   }
 
@@ -113,7 +116,9 @@ public struct SummaryRow: Codable, Hashable, Sendable {
     Set(rows.flatMap { ($0.overrides ?? [:]).keys }).sorted()
   }
 
-  private func line(_ figures: [KeyPath<RunResult, Double?>], _ names: [String]) -> String {
+  private func line(
+    _ figures: [KeyPath<RunResult, Double?>], _ names: [String], hasDevice: Bool
+  ) -> String {
     func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
     let cells =
       [
@@ -123,7 +128,7 @@ public struct SummaryRow: Codable, Hashable, Sendable {
         text(result.validationLoss), text(result.validationAccuracy), result.outcome.rawValue,
         DecimalText.trimmed(result.seconds, digits: 3), run, text(result.bestValidationLoss),
         text(result.wholeTrainLoss),
-      ] + figures.map { text(result[keyPath: $0]) }
+      ] + figures.map { text(result[keyPath: $0]) } + (hasDevice ? [result.device] : [])
       + names.map { overrides?[$0]?.optionText ?? "" }
     return cells.map(\.csvCell).joined(separator: ",")
   }

@@ -66,6 +66,8 @@ extension Sweep {
     public var checkpoint: URL?
     /// The step at which the group's runs that a sweep was stopped in are kept, if any are.
     public var checkpointStep: Int?
+    /// What went wrong on some of several devices, whose runs the others have done.
+    public var troubles: [String] = []
     /// Why the final weights of a kept run could not be written.
     public var saveFailure: RunStoreError?
   }

@@ -84,6 +84,16 @@ public struct Sweep {
     try store.write(data.record(), as: "data.json")
   }
 
+  /// The same runs into the same store, on another device.
+  ///
+  /// - Throws: as `init`.
+  func alike(on compute: Compute, memory: MemoryPlan) throws -> Sweep {
+    try Sweep(
+      experiment: experiment, grid: grid, data: data, directory: store.directory, compute: compute,
+      memory: memory, diagnosis: diagnosis, checkpointing: checkpointing,
+      checkpointEvery: checkpointEvery, keepsBest: keepsBest, events: events, sharing: sharing)
+  }
+
   /// Trains what is missing and no other process trains; every group's results are in the store before the
   /// next begins. Returns when every run is done, by whomever, or those of the shard.
   ///

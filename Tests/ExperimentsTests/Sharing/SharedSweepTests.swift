@@ -176,6 +176,58 @@ import Training
     }
   }
 
+  /// Two sweeps on threads of one process, told as one; and stopped as one.
+  @Test func team_isToldAndStoppedAsOne() throws {
+    try Fixture.inDirectory { directory in
+      let place = directory.appendingPathComponent("team")
+      func team() throws -> SweepTeam {
+        let compute = try Compute(device: .find(.best))
+        return try SweepTeam(
+          Self.sweep(place), others: [(compute, MemoryPlan(device: compute.queue.device))])
+      }
+      let stopped = try team().run { $0.finished < 8 }
+      #expect(stopped.interrupted && stopped.progress.finished >= 8)
+      let steps = Atomic(0)
+      let outcome = try team().run { progress in
+        #expect(progress.reused + progress.finished + progress.elsewhere <= progress.total)
+        #expect(progress.others.isEmpty)
+        steps.store(progress.steps, ordering: .relaxed)
+        return true
+      }
+      #expect(!outcome.interrupted && outcome.failure == nil && outcome.troubles.isEmpty)
+      #expect(outcome.progress.elsewhere == 0)
+      #expect(outcome.progress.reused + outcome.progress.finished == 96)
+      #expect(abs(outcome.progress.share - 1) < 1e-9)
+      #expect(try Self.sweep(place).remains() == Self.alone(in: directory))
+    }
+  }
+
+  @Test func unlikeDevices_areSaid_andTheirTimesAreNotCompared() throws {
+    let rows = [16, 32, 64].flatMap { width in
+      (1...3).flatMap { seed in
+        [-8.0, -7, -6].map { rate in
+          SummaryRow(
+            parametrization: "sp", optimizer: .sgd, width: width, depth: 1, log2LearningRate: rate,
+            seed: UInt64(seed), run: "\(width) \(seed) \(rate)",
+            result: RunResult(
+              epochs: 1, steps: 1, trainLoss: 1 + (rate + 7) * (rate + 7), outcome: .completed,
+              seconds: 1, device: seed == 1 ? "a GPU" : "another GPU"))
+        }
+      }
+    }
+    let report = TransferReport(rows: rows)
+    #expect(report.devices?.map(\.runs) == [18, 9])
+    #expect(report.comparison?.cost == nil)
+    let said = report.table().split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(
+      said.contains(
+        "trained on unlike devices, which round in different ways: another GPU, 18 runs; a GPU, 9 runs;"
+      ))
+    #expect(SummaryRow.csv(rows).hasPrefix(SummaryRow.header + ",device\n"))
+    let alike = TransferReport(rows: rows.filter { $0.seed > 1 })
+    #expect(alike.devices == nil && !alike.table().contains("unlike"))
+  }
+
   @Test func status_tellsWhoDoesWhat() throws {
     try Fixture.inDirectory { directory in
       let sweep = try Self.sweep(directory)
