@@ -85,19 +85,27 @@ struct LossNoise: Hashable {
   ///   where there is no fit, empty of a width that tells no skew, which gets k.
   func skews(_ remainders: [[Double?]]) -> [Int] {
     let variance = deviation * deviation
+    // Of each width the skew that fits best: no other is taken in place of the shared one.
+    let closest = remainders.map { remainders -> (place: Int, remainder: Double) in
+      var (place, least) = (0, Double.infinity)
+      for index in remainders.indices {
+        if let remainder = remainders[index], remainder < least {
+          (place, least) = (index, remainder)
+        }
+      }
+      return (place, least)
+    }
     var least = Double.infinity
     var chosen = remainders.map { _ in 0 }
     for place in Self.skews.indices {
       var total = Self.skews[place] == 0 ? 0 : Self.common * variance
-      let places = remainders.map { remainders in
-        var (best, cost) = (place, Double.infinity)
-        for (index, remainder) in remainders.enumerated() {
-          guard let remainder else { continue }
-          let price = remainder + (index == place ? 0 : Self.own * variance)
-          if price < cost { (best, cost) = (index, price) }
-        }
+      var places = Array(repeating: place, count: remainders.count)
+      for width in remainders.indices {
+        let known = remainders[width].indices.contains(place) ? remainders[width][place] : nil
+        let (shared, own) = (known ?? .infinity, closest[width].remainder + Self.own * variance)
+        if own < shared { places[width] = closest[width].place }
+        let cost = min(shared, own)
         total += cost.isFinite ? cost : 0
-        return best
       }
       if total < least { (least, chosen) = (total, places) }
     }

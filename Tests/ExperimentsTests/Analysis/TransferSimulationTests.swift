@@ -172,7 +172,7 @@ import Testing
 
   /// More by TRANSFER_TRIALS.
   static let trials =
-    ProcessInfo.processInfo.environment["TRANSFER_TRIALS"].flatMap(Int.init) ?? 8
+    ProcessInfo.processInfo.environment["TRANSFER_TRIALS"].flatMap(Int.init) ?? 6
 
   private func words(
     _ simulated: Case, _ trials: Int = trials

@@ -72,7 +72,7 @@ import Training
       let seed = UInt64.random(in: 0 ... .max)
       var random = Philox(seed: seed, stream: 0)
       var resumed = 0
-      for attempt in 0..<3 {
+      for attempt in 0..<2 {
         var stops: [Int] = []
         while true {
           let rates = [-6.0, -5, 60].prefix(2 + random.index(below: 2))
