@@ -2,6 +2,7 @@
 # make test           set up, build, run every test
 # make test-fast      the tests that launch no program, in a minute after the build
 # make check          what CI runs: format, documentation, build, tests
+# make test-slurm     the job files of Examples/Slurm on a real Slurm of this one machine; needs root
 # make docs           the documentation's pages, into .build/docs; its warnings are errors
 # make test-import    import this package from others, by URL and by path
 # make dist           a folder to run on machines that have only a GPU's driver, or nothing
@@ -22,7 +23,7 @@ PROGRAM ?= .build/release/gputrain
 # Laid out as under PREFIX.
 SHARE := .build/share
 
-.PHONY: run build test test-fast test-import check docs dist dist-test gpu-check gpu-bundle gpu-bundle-test format lint setup man completions install
+.PHONY: run build test test-fast test-import test-slurm check docs dist dist-test gpu-check gpu-bundle gpu-bundle-test format lint setup man completions install
 
 setup:
 	@bash Scripts/setup.sh
@@ -42,6 +43,9 @@ test-fast: setup
 # Packages made for it build all of this one, twice.
 test-import: setup
 	SWIFT=$(SWIFT) bash Tests/Interop/check_import.sh
+
+test-slurm: build
+	@bash Tests/Interop/check_slurm.sh $(PROGRAM)
 
 docs: setup
 	SWIFT=$(SWIFT) bash Scripts/docs.sh

@@ -94,7 +94,8 @@ struct ExecutionSettings: SettingGroup {
 
   @Setting(
     "claim-timeout",
-    "How long another process may be silent before its runs are taken over.", value: "time")
+    "How long another process may be silent before its runs are taken over: 90s, 5m, 1h.",
+    value: "time")
   var claimTimeout = TimeSpan(SweepSharing.defaultTimeout)
 
   @Setting(

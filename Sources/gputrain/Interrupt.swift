@@ -34,6 +34,13 @@ private func end(_ number: Int32) {
   raise(number)
 }
 
+/// The status of a program that was to end before it was done (`EX_TEMPFAIL` of `sysexits.h`): begin it
+/// again.
+private let again: Int32 = 75
+
+/// Ends the program, which has done nothing yet.
+private func endForNow(_ number: Int32) { _exit(again) }
+
 /// Ctrl-C (SIGINT), SIGTERM, SIGHUP, SIGUSR1 and the end of a time limit as a question that can be asked: was
 /// an end asked for?
 ///
@@ -42,13 +49,18 @@ private func end(_ number: Int32) {
 enum Interrupt {
   private static let hasBegun = Atomic<Bool>(false)
 
+  /// When the program was started.
+  static let start = Date()
+
   /// What SIGHUP and SIGQUIT do; as the program found them, asked for before a driver changes it.
   private static let (ignoresHangUp, ignoresQuit) = (isIgnored(SIGHUP), isIgnored(SIGQUIT))
 
   /// Looks at what the program was started with, and lets the signals through that a program which
   /// starts this one from a thread without signals blocks here too, as Foundation's `Process` does.
   static func prepare() {
-    _ = ignoresHangUp
+    _ = (ignoresHangUp, start)
+    // With nothing to keep yet.
+    handle(SIGUSR1, by: endForNow)
     // Swift's own handler would look for the fault that there is none of, and may wait for ever.
     handle(SIGQUIT, by: ignoresQuit ? SIG_IGN : end)
     var signals = sigset_t()
@@ -107,14 +119,10 @@ enum Interrupt {
     return end != 0 && nanoseconds() >= end
   }
 
-  /// The status of a program that was to end before it was done (`EX_TEMPFAIL` of `sysexits.h`): begin it
-  /// again.
-  private static let again = ExitCode(75)
-
   /// The status of a program that a signal has ended: 130 of Ctrl-C, 143 of SIGTERM, 129 of SIGHUP; 75 where
   /// a batch system asked for it by SIGUSR1, or the time was over.
   static var exitCode: ExitCode {
     let signal = received.load(ordering: .relaxed)
-    return signal == 0 || signal == SIGUSR1 ? again : ExitCode(128 + signal)
+    return ExitCode(signal == 0 || signal == SIGUSR1 ? again : 128 + signal)
   }
 }

@@ -31,7 +31,7 @@ struct StatusCommand: PrintingCommand {
     Terminal.print("\(place.relativePath): \(status.inWords)")
     if !status.workers.isEmpty { Terminal.print(status.table) }
     if let seconds = status.secondsLeft {
-      let isAtWork = status.workers.contains { !$0.isStale }
+      let isAtWork = status.workers.contains { !$0.isStale && $0.runs > 0 }
       Terminal.print(
         "about \(ProgressDisplay.duration(seconds)) left"
           + (isAtWork ? "" : ", for one process such as those before; nobody is at work"))
@@ -52,15 +52,12 @@ extension StoreStatus {
 
   /// Who is at work.
   var table: String {
-    let formatter = DateFormatter()
-    formatter.locale = Locale(identifier: "en_US_POSIX")
-    formatter.dateFormat = "yyyy-MM-dd HH:mm:ss"
     let rows =
       [["process", "user", "device", "runs", "since", "last sign of life"]]
       + workers.map { worker in
         [
-          worker.claim.holder.inWords, worker.claim.holder.user, worker.claim.device,
-          "\(worker.runs)", formatter.string(from: worker.claim.since),
+          worker.holder.inWords, worker.holder.user, worker.device,
+          worker.runs == 0 ? "waits" : "\(worker.runs)", worker.since,
           "\(ProgressDisplay.duration(worker.silence)) ago"
             + (worker.isStale ? ": gone" : ""),
         ]

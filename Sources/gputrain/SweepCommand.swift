@@ -233,7 +233,7 @@ extension SweepTeam {
   /// Runs the sweep with its progress on standard error, until done, Ctrl-C or the end of the time.
   func runUntilInterrupted(_ execution: ExecutionSettings) throws -> Sweep.Outcome {
     Interrupt.begin(
-      until: execution.deadline(from: Date(), in: ProcessInfo.processInfo.environment))
+      until: execution.deadline(from: Interrupt.start, in: ProcessInfo.processInfo.environment))
     let display = SweepDisplay()
     defer { display.end() }
     var announced = false

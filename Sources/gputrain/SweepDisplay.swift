@@ -50,8 +50,8 @@ final class SweepDisplay {
   private func sayWhoHelps(_ others: [Claim]) {
     for claim in others where told.insert(claim.holder).inserted {
       Terminal.note(
-        "\(claim.holder.inWords) trains runs of this sweep too, on \(claim.device); this process takes "
-          + "others")
+        "\(claim.holder.inWords) is at work on these runs too, on \(claim.device); each does what no other "
+          + "has claimed")
     }
   }
 

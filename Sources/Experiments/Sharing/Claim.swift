@@ -5,38 +5,43 @@ import Foundation
 /// The claim stands as long as its file's time of change moves on; a process touches it while it trains.
 public struct Claim: Codable, Hashable, Sendable {
   /// Tells this claim from every other, also from later ones of the same process.
-  public let nonce: String
+  let nonce: String
   /// The program's version; empty where it does not say.
   public let program: String
   /// The process.
   public let holder: ProcessIdentity
   /// The device that trains.
   public let device: String
-  /// When the claim was made, by the clock of its host.
-  public let since: Date
+  /// When the claim was made, by the clock of its host, as ISO 8601 has it.
+  public let since: String
+  /// Seconds from one touch to the next.
+  let beat: Double
 
-  init(program: String, holder: ProcessIdentity, device: String, since: Date) {
+  init(program: String, holder: ProcessIdentity, device: String, since: Date, beat: Duration) {
     nonce = UUID().uuidString
     (self.program, self.holder, self.device) = (program, holder, device)
-    // As it is written, so that a claim that was read compares equal.
-    self.since = Date(timeIntervalSince1970: since.timeIntervalSince1970.rounded(.down))
+    self.since = since.formatted(.iso8601)
+    self.beat = beat / .seconds(1)
   }
 
   /// The claim in a file's content; nil where it is none, such as one that is still being written.
   init?(_ content: Data) {
-    let decoder = JSONDecoder()
-    decoder.dateDecodingStrategy = .iso8601
-    guard let claim = try? decoder.decode(Claim.self, from: content) else { return nil }
+    guard let claim = try? JSONDecoder().decode(Claim.self, from: content) else { return nil }
     self = claim
   }
 
   /// The content of its file.
   func content() throws -> Data {
     let encoder = JSONEncoder()
-    encoder.dateEncodingStrategy = .iso8601
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     return try encoder.encode(self) + Data([0x0A])
   }
+
+  /// When the claim was made; nil where that is no date.
+  public var date: Date? { try? Date(since, strategy: .iso8601) }
+
+  /// Beats that may be missed before the holder is taken to be gone.
+  static let beatsMissed = 8.0
 }
 
 /// A process among those of several machines and containers.
@@ -59,7 +64,7 @@ public struct ProcessIdentity: Codable, Hashable, Sendable {
   public static let current = ProcessIdentity(
     host: ProcessInfo.processInfo.hostName, process: getpid(),
     job: job(of: ProcessInfo.processInfo.environment), user: NSUserName(), place: currentPlace,
-    started: startTime(of: getpid()))
+    started: state(of: getpid())?.started)
 
   init(
     host: String, process: Int32, job: String?, user: String, place: String?, started: String?
@@ -75,7 +80,10 @@ public struct ProcessIdentity: Codable, Hashable, Sendable {
   /// also where that cannot be known, as of other machines.
   var isKnownDead: Bool {
     guard let place, let started, place == Self.currentPlace else { return false }
-    return Self.startTime(of: process) != started
+    if kill(process, 0) != 0 && errno == ESRCH { return true }
+    // Others' processes may be hidden.
+    guard let state = Self.state(of: process) else { return false }
+    return state.hasEnded || state.started != started
   }
 
   /// What a batch system calls the process, by its environment.
@@ -101,15 +109,15 @@ public struct ProcessIdentity: Codable, Hashable, Sendable {
     return boot.trimmingCharacters(in: .whitespacesAndNewlines) + " " + namespace
   }()
 
-  /// nil where there is no such process, or the system does not tell; one that has ended and waits for
-  /// its parent is none.
-  static func startTime(of process: Int32) -> String? {
+  /// When a process was started, and whether it has ended and only waits for its parent; nil where there is
+  /// no such process, or the system does not tell.
+  static func state(of process: Int32) -> (started: String, hasEnded: Bool)? {
     guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
       // The second field, a name in brackets, may hold anything.
       let end = text.lastIndex(of: ")")
     else { return nil }
     let fields = text[text.index(after: end)...].split(separator: " ")
-    guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
-    return String(fields[19])
+    guard fields.count > 19 else { return nil }
+    return (String(fields[19]), ["Z", "X"].contains(fields[0]))
   }
 }

@@ -22,7 +22,7 @@ struct ClaimState: Hashable {
 protocol ClaimFiles {
   /// nil: there is no such file.
   func state(of name: String) throws -> ClaimState?
-  /// Gives the file `name` another name beside its own; false where that is taken.
+  /// Gives the file `name` another name beside its own; false where that is taken, or the file is gone.
   func link(_ name: String, as other: String) throws -> Bool
   /// Gives the file `name` another name in place of its own; false where there is no such file.
   func rename(_ name: String, to other: String) throws -> Bool
@@ -70,14 +70,21 @@ struct ClaimFolder: ClaimFiles {
 
   /// Claims' own names end so.
   static let suffix = ".json"
+  /// Names of claims that are being taken over begin so.
+  static let asidePrefix = "aside-"
 
   func file(_ name: String) -> URL { directory.appendingPathComponent(name) }
 
   func state(of name: String) throws -> ClaimState? {
     // The time first: a claim that changes hands between the two is judged by the older.
-    guard let heartbeat = try heartbeat(of: name), let content = try AtomicFile.read(file(name))
-    else { return nil }
-    return ClaimState(claim: Claim(content), heartbeat: heartbeat)
+    guard let heartbeat = try heartbeat(of: name) else { return nil }
+    do {
+      guard let content = try AtomicFile.read(file(name)) else { return nil }
+      return ClaimState(claim: Claim(content), heartbeat: heartbeat)
+    } catch {
+      // A directory, or a file that may not be read: whoever made it holds the run.
+      return ClaimState(claim: nil, heartbeat: heartbeat)
+    }
   }
 
   /// When a file changed last; nil: there is none.
@@ -100,7 +107,7 @@ struct ClaimFolder: ClaimFiles {
   func link(_ name: String, as other: String) throws -> Bool {
     if systemLink(file(name), file(other)) == 0 { return true }
     switch errno {
-    case EEXIST: return false
+    case EEXIST, ENOENT: return false
     case EPERM, ENOTSUP, ENOSYS, EMLINK:
       // No hard links here, or no more of them.
       guard let content = try AtomicFile.read(file(name)) else { return false }
@@ -130,12 +137,18 @@ struct ClaimFolder: ClaimFiles {
 
   /// The names in the folder; none where there is no folder.
   func names() throws -> [String] {
-    do {
-      return try FileManager.default.contentsOfDirectory(atPath: directory.path)
-    } catch {
-      if access(directory.path, F_OK) != 0 && errno == ENOENT { return [] }
-      throw RunStoreError.fileFailed(
-        operation: "list", path: directory.path, reason: error.localizedDescription)
+    guard let folder = opendir(directory.path) else {
+      if errno == ENOENT { return [] }
+      throw AtomicFile.failure("list", directory)
     }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if !name.hasPrefix(".") { names.append(name) }
+    }
+    return names
   }
 }

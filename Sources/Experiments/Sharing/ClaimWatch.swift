@@ -4,7 +4,7 @@ import Foundation
 /// have not been touched for a while, by the clock of whoever watches. Clocks of machines are not
 /// compared.
 struct ClaimWatch {
-  /// How long a claim may stand still.
+  /// How long a claim may stand still; of one that is touched seldom, longer.
   let timeout: Duration
 
   private struct Standing {
@@ -16,7 +16,7 @@ struct ClaimWatch {
 
   private var standing: [String: Standing] = [:]
 
-  /// Of the time between two looks, no more than this share of the timeout counts: whoever watches may have
+  /// Of the time between two looks, no more than this share of what is waited for counts: whoever watches may have
   /// been stopped, and everybody else with it.
   private static let largestShare = 8
 
@@ -33,10 +33,11 @@ struct ClaimWatch {
       standing[name] = Standing(state: state, lastLook: now, watched: .zero)
       return timeout <= .zero
     }
-    known.watched += min(now - known.lastLook, timeout / Self.largestShare)
+    let patience = max(timeout, .seconds((state.claim?.beat ?? 0) * Claim.beatsMissed))
+    known.watched += min(now - known.lastLook, patience / Self.largestShare)
     known.lastLook = now
     standing[name] = known
-    return known.watched >= timeout
+    return known.watched >= patience
   }
 
   /// Forgets claims that are there no more.

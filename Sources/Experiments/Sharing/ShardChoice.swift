@@ -42,13 +42,15 @@ public enum ShardChoice: SettingValue {
     switch self {
     case .part(let shard): return shard
     case .slurm:
-      let tasks = (rank: number("SLURM_PROCID") ?? 0, count: number("SLURM_NTASKS") ?? 1)
+      // A batch script's own environment has the tasks too, as if it were the first: only srun starts them.
+      let count = number("SLURM_STEP_NUM_TASKS")
+      let tasks = (rank: count.flatMap { _ in number("SLURM_PROCID") } ?? 0, count: count ?? 1)
       guard let task = number("SLURM_ARRAY_TASK_ID"), let count = number("SLURM_ARRAY_TASK_COUNT")
       else {
         guard tasks.count > 1, let shard = Shard(tasks.rank + 1, of: tasks.count) else {
           throw ShardError(
             "slurm: expected a job array (SLURM_ARRAY_TASK_ID) or several tasks "
-              + "(SLURM_NTASKS), got neither")
+              + "of srun (SLURM_STEP_NUM_TASKS), got neither")
         }
         return shard
       }
@@ -63,7 +65,7 @@ public enum ShardChoice: SettingValue {
     case .mpi:
       let names = [
         ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"),
-        ("PMIX_RANK", "SLURM_NTASKS"),
+        ("PMIX_RANK", "SLURM_STEP_NUM_TASKS"),
       ]
       for (rank, size) in names {
         if let rank = number(rank), let size = number(size), let shard = Shard(rank + 1, of: size) {

@@ -3,11 +3,15 @@ import Spectral
 
 /// How far the runs of a store are, and which processes are at work on them.
 public struct StoreStatus: Hashable, Sendable, Encodable {
-  /// A process that has claimed runs.
+  /// A process that is at work on the store, or was.
   public struct Worker: Hashable, Sendable, Encodable {
-    /// What it claims.
-    public let claim: Claim
-    /// Runs that it has claimed and that are not done.
+    /// The process.
+    public let holder: ProcessIdentity
+    /// The device that trains.
+    public let device: String
+    /// Since when it has these runs, by the clock of its host, as ISO 8601 has it.
+    public let since: String
+    /// Runs that it has claimed and that are not done; 0 where it waits for others.
     public let runs: Int
     /// Seconds since it last showed to be alive, by the clock of whoever keeps the files.
     public let silence: Double
@@ -15,13 +19,27 @@ public struct StoreStatus: Hashable, Sendable, Encodable {
     public let isStale: Bool
 
     private enum CodingKeys: String, CodingKey {
-      case claim, runs
+      case host, process, job, user, device, since, runs
       case silence = "seconds_silent"
       case isStale = "stale"
     }
+
+    /// As a script wants it: where, what, since when.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(holder.host, forKey: .host)
+      try container.encode(holder.process, forKey: .process)
+      try container.encodeIfPresent(holder.job, forKey: .job)
+      try container.encode(holder.user, forKey: .user)
+      try container.encode(device, forKey: .device)
+      try container.encode(since, forKey: .since)
+      try container.encode(runs, forKey: .runs)
+      try container.encode(silence, forKey: .silence)
+      try container.encode(isStale, forKey: .isStale)
+    }
   }
 
-  /// Runs asked for, by the newest sweep of this store.
+  /// Runs asked for, by all sweeps of this store.
   public let total: Int
   /// Of them, runs with a result.
   public let done: Int
@@ -50,43 +68,52 @@ public struct StoreStatus: Hashable, Sendable, Encodable {
 
   /// Looks at a store.
   ///
-  /// - timeout: seconds of silence after which a process is taken to be gone.
   /// - Throws: `RunStoreError`; `.malformed` where there is no sweep.
-  public init(_ store: RunStore, timeout: Duration = SweepSharing.defaultTimeout) throws {
-    guard let experiment = try store.experiment(),
-      let grid = try store.history().last(where: { $0.grid != nil })?.grid
-    else {
+  public init(_ store: RunStore) throws {
+    let grids = try store.history().compactMap(\.grid)
+    guard let experiment = try store.experiment(), !grids.isEmpty else {
       throw RunStoreError.malformed(
         file: store.directory.path, expected: "the directory of a sweep", got: "none",
         remedy: "give what its --out named")
     }
-    let results = try store.results(of: grid.cells, in: experiment)
-    let missing = grid.cells.filter { results[$0]?.outcome ?? .failed == .failed }
-    total = grid.cells.count
+    let cells = grids.flatMap(\.cells).uniqued()
+    let results = try store.results(of: cells, in: experiment)
+    let missing = cells.filter { results[$0]?.outcome ?? .failed == .failed }
+    total = cells.count
     done = total - missing.count
     diverged = results.values.count { $0.outcome == .diverged }
-    let open = Set(missing.map { RunConfiguration(experiment, $0).identifier })
+    let open = Dictionary(
+      uniqueKeysWithValues: missing.map { (RunConfiguration(experiment, $0).identifier, $0) })
     let folder = ClaimFolder(directory: store.claimsDirectory)
     let now = Self.clock(of: folder)
-    var watch = ClaimWatch(timeout: timeout)
-    workers = try Claims.survey(folder, watch: &watch).compactMap { other in
-      let runs = other.runs.filter(open.contains)
-      guard let claim = other.claim, let run = runs.first,
-        let heartbeat = try folder.heartbeat(of: run)
-      else { return nil }
+    var watch = ClaimWatch(timeout: SweepSharing.defaultTimeout)
+    var claimed: [(worker: Worker, cells: [RunCell], seconds: Double)] = []
+    for other in try Claims.survey(folder, watch: &watch) {
+      guard let claim = other.claim,
+        let heartbeat = try folder.heartbeat(of: claim.nonce + ClaimFolder.suffix)
+      else { continue }
+      let runs = other.runs.compactMap { open[$0] }
+      // What a process that is gone has left for nobody.
+      if other.isStale && runs.isEmpty { continue }
       let silence = max(0, Double(now - heartbeat) / 1e9)
-      return Worker(
-        claim: claim, runs: runs.count, silence: silence,
-        isStale: other.isStale || silence > timeout / .seconds(1))
+      let worker = Worker(
+        holder: claim.holder, device: claim.device, since: claim.since, runs: runs.count,
+        silence: silence, isStale: other.isStale || silence > claim.beat * Claim.beatsMissed)
+      let seconds = claim.date.map { Double(heartbeat) / 1e9 - $0.timeIntervalSince1970 } ?? 0
+      claimed.append((worker, runs, max(0, seconds)))
     }
-    running = workers.reduce(0) { $0 + ($1.isStale ? 0 : $1.runs) }
-    stale = workers.reduce(0) { $0 + ($1.isStale ? $1.runs : 0) }
-    let claimed = running + stale
-    failed = min(
-      results.values.count { $0.outcome == .failed }, max(0, missing.count - claimed))
-    secondsLeft = Self.secondsLeft(
-      experiment, results: results, missing: missing,
-      devices: workers.filter { !$0.isStale }.map(\.claim.device))
+    workers = claimed.map(\.worker)
+    let held = Set(claimed.flatMap(\.cells))
+    running = Set(claimed.filter { !$0.worker.isStale }.flatMap(\.cells)).count
+    stale = held.count - running
+    failed = missing.count { results[$0] != nil && !held.contains($0) }
+    let pace = Pace(experiment, results)
+    let atWork = claimed.filter { !$0.worker.isStale && !$0.cells.isEmpty }
+    secondsLeft =
+      missing.isEmpty
+      ? nil
+      : pace.seconds(
+        for: missing, by: atWork.map { ($0.worker.device, $0.cells, $0.seconds) })
   }
 
   /// Now by the clock of whoever keeps the folder's files, which a new file shows; where none can be made, by
@@ -103,40 +130,58 @@ public struct StoreStatus: Hashable, Sendable, Encodable {
     return Int64(Date().timeIntervalSince1970 * 1e9)
   }
 
-  /// By what runs took that are done: on the devices at work, of others on the average.
-  private static func secondsLeft(
-    _ experiment: Experiment, results: [RunCell: RunResult], missing: [RunCell],
-    devices: [String]
-  ) -> Double? {
-    struct Kind: Hashable {
-      let optimizer: String
-      let width: Int
-      let overrides: [String: JSONValue]
+}
+
+/// How fast a sweep's devices train, by what runs took that are done.
+private struct Pace {
+  private struct Kind: Hashable {
+    let optimizer: String
+    let width: Int
+    let overrides: [String: JSONValue]
+
+    init(_ cell: RunCell) {
+      (optimizer, width, overrides) = (cell.optimizer.rawValue, cell.width, cell.overrides)
     }
-    var works: [Kind: Double] = [:]
-    func work(_ cell: RunCell) -> Double {
-      let kind = Kind(
-        optimizer: cell.optimizer.rawValue, width: cell.width, overrides: cell.overrides)
-      if let known = works[kind] { return known }
-      let work = RunGroup(experiment: experiment, cells: [cell]).work
-      works[kind] = work
-      return work
-    }
+  }
+
+  private let experiment: Experiment
+  /// Multiply-adds a second, by device, and of all together; empty where nothing is done.
+  private var speeds: [String: Double] = [:]
+  private var average: Double?
+
+  init(_ experiment: Experiment, _ results: [RunCell: RunResult]) {
+    self.experiment = experiment
     // A run that diverged is frozen, and takes its time with its group all the same.
-    var made: [String: (work: Double, seconds: Double)] = [:]
-    for (cell, result) in results where result.outcome != .failed {
-      made[result.device, default: (0, 0)].work += work(cell)
-      made[result.device, default: (0, 0)].seconds += result.seconds
+    let done = results.filter { $0.value.outcome != .failed && $0.value.seconds > 0 }
+    func speed(_ runs: [(key: RunCell, value: RunResult)]) -> Double? {
+      let seconds = runs.reduce(0) { $0 + $1.value.seconds }
+      return seconds > 0 ? work(of: runs.map(\.key)) / seconds : nil
     }
-    let all = made.values.reduce((work: 0.0, seconds: 0.0)) {
-      ($0.work + $1.work, $0.seconds + $1.seconds)
+    speeds = Dictionary(grouping: done, by: \.value.device).compactMapValues(speed)
+    average = speed(done.map { $0 })
+  }
+
+  /// Multiply-adds of these runs.
+  private func work(of cells: [RunCell]) -> Double {
+    Dictionary(grouping: cells, by: Kind.init).values.reduce(0) { sum, alike in
+      sum + Double(alike.count) * RunGroup(experiment: experiment, cells: [alike[0]]).work
     }
-    let left = missing.reduce(0) { $0 + work($1) }
-    guard all.seconds > 0, left > 0 else { return nil }
-    let speeds = (devices.isEmpty ? [""] : devices).map { device in
-      let known = made[device] ?? all
-      return known.seconds > 0 ? known.work / known.seconds : all.work / all.seconds
+  }
+
+  /// Seconds for these runs; nil where nothing is done to tell by.
+  ///
+  /// - workers: device, runs and for how long it has been at them, of each process; none: as one process.
+  func seconds(
+    for cells: [RunCell], by workers: [(device: String, cells: [RunCell], seconds: Double)]
+  ) -> Double? {
+    guard let average else { return nil }
+    if workers.isEmpty { return work(of: cells) / average }
+    var (left, speed) = (work(of: cells), 0.0)
+    for worker in workers {
+      let own = speeds[worker.device] ?? average
+      speed += own
+      left -= min(own * worker.seconds, work(of: worker.cells))
     }
-    return left / speeds.reduce(0, +)
+    return max(0, left) / speed
   }
 }

@@ -5,9 +5,9 @@ public enum SweepSharing: Hashable, Sendable {
   /// - program: the program's version; live processes of others are refused. timeout: how long a claim may
   ///   stand still before its process is taken to be gone.
   case claims(program: String = "", timeout: Duration = SweepSharing.defaultTimeout)
-  /// Each does its part, and looks at nobody else.
-  case shard(Shard)
+  /// Each does its part, and looks at nobody else; of several the part of a part.
+  case shards([Shard])
 
-  /// Claims are touched eight times in it. Network file systems may show what was a minute ago.
+  /// Network file systems may show what was a minute ago.
   public static let defaultTimeout = Duration.seconds(120)
 }

@@ -14,7 +14,15 @@ public struct SweepTeam {
   ///
   /// - Throws: as `Sweep.init`.
   public init(_ sweep: Sweep, others: [(compute: Compute, memory: MemoryPlan)] = []) throws {
-    sweeps = try [sweep] + others.map { try sweep.alike(on: $0.compute, memory: $0.memory) }
+    guard case .shards(let shards) = sweep.sharing, !others.isEmpty else {
+      sweeps = try [sweep] + others.map { try sweep.with($0.compute, $0.memory, sweep.sharing) }
+      return
+    }
+    // Without claims each device has its part of the part.
+    sweeps = try ([(sweep.compute, sweep.memory)] + others).enumerated().map { index, device in
+      let part = Shard(index + 1, of: others.count + 1).map { [$0] } ?? []
+      return try sweep.with(device.0, device.1, .shards(shards + part))
+    }
   }
 
   /// As `Sweep.run`; `watch` is called by this thread, with what all of them have done together.
@@ -22,16 +30,21 @@ public struct SweepTeam {
   /// - Throws: what a device's sweep throws, after the end of all, where its runs are not done.
   public func run(watch: (Sweep.Progress) -> Bool = { _ in true }) throws -> Sweep.Outcome {
     if sweeps.count == 1 { return try sweeps[0].run(watch: watch) }
+    // All look at what is there before one of them adds to it.
+    let runs = try sweeps.map { try SweepRun($0, helpers: sweeps.count - 1) }
     let isStopped = Stop()
-    let others = sweeps.dropFirst().map { Member($0, isStopped) }
+    let others = runs.dropFirst().map { Member($0, isStopped) }
     var own: Sweep.Progress?
+    func together() -> Sweep.Progress? {
+      let known = others.compactMap(\.progress)
+      return own?.together(with: known) ?? known.first?.together(with: Array(known.dropFirst()))
+    }
     func goesOn() -> Bool {
-      guard let own else { return true }
-      if !watch(own.together(with: others.compactMap(\.progress))) { isStopped.set() }
+      if let progress = together(), !watch(progress) { isStopped.set() }
       return !isStopped.isSet
     }
     let first = Result {
-      try sweeps[0].run { progress in
+      try runs[0].run { progress in
         own = progress
         return goesOn()
       }
@@ -41,8 +54,7 @@ public struct SweepTeam {
       Thread.sleep(forTimeInterval: 0.05)
     }
     return try outcome(
-      [first] + others.compactMap(\.ending),
-      own?.together(with: others.compactMap(\.progress)), isStopped: isStopped.isSet)
+      [first] + others.compactMap(\.ending), together(), isStopped: isStopped.isSet)
   }
 
   /// How all of them ended together.
@@ -54,9 +66,10 @@ public struct SweepTeam {
       return try endings[0].get()
     }
     let sweep = sweeps[0]
-    let done = try sweep.store.results(of: sweep.cells, in: sweep.experiment)
+    let cells = Set(sweeps.flatMap(\.cells))
+    let done = try sweep.store.results(of: Array(cells), in: sweep.experiment)
       .count { $0.value.outcome != .failed }
-    let isDone = done == sweep.cells.count
+    let isDone = done == cells.count
     let troubles = zip(sweeps, endings).compactMap { sweep, ending -> String? in
       let text: String? =
         switch ending {
@@ -91,15 +104,15 @@ private final class Member: Sendable {
     var ending: Result<Sweep.Outcome, any Error>?
   }
   /// A sweep and all that it uses is its thread's alone.
-  private struct Handed: @unchecked Sendable { let sweep: Sweep }
+  private struct Handed: @unchecked Sendable { let run: SweepRun }
 
   private let state = Mutex(State())
 
-  init(_ sweep: Sweep, _ isStopped: Stop) {
-    let handed = Handed(sweep: sweep)
+  init(_ run: SweepRun, _ isStopped: Stop) {
+    let handed = Handed(run: run)
     let thread = Thread { [self] in
       let ending = Result {
-        try handed.sweep.run { progress in
+        try handed.run.run { progress in
           state.withLock { $0.progress = progress }
           return !isStopped.isSet
         }
@@ -121,12 +134,20 @@ extension Sweep.Progress {
   fileprivate func together(with others: [Sweep.Progress]) -> Sweep.Progress {
     let all = [self] + others
     var sum = self
-    let done = all.map { $0.reused + $0.finished + $0.elsewhere }.max() ?? 0
     sum.finished = all.reduce(0) { $0 + $1.finished }
-    sum.elsewhere = max(0, done - reused - sum.finished)
-    sum.diverged = all.map(\.diverged).max() ?? 0
+    // Parts of their own add up; else each counts what the others have done as done elsewhere.
+    let isOfParts = all.contains { $0.isOfAPart }
+    if isOfParts {
+      sum.total = all.reduce(0) { $0 + $1.total }
+      sum.reused = all.reduce(0) { $0 + $1.reused }
+    } else {
+      let done = all.map { $0.reused + $0.finished + $0.elsewhere }.max() ?? 0
+      sum.elsewhere = max(0, done - reused - sum.finished)
+    }
+    sum.diverged =
+      isOfParts ? all.reduce(0) { $0 + $1.diverged } : all.map(\.diverged).max() ?? 0
     sum.failed = all.reduce(0) { $0 + $1.failed }
-    sum.share = all.map(\.share).max() ?? 0
+    sum.share = (isOfParts ? all.map(\.share).min() : all.map(\.share).max()) ?? 0
     sum.steps = all.reduce(0) { $0 + $1.steps }
     sum.tokens = all.reduce(0) { $0 + $1.tokens }
     sum.best = all.compactMap(\.best).min { $0.loss < $1.loss }

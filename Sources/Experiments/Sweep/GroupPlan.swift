@@ -11,8 +11,9 @@ import Training
 /// than launches of one run where no two runs fit: 3072 inputs took 2.0 ms a run alone, 1.8 in
 /// groups of 8; width 512 of 64 inputs 0.99 and 0.89.
 ///
-/// On GPUs memory alone decides: they have no cache that holds a group, more runs fill them better,
-/// and a sweep that is stopped keeps its runs.
+/// On GPUs memory decides: they have no cache that holds a group, more runs fill them better, and a sweep that
+/// is stopped keeps its runs. But no group is of more than some minutes, so that others who come later find
+/// runs to train: what is cut for it fills a GPU anyway.
 public struct GroupPlan {
   /// What memory allows.
   public let memory: MemoryPlan
@@ -29,6 +30,8 @@ public struct GroupPlan {
   /// Multiply-adds of a forward pass that a group may have, so that stopping a sweep loses little:
   /// with the backward pass about a minute of two CPU cores.
   private static let workPerGroup = 1e12
+  /// The same of a GPU: minutes at ten TFLOP/s.
+  private static let workPerGroupOfGPU = 3e15
   /// Fewer do not pay for their launches, whatever the cache.
   private static let smallestGroup = 8
   /// Share of the cache that is left for a group's tensors: half, for the data and others' programs.
@@ -64,7 +67,8 @@ public struct GroupPlan {
           of: RunGroup(experiment: alike.experiment, cells: Array(alike.cells.prefix(fitting))),
           measured: measured))
       : min(
-        fitting, max(1, Self.largestDimension / alike.training.network.graph.parameters.count))
+        fitting, max(1, Self.largestDimension / alike.training.network.graph.parameters.count),
+        max(1, Int(min(Self.workPerGroupOfGPU / alike.work, 1e6))))
     let count = (alike.cells.count + limit - 1) / limit
     return (0..<count).map { part in
       let range = alike.cells.count * part / count..<alike.cells.count * (part + 1) / count

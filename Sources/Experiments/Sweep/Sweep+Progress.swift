@@ -4,9 +4,9 @@ extension Sweep {
   /// What has happened so far, for whoever watches.
   public struct Progress: Sendable {
     /// Runs of the grid that were done before.
-    public let reused: Int
+    public internal(set) var reused: Int
     /// Runs of the grid in all.
-    public let total: Int
+    public internal(set) var total: Int
     /// Runs that resume from where a sweep was stopped in them.
     public let resumed: Int
     /// Runs that start over although a sweep was stopped in them: on another device or tuning, or
@@ -14,6 +14,8 @@ extension Sweep {
     public let unfit: Int
     /// Runs that were done and are made again, as their records are gone.
     public let lost: Int
+    /// Whether the runs are a shard's.
+    var isOfAPart = false
     /// Runs done in this sweep.
     public internal(set) var finished = 0
     /// Runs that other processes have done meanwhile.

@@ -59,8 +59,10 @@ public struct Sweep {
     cells =
       switch sharing {
       case .claims: grid.cells
-      case .shard(let shard):
-        shard.cells(of: grid.cells) { RunGroup(experiment: experiment, cells: [$0]).work }
+      case .shards(let shards):
+        shards.reduce(grid.cells) { cells, shard in
+          shard.cells(of: cells) { RunGroup(experiment: experiment, cells: [$0]).work }
+        }
       }
     for width in grid.widths {
       for optimizer in grid.optimizers {
@@ -84,10 +86,10 @@ public struct Sweep {
     try store.write(data.record(), as: "data.json")
   }
 
-  /// The same runs into the same store, on another device.
+  /// The same runs into the same store, on another device or of another part.
   ///
   /// - Throws: as `init`.
-  func alike(on compute: Compute, memory: MemoryPlan) throws -> Sweep {
+  func with(_ compute: Compute, _ memory: MemoryPlan, _ sharing: SweepSharing) throws -> Sweep {
     try Sweep(
       experiment: experiment, grid: grid, data: data, directory: store.directory, compute: compute,
       memory: memory, diagnosis: diagnosis, checkpointing: checkpointing,
@@ -105,7 +107,7 @@ public struct Sweep {
   /// - Throws: `RunStoreError`, `OpenCLError` for the data's upload. Another error of the device marks
   ///   the group's runs `failed` and the sweep continues; where the device answers no more, it ends.
   public func run(watch: (Progress) -> Bool = { _ in true }) throws -> Outcome {
-    try withoutActuallyEscaping(watch) { try SweepRun(self, watch: $0).run() }
+    try SweepRun(self).run(watch: watch)
   }
 
   /// Writes summary.csv and returns the rows of this grid, for analysis.

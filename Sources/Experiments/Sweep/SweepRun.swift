@@ -6,7 +6,9 @@ import Training
 /// One call of `Sweep.run`: what is done of it and what is left.
 final class SweepRun {
   private let sweep: Sweep
-  private let watch: (Sweep.Progress) -> Bool
+  /// Other devices of this process that train the same runs.
+  private let helpers: Int
+  private var watch: (Sweep.Progress) -> Bool = { _ in true }
   /// nil: the runs are this process's alone.
   private let claims: Claims?
   private var progress: Sweep.Progress
@@ -21,20 +23,22 @@ final class SweepRun {
   private var failure: String?
   private var saveFailure: RunStoreError?
 
-  /// Between two looks at what others are doing, while there is nothing else to do; of the time that a
-  /// claim may stand still no more than a sixteenth.
-  private static let pause = Duration.seconds(1)
-  /// Fewer runs are not cut further for the sake of other processes.
-  private static let smallestShare = 8
+  /// Between two looks at what others are doing, while there is nothing else to do, at first and at most; of
+  /// the time that a claim may stand still no more than a sixteenth.
+  private static let pauses = (shortest: Duration.seconds(1), longest: Duration.seconds(10))
+  /// Multiply-adds of fewer are not cut further for the sake of other processes: about two seconds of two
+  /// CPU cores.
+  private static let smallestShare = 1e11
 
   private var store: RunStore { sweep.store }
   private var compute: Compute { sweep.compute }
 
   /// Looks at what is there.
   ///
+  /// - helpers: other devices of this process that train the same runs.
   /// - Throws: `RunStoreError`.
-  init(_ sweep: Sweep, watch: @escaping (Sweep.Progress) -> Bool) throws {
-    (self.sweep, self.watch) = (sweep, watch)
+  init(_ sweep: Sweep, helpers: Int = 0) throws {
+    (self.sweep, self.helpers) = (sweep, helpers)
     if case .claims(let program, let timeout) = sweep.sharing {
       claims = Claims(
         directory: sweep.store.claimsDirectory, program: program,
@@ -50,6 +54,7 @@ final class SweepRun {
       reused: settled.count, total: sweep.cells.count, resumed: steps.count { $0 ?? 0 > 0 },
       unfit: steps.count { $0 == nil },
       lost: missing.count { sweep.store.hasLostRecords(RunConfiguration(sweep.experiment, $0)) })
+    progress.isOfAPart = claims == nil
     // The lowest train loss among the sweep's runs in the store.
     progress.best = results.compactMap { cell, result in result.trainLoss.map { (cell, $0) } }
       .min { $0.1 < $1.1 }
@@ -62,10 +67,18 @@ final class SweepRun {
     for (cell, result) in results { try writeEvents(of: cell, result) }
   }
 
-  /// Trains until nothing is left to do.
+  /// Trains until nothing is left to do; once.
   ///
   /// - Throws: as `Sweep.run`.
-  func run() throws -> Sweep.Outcome {
+  func run(watch: (Sweep.Progress) -> Bool) throws -> Sweep.Outcome {
+    try withoutActuallyEscaping(watch) { watch in
+      self.watch = watch
+      defer { self.watch = { _ in true } }
+      return try trainAll()
+    }
+  }
+
+  private func trainAll() throws -> Sweep.Outcome {
     defer { try? claims?.release() }
     var groups = try groups(of: sweep.cells.filter { !settled.contains($0) })
     for planned in groups {
@@ -76,13 +89,20 @@ final class SweepRun {
     work = left.values.reduce(0, +)
     allLeft = work
     if groups.isEmpty { return outcome() }
-    // Before anything is on the device: others may be of another version of the program.
-    if let claims { note(try claims.others()) }
+    if let claims {
+      guard try claims.excludeOtherPrograms(pause: { pause(for: Self.pauses.shortest) }) else {
+        return outcome(interrupted: true)
+      }
+      try claims.announce()
+      note(try claims.others())
+    }
     while !groups.isEmpty {
       let before = settled.count
       if let end = try train(groups) { return end }
       // Where all was taken by others, they are given time.
-      if settled.count == before, !pause() { return outcome(interrupted: true) }
+      if settled.count == before, !pause(for: Self.pauses.shortest) {
+        return outcome(interrupted: true)
+      }
       guard let more = try groupsLeft() else { return outcome(interrupted: true) }
       groups = more
     }
@@ -230,13 +250,18 @@ final class SweepRun {
     let others = try claims.others()
     note(others)
     let held = Set(others.lazy.filter { !$0.isStale }.flatMap(\.runs))
-    let open = try unfinished(planned.group.cells).filter { !held.contains(identifier($0)) }
+    let open = try unfinished(planned.group.cells).filter {
+      !held.contains(identifier($0)) && claims.refusals[identifier($0)] == nil
+    }
     if open.isEmpty { return [] }
-    let fair = (queue.work + planned.work) / Double(progress.others.count + 1)
+    // Those at work, and those that have nothing to do.
+    let workers = max(progress.others.count, helpers) + 1
+    let fair = (queue.work + planned.work) / Double(workers)
+    let workOfOne = planned.work / Double(planned.group.cells.count)
     var count = open.count
-    while planned.work * Double(count) / Double(planned.group.cells.count) > fair,
-      count > Self.smallestShare
-    { count = (count + 1) / 2 }
+    while count > 1, workOfOne * Double(count) > max(fair, Self.smallestShare) {
+      count = (count + 1) / 2
+    }
     try claims.take(open[..<count].map(identifier))
     let taken = open[..<count].filter { claims.runs.contains(identifier($0)) }
     // One may have been finished between the look and the claim.
@@ -253,30 +278,41 @@ final class SweepRun {
   ///
   /// - Returns: nil where the sweep is stopped meanwhile.
   private func groupsLeft() throws -> [PlannedGroup]? {
+    var time = Self.pauses.shortest
     while true {
       let cells = sweep.cells.filter { !settled.contains($0) }
-      if cells.isEmpty { return [] }
       guard let claims else { return try groups(of: cells) }
       let others = try claims.others()
-      for cell in cells { store.refresh(RunConfiguration(sweep.experiment, cell)) }
-      let open = try unfinished(cells)
       let held = Set(others.lazy.filter { !$0.isStale }.flatMap(\.runs))
-      let free = open.filter { !held.contains(identifier($0)) }
-      if open.isEmpty || !free.isEmpty { return try groups(of: free) }
+      // What is claimed is under way: only of the rest it is looked whether somebody has done it.
+      let released = cells.filter { !held.contains(identifier($0)) }
+      for cell in released { store.refresh(RunConfiguration(sweep.experiment, cell)) }
+      let free = try unfinished(released)
+      let takeable = free.filter { claims.refusals[identifier($0)] == nil }
+      let isAllThatIsLeft = held.isDisjoint(with: cells.map(identifier))
+      if let refused = free.first, takeable.isEmpty, isAllThatIsLeft,
+        let error = claims.refusals[identifier(refused)]
+      {
+        throw error
+      }
+      let isDone = cells.allSatisfy { settled.contains($0) }
+      if isDone || !takeable.isEmpty { return try groups(of: takeable) }
+      try claims.announce()
       note(others)
-      (progress.group, progress.awaited) = (nil, open.count)
+      (progress.group, progress.awaited) = (nil, cells.count { !settled.contains($0) })
       progress.share = Sweep.share(work - allLeft, of: work)
-      guard pause() else { return nil }
+      guard pause(for: time) else { return nil }
+      time = min(time * 1.5, Self.pauses.longest)
     }
   }
 
   /// Lets others work for a while; false where the sweep is stopped meanwhile.
-  private func pause() -> Bool {
+  private func pause(for time: Duration) -> Bool {
     let start = ContinuousClock.now
     repeat {
       guard watch(progress) else { return false }
       Thread.sleep(forTimeInterval: 0.05)
-    } while ContinuousClock.now - start < min(Self.pause, (claims?.timeout ?? .zero) / 16)
+    } while ContinuousClock.now - start < min(time, (claims?.timeout ?? .zero) / 16)
     return true
   }
 

@@ -138,7 +138,9 @@ private struct ModelFiles: ClaimFiles {
   private static func claim(_ host: String) -> Claim {
     let holder = ProcessIdentity(
       host: host, process: 1, job: nil, user: "u", place: nil, started: nil)
-    return Claim(program: "", holder: holder, device: "", since: Date(timeIntervalSince1970: 0))
+    return Claim(
+      program: "", holder: holder, device: "", since: Date(timeIntervalSince1970: 0),
+      beat: .seconds(15))
   }
 
   /// `processes` that want the run "r", which a process that is gone has claimed where `isAbandoned`.

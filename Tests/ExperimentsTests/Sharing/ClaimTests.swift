@@ -24,7 +24,8 @@ import Testing
     let elsewhere = ProcessIdentity(
       host: "elsewhere", process: 7, job: "slurm 12_3", user: "ann", place: nil, started: nil)
     let claim = Claim(
-      program: program, holder: holder ?? elsewhere, device: "a GPU", since: Date())
+      program: program, holder: holder ?? elsewhere, device: "a GPU", since: Date(),
+      beat: .milliseconds(10))
     try AtomicFile.makeDirectory(directory)
     let own = directory.appendingPathComponent(claim.nonce + ".json")
     try claim.content().write(to: own)
@@ -69,6 +70,11 @@ import Testing
       #expect(try claims.others().map(\.claim) == [dead])
       try claims.release()
       #expect(try claims.others().map(\.runs) == [["b"]])
+      // What is left of a claim when all of its runs are taken goes too.
+      try claims.take(["b"])
+      _ = try claims.others()
+      try claims.release()
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
     }
     try Fixture.inDirectory { directory in
       _ = try Self.leave(["a"], in: directory)
@@ -103,6 +109,31 @@ import Testing
     }
   }
 
+  /// A claim that is touched seldom is waited for, however impatient others are.
+  @Test func unlikeTimeouts_stealNothing() throws {
+    try Fixture.inDirectory { directory in
+      let (patient, impatient) = (claims(directory), claims(directory, timeout: .milliseconds(80)))
+      try patient.take(["a"])
+      for _ in 0..<20 {
+        try impatient.take(["a"])
+        Thread.sleep(forTimeInterval: 0.01)
+      }
+      #expect(impatient.runs.isEmpty && patient.runs == ["a"])
+    }
+  }
+
+  /// Something else in the folder is nobody's claim, and in nobody's way.
+  @Test func whatIsNoClaim_isLeft() throws {
+    try Fixture.inDirectory { directory in
+      try FileManager.default.createDirectory(
+        at: directory.appendingPathComponent("a"), withIntermediateDirectories: true)
+      let claims = claims(directory)
+      try claims.take(["a", "b"])
+      #expect(claims.runs == ["b"])
+      #expect(try claims.others().map(\.runs) == [["a"]])
+    }
+  }
+
   /// Only what is watched counts: neither the clock of whoever made the file, nor a time without looks.
   @Test func silence_isCountedByWhoWatches() {
     var watch = ClaimWatch(timeout: .seconds(80))
@@ -125,7 +156,15 @@ import Testing
       let place = directory.appendingPathComponent("claims")
       _ = try Self.leave(["a"], in: place, program: "commit 1")
       let claims = claims(place, program: "commit 2")
-      let error = #expect(throws: RunStoreError.self) { _ = try claims.others() }
+      // It is known to live once it is touched.
+      let error = #expect(throws: RunStoreError.self) {
+        _ = try claims.excludeOtherPrograms {
+          for name in try! FileManager.default.contentsOfDirectory(atPath: place.path) {
+            ClaimFolder(directory: place).touch(name)
+          }
+          return true
+        }
+      }
       #expect(
         "\(try #require(error))".hasPrefix(
           "\(directory.path) is being filled by another gputrain, commit 1 on elsewhere, process 7, "
@@ -133,7 +172,19 @@ import Testing
     }
     try Fixture.inDirectory { directory in
       _ = try Self.leave(["a"], in: directory, program: "commit 1", holder: Self.ended())
-      #expect(try claims(directory, program: "commit 2").others().map(\.isStale) == [true])
+      #expect(try claims(directory, program: "commit 2").excludeOtherPrograms { false })
+    }
+    // Of another machine, and silent.
+    try Fixture.inDirectory { directory in
+      _ = try Self.leave(["a"], in: directory, program: "commit 1")
+      let patient = claims(directory, program: "commit 2")
+      #expect(try !patient.excludeOtherPrograms { false })
+      let claims = claims(directory, program: "commit 2", timeout: .milliseconds(80))
+      #expect(
+        try claims.excludeOtherPrograms {
+          Thread.sleep(forTimeInterval: 0.011)
+          return true
+        })
     }
   }
 
@@ -182,6 +233,6 @@ extension ProcessIdentity {
   fileprivate func with(process: Int32) -> ProcessIdentity {
     ProcessIdentity(
       host: host, process: process, job: job, user: user, place: place,
-      started: Self.startTime(of: process))
+      started: Self.state(of: process)?.started)
   }
 }

@@ -37,12 +37,12 @@ import Testing
     (
       [
         "SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "3",
-        "SLURM_ARRAY_TASK_STEP": "2", "SLURM_NTASKS": "2", "SLURM_PROCID": "1",
+        "SLURM_ARRAY_TASK_STEP": "2", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1",
       ], "6/6"
     ),
-    (["SLURM_NTASKS": "4", "SLURM_PROCID": "0"], "1/4"),
+    (["SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0"], "1/4"),
     (["SLURM_ARRAY_TASK_ID": "9", "SLURM_ARRAY_TASK_COUNT": "3"], nil),
-    (["SLURM_NTASKS": "1"], nil),
+    (["SLURM_STEP_NUM_TASKS": "1"], nil), (["SLURM_NTASKS": "4", "SLURM_PROCID": "0"], nil),
   ]) func slurm_saysWhichPart(environment: [String: String], expected: String?) throws {
     guard let expected else {
       _ = #expect(throws: ShardError.self) { try ShardChoice.slurm.shard(in: environment) }
