@@ -234,26 +234,7 @@ enum HostMemory {
   static func available() -> Int {
     let system = field("MemAvailable", of: read("/proc/meminfo")).map { $0 * 1024 }
     let whole = Int(clamping: ProcessInfo.processInfo.physicalMemory)
-    return min(system ?? whole, controlGroup() ?? .max)
-  }
-
-  /// What a control group (a container, a cluster's job) leaves free; nil without a limit.
-  private static func controlGroup() -> Int? {
-    let places = [
-      ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-      (
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory/memory.usage_in_bytes"
-      ),
-    ]
-    for (limitFile, usedFile) in places {
-      if let limit = number(limitFile), let used = number(usedFile) { return max(limit - used, 0) }
-    }
-    return nil
-  }
-
-  private static func number(_ path: String) -> Int? {
-    read(path).flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+    return min(system ?? whole, ControlGroups().memoryLeft ?? .max)
   }
 
   private static func field(_ name: String, of text: String?) -> Int? {
