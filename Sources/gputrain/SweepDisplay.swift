@@ -50,8 +50,11 @@ final class SweepDisplay {
   private func sayWhoHelps(_ others: [Claim]) {
     for claim in others where told.insert(claim.holder).inserted {
       Terminal.note(
-        "\(claim.holder.inWords) is at work on these runs too, on \(claim.device); each does what no other "
-          + "has claimed")
+        claim.program == Build.version
+          ? "\(claim.holder.inWords) is at work on these runs too, on \(claim.device); each does what no "
+            + "other has claimed"
+          : "\(claim.holder.inWords) has claimed some of these runs for another gputrain, "
+            + "\(claim.program); waiting until it is known whether it is still at work")
     }
   }
 

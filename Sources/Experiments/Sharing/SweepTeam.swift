@@ -5,7 +5,9 @@ import Tensors
 /// One sweep on several devices of a machine at once: for each a sweep on a thread of its own, all of them on
 /// one store.
 ///
-/// They share the runs as processes do. Where a device is lost, or its driver fails, the others do its runs.
+/// They share the runs as processes do. Where a device is lost, or its driver fails, the others do its runs. CPUs
+/// take turns, a group of runs each: they share their cores, and PoCL 3.1 ends the program where two threads run
+/// one kernel for the first time at once.
 public struct SweepTeam {
   /// One for each device, of the same runs and the same store.
   public let sweeps: [Sweep]
@@ -31,7 +33,8 @@ public struct SweepTeam {
   public func run(watch: (Sweep.Progress) -> Bool = { _ in true }) throws -> Sweep.Outcome {
     if sweeps.count == 1 { return try sweeps[0].run(watch: watch) }
     // All look at what is there before one of them adds to it.
-    let runs = try sweeps.map { try SweepRun($0, helpers: sweeps.count - 1) }
+    let turn = sweeps.allSatisfy { $0.compute.queue.device.kind == .cpu } ? NSLock() : nil
+    let runs = try sweeps.map { try SweepRun($0, helpers: sweeps.count - 1, turn: turn) }
     let isStopped = Stop()
     let others = runs.dropFirst().map { Member($0, isStopped) }
     var own: Sweep.Progress?

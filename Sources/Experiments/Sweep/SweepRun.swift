@@ -8,6 +8,8 @@ final class SweepRun {
   private let sweep: Sweep
   /// Other devices of this process that train the same runs.
   private let helpers: Int
+  /// Held by the one of them that computes, where they take turns.
+  private let turn: NSLock?
   private var watch: (Sweep.Progress) -> Bool = { _ in true }
   /// nil: the runs are this process's alone.
   private let claims: Claims?
@@ -35,10 +37,11 @@ final class SweepRun {
 
   /// Looks at what is there.
   ///
-  /// - helpers: other devices of this process that train the same runs.
+  /// - helpers: other devices of this process that train the same runs. turn: what whichever of them computes
+  ///   holds; nil: they compute at once.
   /// - Throws: `RunStoreError`.
-  init(_ sweep: Sweep, helpers: Int = 0) throws {
-    (self.sweep, self.helpers) = (sweep, helpers)
+  init(_ sweep: Sweep, helpers: Int = 0, turn: NSLock? = nil) throws {
+    (self.sweep, self.helpers, self.turn) = (sweep, helpers, turn)
     if case .claims(let program, let timeout) = sweep.sharing {
       claims = Claims(
         directory: sweep.store.claimsDirectory, program: program,
@@ -90,11 +93,11 @@ final class SweepRun {
     allLeft = work
     if groups.isEmpty { return outcome() }
     if let claims {
+      note(try claims.others())
       guard try claims.excludeOtherPrograms(pause: { pause(for: Self.pauses.shortest) }) else {
         return outcome(interrupted: true)
       }
       try claims.announce()
-      note(try claims.others())
     }
     while !groups.isEmpty {
       let before = settled.count
@@ -136,6 +139,8 @@ final class SweepRun {
         queue.replace(planned, by: planned.parts(readable: checkpoints.map { $0 != nil }))
         continue
       }
+      guard takeTurn() else { return outcome(interrupted: true) }
+      defer { turn?.unlock() }
       guard try upload() else { return outcome(interrupted: true) }
       (progress.group, progress.awaited) = (planned.group, 0)
       (progress.groupNumber, progress.groupCount) = (queue.taken, queue.count)
@@ -176,6 +181,16 @@ final class SweepRun {
       progress.share = Sweep.share(work - allLeft, of: work)
     }
     return nil
+  }
+
+  /// Waits until no other device of this process computes, where they take turns; false where the sweep is
+  /// stopped meanwhile.
+  private func takeTurn() -> Bool {
+    while let turn, !turn.try() {
+      guard watch(progress) else { return false }
+      Thread.sleep(forTimeInterval: 0.01)
+    }
+    return true
   }
 
   /// Trains a group to its end.

@@ -210,7 +210,7 @@ import Training
   func interval_coversTheDrift(seeds: Int) throws {
     let state = 31_337 + UInt64(seeds)
     var random = Philox(seed: state, stream: 0)
-    let trials = 90
+    let trials = 60
     var (covered, halfSum) = (0, 0.0)
     for trial in 0..<trials {
       let center = Double.random(in: -4.5..<(-3.5), using: &random)

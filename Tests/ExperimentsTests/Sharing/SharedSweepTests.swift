@@ -30,81 +30,10 @@ import Training
       memory: MemoryPlan(device: compute.queue.device), sharing: sharing)
   }
 
-  /// Calls `body` from so many threads at once, and waits for all.
-  private func inThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
-    let group = DispatchGroup()
-    for index in 0..<count {
-      group.enter()
-      let thread = Thread {
-        body(index)
-        group.leave()
-      }
-      thread.stackSize = 1 << 23
-      thread.start()
-    }
-    group.wait()
-  }
-
   private static func alone(in directory: URL) throws -> [String: [String]] {
     let sweep = try sweep(directory.appendingPathComponent("alone"))
     _ = try sweep.run()
     return try sweep.remains()
-  }
-
-  /// Three on threads of their own: each run is done once, by one of them, and all of them end with every
-  /// result.
-  @Test func three_doEachRunOnce_andEndWithAll() throws {
-    try Fixture.inDirectory { directory in
-      let place = directory.appendingPathComponent("shared")
-      let state = Mutex((outcomes: [Sweep.Outcome](), begun: 0))
-      inThreads(3) { _ in
-        do {
-          // None trains before all have claimed something.
-          var isFirst = true
-          let outcome = try Self.sweep(place).run { _ in
-            if isFirst { state.withLock { $0.begun += 1 } }
-            isFirst = false
-            // Not for ever, where one of them fails.
-            let end = Date(timeIntervalSinceNow: 60)
-            while state.withLock({ $0.begun }) < 3, Date() < end {
-              Thread.sleep(forTimeInterval: 0.001)
-            }
-            return true
-          }
-          state.withLock { $0.outcomes.append(outcome) }
-        } catch {
-          Issue.record(error)
-        }
-      }
-      let sweep = try Self.sweep(place)
-      let progress = state.withLock { $0.outcomes }.map(\.progress)
-      #expect(
-        progress.count == 3 && progress.map(\.finished).reduce(0, +) == sweep.grid.cells.count)
-      #expect(progress.allSatisfy { $0.reused + $0.finished + $0.elsewhere == $0.total })
-      #expect(progress.allSatisfy { $0.finished > 0 })
-      #expect(progress.allSatisfy { abs($0.share - 1) < 1e-9 })
-      #expect(try sweep.remains() == Self.alone(in: directory))
-      #expect(try FileManager.default.contentsOfDirectory(atPath: place.path + "/claims").isEmpty)
-    }
-  }
-
-  /// One sweep has more rates than another: each ends with its own, and nothing is done twice.
-  @Test func unlikeGrids_share() throws {
-    try Fixture.inDirectory { directory in
-      let finished = Atomic(0)
-      inThreads(2) { index in
-        do {
-          let rates = index == 0 ? Self.rates : Array(Self.rates[1...2])
-          let progress = try Self.sweep(directory, rates: rates).run().progress
-          #expect(progress.reused + progress.finished + progress.elsewhere == progress.total)
-          finished.add(progress.finished, ordering: .relaxed)
-        } catch {
-          Issue.record(error)
-        }
-      }
-      let all = try Self.sweep(directory).grid.cells.count
-      #expect(finished.load(ordering: .relaxed) == all)
-    }
   }
 
   /// What a process had claimed that has ended is taken at once; what one of another machine has, is waited
@@ -181,14 +110,16 @@ import Training
     }
   }
 
-  /// Two sweeps on threads of one process, told as one; and stopped as one.
+  /// Three sweeps on threads of one process, told as one; and stopped as one.
   @Test func team_isToldAndStoppedAsOne() throws {
     try Fixture.inDirectory { directory in
       let place = directory.appendingPathComponent("team")
       func team() throws -> SweepTeam {
-        let compute = try Compute(device: .find(.best))
-        return try SweepTeam(
-          Self.sweep(place), others: [(compute, MemoryPlan(device: compute.queue.device))])
+        let others = try (0..<2).map { _ in
+          let compute = try Compute(device: .find(.best))
+          return (compute, MemoryPlan(device: compute.queue.device))
+        }
+        return try SweepTeam(Self.sweep(place), others: others)
       }
       let stopped = try team().run { $0.finished < 8 }
       #expect(stopped.interrupted && stopped.progress.finished >= 8)
