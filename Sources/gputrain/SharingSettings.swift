@@ -4,7 +4,8 @@ import Foundation
 extension ExecutionSettings {
   /// How the runs are shared with other processes.
   ///
-  /// - Throws: `InvalidOption` where the environment is to say, and does not.
+  /// - Throws: `InvalidOption` where the environment is to say which part and does not, and of a timeout below a
+  ///   second.
   func sharing(in environment: [String: String]) throws -> SweepSharing {
     if let shard {
       do {

@@ -30,12 +30,11 @@ public struct Claim: Codable, Hashable, Sendable {
     self = claim
   }
 
+  /// The name of its file in the folder of claims.
+  var fileName: String { nonce + ClaimFolder.suffix }
+
   /// The content of its file.
-  func content() throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(self) + Data([0x0A])
-  }
+  func content() throws -> Data { try CanonicalJSON.pretty(self) }
 
   /// When the claim was made; nil where that is no date.
   public var date: Date? { try? Date(since, strategy: .iso8601) }

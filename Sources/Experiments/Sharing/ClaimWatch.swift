@@ -31,7 +31,7 @@ struct ClaimWatch {
     if state.claim?.holder.isKnownDead == true { return true }
     guard var known = standing[name], known.state == state else {
       standing[name] = Standing(state: state, lastLook: now, watched: .zero)
-      return timeout <= .zero
+      return false
     }
     let patience = max(timeout, .seconds((state.claim?.beat ?? 0) * Claim.beatsMissed))
     known.watched += min(now - known.lastLook, patience / Self.largestShare)

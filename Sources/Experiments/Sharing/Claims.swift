@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// Which runs of a store this process trains, so that other processes leave them alone; and which others
 /// train.
@@ -62,7 +61,7 @@ final class Claims {
       if others.isEmpty { return true }
       for other in others {
         guard let claim = other.claim,
-          let heartbeat = try folder.heartbeat(of: claim.nonce + ClaimFolder.suffix)
+          let heartbeat = try folder.heartbeat(of: claim.fileName)
         else { continue }
         if heartbeats.updateValue(heartbeat, forKey: claim.nonce) ?? heartbeat != heartbeat {
           throw RunStoreError.otherProgram(
@@ -81,7 +80,7 @@ final class Claims {
     let found = try Self.survey(folder, watch: &watch)
       .filter { $0.claim == nil || $0.claim?.nonce != own?.nonce }
     for other in found where other.isStale && other.runs.isEmpty {
-      if let claim = other.claim { try? folder.remove(claim.nonce + ClaimFolder.suffix) }
+      if let claim = other.claim { try? folder.remove(claim.fileName) }
     }
     return found
   }
@@ -126,7 +125,7 @@ final class Claims {
     let beat = min(Self.beat, watch.timeout / Claim.beatsMissed)
     let claim = Claim(
       program: program, holder: .current, device: device, since: Date(), beat: beat)
-    let name = claim.nonce + ClaimFolder.suffix
+    let name = claim.fileName
     _ = try AtomicFile.createInPlace(claim.content(), at: folder.file(name))
     own = claim
     heartbeat = Heartbeat(every: beat) { [folder] in folder.touch(name) }
@@ -139,7 +138,7 @@ final class Claims {
   func take(_ identifiers: [String]) throws {
     try release()
     try begin()
-    guard let name = own.map({ $0.nonce + ClaimFolder.suffix }) else { return }
+    guard let name = own?.fileName else { return }
     var copies: [String] = []
     for identifier in identifiers {
       do {
@@ -175,15 +174,19 @@ final class Claims {
     }
   }
 
-  /// Gives everything back, and removes what processes that are gone have left.
+  /// Gives everything back.
   ///
   /// - Throws: `RunStoreError.fileFailed`.
   func release() throws {
     heartbeat?.stop()
     heartbeat = nil
     defer { own = nil }
-    _ = try others()
     try release(runs)
-    if let own { try folder.remove(own.nonce + ClaimFolder.suffix) }
+    if let own { try folder.remove(own.fileName) }
   }
+}
+
+extension [Claims.Other] {
+  /// Identifiers of the runs that somebody holds who is at work.
+  var heldRuns: Set<String> { Set(lazy.filter { !$0.isStale }.flatMap(\.runs)) }
 }

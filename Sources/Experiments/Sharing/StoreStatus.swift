@@ -78,7 +78,7 @@ public struct StoreStatus: Hashable, Sendable, Encodable {
     }
     let cells = grids.flatMap(\.cells).uniqued()
     let results = try store.results(of: cells, in: experiment)
-    let missing = cells.filter { results[$0]?.outcome ?? .failed == .failed }
+    let missing = RunStore.missing(cells, results)
     total = cells.count
     done = total - missing.count
     diverged = results.values.count { $0.outcome == .diverged }
@@ -90,7 +90,7 @@ public struct StoreStatus: Hashable, Sendable, Encodable {
     var claimed: [(worker: Worker, cells: [RunCell], seconds: Double)] = []
     for other in try Claims.survey(folder, watch: &watch) {
       guard let claim = other.claim,
-        let heartbeat = try folder.heartbeat(of: claim.nonce + ClaimFolder.suffix)
+        let heartbeat = try folder.heartbeat(of: claim.fileName)
       else { continue }
       let runs = other.runs.compactMap { open[$0] }
       // What a process that is gone has left for nobody.
@@ -129,7 +129,6 @@ public struct StoreStatus: Hashable, Sendable, Encodable {
     }
     return Int64(Date().timeIntervalSince1970 * 1e9)
   }
-
 }
 
 /// How fast a sweep's devices train, by what runs took that are done.

@@ -184,9 +184,12 @@ public struct RunStore: Sendable {
   ///
   /// - Throws: as `result(for:)`.
   public func missingCells(of grid: SweepGrid, in experiment: Experiment) throws -> [RunCell] {
-    let cells = grid.cells
-    let results = try results(of: cells, in: experiment)
-    return cells.filter { results[$0]?.outcome ?? .failed == .failed }
+    Self.missing(grid.cells, try results(of: grid.cells, in: experiment))
+  }
+
+  /// Those of `cells` that are still to be run where these are the results.
+  static func missing(_ cells: [RunCell], _ results: [RunCell: RunResult]) -> [RunCell] {
+    cells.filter { results[$0]?.outcome ?? .failed == .failed }
   }
 
   /// All runs of `experiment` with a result, sorted by identifier, whatever grid asked for them.

@@ -93,6 +93,8 @@ struct PlannedGroup {
 
   /// Multiply-adds that are to be done.
   var work: Double { work(until: group.totalSteps) }
+  /// Of them, those of each run.
+  var workOfOne: Double { work / Double(group.cells.count) }
 
   /// Of them, those up to a step.
   func work(until steps: Int) -> Double {

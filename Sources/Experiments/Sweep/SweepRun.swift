@@ -16,9 +16,10 @@ final class SweepRun {
   private var progress: Sweep.Progress
   /// Runs to be done no more by this call: those with a result, and those it has tried.
   private var settled: Set<RunCell> = []
-  /// Multiply-adds that are left of runs, and of all together, at first and now.
-  private var left: [RunCell: Double] = [:]
-  private var (work, allLeft) = (0.0, 0.0)
+  /// What there is to do at first, by what was there.
+  private let firstGroups: [PlannedGroup]
+  private var left: WorkLeft
+  private var identifiers: [RunCell: String] = [:]
   private var rows: (train: DeviceRows, validation: DeviceRows?)?
   private var memoryWait = MemoryWait()
   private let best: BestWeights?
@@ -35,7 +36,7 @@ final class SweepRun {
   private var store: RunStore { sweep.store }
   private var compute: Compute { sweep.compute }
 
-  /// Looks at what is there.
+  /// Looks at what is there, and plans what is missing.
   ///
   /// - helpers: other devices of this process that train the same runs. turn: what whichever of them computes
   ///   holds; nil: they compute at once.
@@ -50,9 +51,12 @@ final class SweepRun {
       claims = nil
     }
     let results = try sweep.store.results(of: sweep.cells, in: sweep.experiment)
-    let missing = sweep.cells.filter { results[$0]?.outcome ?? .failed == .failed }
+    let missing = RunStore.missing(sweep.cells, results)
     settled = Set(sweep.cells).subtracting(missing)
     let steps = missing.map { sweep.stepMade(by: $0) }
+    firstGroups = try sweep.groups(
+      of: missing, steps: Dictionary(uniqueKeysWithValues: zip(missing, steps.map { $0 ?? 0 })))
+    left = WorkLeft(firstGroups)
     progress = Sweep.Progress(
       reused: settled.count, total: sweep.cells.count, resumed: steps.count { $0 ?? 0 > 0 },
       unfit: steps.count { $0 == nil },
@@ -82,15 +86,12 @@ final class SweepRun {
   }
 
   private func trainAll() throws -> Sweep.Outcome {
-    defer { try? claims?.release() }
-    var groups = try groups(of: sweep.cells.filter { !settled.contains($0) })
-    for planned in groups {
-      for cell in planned.group.cells {
-        left[cell] = planned.work / Double(planned.group.cells.count)
-      }
+    defer {
+      // What processes that are gone have left is removed with what this one has.
+      _ = try? claims?.others()
+      try? claims?.release()
     }
-    work = left.values.reduce(0, +)
-    allLeft = work
+    var groups = firstGroups
     if groups.isEmpty { return outcome() }
     if let claims {
       note(try claims.others())
@@ -110,7 +111,7 @@ final class SweepRun {
       groups = more
     }
     (progress.group, progress.others, progress.awaited) = (nil, [], 0)
-    progress.share = Sweep.share(work - allLeft, of: work)
+    progress.share = left.share()
     _ = watch(progress)
     return outcome()
   }
@@ -166,19 +167,19 @@ final class SweepRun {
         let kept = (checkpointer as? GroupCheckpointer)?.checkpointStep ?? planned.step
         if error.isOutOfDeviceMemory, try queue.halve(planned, step: kept) {
           progress.halvings += 1
-          reach(kept, of: planned)
+          left.reach(kept, of: planned)
           continue
         }
         if try waitsForMemory(error) {
           queue.replace(planned, by: [PlannedGroup(group: planned.group, step: kept)])
-          reach(kept, of: planned)
+          left.reach(kept, of: planned)
           continue
         }
         failure = failure ?? "\(error)"
         try record(planned.group.cells.map { failed($0, error) })
       }
       try compute.releaseUnusedMemory()
-      progress.share = Sweep.share(work - allLeft, of: work)
+      progress.share = left.share()
     }
     return nil
   }
@@ -222,7 +223,7 @@ final class SweepRun {
       progress.steps += (steps - progress.groupStep) * group.cells.count
       progress.tokens += group.tokens(ofSteps: progress.groupStep..<steps) * group.cells.count
       progress.groupStep = steps
-      progress.share = Sweep.share(work - allLeft + planned.work(until: steps), of: work)
+      progress.share = left.share(made: planned.work(until: steps))
       if !watch(progress) { throw CancellationError() }
     }
   }
@@ -251,7 +252,10 @@ final class SweepRun {
   // MARK: Other processes
 
   private func identifier(_ cell: RunCell) -> String {
-    RunConfiguration(sweep.experiment, cell).identifier
+    if let known = identifiers[cell] { return known }
+    let identifier = RunConfiguration(sweep.experiment, cell).identifier
+    identifiers[cell] = identifier
+    return identifier
   }
 
   /// Claims what of a group nobody has claimed, or where others train too, a share of it.
@@ -264,7 +268,7 @@ final class SweepRun {
   {
     let others = try claims.others()
     note(others)
-    let held = Set(others.lazy.filter { !$0.isStale }.flatMap(\.runs))
+    let held = others.heldRuns
     let open = try unfinished(planned.group.cells).filter {
       !held.contains(identifier($0)) && claims.refusals[identifier($0)] == nil
     }
@@ -272,9 +276,8 @@ final class SweepRun {
     // Those at work, and those that have nothing to do.
     let workers = max(progress.others.count, helpers) + 1
     let fair = (queue.work + planned.work) / Double(workers)
-    let workOfOne = planned.work / Double(planned.group.cells.count)
     var count = open.count
-    while count > 1, workOfOne * Double(count) > max(fair, Self.smallestShare) {
+    while count > 1, planned.workOfOne * Double(count) > max(fair, Self.smallestShare) {
       count = (count + 1) / 2
     }
     try claims.take(open[..<count].map(identifier))
@@ -298,7 +301,7 @@ final class SweepRun {
       let cells = sweep.cells.filter { !settled.contains($0) }
       guard let claims else { return try groups(of: cells) }
       let others = try claims.others()
-      let held = Set(others.lazy.filter { !$0.isStale }.flatMap(\.runs))
+      let held = others.heldRuns
       // What is claimed is under way: only of the rest it is looked whether somebody has done it.
       let released = cells.filter { !held.contains(identifier($0)) }
       for cell in released { store.refresh(RunConfiguration(sweep.experiment, cell)) }
@@ -315,7 +318,7 @@ final class SweepRun {
       try claims.announce()
       note(others)
       (progress.group, progress.awaited) = (nil, cells.count { !settled.contains($0) })
-      progress.share = Sweep.share(work - allLeft, of: work)
+      progress.share = left.share()
       guard pause(for: time) else { return nil }
       time = min(time * 1.5, Self.pauses.longest)
     }
@@ -353,16 +356,9 @@ final class SweepRun {
 
   // MARK: Bookkeeping
 
-  /// Notes that a group's runs have made `step` steps, which need not be made again.
-  private func reach(_ step: Int, of planned: PlannedGroup) {
-    let made = planned.work(until: step)
-    for cell in planned.group.cells { left[cell]? -= made / Double(planned.group.cells.count) }
-    allLeft -= made
-  }
-
   private func settle(_ cell: RunCell) {
     settled.insert(cell)
-    allLeft -= left.removeValue(forKey: cell) ?? 0
+    left.settle(cell)
   }
 
   /// Counts a run that has ended.
