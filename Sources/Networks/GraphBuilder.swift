@@ -35,15 +35,16 @@ public struct GraphBuilder {
   /// α·x Wᵀ + b.
   ///
   /// - module: `layers.0`, whose parameters are `weight` and `bias`.
-  /// - headSize: of attention's queries: columns of a head.
+  /// - headSize: of attention's queries, keys and values: columns of a head.
+  /// - isQuery: whether they are queries whose size a width-scaling rule may set.
   public mutating func linear(
     _ x: Node, _ module: String, _ outputs: Extent, bias: Bool = false, multiplier: Double = 1,
-    initialFactor: Double = 1, headSize: Extent? = nil
+    initialFactor: Double = 1, headSize: Extent? = nil, isQuery: Bool = false
   ) -> Node {
     apply(
       Linear(
         outputs: outputs, hasBias: bias, multiplier: multiplier, initialFactor: initialFactor,
-        headSize: headSize),
+        headSize: headSize, isQuery: isQuery),
       [x], module: module)
   }
 

@@ -23,8 +23,10 @@ public struct NetworkParameter: Hashable, Sendable {
   public let start: Start
   /// Factor on a weight's product, beside the parametrization's own.
   public let multiplier: Double
-  /// Of attention's queries: columns of a head.
+  /// Of what makes attention's queries, keys or values: columns of a head, which are as many rows of a matrix.
   public private(set) var headSize: Extent?
+  /// Whether it makes queries whose size a width-scaling rule may set.
+  public let isQuery: Bool
   /// Of an embedding: whether its transpose gives the logits.
   public let isTied: Bool
   /// How the residual branch scales that it is in; nil outside of branches.
@@ -32,15 +34,16 @@ public struct NetworkParameter: Hashable, Sendable {
 
   /// A matrix [fanOut, fanIn].
   ///
-  /// - headSize: of attention's queries: columns of a head.
+  /// - headSize: of attention's queries, keys and values: columns of a head.
+  /// - isQuery: whether it makes queries whose size a width-scaling rule may set.
   public static func weight(
     _ path: String, fanIn: Extent, fanOut: Extent, multiplier: Double = 1,
-    initialFactor: Double = 1, headSize: Extent? = nil
+    initialFactor: Double = 1, headSize: Extent? = nil, isQuery: Bool = false
   ) -> Self {
     Self(
       path: path, kind: .weight, fanIn: fanIn, fanOut: fanOut,
       start: .drawn(factor: initialFactor), multiplier: multiplier, headSize: headSize,
-      isTied: false)
+      isQuery: isQuery, isTied: false)
   }
 
   /// A table [count, columns] whose rows are picked by number.
@@ -53,7 +56,7 @@ public struct NetworkParameter: Hashable, Sendable {
     Self(
       path: path, kind: .embedding, fanIn: .fixed(count), fanOut: columns,
       start: .drawn(factor: initialFactor), multiplier: multiplier, headSize: nil,
-      isTied: isTied)
+      isQuery: false, isTied: isTied)
   }
 
   /// A vector [fanOut] that is added to what a layer of `fanIn` gives.
@@ -64,7 +67,7 @@ public struct NetworkParameter: Hashable, Sendable {
   ) -> Self {
     Self(
       path: path, kind: .bias, fanIn: fanIn, fanOut: fanOut, start: .drawn(factor: 1),
-      multiplier: 1, headSize: headSize, isTied: false)
+      multiplier: 1, headSize: headSize, isQuery: headSize != nil, isTied: false)
   }
 
   /// A vector [extent] that values are multiplied by, entry by entry.
@@ -75,19 +78,26 @@ public struct NetworkParameter: Hashable, Sendable {
   ) -> Self {
     Self(
       path: path, kind: .gain, fanIn: extent, fanOut: extent, start: .constant(start),
-      multiplier: 1, headSize: headSize, isTied: false)
+      multiplier: 1, headSize: headSize, isQuery: headSize != nil, isTied: false)
+  }
+
+  /// Heads whose rows a matrix has one after the other; 1 of one that is not attention's.
+  public var heads: Int {
+    guard kind == .weight, let headSize else { return 1 }
+    return fanOut.size / headSize.size
   }
 
   /// The parameter as width-scaling rules see it.
   public var shape: ParameterShape {
     let role = LayerRole(fanIn: fanIn, fanOut: fanOut)
+    let headSize = isQuery ? headSize?.size : nil
     return switch kind {
     case .weight:
-      .weight(role: role, fanIn: fanIn.size, fanOut: fanOut.size, headSize: headSize?.size)
+      .weight(role: role, fanIn: fanIn.size, fanOut: fanOut.size, headSize: headSize)
     case .embedding:
       .embedding(role: role, count: fanIn.size, fanOut: fanOut.size, isTied: isTied)
-    case .bias: .bias(role: role, fanOut: fanOut.size, headSize: headSize?.size)
-    case .gain: .gain(role: role, fanOut: fanOut.size, headSize: headSize?.size)
+    case .bias: .bias(role: role, fanOut: fanOut.size, headSize: headSize)
+    case .gain: .gain(role: role, fanOut: fanOut.size, headSize: headSize)
     }
   }
 
@@ -95,6 +105,11 @@ public struct NetworkParameter: Hashable, Sendable {
   /// at a constant.
   public var initialFactor: Double {
     if case .drawn(let factor) = start { factor } else { 0 }
+  }
+
+  /// What all entries start at; nil of one that is drawn.
+  public var initialValue: Float? {
+    if case .constant(let value) = start { value } else { nil }
   }
 
   /// The same parameter in a network `factor` times as wide.

@@ -44,6 +44,15 @@ public struct Tensor {
       replicas: replicas * parts, rows: rows / parts, columns: columns, storage: storage)
   }
 
+  /// What `split` took apart as it was; memory is shared.
+  ///
+  /// - parts: a divisor of the replicas.
+  public func joined(from parts: Int) -> Tensor {
+    precondition(parts > 0 && replicas.isMultiple(of: parts), "\(shape) from \(parts) parts")
+    return Tensor(
+      replicas: replicas / parts, rows: rows * parts, columns: columns, storage: storage)
+  }
+
   private init(replicas: Int, rows: Int, columns: Int, storage: Storage) {
     (self.replicas, self.rows, self.columns) = (replicas, rows, columns)
     self.storage = storage

@@ -17,6 +17,8 @@ public struct Optimization: Codable, Hashable, Sendable {
   public var hyperparameters: Hyperparameters
   /// How Muon orthogonalises and scales, where parameters are Muon's; nil: as by default.
   public var muon: Muon.Settings?
+  /// A factor ≥ 0 on the learning rate of the parameters that `optimizer` leaves to its companion.
+  public var companionRateFactor = 1.0
   /// Weight decay, if any.
   public var weightDecay: WeightDecay?
   /// Whether biases and gains decay too; else only those whose own name a group with a decay selects.
@@ -60,6 +62,7 @@ public struct Optimization: Codable, Hashable, Sendable {
       optimizer: optimizer, namesOptimizer: false, hyperparameters: hyperparameters,
       muon: muon ?? Muon.Settings(),
       weightDecay: weightDecay, schedule: schedule)
+    result.heads = result.muon.perHead ? parameter.heads : 1
     result.constraint = constraint
     if result.weightDecay?.kind == optimizer.defaultWeightDecayKind {
       result.weightDecay?.kind = nil
@@ -81,13 +84,14 @@ public struct Optimization: Codable, Hashable, Sendable {
       result.schedule = group.schedule ?? result.schedule
       result.constraint = group.constraint ?? result.constraint
     }
-    if shape.kind != .weight || result.rateFactor == 0 || result.constraint?.multiple == nil {
-      result.constraint = nil
-    }
     if let companion = result.optimizer.companion, given != result.optimizer,
       !result.optimizer.serves(shape, selectedBy: "all")
     {
       result.optimizer = companion
+      result.rateFactor *= companionRateFactor
+    }
+    if shape.kind != .weight || result.rateFactor == 0 || result.constraint?.multiple == nil {
+      result.constraint = nil
     }
     if result.weightDecay?.strength == 0 || !decaysHere { result.weightDecay = nil }
     let kind = result.weightDecay?.kind ?? result.optimizer.defaultWeightDecayKind
@@ -141,6 +145,8 @@ public struct ParameterSettings: Hashable, Sendable {
   public var hyperparameters: Hyperparameters
   /// How Muon orthogonalises and scales, where it is the rule.
   public var muon: Muon.Settings
+  /// Matrices that Muon cuts the parameter's rows into.
+  public var heads = 1
   /// A factor on the learning rate, beside the parametrization's; 0: the parameter is frozen.
   public var rateFactor = 1.0
   /// Weight decay with its kind, if any.
@@ -153,7 +159,7 @@ public struct ParameterSettings: Hashable, Sendable {
   /// The rule with its numbers; `custom` in place of one that no group names.
   public func rule(or custom: (any UpdateRule)?) -> any UpdateRule {
     if let custom, !namesOptimizer { return custom }
-    return optimizer.rule(hyperparameters, muon: muon)
+    return optimizer.rule(hyperparameters, muon: muon, heads: heads)
   }
 }
 

@@ -45,7 +45,7 @@ public final class Optimizer {
     let optimizer: OptimizerKind
     let namesOptimizer: Bool
     let muon: Muon.Settings
-    let rows, columns: Int
+    let heads, rows, columns: Int
   }
 
   /// What a rule's numbers depend on, by replica.
@@ -101,7 +101,8 @@ public final class Optimizer {
         let value = parameter.value
         let key = BatchKey(
           optimizer: settings[0].optimizer, namesOptimizer: settings[0].namesOptimizer,
-          muon: settings[0].muon, rows: value.rows, columns: value.columns)
+          muon: settings[0].muon, heads: settings[0].heads, rows: value.rows,
+          columns: value.columns)
         if open[key]?.hasRoom(for: value) != true {
           let batch = MatrixBatch(rule, compute: compute)
           open[key] = batch

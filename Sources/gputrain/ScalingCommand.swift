@@ -64,7 +64,9 @@ struct ScalingCommand: PrintingCommand {
       "network", "depth", "norm", "expansion", "branch-multiplier", "base-depth", "depth-rule",
       "hidden-pattern", "bias", "input-multiplier", "output-multiplier", "zero-readout",
       "rate-rule", "depth-rate-rule", "lr-multiplier", "weight-decay", "decay-vectors", "epsilon",
-      "group", "muon-scale", "spectral-sphere", "spectral-cap", "spectral-clip",
+      "group", "muon-scale", "muon-per-head", "adamw-lr-multiplier", "newton-schulz-steps",
+      "muon-nesterov", "momentum", "beta1", "beta2", "spectral-sphere", "spectral-cap",
+      "spectral-clip",
     ])
   }
 
@@ -105,17 +107,18 @@ struct ScalingCommand: PrintingCommand {
       throw InvalidOption("--format torch writes one parametrization: give it as --parametrization")
     }
     let base = baseWidth.map { ", base width \($0)" } ?? ""
-    let scales = TorchScales(
-      scales, optimizer: optimizer,
-      rule: optimizer.rule(training.optimization.hyperparameters),
-      title: "\(names[0]) under \(optimizer.rawValue): width \(width)\(base), learning rate "
-        + "\(learningRate)")
-    guard let scales else {
-      throw InvalidOption(
-        "--format torch writes sgd, momentum, nesterov, adam and adamw, one for all tensors; use "
-          + "--format json")
+    do {
+      return try TorchScales(
+        scales,
+        rules: training.network.graph.parameters.map {
+          training.optimization.settings(for: $0).rule(or: nil)
+        },
+        title: "\(names[0]) under \(optimizer.rawValue): width \(width)\(base), learning rate "
+          + "\(learningRate)"
+      ).text
+    } catch let error as TorchScalesError {
+      throw InvalidOption("--format torch: \(error); use --format json")
     }
-    return scales.text
   }
 
   private func scales() throws -> ([TensorScale], TrainingConfiguration) {

@@ -371,6 +371,55 @@ import Testing
     }
   }
 
+  /// A head's rows are a matrix of their own, with a direction and a scale by its shape.
+  @Test func muonPerHead_isOfQueriesKeysAndValues() throws {
+    var optimization = Optimization(.muon)
+    optimization.muon = Muon.Settings(perHead: true)
+    let graph = Transformer(vocabulary: 5, width: 32, depth: 1, heads: .size(8), context: 4).graph
+    var heads: [String: Int] = [:]
+    for parameter in graph.parameters where optimization.settings(for: parameter).optimizer == .muon
+    {
+      let rule = try #require(optimization.settings(for: parameter).rule(or: nil) as? Muon)
+      heads[parameter.path] = rule.heads
+      let factor = try #require(rule.ownRateFactor(for: parameter.shape))
+      let (fanOut, fanIn) = (parameter.shape.fanOut / rule.heads, parameter.shape.fanIn)
+      #expect(abs(factor - (Double(fanOut) / Double(fanIn)).squareRoot()) < 1e-12)
+    }
+    #expect(heads.filter { $0.value == 4 }.count == 3 && heads.filter { $0.value == 1 }.count == 3)
+    #expect(["query", "key", "value"].allSatisfy { heads["blocks.0.attention.\($0).weight"] == 4 })
+    let compute = try compute()
+    var random = Philox(seed: 3, stream: 0)
+    let matrices = try compute.tensor(
+      (0..<2 * 32 * 32).map { _ in random.uniform(-1, 1) }, replicas: 2, rows: 32, columns: 32)
+    let together = try Muon(heads: 4).directions(of: matrices, compute: compute)
+    #expect(together.shape == matrices.shape)
+    let apart = try Muon().directions(of: matrices.split(into: 4), compute: compute)
+    #expect(try compute.read(together) == compute.read(apart))
+    let whole = try Muon().directions(of: matrices, compute: compute)
+    #expect(try compute.read(together) != compute.read(whole))
+  }
+
+  /// The companion's rate is multiplied, beside what groups say; 0 freezes its parameters.
+  @Test func companionsRate_isMultiplied() throws {
+    var optimization = Optimization(.muon, groups: [ParameterGroup("readout", rateFactor: 3)])
+    optimization.companionRateFactor = 0.5
+    optimization.constraint = SpectralConstraint(.sphere, multiple: 1)
+    func settings() -> [String: ParameterSettings] {
+      Dictionary(
+        uniqueKeysWithValues: Self.network.graph.parameters.map {
+          ($0.path, optimization.settings(for: $0))
+        })
+    }
+    let half = settings()
+    #expect(half["layers.1.weight"]?.rateFactor == 1 && half["layers.0.weight"]?.rateFactor == 0.5)
+    #expect(half["layers.2.weight"]?.rateFactor == 1.5 && half["layers.1.bias"]?.rateFactor == 0.5)
+    #expect(half["layers.0.weight"]?.constraint != nil)
+    optimization.companionRateFactor = 0
+    #expect(settings()["layers.0.weight"]?.constraint == nil)
+    optimization.optimizer = .adam
+    #expect(settings().values.allSatisfy { $0.rateFactor == 1 || $0.rateFactor == 3 })
+  }
+
   @Test func settings_laterGroupsWin_andVectorsDoNotDecay() throws {
     let decay = WeightDecay(strength: 0.1, kind: .decoupled)
     var optimization = Optimization(

@@ -21,7 +21,7 @@ import Testing
     }
 
     let name, optimizer, norm, positions, activation: String
-    let gated, tied, bias, queryNorm: Bool
+    let gated, tied, bias, queryNorm, perHead: Bool
     let heads, depth, expansion, vocabulary, width, context: Int
     let lr, scale, attentionMultiplier: Double
     /// [steps, sequences, context + 1].
@@ -56,9 +56,10 @@ import Testing
   func trajectory_meetsPyTorch(golden: Case, backend: Compute.BackendChoice) throws {
     let compute = try Compute(device: .find(.best), backend: backend)
     let network = try Self.network(golden, compute)
+    var optimization = Optimization(try #require(OptimizerKind(rawValue: golden.optimizer)))
+    optimization.muon = Muon.Settings(perHead: golden.perHead)
     let optimizer = try Optimizer(
-      Optimization(try #require(OptimizerKind(rawValue: golden.optimizer))), of: network,
-      learningRate: golden.lr, totalSteps: golden.tokens.count)
+      optimization, of: network, learningRate: golden.lr, totalSteps: golden.tokens.count)
     let rows = golden.tokens[0].count * golden.context
     let history = try SumHistory(
       capacity: golden.tokens.count, replicas: 1, compute: compute)

@@ -15,14 +15,18 @@ public struct TensorScale: Codable, Hashable, Sendable {
   public var tableRows: Int?
   /// The update rule.
   public let optimizer: OptimizerKind
-  /// σ of the initial values N(0, σ²); 0 where it starts at 0.
+  /// σ of the initial values N(0, σ²); 0 where it starts at 0 or at `initialValue`.
   public let initialStd: Double
+  /// Of a gain: what all its entries start at.
+  public var initialValue: Double?
   /// η, the tensor's own.
   public let learningRate: Double
   /// Adam's ε.
   public let epsilon: Double
   /// λ.
   public let weightDecay: Double
+  /// How decay enters the update; nil: there is none.
+  public var weightDecayKind: WeightDecayKind?
   /// Multiplies the tensor's product.
   public let multiplier: Double
   /// What its spectral norm, times the multiplier, is after each step: `= 1`, `≤ 2` or `≤ 2 by clipping`; nil:
@@ -52,9 +56,11 @@ public struct TensorScale: Codable, Hashable, Sendable {
         tableRows: parameter.kind == .embedding ? parameter.shape.rows : nil,
         optimizer: own.optimizer,
         initialStd: scaling.initialStd * parameter.initialFactor,
+        initialValue: parameter.initialValue.map(Double.init),
         learningRate: learningRate * scaling.learningRateFactor,
         epsilon: own.rule(or: nil).epsilon * scaling.epsilonFactor,
         weightDecay: (own.weightDecay?.strength ?? 0) * scaling.weightDecayFactor,
+        weightDecayKind: own.weightDecay?.kind,
         multiplier: scaling.multiplier * parameter.multiplier,
         heldNorm: own.constraint.flatMap { constraint in
           constraint.norm(of: parameter.shape).map {
@@ -74,87 +80,6 @@ public struct TensorScale: Codable, Hashable, Sendable {
   public var blockInWords: String? {
     guard let branchScale, let streamScale else { return nil }
     return String(format: "in a block of %.4g·x + %.4g·f(x)", streamScale, branchScale)
-  }
-}
-
-/// Scales as Python to paste: initial values and parameter groups for PyTorch.
-public struct TorchScales {
-  private let scales: [TensorScale]
-  private let optimizer: OptimizerKind
-  private let rule: any UpdateRule
-  private let title: String
-
-  /// - scales: of one parametrization. rule: with the hyperparameters in use. title: what they are of, in
-  ///   one line.
-  /// - Returns: nil for rules that are not written, and where a tensor has another than the others.
-  public init?(
-    _ scales: [TensorScale], optimizer: OptimizerKind, rule: any UpdateRule, title: String
-  ) {
-    switch optimizer {
-    case .sgd, .momentum, .nesterov, .adam, .adamw: break
-    case .lion, .muon, .rowNormalized, .spectralNormalized, .frobeniusNormalized: return nil
-    }
-    guard scales.allSatisfy({ $0.optimizer == optimizer }) else { return nil }
-    (self.scales, self.optimizer, self.rule, self.title) = (scales, optimizer, rule, title)
-  }
-
-  /// The text; ends in a newline.
-  public var text: String {
-    let usesEpsilon = optimizer.hyperparameters.contains(.epsilon)
-    let width = scales.map(\.tensor.count).max() ?? 0
-    let lines = scales.map { scale -> String in
-      var fields = ["std=\(scale.initialStd)", "lr=\(scale.learningRate)"]
-      if usesEpsilon { fields.append("eps=\(scale.epsilon)") }
-      fields.append("weight_decay=\(scale.weightDecay)")
-      let name = "\"\(scale.tensor)\":".padding(toLength: width + 3, withPad: " ", startingAt: 0)
-      let notes =
-        (scale.multiplier == 1 ? [] : ["the product is multiplied by \(scale.multiplier)"])
-        + [scale.blockInWords].compactMap { $0 }
-        + (scale.heldNorm.map { ["hold its spectral norm \($0) after each step"] } ?? [])
-      let note = notes.isEmpty ? "" : "  # \(notes.joined(separator: "; "))"
-      return "    \(name) dict(\(fields.joined(separator: ", "))),\(note)"
-    }
-    return """
-      # \(title)
-      # Names are those of gputrain: write your model's in their place.
-      import torch
-
-      scales = {
-      \(lines.joined(separator: "\n"))
-      }
-
-
-      def initialize(model):
-          with torch.no_grad():
-              for name, parameter in model.named_parameters():
-                  parameter.normal_(0, scales[name]["std"])
-
-
-      def parameter_groups(model):
-          groups = []
-          for name, parameter in model.named_parameters():
-              group = dict(scales[name], params=[parameter])
-              del group["std"]
-              groups.append(group)
-          return groups
-
-
-      def optimizer(model):
-          return torch.optim.\(constructor)
-
-      """
-  }
-
-  private var constructor: String {
-    switch optimizer {
-    case .sgd: "SGD(parameter_groups(model))"
-    case .momentum, .nesterov:
-      "SGD(parameter_groups(model), momentum=\((rule as? Momentum)?.momentum ?? 0.9)"
-        + (optimizer == .nesterov ? ", nesterov=True)" : ")")
-    default:
-      "\(optimizer == .adamw ? "AdamW" : "Adam")(parameter_groups(model), "
-        + "betas=(\((rule as? Adam)?.beta1 ?? 0.9), \((rule as? Adam)?.beta2 ?? 0.999)))"
-    }
   }
 }
 

@@ -15,6 +15,8 @@ struct CheckPrediction {
   private struct PropagatedNetwork {
     /// The weight of each layer that is compared; nil of attention.
     let weights: [SignalParameter?]
+    /// Heads that each layer's update is put together from; 1 where it is of one piece.
+    let heads: [Int]
     /// Quantities of each of them; nil where the network's signals are not predicted.
     let layers: [[SpectralQuantity: Double]]?
 
@@ -25,20 +27,32 @@ struct CheckPrediction {
       _ parametrization: any Parametrization, places: [Int]? = nil
     ) {
       let scalings = configuration.scalings(of: graph, under: parametrization)
-      let parameters = zip(graph.parameters, scalings).map { parameter, scaling in
-        SignalParameter(
+      let settings = graph.parameters.map(configuration.optimization.settings(for:))
+      let parameters = graph.parameters.indices.map { index in
+        let (parameter, scaling) = (graph.parameters[index], scalings[index])
+        return SignalParameter(
           shape: parameter.shape, initialStd: scaling.initialStd * parameter.initialFactor,
-          learningRate: scaling.learningRateFactor,
+          // Heads of norm 1 that align.
+          learningRate: scaling.learningRateFactor
+            * Double(Self.heads(of: settings[index])).squareRoot(),
           multiplier: scaling.multiplier * parameter.multiplier,
-          family: configuration.optimization.settings(for: parameter).optimizer.family,
-          weightInit: configuration.weightInit)
+          family: settings[index].optimizer.family, weightInit: configuration.weightInit)
       }
       let nodes = graph.observedNodes
       let places = places ?? Array(nodes.indices)
       weights = places.map { graph[nodes[$0]].parameters.first.map { parameters[$0] } }
+      heads = places.map { place in
+        graph.heads(of: nodes[place])
+          ?? graph[nodes[place]].parameters.first.map { Self.heads(of: settings[$0]) } ?? 1
+      }
       layers = SignalPropagation(graph, parameters: parameters).map { signal in
         places.map { signal.layers[$0] }
       }
+    }
+
+    /// Matrices that a parameter's update is orthogonalised as.
+    private static func heads(of settings: ParameterSettings) -> Int {
+      settings.optimizer == .muon ? settings.heads : 1
     }
   }
 
@@ -126,6 +140,11 @@ struct CheckPrediction {
 
   /// Whether a layer has a weight.
   func hasWeight(_ layer: Int) -> Bool { networks[0].weights[layer] != nil }
+
+  /// Whether a layer's update is put together from heads, of which wider networks have more.
+  func hasMoreHeads(_ layer: Int) -> Bool {
+    networks[0].heads[layer] < networks[networks.count - 1].heads[layer]
+  }
 
   /// Whether a layer makes queries of heads that widen, which share their scale with attention.
   func makesQueriesOfWideningHeads(_ layer: Int) -> Bool {

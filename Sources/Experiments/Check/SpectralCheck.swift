@@ -124,14 +124,17 @@ public struct SpectralCheck {
       case .featureSize: hasWeight && (!isReadout || runs.scale == .depth)
       case .relativeUpdate, .relativeUpdateFrobenius: false
       }
-    let needed = nearest(to: fitted, condition, conditionLimit, quantity, hasWeight)
-    let foretold = nearest(to: fitted, predicted, limit, quantity, hasWeight)
+    let mayFall = isFaultless && ideal.hasMoreHeads(layer)
+    let needed = nearest(to: fitted, condition, conditionLimit, quantity, hasWeight, mayFall)
+    let foretold = nearest(to: fitted, predicted, limit, quantity, hasWeight, mayFall)
     let standing = fitted.standing(to: needed, of: quantity)
     let isOff = fitted.isOff(from: needed, by: quantity.tolerance)
     let verdict: CheckedQuantity.Verdict =
       if !isJudged {
         .informative
-      } else if isOff && isFaultless && fades(quantity, layer: layer, values, ideal: ideal) {
+      } else if isOff && isFaultless
+        && fades(quantity, layer: layer, values, mayFall, ideal: ideal)
+      {
         .fades
       } else {
         switch standing {
@@ -155,24 +158,30 @@ public struct SpectralCheck {
   /// A stream's change is the embedding's, Θ(1), and the blocks', of which the first has a share of 1/L. How
   /// large one is beside the other, which tells at what depth the exponent turns from −1 to 0, theory knows up
   /// to a factor of order 1 only. The logits of heads that widen change by n where queries and keys align, as
-  /// training has them, and by √n where they do not yet.
+  /// training has them, and by √n where they do not yet. The update of H heads is √H times as large as a head's
+  /// where their gradients align, and as large where each has a direction of its own: with few heads the latter,
+  /// with many the former, and in between ‖ΔW‖/√(out/in) falls by up to n^−½.
+  /// - hasWeight: whether the layer has one. mayFall: whether its update is of a growing number of heads, and
+  ///   the rule without fault.
   private func nearest(
     to fitted: FittedExponent, _ exponent: Double, _ limit: Double, _ quantity: SpectralQuantity,
-    _ hasWeight: Bool
+    _ hasWeight: Bool, _ mayFall: Bool
   ) -> Double {
-    guard quantity == .featureChange else { return exponent }
     let otherEnd =
-      switch runs.scale {
-      case .depth: limit
-      case .width where !hasWeight && runs.experiment.settings.heads != nil: exponent - 0.5
-      case .width: exponent
+      switch (quantity, runs.scale) {
+      case (.featureChange, .depth): limit
+      case (.featureChange, .width) where !hasWeight && runs.experiment.settings.heads != nil:
+        exponent - 0.5
+      case (.updateNorm, .width) where mayFall: exponent - 0.5
+      default: exponent
       }
     return min(max(fitted.exponent, min(exponent, otherEnd)), max(exponent, otherEnd))
   }
 
   /// Whether a quantity is as the condition asks over the larger half of the sizes.
   private func fades(
-    _ quantity: SpectralQuantity, layer: Int, _ values: [[Double]], ideal: CheckPrediction
+    _ quantity: SpectralQuantity, layer: Int, _ values: [[Double]], _ mayFall: Bool,
+    ideal: CheckPrediction
   ) -> Bool {
     let larger = ideal.largerHalf
     guard larger.sizes.count < values.count,
@@ -181,7 +190,8 @@ public struct SpectralCheck {
       let fitted = FittedExponent(
         over: larger.sizes, values: values.suffix(larger.sizes.count))
     else { return false }
-    let needed = nearest(to: fitted, condition, limit, quantity, larger.hasWeight(layer))
+    let needed = nearest(
+      to: fitted, condition, limit, quantity, larger.hasWeight(layer), mayFall)
     return fitted.standing(to: needed, of: quantity) == .met
   }
 

@@ -378,6 +378,20 @@ public struct Configuration: SettingGroup {
   @Setting("muon-nesterov", "Nesterov's look-ahead in muon's momentum.")
   public var muonNesterov = true
 
+  /// A factor on the rates of what Muon and normalised rows leave to AdamW.
+  @Setting(
+    "adamw-lr-multiplier",
+    "Multiply the learning rate of the tensors that muon and row-normalized leave to AdamW; 0 freezes them.",
+    value: "factor", in: .range(0...1e6))
+  public var adamwLearningRateMultiplier = 1.0
+
+  /// Whether Muon orthogonalises each of attention's heads for itself.
+  @Setting(
+    "muon-per-head",
+    "Let muon take the rows of each head of attention's queries, keys and values as a matrix of their own: "
+      + "orthogonalised, and scaled by its shape.")
+  public var muonPerHead = false
+
   /// ‖W‖_*/√(out/in) of every matrix after each step; nil: norms go where updates take them.
   @Setting(
     "spectral-sphere",

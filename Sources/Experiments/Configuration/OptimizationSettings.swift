@@ -15,7 +15,8 @@ extension Configuration {
       clipNorm: clipNorm)
     result.muon = Muon.Settings(
       scale: muonScale, coefficients: newtonSchulz, steps: newtonSchulzSteps,
-      nesterov: muonNesterov)
+      nesterov: muonNesterov, perHead: muonPerHead)
+    result.companionRateFactor = adamwLearningRateMultiplier
     result.constraint = constraint
     return result
   }
@@ -88,6 +89,13 @@ extension Configuration {
     let used = Set(optimizers + groups.compactMap(\.optimizer))
     for name in Self.muonNames where changes[name] != nil && !used.contains(.muon) {
       problems.append(SettingProblem(name, "is for muon", involved: ["optimizer", "group"]))
+    }
+    if changes["adamw-lr-multiplier"] != nil && optimizers.allSatisfy({ $0.companion == nil }) {
+      let having = OptimizerKind.allCases.filter { $0.companion != nil }.map(\.rawValue)
+      problems.append(
+        SettingProblem(
+          "adamw-lr-multiplier", "is for \(having.joined(separator: ", "))",
+          involved: ["optimizer"]))
     }
     for group in groups {
       let own = parameters.filter {
@@ -168,7 +176,7 @@ extension Configuration {
 
   /// Settings that only Muon has.
   private static let muonNames = [
-    "muon-scale", "newton-schulz", "newton-schulz-steps", "muon-nesterov",
+    "muon-scale", "newton-schulz", "newton-schulz-steps", "muon-nesterov", "muon-per-head",
   ]
 
   /// Whether weights decay and all vectors, of which there are some, do not.

@@ -36,8 +36,16 @@ extension Experiment {
     }
     notes.append(parts.joined(separator: ", "))
     let matrices = zip(parameters, rules).filter { $0.1 == .muon }.map(\.0)
+    let byHead = settings.muonPerHead ? matrices.filter { $0.heads > 1 } : []
+    if !byHead.isEmpty {
+      notes.append("muon takes \(Self.names(byHead.map(\.path))) head by head")
+    } else if settings.muonPerHead && rules.contains(.muon) {
+      notes.append("muon takes every matrix whole: none of them has several heads")
+    }
     let share =
-      Self.iterationWork(matrices.map(\.shape), steps: settings.newtonSchulzSteps)
+      Self.iterationWork(
+        matrices.map { ($0.shape, settings.muonPerHead ? $0.heads : 1) },
+        steps: settings.newtonSchulzSteps)
       / (6 * Double(settings.batchSize * labelsPerRow)
         * parameters.reduce(0) { $0 + Self.entries($1.shape) })
     if share > 0.5 {
@@ -49,11 +57,14 @@ extension Experiment {
   }
 
   /// Multiplications and additions of the iteration: the smaller side's Gram matrix and its square, each by
-  /// half, and the product with their sum.
-  private static func iterationWork(_ shapes: [ParameterShape], steps: Int) -> Double {
-    shapes.reduce(0) { total, shape in
-      let side = Double(min(shape.fanOut, shape.fanIn))
-      return total + Double(steps) * (3 * side * entries(shape) + side * side * side)
+  /// half, and the product with their sum. Of each head where a matrix is taken head by head.
+  private static func iterationWork(
+    _ matrices: [(shape: ParameterShape, heads: Int)], steps: Int
+  ) -> Double {
+    matrices.reduce(0) { total, matrix in
+      let side = Double(min(matrix.shape.fanOut / matrix.heads, matrix.shape.fanIn))
+      return total + Double(steps)
+        * (3 * side * entries(matrix.shape) + Double(matrix.heads) * side * side * side)
     }
   }
 

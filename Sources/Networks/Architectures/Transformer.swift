@@ -151,14 +151,15 @@ public struct Transformer: Architecture, Codable, Hashable {
   private func attention(_ g: inout GraphBuilder, _ x: Node, _ module: String) -> Node {
     let columns = Extent.growing(width)
     let headSize = headExtent
-    func project(_ name: String, _ factor: Double = 1, _ ruled: Extent? = nil) -> Node {
+    func project(_ name: String, _ factor: Double = 1, isQuery: Bool = false) -> Node {
       g.linear(
-        x, "\(module).\(name)", columns, bias: bias, initialFactor: factor, headSize: ruled)
+        x, "\(module).\(name)", columns, bias: bias, initialFactor: factor, headSize: headSize,
+        isQuery: isQuery)
     }
     // Where queries are normalised, a multiplier of their weight would be divided out again.
     let isRuled = attentionScale == .parametrization
     var query = project(
-      "query", zeroQueries ? 0 : 1, isRuled && !normalizesQueries ? headSize : nil)
+      "query", zeroQueries ? 0 : 1, isQuery: isRuled && !normalizesQueries)
     var key = project("key")
     let value = project("value")
     if normalizesQueries {

@@ -16,17 +16,19 @@ public struct Linear: Operation {
 
   /// Whether the weight is an embedding's table.
   public let isTied: Bool
-  /// Of attention's queries: columns of a head.
+  /// Of attention's queries, keys and values: columns of a head.
   public let headSize: Extent?
+  /// Whether z are queries, whose size a width-scaling rule may set.
+  public let isQuery: Bool
 
   /// A layer of the values given.
   public init(
     outputs: Extent, hasBias: Bool = false, multiplier: Double = 1, initialFactor: Double = 1,
-    isTied: Bool = false, headSize: Extent? = nil
+    isTied: Bool = false, headSize: Extent? = nil, isQuery: Bool = false
   ) {
     (self.outputs, self.hasBias) = (outputs, hasBias)
     (self.multiplier, self.initialFactor) = (multiplier, initialFactor)
-    (self.isTied, self.headSize) = (isTied, headSize)
+    (self.isTied, self.headSize, self.isQuery) = (isTied, headSize, isQuery)
   }
 
   /// `outputs`.
@@ -41,9 +43,13 @@ public struct Linear: Operation {
         initialFactor: initialFactor, isTied: true)
       : NetworkParameter.weight(
         "weight", fanIn: inputs[0], fanOut: outputs, multiplier: multiplier,
-        initialFactor: initialFactor, headSize: headSize)
-    return [weight]
-      + (hasBias ? [.bias("bias", fanIn: inputs[0], fanOut: outputs, headSize: headSize)] : [])
+        initialFactor: initialFactor, headSize: headSize, isQuery: isQuery)
+    guard hasBias else { return [weight] }
+    return [
+      weight,
+      .bias(
+        "bias", fanIn: inputs[0], fanOut: outputs, headSize: isQuery ? headSize : nil),
+    ]
   }
 
   /// z.
@@ -107,7 +113,8 @@ public struct Linear: Operation {
   public func widened(by factor: Int) -> Linear {
     Linear(
       outputs: outputs.widened(by: factor), hasBias: hasBias, multiplier: multiplier,
-      initialFactor: initialFactor, isTied: isTied, headSize: headSize?.widened(by: factor))
+      initialFactor: initialFactor, isTied: isTied, headSize: headSize?.widened(by: factor),
+      isQuery: isQuery)
   }
 }
 

@@ -23,9 +23,9 @@ public enum MuonScale: String, Codable, Hashable, Sendable, CaseIterable {
   /// 0.2·√max(fanOut, fanIn).
   case matchRMS = "match-rms"
 
-  /// The factor for a weight of this shape.
-  public func factor(for shape: ParameterShape) -> Double {
-    let (fanOut, fanIn) = (Double(shape.fanOut), Double(shape.fanIn))
+  /// The factor for a weight [fanOut, fanIn].
+  public func factor(fanOut: Int, fanIn: Int) -> Double {
+    let (fanOut, fanIn) = (Double(fanOut), Double(fanIn))
     return switch self {
     case .condition: (fanOut / fanIn).squareRoot()
     case .jordan: max(1, fanOut / fanIn).squareRoot()

@@ -4,11 +4,13 @@ import Tensors
 /// Quantities of one layer from the raw numbers of its record.
 struct DiagnosticValues {
   let raw: [RawQuantity: [Double]]
-  /// [quantity]: a value for each head of each replica, [replica·heads].
+  /// [quantity]: a value for each head of each replica, [replica·heads]; of a direction, for each of the heads
+  /// that it is made by.
   let rawOfHeads: [RawQuantity: [Double]]
   let layer: Diagnostics.Layer
   /// Rows of the probe batch.
   let rows: Int
+  let replicas: Int
 
   /// What the raw numbers allow.
   var quantities: [DiagnosticQuantity: [Double]] {
@@ -65,9 +67,11 @@ struct DiagnosticValues {
     func whereUpdated(_ values: [Double]?) -> [Double]? {
       both(values, updateFrobenius) { $1.isNaN ? .nan : $0 }
     }
-    let largest = whereUpdated(raw[.directionSquare])
+    let largest = whereUpdated(overHeads(.directionSquare) { $0.reduce(0) { max($0, $1) } })
     // Rounding may take it below 0.
-    let smallest = both(largest, raw[.directionGap]) { $0 < $1 ? 0 : $0 - $1 }
+    let smallest = whereUpdated(
+      overHeads(smallestSquares) { $0.reduce(.infinity) { min($0, $1) } }
+    )?.map { $0 < 0 ? 0 : $0 }
     put(.directionSpectralNorm, largest?.map { $0.squareRoot() })
     put(.directionSmallestSingularValue, smallest?.map { $0.squareRoot() })
     put(.orthogonalityDefect, both(largest, smallest) { $0.isNaN ? $0 : max($0 - 1, 1 - $1) })
@@ -103,11 +107,26 @@ struct DiagnosticValues {
   private func overHeads(
     _ quantity: RawQuantity, _ combine: (ArraySlice<Double>) -> Double
   ) -> [Double]? {
-    guard let values = rawOfHeads[quantity], let heads = layer.heads else { return nil }
+    overHeads(rawOfHeads[quantity], combine)
+  }
+
+  private func overHeads(
+    _ values: [Double]?, _ combine: (ArraySlice<Double>) -> Double
+  ) -> [Double]? {
+    guard let values else { return nil }
+    let heads = values.count / replicas
     return stride(from: 0, to: values.count, by: heads).map { first in
       let own = values[first..<first + heads]
       return own.contains(where: \.isNaN) ? .nan : combine(own)
     }
+  }
+
+  /// σ_min² of each head's direction.
+  private var smallestSquares: [Double]? {
+    guard let squares = rawOfHeads[.directionSquare], let gaps = rawOfHeads[.directionGap] else {
+      return nil
+    }
+    return zip(squares, gaps).map { $0 - $1 }
   }
 
   /// Inputs of the layer as a matrix: 1 of a table, whose input is one-hot, and of attention.
@@ -137,7 +156,8 @@ enum RawQuantity: Hashable {
   case weightSquare
   /// Entries with √v̂ ≤ 10 ε.
   case smallSquares
-  /// The largest eigenvalue of a direction's smaller Gram matrix, and how far the smallest is below it.
+  /// Of each head that a direction is made by: the largest eigenvalue of its smaller Gram matrix, and how far the
+  /// smallest is below it.
   case directionSquare, directionGap
   case momentumSpectral, momentumFrobenius
   /// Entries of a direction of signs that are not 0.

@@ -151,9 +151,13 @@ public final class Diagnostics {
       }
     }
     orthogonalized = are(Muon.self)
+    let directionHeads = orthogonalized.map {
+      (optimizer.rules(of: layers[$0].weight!)[0] as! Muon).heads
+    }
     directionNorms =
       orthogonalized.isEmpty
-      ? nil : try DirectionNorms(shapes(orthogonalized), compute: compute)
+      ? nil
+      : try DirectionNorms(shapes(orthogonalized), heads: directionHeads, compute: compute)
     signed = Set(are(Lion.self))
     var initialWeights: [String: Tensor] = [:]
     for weight in contents == .norms ? [] : layers.compactMap(\.weight)
@@ -163,7 +167,8 @@ public final class Diagnostics {
     self.initialWeights = initialWeights
     reading = try DiagnosticReading(
       replicas: network.parameters[0].value.replicas,
-      heads: Set(contents == .norms ? [] : layers.compactMap(\.heads)), compute: compute)
+      heads: Set(contents == .norms ? [] : layers.compactMap(\.heads) + directionHeads),
+      compute: compute)
   }
 
   /// Whether a measurement is due after `step` steps.
@@ -262,8 +267,9 @@ public final class Diagnostics {
     for (layer, norms) in zip(orthogonalized, try directionNorms?.norms() ?? []) {
       try reading.note(.momentumSpectral, layer, norms.momentumSpectral)
       try reading.note(.momentumFrobenius, layer, norms.momentumFrobenius)
-      try reading.note(.directionSquare, layer, norms.square)
-      try reading.note(.directionGap, layer, norms.gap)
+      let heads = norms.square.replicas / norms.momentumSpectral.replicas
+      try reading.note(.directionSquare, layer, norms.square, heads: heads)
+      try reading.note(.directionGap, layer, norms.gap, heads: heads)
     }
     for layer in updatedTables {
       guard let change = changes[layer] else { continue }
@@ -294,7 +300,7 @@ public final class Diagnostics {
       let values = layers.enumerated().map { index, layer in
         DiagnosticValues(
           raw: record.layers[index] ?? [:], rawOfHeads: record.heads[index] ?? [:], layer: layer,
-          rows: rows)
+          rows: rows, replicas: network.parameters[0].value.replicas)
       }
       return DiagnosticRecord(
         step: record.step, names: layers.map(\.name), layers: values.map(\.quantities),

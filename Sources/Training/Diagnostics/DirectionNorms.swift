@@ -12,6 +12,8 @@ import Tensors
 final class DirectionNorms {
   /// Of the momenta, of G, and of G − σ_max²·I.
   let followers: [(name: String, follower: NormFollower)]
+  /// Matrices that each one's rows are cut into, with a direction each.
+  private let heads: [Int]
   private let compute: Compute
   /// What has come of a step, by matrix.
   private var momenta, grams: [Int: Tensor]
@@ -20,14 +22,14 @@ final class DirectionNorms {
   /// long before they are told apart.
   private static let effort = NormEffort(passes: 24, tolerance: nil)
 
-  /// - shapes: of the matrices.
+  /// - shapes: of the matrices. heads: that each is orthogonalised by.
   /// - Throws: `OpenCLError` where memory is short.
-  init(_ shapes: [PowerIteration.Shape], compute: Compute) throws {
-    self.compute = compute
+  init(_ shapes: [PowerIteration.Shape], heads: [Int], compute: Compute) throws {
+    (self.heads, self.compute) = (heads, compute)
     (momenta, grams) = ([:], [:])
-    let squares = shapes.map { shape in
-      let side = min(shape.rows, shape.columns)
-      return (replicas: shape.replicas, rows: side, columns: side)
+    let squares = zip(shapes, heads).map { shape, heads in
+      let side = min(shape.rows / heads, shape.columns)
+      return (replicas: shape.replicas * heads, rows: side, columns: side)
     }
     followers = [
       ("momenta", try NormFollower(shapes, compute: compute)),
@@ -42,14 +44,15 @@ final class DirectionNorms {
   /// - Throws: `OpenCLError`, `CLBlastError`.
   func take(_ direction: Tensor, of momentum: Tensor, index: Int) throws {
     momenta[index] = momentum
+    let direction = direction.split(into: heads[index])
     grams[index] = try compute.gram(direction.rows <= direction.columns ? .nt : .tn, direction)
   }
 
-  /// One matrix's numbers on the device, [replica, 1, 1] each.
+  /// One matrix's numbers on the device.
   struct Norms {
-    /// ‖u‖_*, ‖u‖_F of the momentum.
+    /// ‖u‖_*, ‖u‖_F of the momentum, [replica, 1, 1].
     let momentumSpectral, momentumFrobenius: Tensor
-    /// σ_max², and σ_max² − σ_min².
+    /// σ_max², and σ_max² − σ_min², of each head's direction, [replica·heads, 1, 1].
     let square, gap: Tensor
   }
 

@@ -8,7 +8,8 @@ import Tensors
 ///     W ← (1 − s·η·λ)·W − s·η·scale·O,   O ≈ U Vᵀ of u = U Σ Vᵀ
 ///
 /// For hidden matrices: O is the steepest direction by the spectral norm. The scale takes the place of the
-/// parametrization's factor; decay is by the rate without it.
+/// parametrization's factor; decay is by the rate without it. The rows of each of attention's heads may be a
+/// matrix of their own, with an O and a scale by its shape.
 ///
 /// Source: Jordan et al., 2024, Muon; Bernstein & Newhouse, arXiv:2409.20325.
 public struct Muon: MatrixUpdateRule {
@@ -22,15 +23,17 @@ public struct Muon: MatrixUpdateRule {
     public var steps: Int
     /// Whether the momentum looks one step ahead.
     public var nesterov: Bool
+    /// Whether each head's rows of attention's queries, keys and values are a matrix of their own.
+    public var perHead: Bool
 
     /// The values given.
     public init(
       scale: MuonScale = .condition, coefficients: NewtonSchulz.Coefficients = .polarExpress,
-      steps: Int = 5, nesterov: Bool = true
+      steps: Int = 5, nesterov: Bool = true, perHead: Bool = false
     ) {
       precondition(steps >= 1, "\(steps) steps of Newton–Schulz")
       (self.scale, self.coefficients) = (scale, coefficients)
-      (self.steps, self.nesterov) = (steps, nesterov)
+      (self.steps, self.nesterov, self.perHead) = (steps, nesterov, perHead)
     }
   }
 
@@ -38,13 +41,17 @@ public struct Muon: MatrixUpdateRule {
   public let momentum: Double
   /// The rest.
   public let settings: Settings
+  /// Matrices that a parameter's rows are cut into, each orthogonalised for itself.
+  public let heads: Int
   /// Of spectral norm 1, before the scale.
   public let family = UpdateFamily.normalized
   private let iteration: NewtonSchulz
 
   /// Momentum β; 0.95 is every publication's value.
-  public init(_ momentum: Double = 0.95, _ settings: Settings = Settings()) {
-    (self.momentum, self.settings) = (momentum, settings)
+  ///
+  /// - heads: ≥ 1, a divisor of the rows.
+  public init(_ momentum: Double = 0.95, _ settings: Settings = Settings(), heads: Int = 1) {
+    (self.momentum, self.settings, self.heads) = (momentum, settings, heads)
     iteration = NewtonSchulz(settings.coefficients, steps: settings.steps)
   }
 
@@ -54,16 +61,16 @@ public struct Muon: MatrixUpdateRule {
   /// β.
   public var hyperparameters: [Double] { [momentum] }
 
-  /// The scale's.
+  /// The scale's, of a head's shape.
   public func ownRateFactor(for shape: ParameterShape) -> Double? {
-    settings.scale.factor(for: shape)
+    settings.scale.factor(fanOut: shape.fanOut / heads, fanIn: shape.fanIn)
   }
 
   /// O of each.
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`.
   public func directions(of matrices: Tensor, compute: Compute) throws -> Tensor {
-    try compute.orthogonalized(matrices, by: iteration)
+    try compute.orthogonalized(matrices.split(into: heads), by: iteration).joined(from: heads)
   }
 
   private static let lookingAhead = ElementwiseRule(

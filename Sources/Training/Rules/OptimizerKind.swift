@@ -68,9 +68,10 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
 
   /// The rule; hyperparameters that are nil have the rule's own default.
   ///
-  /// - muon: of Muon alone.
+  /// - muon, heads: of Muon alone.
   public func rule(
-    _ values: Hyperparameters = Hyperparameters(), muon: Muon.Settings = Muon.Settings()
+    _ values: Hyperparameters = Hyperparameters(), muon: Muon.Settings = Muon.Settings(),
+    heads: Int = 1
   ) -> any UpdateRule {
     switch self {
     case .sgd: SGD()
@@ -80,7 +81,7 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
       Adam(
         beta1: values.beta1 ?? 0.9, beta2: values.beta2 ?? 0.999, epsilon: values.epsilon ?? 1e-8)
     case .lion: Lion(beta1: values.beta1 ?? 0.9, beta2: values.beta2 ?? 0.99)
-    case .muon: Muon(values.momentum ?? 0.95, muon)
+    case .muon: Muon(values.momentum ?? 0.95, muon, heads: heads)
     case .rowNormalized: RowNormalizedUpdate(values.momentum ?? 0.95)
     case .spectralNormalized: NormalizedUpdate(.spectral)
     case .frobeniusNormalized: NormalizedUpdate(.frobenius)

@@ -68,34 +68,4 @@ import Training
     let apart = Self.rows("a", drift: 0, seeds: 0..<3) + Self.rows("b", drift: 0, seeds: 3..<6)
     #expect(TransferReport(rows: apart).comparison == nil)
   }
-
-  @Test func torchScales_nameEveryTensor() throws {
-    func scales(_ optimizer: OptimizerKind, readout: OptimizerKind? = nil) -> [TensorScale] {
-      [
-        TensorScale(
-          parametrization: "mup", tensor: "layers.0.weight", fanIn: 64, fanOut: 128,
-          optimizer: optimizer, initialStd: 0.125, learningRate: 0.01, epsilon: 1e-8,
-          weightDecay: 0, multiplier: 1),
-        TensorScale(
-          parametrization: "mup", tensor: "layers.1.weight", fanIn: 128, fanOut: 10,
-          optimizer: readout ?? optimizer, initialStd: 0, learningRate: 0.005, epsilon: 1e-8,
-          weightDecay: 0.1, multiplier: 0.5),
-      ]
-    }
-    let adam = try #require(
-      TorchScales(scales(.adamw), optimizer: .adamw, rule: Adam(beta1: 0.8), title: "t")?.text)
-    #expect(
-      adam.contains("\"layers.0.weight\": dict(std=0.125, lr=0.01, eps=1e-08, weight_decay=0.0)"))
-    #expect(adam.contains("weight_decay=0.1),  # the product is multiplied by 0.5"))
-    #expect(adam.contains("torch.optim.AdamW(parameter_groups(model), betas=(0.8, 0.999))"))
-    let momentum = try #require(
-      TorchScales(
-        scales(.nesterov), optimizer: .nesterov, rule: Momentum(0.7, nesterov: true), title: "t"))
-    #expect(
-      momentum.text.contains("momentum=0.7, nesterov=True)") && !momentum.text.contains("eps="))
-    #expect(TorchScales(scales(.lion), optimizer: .lion, rule: Lion(), title: "t") == nil)
-    // One optimizer of PyTorch for all tensors.
-    let mixed = scales(.adamw, readout: .sgd)
-    #expect(TorchScales(mixed, optimizer: .adamw, rule: Adam(), title: "t") == nil)
-  }
 }

@@ -60,6 +60,27 @@ import Training
     }
   }
 
+  /// With more heads the updates of queries and keys are put together from more directions, and fall: no fault. So
+  /// do those of matrices that Muon takes head by head.
+  @Test(arguments: [OptimizerKind.sgd, .muon])
+  func growingNumberOfHeads_isNoFault(optimizer: OptimizerKind) throws {
+    let report = try check("spectral", optimizer) { $0.muonPerHead = optimizer == .muon }
+    #expect(report.verdict != .fail, "\(report.table())")
+    for part in ["query", "key"] {
+      let update = try #require(
+        report.exponents.first {
+          $0.layer == "blocks.0.attention.\(part)" && $0.quantity == .updateNorm
+        })
+      #expect(abs(update.predicted) < 0.01 && abs(update.condition) < 0.01)
+      #expect(-0.6...0.1 ~= update.exponent && !update.isFailure, "\(update)")
+    }
+    // Muon's own, taken whole, is of norm 1 at every width.
+    let whole = report.exponents.first {
+      $0.layer == "blocks.0.mlp.up" && $0.quantity == .updateNorm
+    }
+    #expect(try optimizer != .muon || abs(#require(whole).exponent) < 0.03)
+  }
+
   /// Each part left out of the rule: the tensor that lacks it is the first that is named.
   @Test(
     arguments: [

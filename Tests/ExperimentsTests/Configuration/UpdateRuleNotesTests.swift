@@ -35,6 +35,16 @@ import Training
     #expect(notes(.rowNormalized) { _ in } == ["row-normalized has no embedding to update"])
   }
 
+  @Test func heads_areNamed_whereThereAreSome() {
+    let byHead = notes { ($0.network, $0.depth, $0.muonPerHead) = (.transformer, 1, true) }
+    #expect(
+      byHead.contains(
+        "muon takes blocks.0.attention.query.weight, blocks.0.attention.key.weight, "
+          + "blocks.0.attention.value.weight head by head"), "\(byHead)")
+    let none = notes { ($0.depth, $0.batchSize, $0.muonPerHead) = (3, 10_000, true) }
+    #expect(none.count == 2 && none[1].hasPrefix("muon takes every matrix whole"), "\(none)")
+  }
+
   /// 3.3·n/B of a step where all matrices are alike.
   @Test func cost_isToldWhereItIsMuch() {
     let dear = notes(width: 256) { ($0.depth, $0.batchSize) = (200, 64) }

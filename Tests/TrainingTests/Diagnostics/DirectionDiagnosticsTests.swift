@@ -46,7 +46,8 @@ import Testing
   @Test(arguments: iterations) func extremes_areThoseOfEverySingularValue(
     iteration: NewtonSchulz
   ) throws {
-    let norms = try DirectionNorms(Self.shapes, compute: compute)
+    let norms = try DirectionNorms(
+      Self.shapes, heads: Self.shapes.map { _ in 1 }, compute: compute)
     var compared = 0
     // The second time from what the first has found.
     for seed: UInt64 in [1, 2] {
@@ -171,6 +172,48 @@ import Testing
           expect(.momentumStableRank, rank, within: 2e-3 * rank)
         }
       }
+    }
+  }
+
+  /// Of heads: the largest, and the smallest, singular value of any; the momentum is one matrix.
+  @Test func headsQuantities_areThoseOfTheWorstHead() throws {
+    var optimization = Optimization(.muon)
+    optimization.muon = Muon.Settings(steps: 3, perHead: true)
+    let (width, heads, context) = (24, 3, 4)
+    let trainer = try Trainer(
+      TrainingConfiguration(
+        network: Transformer(
+          vocabulary: 7, width: width, depth: 1, heads: .count(heads), context: context),
+        optimization: optimization, batchSize: 5),
+      replicas: (1...2).map {
+        Replica(seed: UInt64($0), learningRate: 0.05, parametrization: SpectralParametrization())
+      }, totalSteps: 2, compute: compute)
+    let tokens = (0..<161).map { UInt16($0 * $0 % 7) }
+    let rows = try DeviceRows(
+      .narrow(tokens), TokenWindows(tokens: tokens.count, context: context), compute: compute)
+    let diagnostics = try trainer.diagnose(every: 1, probe: rows)
+    let value = try #require(
+      diagnostics.layers.firstIndex { $0.name == "blocks.0.attention.value" })
+    let weight = diagnostics.layers[value].weight!
+    let before = try compute.read(weight.value)
+    try trainer.train(on: rows, until: 1)
+    let after = try compute.read(weight.value)
+    let record = try diagnostics.records()[0].layers[value]
+    let size = width * width
+    let rates = trainer.optimizer.learningRates(of: weight)
+    let steps = zip(before, after).enumerated().map { index, pair in
+      Float((Double(pair.0) - Double(pair.1)) / rates[index / size])
+    }
+    let direction = try compute.tensor(steps, replicas: 2, rows: width, columns: width)
+    let singular = try SingularValues.all(of: [direction.split(into: heads)], compute: compute)[0]
+    for replica in 0..<2 {
+      let own = singular[replica * heads..<(replica + 1) * heads]
+      let (largest, smallest) = (own.map { $0[0] }.max()!, own.map { $0[7] }.min()!)
+      let got = try [DiagnosticQuantity.directionSpectralNorm, .directionSmallestSingularValue].map
+      {
+        try #require(record[$0]?[replica])
+      }
+      #expect(abs(got[0] - largest) <= 4e-3 && abs(got[1] - smallest) <= 8e-3, "\(got), \(own)")
     }
   }
 

@@ -72,6 +72,16 @@ class Muon(torch.optim.Optimizer):
                 p.sub_(group["lr"] * scale(*p.shape) * orthogonalized(u, coefficients, steps))
 
 
+def held(weight, constraint):
+    """The weight with its largest singular value at, or at most at, multiple·√(out/in)."""
+    left, values, right = torch.linalg.svd(weight, full_matrices=False)
+    radius = constraint["multiple"] * (weight.shape[0] / weight.shape[1]) ** 0.5
+    if constraint["kind"] == "clip":
+        return left @ torch.diag(values.clamp(max=radius)) @ right
+    share = radius / values[0]
+    return weight * (share if constraint["kind"] == "sphere" else min(share, 1))
+
+
 def cosine(step):
     return (1 + math.cos(math.pi * step / STEPS)) / 2
 
@@ -92,6 +102,13 @@ def case(name, optimization, lr, optimizers, micro=None):
     frozen = {id(v) for v in p.values()} - {id(v) for o, _, _ in steps for q in o.param_groups for v in q["params"]}
     trained = [v for v in p.values() if id(v) not in frozen]
     losses, norms = [], []
+
+    def hold():
+        with torch.no_grad():
+            for v in split(p)[0] if "constraint" in optimization else []:
+                v.copy_(held(v, optimization["constraint"]))
+
+    hold()
     for t in range(STEPS):
         h = x
         for layer in range(len(sizes) - 1):
@@ -109,6 +126,7 @@ def case(name, optimization, lr, optimizers, micro=None):
             for group, rate in zip(optimizer.param_groups, rates):
                 group["lr"] = rate * (1 if factor is None else factor(t))
             optimizer.step()
+        hold()
     return dict(name=name, optimization=optimization, lr=lr, micro=micro, x=x.tolist(), labels=y.tolist(),
                 start=start, losses=losses, norms=norms, final={key: value.tolist() for key, value in p.items()})
 
@@ -140,13 +158,13 @@ def grouped(p, lr):
     ]
 
 
-def muon(p, lr):
-    """Of the hidden matrix; AdamW for the others, decay on matrices."""
+def muon(p, lr, companion=1):
+    """Of the hidden matrix; AdamW for the others, at `companion` times the rate; decay on matrices."""
     weights = [p["layers.0.weight"], p["layers.2.weight"]]
     return [
         (Muon([p["layers.1.weight"]], lr, lambda out, fan_in: (out / fan_in) ** 0.5, weight_decay=0.2), None),
         (torch.optim.AdamW([dict(params=weights, weight_decay=0.2), dict(params=split(p)[1], weight_decay=0)],
-                           lr=lr), None),
+                           lr=companion * lr), None),
     ]
 
 
@@ -161,7 +179,7 @@ def muon_of_all(scale, factor=None, biases=1, **options):
 
 
 MATRICES = [{"selector": role, "optimizer": "muon", "hyperparameters": {}} for role in ("input", "readout")]
-SHAPE = {"optimizer": "adam", "hyperparameters": {}, "decaysVectors": False,
+SHAPE = {"optimizer": "adam", "hyperparameters": {}, "decaysVectors": False, "companionRateFactor": 1,
          "schedule": {"shape": "constant", "warmup": 0}, "groups": []}
 ADAM = torch.optim.Adam
 print(json.dumps(dict(cases=[
@@ -195,16 +213,32 @@ print(json.dumps(dict(cases=[
     case("muon of all matrices, jordan's",
          {**SHAPE, "optimizer": "muon", "groups": MATRICES + [
              {"selector": layer, "hyperparameters": {"momentum": 0.8}} for layer in ("input", "hidden", "readout")],
-          "muon": {"scale": "jordan", "coefficients": "jordan", "steps": 6, "nesterov": False}}, 0.03,
+          "muon": {"scale": "jordan", "coefficients": "jordan", "steps": 6, "nesterov": False,
+                   "perHead": False}}, 0.03,
          muon_of_all(lambda out, fan_in: max(1, out / fan_in) ** 0.5, momentum=0.8, nesterov=False,
                      coefficients=JORDAN, steps=6)),
     case("muon to convergence, clipped, scheduled",
          {**SHAPE, "optimizer": "muon", "groups": MATRICES, "clipNorm": 0.3,
           "schedule": {"shape": "cosine", "warmup": 0},
-          "muon": {"scale": "match-rms", "coefficients": "polar-express", "steps": 8, "nesterov": True}}, 0.05,
+          "muon": {"scale": "match-rms", "coefficients": "polar-express", "steps": 8, "nesterov": True,
+                   "perHead": False}}, 0.05,
          muon_of_all(lambda out, fan_in: 0.2 * max(out, fan_in) ** 0.5, cosine, steps=8)),
     case("muon by the largest dimension, accumulated",
          {**SHAPE, "optimizer": "muon", "groups": MATRICES,
-          "muon": {"scale": "max-dimension", "coefficients": "polar-express", "steps": 5, "nesterov": True}}, 0.01,
+          "muon": {"scale": "max-dimension", "coefficients": "polar-express", "steps": 5, "nesterov": True,
+                   "perHead": False}}, 0.01,
          muon_of_all(lambda out, fan_in: max(out, fan_in) ** 0.5), micro=5),
+    case("muon beside adamw at a rate of its own",
+         {**SHAPE, "optimizer": "muon", "companionRateFactor": 0.25,
+          "weightDecay": {"strength": 0.2, "kind": "decoupled"}}, 0.02, lambda p, lr: muon(p, lr, 0.25)),
+    case("adam on the spectral sphere", {**SHAPE, "constraint": {"kind": "sphere", "multiple": 1.5}}, 0.02,
+         whole(ADAM)),
+    case("momentum under the spectral cap",
+         {**SHAPE, "optimizer": "momentum", "constraint": {"kind": "cap", "multiple": 2}}, 0.3,
+         whole(torch.optim.SGD, momentum=0.9)),
+    case("muon of all matrices on the spectral sphere",
+         {**SHAPE, "optimizer": "muon", "groups": MATRICES, "constraint": {"kind": "sphere", "multiple": 2}}, 0.03,
+         muon_of_all(lambda out, fan_in: (out / fan_in) ** 0.5)),
+    case("adam with clipped singular values", {**SHAPE, "constraint": {"kind": "clip", "multiple": 1}}, 0.02,
+         whole(ADAM)),
 ]), separators=(",", ":")))

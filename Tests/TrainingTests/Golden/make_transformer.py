@@ -126,11 +126,27 @@ POLAR_EXPRESS = [
 ]
 
 
-class MuonAndAdamW:
-    """Muon on the blocks' matrices, as it comes without a scale; AdamW on everything else."""
+def orthogonalized(x):
+    x = x / (1.02 * x.norm())
+    rows, columns = x.shape
+    x = x.T if rows > columns else x
+    for a, b, c in POLAR_EXPRESS:
+        s = x @ x.T
+        x = a * x + (b * s + c * s @ s) @ x
+    return x.T if rows > columns else x
 
-    def __init__(self, named, lr):
+
+class MuonAndAdamW:
+    """Muon on the blocks' matrices, as it comes without a scale; AdamW on everything else.
+
+    heads: matrices that the rows of queries, keys and values are cut into.
+    """
+
+    def __init__(self, named, lr, heads=1):
         self.matrices = [v for name, v in named.items() if name.startswith("blocks") and v.dim() == 2]
+        stacked = [f"attention.{part}.weight" for part in ("query", "key", "value")]
+        self.heads = [heads if any(name.endswith(end) for end in stacked) else 1
+                      for name, v in named.items() if name.startswith("blocks") and v.dim() == 2]
         others = [v for v in named.values() if all(v is not m for m in self.matrices)]
         self.adamw = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0)
         self.momentum = [torch.zeros_like(m) for m in self.matrices]
@@ -144,32 +160,25 @@ class MuonAndAdamW:
     @torch.no_grad()
     def step(self):
         self.adamw.step()
-        for matrix, momentum in zip(self.matrices, self.momentum):
+        for matrix, momentum, heads in zip(self.matrices, self.momentum, self.heads):
             momentum.lerp_(matrix.grad, 0.05)
             x = torch.lerp(matrix.grad, momentum, 0.95)
-            x = x / (1.02 * x.norm())
-            rows, columns = x.shape
-            x = x.T if rows > columns else x
-            for a, b, c in POLAR_EXPRESS:
-                s = x @ x.T
-                x = a * x + (b * s + c * s @ s) @ x
-            x = x.T if rows > columns else x
-            matrix -= self.lr * x
+            matrix -= self.lr * torch.cat([orthogonalized(part) for part in x.chunk(heads)])
 
 
 def case(name, optimizer, lr, norm="rms", positions="learned", activation="gelu", gated=False, tied=False,
          bias=False, query_norm=False, heads=2, depth=2, expansion=2, scale=1.0, attention_multiplier=1.0,
-         sequences=3, steps=20):
+         sequences=3, steps=20, per_head=False):
     g = torch.Generator().manual_seed(sum(map(ord, name)))
     c = dict(
         name=name, optimizer=optimizer, lr=lr, norm=norm, positions=positions, activation=activation, gated=gated,
-        tied=tied, bias=bias, queryNorm=query_norm, heads=heads, depth=depth, expansion=expansion, scale=scale,
+        tied=tied, bias=bias, queryNorm=query_norm, perHead=per_head, heads=heads, depth=depth, expansion=expansion, scale=scale,
         attentionMultiplier=attention_multiplier, vocabulary=VOCABULARY, width=WIDTH, context=CONTEXT)
     p = parameters(g, c)
     tokens = torch.randint(0, VOCABULARY, (steps, sequences, CONTEXT + 1), generator=g)
     start = {key: value.tolist() for key, value in p.items()}
     if optimizer == "muon":
-        opt = MuonAndAdamW(p, lr)
+        opt = MuonAndAdamW(p, lr, heads if per_head else 1)
     elif optimizer == "adam":
         opt = torch.optim.Adam(p.values(), lr=lr, betas=(0.9, 0.999), eps=1e-8)
     else:
@@ -202,4 +211,5 @@ print(json.dumps(rounded(dict(cases=[
     case("learned positions, rms, gelu, muon", "muon", 0.02),
     case("rotary, rms, swiglu, tied, muon", "muon", 0.02, positions="rotary", activation="silu", gated=True,
          tied=True),
+    case("rotary, rms, gelu, muon by heads", "muon", 0.02, positions="rotary", heads=4, per_head=True),
 ])), separators=(",", ":")))
