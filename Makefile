@@ -3,6 +3,7 @@
 # make test-fast      the tests that launch no program, in a minute after the build
 # make check          what CI runs: format, documentation, build, tests
 # make test-slurm     the job files of Examples/Slurm on a real Slurm of this one machine; needs root
+# make test-mpi       one run by several processes under a real MPI of this machine
 # make docs           the documentation's pages, into .build/docs; its warnings are errors
 # make test-import    import this package from others, by URL and by path
 # make dist           a folder to run on machines that have only a GPU's driver, or nothing
@@ -23,7 +24,7 @@ PROGRAM ?= .build/release/gputrain
 # Laid out as under PREFIX.
 SHARE := .build/share
 
-.PHONY: run build test test-fast test-import test-slurm check docs dist dist-test gpu-check gpu-bundle gpu-bundle-test format lint setup man completions install
+.PHONY: run build test test-fast test-import test-slurm test-mpi check docs dist dist-test gpu-check gpu-bundle gpu-bundle-test format lint setup man completions install
 
 setup:
 	@bash Scripts/setup.sh
@@ -46,6 +47,9 @@ test-import: setup
 
 test-slurm: build
 	@bash Tests/Interop/check_slurm.sh $(PROGRAM)
+
+test-mpi: build
+	python3 Tests/Interop/check_mpi.py $(PROGRAM)
 
 docs: setup
 	SWIFT=$(SWIFT) bash Scripts/docs.sh

@@ -26,6 +26,7 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels"),
     .target(name: "CFileSystem"),
+    .target(name: "CMPI", linkerSettings: [.linkedLibrary("dl")]),
     .target(name: "CLBlastParameters", dependencies: ["COpenCL", "CCLBlast"]),
 
     .target(name: "OpenCL", dependencies: ["COpenCL"]),
@@ -40,7 +41,7 @@ let package = Package(
     .target(
       name: "Experiments",
       dependencies: [
-        "Training", "Networks", "Spectral", "Tensors", "OpenCL", "CZlib", "CFileSystem",
+        "Training", "Networks", "Spectral", "Tensors", "OpenCL", "CZlib", "CFileSystem", "CMPI",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     // Module and directory differ from the command's by more than case, for disks that ignore it.

@@ -69,7 +69,13 @@ extension Trainer {
     _ size: Int, of rows: DeviceRows, _ order: DeviceRows.Order, at offset: Int,
     recordingTo history: SumHistory
   ) throws {
-    let parts = parts(of: size)
+    if let exchange {
+      if let own = exchange.begin(batch: size, labelsPerRow: rows.labelsPerRow) {
+        return try step(
+          sharing: own, of: size, by: exchange, of: rows, order, at: offset, recordingTo: history)
+      }
+    }
+    let parts = exchange == nil ? parts(of: size) : [size]
     recordedSteps.offset.value = UInt32(offset)
     recordedSteps.slot.value = UInt32(waitingSlots)
     func workOut() throws {

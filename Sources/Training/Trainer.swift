@@ -35,6 +35,8 @@ public final class Trainer {
   private var waitingSizes: [[Int]] = []
   var waitingSlots = 0
   let recordedSteps = RecordedSteps()
+  /// What shares batches with other ranks, if any do.
+  var exchange: GradientExchange?
   private var labels: [Int: Buffer<UInt32>] = [:]
   private var history: SumHistory?
   /// Begins with the first step that is trained here, after a restored state's.
@@ -169,9 +171,10 @@ public final class Trainer {
       precondition(
         offset < rows.count, "an epoch under way has come to row \(offset) of \(rows.count)")
       let size = min(configuration.batchSize, rows.count - offset)
-      let parts = parts(of: size)
+      // Ranks record a loss of all rows together.
+      let parts = exchange == nil ? parts(of: size) : [size]
       if waitingSlots + parts.count > history.capacity { try collectLosses() }
-      let onChip = onChip(rows)
+      let onChip = exchange == nil ? onChip(rows) : nil
       let sizes =
         onChip == nil
         ? [] : batchSizes(until: steps, every: every, of: rows, room: history.capacity)
@@ -186,7 +189,9 @@ public final class Trainer {
       }
       // After the last step progress is called in any case.
       guard step < steps else { break }
-      if pace!.isDue(step: step) || every.map({ step % $0 == 0 }) == true {
+      if pace!.isDue(step: step) || every.map({ step % $0 == 0 }) == true
+        || exchange?.isStopAgreed == true
+      {
         try compute.queue.finish()
         try progress(step)
         pace!.looked(step: step, most: onChip == nil ? ProgressPace.most : history.capacity)

@@ -1,5 +1,6 @@
 import Experiments
 import Tensors
+import Training
 
 /// Where and how a command computes.
 struct ComputeSettings: SettingGroup {
@@ -97,6 +98,18 @@ struct ExecutionSettings: SettingGroup {
     "How long another process may be silent before its runs are taken over: 90s, 5m, 1h.",
     value: "time")
   var claimTimeout = TimeSpan(SweepSharing.defaultTimeout)
+
+  @Setting(
+    "data-parallel",
+    "Compute a part of each batch in every process that mpirun or srun has started, a device each; the first "
+      + "one writes the results.")
+  var dataParallel = false
+
+  @Setting(
+    "gradient-exchange",
+    "How they put a weight's gradient together: factors exchanges rows and has each make the product of all, "
+      + "sums adds up their products, auto takes what is less work for each weight.", value: "name")
+  var gradientExchange = GradientRoute.automatic
 
   @Setting(
     "time-limit",

@@ -84,8 +84,8 @@ struct GivenSettings {
 /// What commands that train were asked for, apart from which runs.
 struct TrainingRequest {
   var configuration: Configuration
-  let execution: ExecutionSettings
-  private(set) var computing: ComputeSettings
+  var execution: ExecutionSettings
+  var computing: ComputeSettings
   /// Devices that share the host's memory, if they are CPUs.
   private var deviceCount = 1
 

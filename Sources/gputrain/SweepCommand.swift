@@ -77,7 +77,7 @@ struct SweepCommand: PrintingCommand {
   }
   enum Execution: SettingSelection {
     typealias Group = ExecutionSettings
-    static let omitted: Set = ["keep", "save"]
+    static let omitted: Set = ["keep", "save", "data-parallel", "gradient-exchange"]
   }
 
   /// Every setting that a file may give.
@@ -256,7 +256,8 @@ extension SweepTeam {
       }
       announced = true
       display.show(progress)
-      return !Interrupt.isRequested
+      // Ranks that train a run together stop together.
+      return !(sweeps[0].dataParallel?.isStopAgreed ?? Interrupt.isRequested)
     }
     for trouble in outcome.troubles {
       Terminal.problem("\(trouble); the other devices have done its runs")

@@ -81,6 +81,21 @@ struct TrainCommand: PrintingCommand {
     try request.check(
       parametrizations: [cell.parametrization], optimizers: [cell.optimizer], widths: [cell.width],
       &given)
+    guard request.execution.dataParallel else {
+      return try train(request, cell, from: start, store: store)
+    }
+    let rank = try TrainingRank(request.execution)
+    try rank.run {
+      try train(
+        rank.own(request), cell, from: start, store: rank.isFirst ? store : nil, as: rank)
+    }
+  }
+
+  /// - store: where results go where `--out` does not say. rank: as one of several that train the run.
+  private func train(
+    _ request: TrainingRequest, _ cell: CellSettings, from start: RunCheckpointing.Start,
+    store: URL?, as rank: TrainingRank? = nil
+  ) throws {
     let grid = try cell.grid()
     let weights = request.execution.save.map { URL(fileURLWithPath: $0) }
     do {
@@ -88,7 +103,7 @@ struct TrainCommand: PrintingCommand {
     } catch let error as RunStoreError {
       throw InvalidOption("--save: \(error)")
     }
-    let sweep = try request.sweep(
+    var sweep = try request.sweep(
       grid,
       checkpointing: RunCheckpointing(
         start: start, every: request.execution.checkpointEvery, keep: request.execution.keep,
@@ -97,6 +112,15 @@ struct TrainCommand: PrintingCommand {
     let configuration = RunConfiguration(sweep.experiment, grid.cells[0])
     let directory = sweep.store.directory(for: configuration)
     let isDone = try sweep.store.result(for: configuration) != nil
+    if let rank {
+      defer { if !rank.isFirst { try? FileManager.default.removeItem(at: sweep.store.directory) } }
+      let trains = try rank.agrees(
+        on: configuration, sweep, step: start.step, isNeeded: !isDone)
+      sweep.dataParallel = rank.parallel
+      if !rank.isFirst {
+        return try trains ? follow(sweep, request.execution) : ()
+      }
+    }
     if case .drawn = start, !isDone, let file = try? CheckpointSearch.newest(at: directory) {
       Terminal.note("training from the start; --resume would resume from \(file.relativePath)")
     }
@@ -135,6 +159,13 @@ struct TrainCommand: PrintingCommand {
     try outcome.exitWhereIncomplete(store: sweep.store)
   }
 
+  /// Trains as one of the ranks whose results are not kept.
+  private func follow(_ sweep: Sweep, _ execution: ExecutionSettings) throws {
+    let outcome = try SweepTeam(sweep).runUntilInterrupted(execution)
+    if outcome.interrupted { throw Interrupt.exitCode }
+    try outcome.exitWhereIncomplete(store: sweep.store)
+  }
+
   /// What the run was asked for with, for a checkpoint: files by their whole paths, and
   /// parametrizations by what they are.
   private static func options(
@@ -144,6 +175,8 @@ struct TrainCommand: PrintingCommand {
     configuration.data = configuration.data.map { URL(fileURLWithPath: $0).path }
     var execution = request.execution
     (execution.out, execution.parametrizationFiles) = (nil, [])
+    // Any number of ranks may go on.
+    (execution.dataParallel, execution.gradientExchange) = (false, .automatic)
     execution.save = execution.save.map { URL(fileURLWithPath: $0).path }
     return cell.record.merging(configuration.record) { $1 }
       .merging(request.computing.record) { $1 }.merging(execution.record) { $1 }

@@ -11,6 +11,11 @@ public struct RunCheckpointing: Sendable {
     case weights(InitialWeights)
     /// Where a checkpoint, read from `path`, left off.
     case checkpoint(Checkpoint, path: String)
+
+    /// Steps that have been made.
+    public var step: Int {
+      if case .checkpoint(let checkpoint, _) = self { checkpoint.state.step } else { 0 }
+    }
   }
 
   /// Where training starts.

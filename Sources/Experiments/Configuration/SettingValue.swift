@@ -259,6 +259,7 @@ extension SettingValue where Self: RawRepresentable & CaseIterable, RawValue == 
 extension Activation: SettingValue {}
 extension Compute.BackendChoice: SettingValue {}
 extension DepthRule: SettingValue {}
+extension GradientRoute: SettingValue {}
 extension LossFunction: SettingValue {}
 extension WeightInit: SettingValue {}
 extension NewtonSchulz.Coefficients: SettingValue {}

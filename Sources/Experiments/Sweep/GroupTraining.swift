@@ -63,6 +63,8 @@ struct GroupTraining {
   var checkpointer: (any Checkpointer)?
   /// Bytes of the device's memory that are planned for a run, for its result.
   var deviceBytes: Int?
+  /// What shares the run's batches with other ranks, if any do.
+  var dataParallel: DataParallel?
   /// What keeps the weights of runs that are better than all before.
   var best: BestWeights?
   /// Called with the new records of each run while they train, and first with those of before, where
@@ -86,6 +88,7 @@ struct GroupTraining {
       try trainer.diagnose(every: $0.every, contents: $0.contents, probe: train)
     }
     try checkpointer?.restore(trainer)
+    dataParallel?.share(trainer, compute: compute)
     func seconds() -> [Double] {
       let elapsed = (ContinuousClock.now - start) / .seconds(1)
       return group.cells.indices.map {

@@ -23,6 +23,8 @@ public struct Sweep {
   let events: EventFolder?
   let keepsBest: Objective?
   let sharing: SweepSharing
+  /// What trains a run on several devices; for grids of one cell. nil: each run is this process's own.
+  public var dataParallel: DataParallel?
 
   /// A sweep of `grid` into the store at `directory`, which is taken for `settings`.
   ///

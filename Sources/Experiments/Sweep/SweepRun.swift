@@ -208,6 +208,7 @@ final class SweepRun {
       validation: rows.validation?.windowed(context: group.own.settings.context),
       diagnosis: sweep.diagnosis, checkpointer: checkpointer)
     training.best = best
+    training.dataParallel = sweep.dataParallel
     training.deviceBytes = Int(progress.bytesPerRun)
     var loss: Double?
     let live = sweep.events.map { LiveEvents($0, group: group) }
