@@ -74,7 +74,8 @@ struct TrainingRank {
     if let plan = parallel.plan, plan.receivedBytes > 0, isFirst {
       Terminal.note(
         "each step exchanged \(plan.factors.count) gradients by their factors and \(plan.sums.count) as "
-          + "sums, " + String(format: "%.3g MiB", Double(plan.receivedBytes) / 0x1p20) + " to each of \(ranks.count) ranks")
+          + "sums, " + String(format: "%.3g MiB", Double(plan.receivedBytes) / 0x1p20)
+          + " to each of \(ranks.count) ranks")
       Terminal.detail("by their factors: \(plan.factors.joined(separator: ", "))")
       Terminal.detail("as sums: \(plan.sums.joined(separator: ", "))")
     }
