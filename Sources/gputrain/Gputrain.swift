@@ -34,7 +34,7 @@ import Spectral
     var command: any ParsableCommand
     do {
       try requireTwoDashes(CommandLine.arguments.dropFirst())
-      command = try parseAsRoot()
+      command = try parseAsRoot(CommandLine.arguments.dropFirst().map(withPlainMinus))
     } catch {
       end(with: error, failure: .validationFailure)
     }
@@ -48,6 +48,16 @@ import Spectral
         failure: error is any UsageError ? .validationFailure : failure)
     }
     end(with: nil)
+  }
+
+  /// An argument's numbers with the minus of a keyboard, as `2^−8` and `−8:−7:2` are what this program prints.
+  static func withPlainMinus(_ argument: String) -> String {
+    let value =
+      argument.firstIndex(of: "=").map { argument.index(after: $0) } ?? argument.startIndex
+    guard argument[value...].contains("−"),
+      argument[value...].allSatisfy({ $0.isNumber || "−-+.,:eE".contains($0) })
+    else { return argument }
+    return argument[..<value] + argument[value...].replacingOccurrences(of: "−", with: "-")
   }
 
   /// Refuses a long option with one dash: the parser reads `-width` as the letters -w … -h, the last of

@@ -40,8 +40,15 @@ struct ScalingCommand: PrintingCommand {
   @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
   var optimizer: OptimizerKind = .adam
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate.", valueName: "η"))
+  @Option(
+    name: [.customLong("learning-rate"), .customLong("lr")], parsing: .unconditional,
+    help: ArgumentHelp("Learning rate.", valueName: "η"))
   var learningRate = 1.0
+
+  @Option(
+    name: .customLong("log2-lr"), parsing: .unconditional,
+    help: ArgumentHelp("log2 of the learning rate, in its place.", valueName: "rate"))
+  var log2LearningRate: Double?
 
   @Option(
     help: ArgumentHelp("Names with commas; all where left out.", valueName: "list"),
@@ -89,6 +96,14 @@ struct ScalingCommand: PrintingCommand {
     }
     try Limits.check("--base-width", baseWidth ?? 1)
     try Limits.check("--learning-rate", positive: learningRate)
+    if let log2LearningRate {
+      guard learningRate == 1 else {
+        throw InvalidOption("give one of --learning-rate, --log2-lr")
+      }
+      guard (-126...16).contains(log2LearningRate) else {
+        throw InvalidOption("--log2-lr must be from -126 to 16, got \(log2LearningRate)")
+      }
+    }
     if output.json && format == .torch { throw InvalidOption("give --json or --format, not both") }
   }
 
@@ -100,6 +115,8 @@ struct ScalingCommand: PrintingCommand {
     case .torch: Terminal.print(try torch(scales, training), terminator: "")
     }
   }
+
+  private var rate: Double { log2LearningRate.map { exp2($0) } ?? learningRate }
 
   private func torch(_ scales: [TensorScale], _ training: TrainingConfiguration) throws -> String {
     let names = scales.map(\.parametrization).uniqued()
@@ -114,7 +131,7 @@ struct ScalingCommand: PrintingCommand {
           training.optimization.settings(for: $0).rule(or: nil)
         },
         title: "\(names[0]) under \(optimizer.rawValue): width \(width)\(base), learning rate "
-          + "\(learningRate)"
+          + "\(rate)"
       ).text
     } catch let error as TorchScalesError {
       throw InvalidOption("--format torch: \(error); use --format json")
@@ -151,7 +168,7 @@ struct ScalingCommand: PrintingCommand {
     Terminal.detail(
       "network: \(settings.networkInWords), rules: \(rules.map(\.name).joined(separator: ", "))")
     let byRule = rules.map {
-      TensorScale.all(of: training, under: $0, learningRate: learningRate)
+      TensorScale.all(of: training, under: $0, learningRate: rate)
     }
     // Rules side by side, a tensor after another.
     return (

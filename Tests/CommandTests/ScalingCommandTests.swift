@@ -79,6 +79,20 @@ import Testing
     #expect(result.errors.hasPrefix("Error: "))
   }
 
+  /// As a sweep prints them, and by the names that it has for them.
+  @Test func rates_haveTheSweepsNames() throws {
+    let arguments = ["--parametrization", "mup", "--base-width", "64"]
+    let plain = try scaling(arguments + ["--learning-rate", "0.00390625"])
+    #expect(plain.status == 0, "\(plain.errors)")
+    for other in [
+      ["--lr", "0.00390625"], ["--log2-lr=-8"], ["--log2-lr", "−8"], ["--log2-lr=−8"],
+    ] {
+      #expect(try scaling(arguments + other).output == plain.output, "\(other)")
+    }
+    #expect(try scaling(["--lr", "2", "--log2-lr=1"]).status == 64)
+    #expect(try scaling(["--log2-lr=0.5e9"]).errors.contains("--log2-lr must be from -126 to 16"))
+  }
+
   @Test func torch_isPythonOfOneParametrization() throws {
     let arguments = ["--format", "torch", "--base-width", "64", "--depth", "2"]
     let result = try scaling(arguments + ["--parametrization", "mup", "--learning-rate", "0.008"])

@@ -13,6 +13,9 @@ extension ResultsTable {
       guard let rate = try find(.rate) else { throw Self.missing(.rate, table) }
       (self.scale, self.rate) = (scale, rate)
       (loss, seed, step) = (try find(.loss), try find(.seed), try find(.step))
+      if let loss, Self.isBetterTheHigher(table.header[loss]) {
+        throw ResultsTableError.notALoss(path: table.path, name: table.header[loss])
+      }
       (group, run) = (try find(.group), try find(.run))
     }
 
@@ -31,6 +34,15 @@ extension ResultsTable {
         "timestamp", "time", "walltime", "datetime", "date", "runtime", "relativetime", "elapsed",
         "elapsedtime", "createdat", "loggedat",
       ].contains(key(name))
+    }
+
+    /// Whether a column's usual contents are better the higher: `eval/acc`, `val_accuracy`, `F1`.
+    static func isBetterTheHigher(_ name: String) -> Bool {
+      let key = key(name)
+      return [
+        "acc", "accuracy", "f1", "bleu", "rouge", "auc", "auroc", "iou", "top1", "top5", "reward",
+      ]
+      .contains(where: key.hasSuffix)
     }
 
     /// Without case and signs.

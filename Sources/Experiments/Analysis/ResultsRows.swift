@@ -305,6 +305,24 @@ extension ResultsTable.Table {
       differ: differ)
   }
 
+  /// What to say of runs that a column of states calls ended before their time; nil where there are none.
+  func stateNote(_ runs: [ResultsTable.Run], _ places: ResultsTable.Columns) -> String? {
+    let states = ["crashed", "failed", "killed", "preempted", "interrupted"]
+    guard
+      let column = header.indices.first(where: {
+        ["state", "status"].contains(ResultsTable.Columns.key(header[$0]))
+      })
+    else { return nil }
+    let lines = Set(runs.filter { $0.loss?.isFinite == true }.map(\.line))
+    let ended = rows.filter {
+      lines.contains($0.line) && states.contains($0.cells[column].lowercased())
+    }
+    guard let first = ended.first else { return nil }
+    return
+      "\(ended.count) of \(runs.count) runs are \(first.cells[column]) by \(header[column]), that of line "
+      + "\(first.line) among them: their losses count all the same"
+  }
+
   /// What to say of runs that stopped before others; nil where none did. Those that diverged had to.
   func stepNote(_ runs: [ResultsTable.Run], _ places: ResultsTable.Columns) -> String? {
     // Runs end at times of their own.

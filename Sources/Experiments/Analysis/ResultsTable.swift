@@ -126,7 +126,7 @@ public struct ResultsTable {
     notes += [
       rowNumbers.map { "\($0) numbers the rows and tells no runs apart" },
       writing.isNegated ? "\(table.header[places.rate]): read with its sign turned" : nil,
-      table.stepNote(runs, places),
+      table.stepNote(runs, places), table.stateNote(runs, places),
     ].compactMap(\.self)
     if let optima = Self.optima(runs, hasLosses: places.loss != nil) {
       let seeds = Set(runs.map(\.seed)).count

@@ -16,6 +16,8 @@ public enum ResultsTableError: Error, Hashable, CustomStringConvertible {
   case severalColumns(path: String, role: ResultsTable.Role, names: [String])
   /// A column of rates whose name says that they are not written plainly, and not how.
   case unclearRates(path: String, name: String)
+  /// The column of losses is of something that is better the higher.
+  case notALoss(path: String, name: String)
   /// A cell that is not what its column is of.
   case wrongCell(path: String, line: Int, expected: String, found: String)
   /// Two rows for one run; differ: the columns in which they do.
@@ -46,6 +48,9 @@ public enum ResultsTableError: Error, Hashable, CustomStringConvertible {
     case .unclearRates(let path, let name):
       "\(path): \(DataError.quoted(name)) does not say how rates are written; say it with --rates "
         + "plain, log2 or log10"
+    case .notALoss(let path, let name):
+      "\(path): \(DataError.quoted(name)) is better the higher, and the least of a loss is looked for; name a "
+        + "column of losses with --loss-column"
     case .wrongCell(let path, let line, let expected, let found):
       "\(path): line \(line): expected \(expected), got \(found)"
     case .sameRun(let path, let lines, let run, let differ):

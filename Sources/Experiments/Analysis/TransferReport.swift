@@ -305,6 +305,7 @@ public struct TransferReport: Codable, Hashable, Sendable {
     let evidence = TransferEvidence(
       curves: curves,
       lost: all.filter { curves[$0] == nil && losses[$0]?.values.contains { !$0.isEmpty } == true },
+      holes: all.flatMap { holes(in: losses[$0] ?? [:], width: $0) },
       drift: Drift.fit(curves: curves), deviation: Deviation.largest(curves),
       regret: narrow.flatMap { narrow in wide.map { Regret.between(narrow: narrow, wide: $0) } },
       axes: axes)
@@ -320,6 +321,19 @@ public struct TransferReport: Codable, Hashable, Sendable {
       recommendation: (target ?? places.last?.width).flatMap {
         Recommendation(width: $0, curves, verdict.outcome)
       }, target: target)
+  }
+}
+
+/// Rates at which some seed diverged, and not all, though at a higher one none did.
+private func holes(
+  in losses: [Double: [UInt64: Double]], width: Int
+) -> [(width: Int, log2LearningRate: Double, diverged: Int, runs: Int)] {
+  let rates = losses.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
+  let last = rates.last { $0.value.values.allSatisfy(\.isFinite) }?.key ?? -.infinity
+  return rates.compactMap { rate, seeds in
+    let diverged = seeds.values.count { !$0.isFinite }
+    return rate < last && diverged > 0 && diverged < seeds.count
+      ? (width, rate, diverged, seeds.count) : nil
   }
 }
 

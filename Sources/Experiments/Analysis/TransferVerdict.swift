@@ -47,6 +47,8 @@ struct TransferEvidence {
   let curves: [Int: LossCurve]
   /// Widths where every rate lost a run.
   let lost: [Int]
+  /// Rates at which some run diverged though at a higher one none did, by width.
+  let holes: [(width: Int, log2LearningRate: Double, diverged: Int, runs: Int)]
   let drift: (drift: Drift, estimate: Uncertain)?
   let deviation: (deviation: Deviation, estimates: [(width: Int, difference: Uncertain)])?
   let regret: (regret: Regret, root: Uncertain?)?
@@ -62,8 +64,7 @@ struct TransferEvidence {
     let broken = violations
     if !broken.isEmpty { return verdict(.doesNotTransfer, broken.joined(separator: "; ")) }
     guard let drift, let deviation, let regret else {
-      return verdict(
-        .inconclusive, "fewer than two \(axes.scaleValues) have a rate at which no run diverged")
+      return verdict(.inconclusive, tooFew)
     }
     if !lost.isEmpty {
       return verdict(
@@ -103,7 +104,28 @@ struct TransferEvidence {
     _ outcome: TransferVerdict.Outcome, _ reason: String, seeds: Int? = nil
   ) -> TransferVerdict {
     TransferVerdict(
-      outcome: outcome, text: "\(outcome.rawValue): \(reason)", seedsToTell: seeds)
+      outcome: outcome, text: "\(outcome.rawValue): \(reason)\(holesInWords)", seedsToTell: seeds)
+  }
+
+  /// Why there is nothing to compare.
+  private var tooFew: String {
+    let known = curves.keys.sorted()
+    guard lost.isEmpty else {
+      return "fewer than two \(axes.scaleValues) have a \(axes.tunedName) at which no run diverged"
+    }
+    return known.isEmpty
+      ? "no \(axes.scaleName) has results yet"
+      : "only \(axes.scaleName) \(list(known)) has results yet"
+  }
+
+  /// What single runs have taken out of the running.
+  private var holesInWords: String {
+    guard let first = holes.first else { return "" }
+    let others = holes.count > 1 ? ", and so \(holes.count - 1) more" : ""
+    return ". At \(axes.scaleName) \(first.width) "
+      + "\(first.diverged) of \(first.runs) runs diverged at "
+      + "\(axes.short(log2: first.log2LearningRate)), though none at a higher \(axes.tunedName), which takes "
+      + "it out of the running\(others): look at that run"
   }
 
   private func list(_ widths: [Int]) -> String {

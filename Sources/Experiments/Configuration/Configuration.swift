@@ -70,7 +70,8 @@ public struct Configuration: SettingGroup {
 
   /// Number of hidden layers, of a residual network of blocks.
   @Setting(
-    "depth", "Number of hidden layers, of residual-mlp and transformer of blocks.", value: "layers",
+    "depth", "Number of hidden layers, of residual-mlp and transformer (2 by default) of blocks.",
+    value: "layers",
     in: .range(1...Limits.depth))
   public var depth = 4
 
@@ -107,7 +108,8 @@ public struct Configuration: SettingGroup {
   @Setting(
     "base-depth",
     "Of residual-mlp and transformer: the number of blocks at which the depth rule changes nothing; of modular, "
-      + "nothing of rates and ε.", value: "blocks", in: .range(1...Limits.depth))
+      + "nothing of rates and ε. Of transformer 2 by default.", value: "blocks",
+    in: .range(1...Limits.depth))
   public var baseDepth = 1
 
   /// Of a perceptron: hidden layer l (from 0) has width factors[l mod count]·width.

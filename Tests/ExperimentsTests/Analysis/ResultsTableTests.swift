@@ -28,6 +28,29 @@ import Testing
     return lines.joined(separator: "\n")
   }
 
+  @Test(arguments: ["eval/acc", "val_accuracy", "F1", "config.top1"])
+  func accuracy_isNoLoss(name: String) {
+    let text = Self.grid("width,lr,seed,\(name)") { "\($0),\(exp2($1)),\($2),\($3)" }
+    #expect {
+      try Self.table(text, columns: [.loss: name])
+    } throws: {
+      "\($0)".contains("is better the higher") && "\($0)".contains("--loss-column")
+    }
+  }
+
+  @Test func runsThatCrashed_areSaid() throws {
+    let text = Self.grid("width,lr,seed,loss,State") {
+      "\($0),\(exp2($1)),\($2),\($3),\($0 == 64 && $2 == 2 ? "crashed" : "finished")"
+    }
+    let notes = try Self.table(text).notes
+    #expect(
+      notes.contains {
+        $0.hasPrefix("5 of 45 runs are crashed by State, that of line 3 among them")
+      }, "\(notes)")
+    let fine = try Self.table(text.replacingOccurrences(of: "crashed", with: "finished")).notes
+    #expect(!fine.contains { $0.contains("State") })
+  }
+
   @Test func usualNames_areRecognised() throws {
     let plain = try Self.table(
       Self.grid("width,lr,seed,loss") { "\($0),\(exp2($1)),\($2),\($3)" })

@@ -104,9 +104,26 @@ import Training
     let rows = Self.parabolas(drift: 0).filter { $0.width == 128 }
     let group = try Self.group(rows)
     #expect(group.drift == nil && group.regret == nil && group.verdict.outcome == .inconclusive)
-    #expect(
-      group.verdict.text
-        == "inconclusive: fewer than two widths have a rate at which no run diverged")
+    #expect(group.verdict.text == "inconclusive: only width 128 has results yet")
+  }
+
+  /// One run that diverged takes the best rate out of the running, which is said.
+  @Test func runThatDivergedAlone_isNamed() throws {
+    let best = try #require(
+      try Self.group(Self.parabolas(drift: 0)).widths.last?.gridLog2LearningRate)
+    let rows = SyntheticSweep.rows(rates: Self.rates, seeds: 0..<3) { width, rate, seed in
+      if width == 1024 && rate == best && seed == 1 { return .infinity }
+      return 0.5 * exp(0.5 * (rate + 3.6) * (rate + 3.6))
+    }
+    let text = try Self.group(rows).verdict.text
+    #expect(text.contains(". At width 1024 1 of 3 runs diverged at 2^"), "\(text)")
+    #expect(text.hasSuffix("which takes it out of the running: look at that run"))
+    // Large rates that diverge are as they should be.
+    let steep = SyntheticSweep.rows(rates: Self.rates, seeds: 0..<3) { _, rate, seed in
+      rate > -3 && seed == 1 || rate > -2.5
+        ? .infinity : 0.5 * exp(0.5 * (rate + 3.6) * (rate + 3.6))
+    }
+    #expect(try !Self.group(steep).verdict.text.contains("out of the running"))
   }
 
   /// Where the best rate is an end of the grid, the optimum is only a bound.
