@@ -53,9 +53,9 @@ fi
 FUZZ_SEEDS=$place/seeds "$fuzz"
 
 [ ${#chosen[@]} -gt 0 ] || mapfile -t chosen < <(ls "$place/seeds")
-# Readers that write a page of what they have read take a hundred times as long, and get a twentieth.
+# Readers that write a page of what they have read take a hundred times as long, and get a hundredth.
 slow=' sweep-json history result metrics config check figures claim '
-weight() { [[ $slow == *" $1 "* ]] && echo 1 || echo 20; }
+weight() { [[ $slow == *" $1 "* ]] && echo 1 || echo 100; }
 units=0
 for reader in "${chosen[@]}"; do units=$((units + $(weight "$reader"))); done
 

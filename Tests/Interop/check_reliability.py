@@ -54,7 +54,7 @@ GRID = ["--widths", "8,16", "--log2-lr=-9,-7", "--seeds", "2"]
 def run(*arguments, environment=None, **options):
     """One command to its end."""
     return subprocess.run([program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          errors="replace", env=os.environ | (environment or {}), timeout=600, **options)
+                          errors="replace", env=os.environ | (environment or {}), timeout=7200, **options)
 
 
 def complain(what, result=None):
@@ -362,8 +362,8 @@ def cells():
     place = folder / "cells"
     rates, seeds = 50, given.cells // 100
     begin = time.time()
-    result = run("sweep", "--widths", "8,16", "--depth", "2", "--batch-size", "8", "--steps", "4",
-                 f"--log2-lr=-12:-3:{rates}", "--seeds", seeds, "--quiet", "--out", place)
+    result = run("sweep", "--parametrization", "spectral", "--widths", "8,16", "--depth", "2", "--batch-size", "8",
+                 "--steps", "4", f"--log2-lr=-12:-3:{rates}", "--seeds", seeds, "--quiet", "--out", place)
     seconds = time.time() - begin
     count = len(table(place)) if (place / "summary.csv").exists() else 0
     if result.returncode != 0 or count != 2 * rates * seeds:
