@@ -69,6 +69,12 @@ fuzz_reader() { # its name
 export -f fuzz_reader weight
 export place inputs units slow fuzz
 
+# A process that a finding ended has left its files in memory.
+sweep_up() {
+  for left in /dev/shm/gputrain-fuzz-*; do [ -e "/proc/${left##*-}" ] || rm -rf "$left"; done
+}
+trap sweep_up EXIT
+
 status=0
 printf '%s\n' "${chosen[@]}" | xargs -P "$jobs" -I{} bash -c 'fuzz_reader {}' || status=1
 
