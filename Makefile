@@ -4,6 +4,9 @@
 # make check          what CI runs: format, documentation, build, tests
 # make test-slurm     the job files of Examples/Slurm on a real Slurm of this one machine; needs root
 # make test-mpi       one run by several processes under a real MPI of this machine
+# make test-fuzz      fuzzes every reader with libFuzzer: 100,000 inputs, or INPUTS=…
+# make test-sanitize  tests with the address and the thread sanitizer
+# make test-reliability  the long form of docs/reliability.md: everything that tries to break the program; hours
 # make docs           the documentation's pages, into .build/docs; its warnings are errors
 # make test-import    import this package from others, by URL and by path
 # make dist           a folder to run on machines that have only a GPU's driver, or nothing
@@ -24,7 +27,7 @@ PROGRAM ?= .build/release/gputrain
 # Laid out as under PREFIX.
 SHARE := .build/share
 
-.PHONY: run build test test-fast test-import test-slurm test-mpi check docs dist dist-test gpu-check gpu-bundle gpu-bundle-test format lint setup man completions install
+.PHONY: run build test test-fast test-import test-slurm test-mpi test-fuzz test-sanitize test-reliability check docs dist dist-test gpu-check gpu-bundle gpu-bundle-test format lint setup man completions install
 
 setup:
 	@bash Scripts/setup.sh
@@ -50,6 +53,22 @@ test-slurm: build
 
 test-mpi: build
 	python3 Tests/Interop/check_mpi.py $(PROGRAM)
+
+INPUTS ?= 100000
+
+test-fuzz: build
+	SWIFT=$(SWIFT) bash Tests/Fuzz/run.sh --inputs $(INPUTS) $(PROGRAM)
+
+test-sanitize: setup
+	SWIFT=$(SWIFT) bash Tests/Sanitizers/run.sh
+
+# The short form of every part is in the tests.
+test-reliability: build
+	SWIFT=$(SWIFT) bash Tests/Fuzz/run.sh --inputs 1000000 $(PROGRAM)
+	python3 Tests/Interop/check_reliability.py $(PROGRAM)
+	python3 Tests/Interop/check_sharing.py $(PROGRAM) 4 10
+	python3 Tests/Interop/check_mpi.py $(PROGRAM)
+	SWIFT=$(SWIFT) bash Tests/Sanitizers/run.sh
 
 docs: setup
 	SWIFT=$(SWIFT) bash Scripts/docs.sh

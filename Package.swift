@@ -115,3 +115,24 @@ func example(_ name: String) -> Target {
     ],
     path: "Examples/\(name)")
 }
+
+/// Tests/Fuzz/run.sh builds the fuzzer of the readers in place of programs and tests. A program's module cannot
+/// be imported by another program, so that this one's is a library then.
+if Context.environment["GPUTRAIN_FUZZ"] != nil {
+  let program = package.targets.first { $0.name == "GPUTrainCommand" }
+  package.products = []
+  package.targets.removeAll { [.executable, .test].contains($0.type) }
+  package.targets += [
+    .target(
+      name: "GPUTrainCommand", dependencies: program?.dependencies ?? [], path: "Sources/gputrain",
+      swiftSettings: [
+        .unsafeFlags(["-Xfrontend", "-entry-point-function-name", "-Xfrontend", "gputrain_main"])
+      ],
+      plugins: ["Commit"]),
+    .executableTarget(
+      name: "Fuzz",
+      dependencies: ["GPUTrainCommand", "Experiments", "Training", "Tensors", "OpenCL"],
+      path: "Tests/Fuzz", exclude: ["run.sh"],
+      swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
+  ]
+}

@@ -7,7 +7,7 @@
 #     lib/fallback/      libstdc++ and libgcc_s, for machines that have none or older ones
 #     pocl/              PoCL, LLVM and the linker, laid out as PoCL looks for its files
 #     vendors/           PoCL's ICD file
-#     licenses/          of everything that is carried
+#     licenses/          of everything that is carried, and NOTICES, which lists it
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -97,15 +97,7 @@ sed -e "s|@INTERPRETER@|$(patchelf --print-interpreter "$program")|g" -e "s|@GLI
   >"$folder/gputrain"
 chmod 755 "$folder/gputrain"
 
-cp LICENSE "$folder/licenses/gputrain"
-if command -v dpkg-query >/dev/null; then
-  for file in "${carried[@]}"; do
-    # The data base may name a file by its place before /usr was merged.
-    package=$(dpkg-query -S "$file" "${file#/usr}" 2>/dev/null | head -n 1 | cut -d: -f1) || true
-    license=/usr/share/doc/$package/copyright
-    if [ -n "$package" ] && [ -e "$license" ]; then cp "$license" "$folder/licenses/$package"; fi
-  done
-fi
+bash Scripts/dist/notices.sh "$folder/licenses" .build-dist/checkouts "${carried[@]:1}"
 
 tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -czf "$folder.tar.gz" "$name"
 say "$folder: $(du -sh "$folder" | cut -f1), $folder.tar.gz: $(du -h "$folder.tar.gz" | cut -f1)"

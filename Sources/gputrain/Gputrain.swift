@@ -33,8 +33,13 @@ import Spectral
     ThreadPinning.choose()
     var command: any ParsableCommand
     do {
-      try requireTwoDashes(CommandLine.arguments.dropFirst())
-      command = try parseAsRoot(CommandLine.arguments.dropFirst().map(withPlainMinus))
+      let arguments = CommandLine.arguments.dropFirst()
+      if VersionReport.isAsked(by: arguments) {
+        Terminal.print(VersionReport.text)
+        end(with: nil)
+      }
+      try requireTwoDashes(arguments)
+      command = try parseAsRoot(arguments.map(withPlainMinus))
     } catch {
       end(with: error, failure: .validationFailure)
     }
@@ -108,4 +113,22 @@ enum Build {
     let mark = commit.hasSuffix("+") ? "+" : ""
     return commit.isEmpty ? "of an unknown commit" : "commit \(commit.prefix(12))\(mark)"
   }()
+
+  /// When the program's file was written; nil where that is not known.
+  static var date: Date? {
+    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    let executable = Bundle.main.executableURL ?? program
+    return try? FileManager.default.attributesOfItem(atPath: executable.path)[.modificationDate]
+      as? Date
+  }
+
+  /// Operating system and processor architecture.
+  static var system: String {
+    var name = utsname()
+    uname(&name)
+    let machine = withUnsafeBytes(of: &name.machine) { bytes in
+      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    return "\(ProcessInfo.processInfo.operatingSystemVersionString), \(machine)"
+  }
 }

@@ -38,19 +38,9 @@ extension Invocation {
     on device: Device, grid: SweepGrid? = nil, objective: Objective? = nil,
     targetWidth: Int? = nil
   ) -> Invocation {
-    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    let executable = Bundle.main.executableURL ?? program
-    let attributes = try? FileManager.default.attributesOfItem(atPath: executable.path)
-    var name = utsname()
-    uname(&name)
-    let machine = withUnsafeBytes(of: &name.machine) { bytes in
-      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-    }
-    return Invocation(
+    Invocation(
       command: CommandLine.arguments, directory: FileManager.default.currentDirectoryPath,
-      began: Date(), system: "\(ProcessInfo.processInfo.operatingSystemVersionString), \(machine)",
-      version: Build.version, built: attributes?[.modificationDate] as? Date,
-      hardware: Hardware(device), grid: grid,
-      objective: objective, targetWidth: targetWidth)
+      began: Date(), system: Build.system, version: Build.version, built: Build.date,
+      hardware: Hardware(device), grid: grid, objective: objective, targetWidth: targetWidth)
   }
 }

@@ -120,6 +120,8 @@ public struct CheckReport: Codable, Sendable {
   }
 
   /// Reads the stored values, from which the others follow.
+  ///
+  /// - Throws: `DecodingError`, also where sizes, seeds and values do not fit together.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     parametrization = try container.decode(String.self, forKey: .parametrization)
@@ -133,6 +135,14 @@ public struct CheckReport: Codable, Sendable {
     coordinates = try container.decode([Coordinate].self, forKey: .coordinates)
     remarks = try container.decode([String].self, forKey: .remarks)
     diverged = try container.decode(Bool.self, forKey: .diverged)
+    try decoder.require(
+      Set(sizes).count >= 2 && sizes.allSatisfy { (1...Limits.size).contains($0) },
+      "two different sizes or more, each of 1…\(Limits.size)")
+    try decoder.require((2...Limits.size).contains(seeds), "two seeds or more, got \(seeds)")
+    try decoder.require(
+      exponents.allSatisfy { $0.values.count == sizes.count }
+        && coordinates.allSatisfy { $0.meanAbsolute.count == sizes.count },
+      "a value of each quantity at each of the \(sizes.count) sizes")
   }
 
   /// The stored values, the verdict, the failures and the culprit.

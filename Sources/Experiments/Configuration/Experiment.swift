@@ -60,6 +60,35 @@ public struct DataDescription: Codable, Hashable, Sendable {
     precondition(inputs >= 1 && self.outputs >= 1, "data needs ≥ 1 input and output")
   }
 
+  private enum CodingKeys: String, CodingKey {
+    case name, fingerprint, inputs, classes, targets, vocabulary, bytesPerToken, trainCount
+    case validationCount, normalization
+  }
+
+  /// Reads a description.
+  ///
+  /// - Throws: `DecodingError`, also for counts that no data have.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    name = try container.decode(String.self, forKey: .name)
+    fingerprint = try container.decode(String.self, forKey: .fingerprint)
+    inputs = try container.decode(Int.self, forKey: .inputs)
+    classes = try container.decodeIfPresent(Int.self, forKey: .classes)
+    targets = try container.decodeIfPresent([String].self, forKey: .targets)
+    vocabulary = try container.decodeIfPresent(Vocabulary.self, forKey: .vocabulary)
+    bytesPerToken = try container.decodeIfPresent(Double.self, forKey: .bytesPerToken)
+    trainCount = try container.decode(Int.self, forKey: .trainCount)
+    validationCount = try container.decode(Int.self, forKey: .validationCount)
+    normalization = try container.decode(String.self, forKey: .normalization)
+    try decoder.require(
+      (1...Limits.size).contains(inputs) && (1...Limits.size).contains(classes ?? 1)
+        && [trainCount, validationCount].allSatisfy((0..<Self.countBound).contains),
+      "numbers of inputs, classes and examples that data can have")
+  }
+
+  /// Examples are fewer, for steps and rows to be counted.
+  static let countBound = 1 << 31
+
   /// Outputs of the network.
   public var outputs: Int { max(1, vocabulary?.count ?? classes ?? targets?.count ?? 1) }
 
@@ -236,9 +265,8 @@ public struct Experiment: Codable, Hashable, Sendable {
       switch settings.length {
       case .epochs(let count), .steps(let count): count
       }
-    let bound = 1 << 31
     return [settings.batchSize, settings.context, facts.data.trainCount, count].allSatisfy {
-      (1..<bound).contains($0)
+      (1..<DataDescription.countBound).contains($0)
     }
   }
 }

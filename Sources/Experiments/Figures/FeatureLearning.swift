@@ -65,6 +65,21 @@ public struct FeatureLearning: Codable, Sendable {
   /// By parametrization, layer and quantity.
   public let curves: [Curve]
 
+  private enum CodingKeys: String, CodingKey { case widths, curves }
+
+  /// Reads curves.
+  ///
+  /// - Throws: `DecodingError`, also where widths and values do not fit together.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    widths = try container.decode([Int].self, forKey: .widths)
+    curves = try container.decode([Curve].self, forKey: .curves)
+    try decoder.require(
+      widths.allSatisfy { (1...Limits.size).contains($0) }
+        && curves.allSatisfy { $0.values.count == widths.count },
+      "widths of 1…\(Limits.size), and values of each curve at each of them")
+  }
+
   /// The layers, in order; nil: the second of a network of layers.
   public var layers: [String?] { curves.map(\.layer).uniqued() }
 

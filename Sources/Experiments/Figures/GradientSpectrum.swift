@@ -30,6 +30,23 @@ public struct GradientSpectrum: Codable, Sendable {
   /// The weight's spectrum, then the gradients' by batch size.
   public let spectra: [Spectrum]
 
+  private enum CodingKeys: String, CodingKey { case layer, tokensPerRow, shape, spectra }
+
+  /// Reads spectra.
+  ///
+  /// - Throws: `DecodingError`, also for sizes that no matrix or batch has.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    layer = try container.decodeIfPresent(String.self, forKey: .layer)
+    tokensPerRow = try container.decodeIfPresent(Int.self, forKey: .tokensPerRow)
+    shape = try container.decode([Int].self, forKey: .shape)
+    spectra = try container.decode([Spectrum].self, forKey: .spectra)
+    try decoder.require(
+      (shape + spectra.compactMap(\.batchSize) + [tokensPerRow].compactMap(\.self)).allSatisfy {
+        (1...DataDescription.countBound).contains($0)
+      }, "sizes of matrices, batches and rows from 1")
+  }
+
   /// Spectra of the second layer's weight and gradient in a network of `width`; of a Transformer those of
   /// the first matrix of the middle block's perceptron.
   ///

@@ -126,7 +126,7 @@ extension Plot.Axis {
       return Self(label: label, kind: .logarithmic)
     }
     let room = max(pow(high / low, 0.06), 1.08)
-    return Self(label: label, kind: .logarithmic, range: low / room...high * room)
+    return Self(label: label, kind: .logarithmic, range: Self.positive(low / room, high * room))
   }
 
   /// The place of a value on a straight scale: log2 of it where the axis is logarithmic.
@@ -140,6 +140,12 @@ extension Plot.Axis {
       return kind == .logarithmic ? 1...2 : 0...1
     }
     guard low == high else { return low...high }
-    return kind == .logarithmic ? low / 2...low * 2 : low - 1...low + 1
+    return kind == .logarithmic ? Self.positive(low / 2, low * 2) : low - 1...low + 1
+  }
+
+  /// The range of two positive numbers that may have become 0 or infinite, of which no logarithm is a place.
+  private static func positive(_ low: Double, _ high: Double) -> ClosedRange<Double> {
+    let low = min(max(low, .leastNormalMagnitude), .greatestFiniteMagnitude / 2)
+    return low...min(max(high, 2 * low), .greatestFiniteMagnitude)
   }
 }

@@ -34,8 +34,10 @@ extension Plot.Axis {
       return Plot.Tick(value: value, label: PlotText(Self.label(value)))
     }
     let power = DecimalText.trimmed(value, digits: 3).replacing("-", with: "−")
+    let number = exp2(value)
     return Plot.Tick(
-      value: value, label: PlotText("2^\(power)"), second: PlotText(Self.shortly(exp2(value))))
+      value: value, label: PlotText("2^\(power)"),
+      second: number > 0 && number.isFinite ? PlotText(Self.shortly(number)) : nil)
   }
 
   /// All, every second, every third …
@@ -113,6 +115,7 @@ extension Plot.Axis {
   }
 
   private static func scientific(_ value: Double) -> String {
+    guard value != 0, value.isFinite else { return "\(value)" }
     let power = Int(log10(abs(value)).rounded(.down))
     let factor = DecimalText.trimmed(value / pow(10, Double(power)), digits: 1)
     let raised = "10^\(power)".replacing("-", with: "−")

@@ -37,6 +37,8 @@ public struct RunCell: Codable, Hashable, Sendable {
   }
 
   /// Reads a cell, without overrides where none are there.
+  ///
+  /// - Throws: `DecodingError`, also for a width or a rate that no grid has.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     parametrization = try container.decode(String.self, forKey: .parametrization)
@@ -46,6 +48,11 @@ public struct RunCell: Codable, Hashable, Sendable {
     seed = try container.decode(UInt64.self, forKey: .seed)
     let overrides = try container.decodeIfPresent([String: JSONValue].self, forKey: .overrides)
     self.overrides = overrides?.mapValues(\.canonicalNumber) ?? [:]
+    try decoder.require(
+      (1...Limits.size).contains(width), "a width of 1…\(Limits.size), got \(width)")
+    try decoder.require(
+      (-126...127).contains(log2LearningRate),
+      "log2 of a rate from -126 to 127, got \(log2LearningRate)")
   }
 
   /// Writes the cell, its overrides where there are some.

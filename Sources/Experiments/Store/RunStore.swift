@@ -295,6 +295,9 @@ public struct RunStore: Sendable {
       keys.map(\.stringValue).joined(separator: ".")
     }
     switch error {
+    case .dataCorrupted(let context) where context.underlyingError is SenselessValue:
+      let place = path(context.codingPath)
+      return context.debugDescription + (place.isEmpty ? "" : " at \(place)")
     case .keyNotFound(let key, let context):
       return "no key \(path(context.codingPath + [key]))"
     case .valueNotFound(_, let context), .typeMismatch(_, let context):

@@ -32,7 +32,7 @@ public struct ControlGroups: Sendable {
   }
 
   /// Bytes of memory that are left; nil without a limit.
-  var memoryLeft: Int? {
+  public var memoryLeft: Int? {
     func left(_ level: String, _ limit: String, _ used: String) -> Int? {
       guard let limit = number(level + limit), let used = number(level + used) else { return nil }
       return max(limit - used, 0)

@@ -87,6 +87,27 @@ public struct SweepGrid: Codable, Hashable, Sendable {
     self.seeds = seeds
   }
 
+  /// Reads a grid.
+  ///
+  /// - Throws: `DecodingError`, also where `init` would throw.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    do {
+      try self.init(
+        parametrizations: container.decode([String].self, forKey: .parametrizations),
+        optimizers: container.decode([OptimizerKind].self, forKey: .optimizers),
+        widths: container.decode([Int].self, forKey: .widths),
+        log2LearningRates: container.decode([Double].self, forKey: .log2LearningRates),
+        seeds: container.decode([UInt64].self, forKey: .seeds),
+        scale: container.decodeIfPresent(SweepAxis.self, forKey: .scale),
+        tune: container.decodeIfPresent(SweepAxis.self, forKey: .tune))
+    } catch let error as SweepGridError {
+      throw decoder.refusal("\(error)")
+    }
+    try decoder.require(
+      widths.allSatisfy { $0 <= Limits.size }, "widths of at most \(Limits.size)")
+  }
+
   private static func axes(
     _ scale: SweepAxis?, _ tune: SweepAxis?, widths: [Int], rates: [Double]
   ) throws(SweepGridError) -> (SweepAxis?, SweepAxis?) {

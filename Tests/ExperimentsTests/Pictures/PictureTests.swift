@@ -85,6 +85,22 @@ import Testing
       ])
   }
 
+  /// Values at the ends of what a Double holds have places and labels; found by Tests/Fuzz.
+  @Test func extremes_areMarked() {
+    let powers = Plot.Axis(label: "", kind: .powersOfTwo).candidates(within: 100...1100)
+    #expect(powers.contains { $0.contains { $0.value == 1024 && $0.second == nil } })
+    for values in [[5e-324, 1e308], [5e-324], [.greatestFiniteMagnitude], [1e-300, 1e300]] {
+      let ranges = [
+        Plot.Axis.logarithmic("", over: values).range,
+        Plot.Axis(label: "", kind: .logarithmic).range(over: values),
+      ].compactMap(\.self)
+      for range in ranges {
+        #expect(range.lowerBound > 0 && range.upperBound.isFinite, "\(values): \(range)")
+        _ = Plot.Axis(label: "", kind: .logarithmic).candidates(within: range)
+      }
+    }
+  }
+
   @Test func places_areThoseOfArithmetic() throws {
     let straight = PlotLayout.AxisPlace(
       axis: Plot.Axis(label: ""), range: -10...10, start: 100, end: 300)

@@ -43,6 +43,14 @@ import Testing
     }
   }
 
+  /// Rates and losses at the ends of what a Double holds; found by Tests/Fuzz.
+  @Test(arguments: [
+    ",depth,lr\n,2,2\n,4,1e300", ",depth,lr\n,2,1e-320\n,4,1e300",
+    "width,lr,loss\n64,1e-320,1e-320\n64,1,1e308\n64,1e300,1\n128,1e-320,1\n128,1,1e-300\n128,1e300,1e308",
+  ]) func extremeNumbers_haveAPage(table: String) throws {
+    _ = try Self.page(table)
+  }
+
   @Test func tableOfRuns_hasQuestionAnswerAndEvidence() throws {
     let (page, html, pictures) = try Self.page(Self.table)
     let places = [

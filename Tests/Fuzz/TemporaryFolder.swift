@@ -1,0 +1,1 @@
+../ExperimentsTests/Data/TemporaryFolder.swift

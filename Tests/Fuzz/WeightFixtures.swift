@@ -1,0 +1,1 @@
+../ExperimentsTests/Weights/WeightFixtures.swift
