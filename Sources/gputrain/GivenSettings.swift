@@ -85,9 +85,12 @@ struct GivenSettings {
 struct TrainingRequest {
   var configuration: Configuration
   var execution: ExecutionSettings
-  var computing: ComputeSettings
+  private(set) var computing: ComputeSettings
   /// Devices that share the host's memory, if they are CPUs.
-  private var deviceCount = 1
+  var deviceCount = 1
+  /// What trains the run together with other ranks, and the device of this one where none was asked for.
+  var dataParallel: DataParallel?
+  var deviceOfRank: String?
 
   /// The request of what was given.
   ///
@@ -172,6 +175,8 @@ struct TrainingRequest {
   ///
   /// - context: of the longest windows that are to be read of a text; nil: the settings'.
   func prepare(context: Int? = nil) throws -> (compute: Compute, data: TrainingData) {
+    var computing = computing
+    computing.device = computing.device ?? deviceOfRank
     let compute = try computing.compute()
     let prepared = try loadedData(context: context)
     announce(compute)
@@ -247,9 +252,11 @@ struct TrainingRequest {
 
   /// How much device memory may be taken.
   func memoryPlan(_ compute: Compute) -> MemoryPlan {
-    var plan = MemoryPlan(device: compute.queue.device, budget: execution.memory?.bytes)
+    var plan = MemoryPlan(
+      device: compute.queue.device, budget: execution.memory?.bytes, dataParallel: dataParallel)
     if execution.memory == nil && compute.queue.device.kind == .cpu && deviceCount > 1 {
-      plan = MemoryPlan(device: compute.queue.device, budget: plan.budget / deviceCount)
+      plan = MemoryPlan(
+        device: compute.queue.device, budget: plan.budget / deviceCount, dataParallel: dataParallel)
     }
     let origin = execution.memory == nil ? "by default" : "by --memory"
     Terminal.detail("memory: \(plan.budget / (1 << 20)) MiB for runs, \(origin)")

@@ -78,6 +78,9 @@ struct TrainCommand: PrintingCommand {
     given.add(execution.given)
     let cell = given.settings(over: CellSettings())
     var request = try TrainingRequest(&given, defaults: SweepCommand.Configured.defaults)
+    if given.values["gradient-exchange"] != nil && !request.execution.dataParallel {
+      given.note(SettingProblem("gradient-exchange", "is for --data-parallel"))
+    }
     try request.check(
       parametrizations: [cell.parametrization], optimizers: [cell.optimizer], widths: [cell.width],
       &given)
@@ -113,13 +116,9 @@ struct TrainCommand: PrintingCommand {
     let directory = sweep.store.directory(for: configuration)
     let isDone = try sweep.store.result(for: configuration) != nil
     if let rank {
-      defer { if !rank.isFirst { try? FileManager.default.removeItem(at: sweep.store.directory) } }
-      let trains = try rank.agrees(
-        on: configuration, sweep, step: start.step, isNeeded: !isDone)
       sweep.dataParallel = rank.parallel
-      if !rank.isFirst {
-        return try trains ? follow(sweep, request.execution) : ()
-      }
+      guard try rank.begins(configuration, of: sweep, from: start) else { return }
+      if !rank.isFirst { return try follow(sweep, request.execution) }
     }
     if case .drawn = start, !isDone, let file = try? CheckpointSearch.newest(at: directory) {
       Terminal.note("training from the start; --resume would resume from \(file.relativePath)")

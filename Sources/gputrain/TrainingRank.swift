@@ -6,11 +6,14 @@ import Training
 
 /// This process as one of those that train a run together, for `train --data-parallel`.
 ///
-/// The first one keeps results and speaks; the others do the same work into a folder that they remove.
+/// The first one keeps results and speaks; the others do the same work beside a folder that they remove.
 struct TrainingRank {
   private let ranks: MPIRanks
   /// What trains by them.
   let parallel: DataParallel
+  /// Where a rank that is not the first has its store.
+  private let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+    "gputrain-rank-\(ProcessInfo.processInfo.processIdentifier)")
 
   /// Meets the others.
   ///
@@ -19,7 +22,10 @@ struct TrainingRank {
     ranks = try MPIRanks()
     parallel = DataParallel(ranks, route: execution.gradientExchange) { Interrupt.isRequested }
     if !isFirst { Terminal.verbosity = .quiet }
-    Terminal.note("\(ranks.count) ranks compute a part of each batch each")
+    Terminal.note(
+      ranks.count == 1
+        ? "one rank alone computes whole batches; mpirun -n 4 starts four"
+        : "\(ranks.count) ranks compute a part of each batch each")
   }
 
   /// Whether this one keeps the results.
@@ -27,58 +33,84 @@ struct TrainingRank {
 
   /// The request of this rank: of one that is not the first into a folder of its own, with nothing kept; and
   /// where no device is asked for, on the GPU of its number on its machine.
-  func own(_ request: TrainingRequest) -> TrainingRequest {
+  ///
+  /// - Throws: `InvalidOption` where a batch has fewer rows than there are ranks.
+  func own(_ request: TrainingRequest) throws -> TrainingRequest {
+    let batch = request.configuration.batchSize
+    guard batch >= ranks.count else {
+      throw InvalidOption("--batch-size: \(batch) rows are fewer than the \(ranks.count) ranks")
+    }
     var own = request
     let environment = ProcessInfo.processInfo.environment
     let gpus = ((try? Device.all()) ?? []).count { $0.kind == .gpu }
-    if own.computing.device == nil, gpus > 0, let place = MPIRanks.localRank(in: environment) {
-      own.computing.device = "gpu:\(place % gpus)"
+    if request.computing.device == nil, gpus > 0,
+      let place = MPIRanks.localRank(in: environment)
+    {
+      own.deviceOfRank = "gpu:\(place % gpus)"
     }
+    own.dataParallel = parallel
+    own.deviceCount = MPIRanks.localCount(in: environment) ?? ranks.count
     guard !isFirst else { return own }
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
-      "gputrain-rank-\(UUID().uuidString)")
     own.execution.out = folder.path
     (own.execution.save, own.execution.tensorboard) = (nil, false)
     own.execution.checkpointEvery = nil
     return own
   }
 
-  /// Agrees with the others on what is to be trained, before the first step.
+  /// Notes what all ranks have to have in common, and waits where this is not the first one.
   ///
-  /// - isNeeded: whether this rank has the run to make.
-  /// - Returns: whether the first one has.
+  /// - start: what the run starts from.
+  /// - Returns: whether this rank has something to do.
   /// - Throws: `RanksError` where they are unlike.
-  func agrees(on configuration: RunConfiguration, _ sweep: Sweep, step: Int, isNeeded: Bool) throws
-    -> Bool
-  {
-    try parallel.agree(
-      on: [
-        ("program", Build.version), ("run", configuration.identifier),
-        ("device", sweep.compute.deviceDescription), ("first step", "\(step)"),
-      ], isNeeded: isNeeded)
+  func begins(
+    _ configuration: RunConfiguration, of sweep: Sweep, from start: RunCheckpointing.Start
+  ) throws -> Bool {
+    let settings = configuration.experiment.settings.record
+    parallel.facts =
+      [
+        ("program", Build.version), ("device", sweep.compute.deviceDescription),
+        ("gradient-exchange", parallel.route.rawValue), ("width", "\(configuration.cell.width)"),
+        ("start", start.mark),
+      ]
+      + Configuration.names.sorted().map { ($0, settings[$0]?.optionText ?? "its default") }
+      + [("run", configuration.identifier)]
+    return try isFirst || parallel.waitForFirst()
   }
 
   /// Does this rank's part to the end, which all reach; where one cannot go on, it ends all.
   func run(_ body: () throws -> Void) throws {
+    defer { if !isFirst { try? FileManager.default.removeItem(at: folder) } }
     do {
       try body()
-    } catch {
-      let exit = error as? ExitCode
-      guard exit != nil && parallel.isStopAgreed else {
-        if exit == nil { Terminal.problem("rank \(ranks.rank): \(error)") }
-        ranks.abort(status: exit?.rawValue ?? 1)
-      }
+      try parallel.release()
+    } catch let error as RanksError {
+      // All of them know.
+      if isFirst { Terminal.problem("\(error)") }
       ranks.end()
-      throw error
+      throw ExitCode.failure
+    } catch let code as ExitCode where code == Interrupt.exitCode && parallel.isStopAgreed {
+      try parallel.release()
+      notePlan()
+      ranks.end()
+      throw code
+    } catch {
+      let code = (error as? ExitCode)?.rawValue ?? (error is any UsageError ? 64 : 1)
+      Terminal.problem(
+        "rank \(ranks.rank): " + (error is ExitCode ? "it cannot train on" : "\(error)"))
+      if !isFirst { try? FileManager.default.removeItem(at: folder) }
+      ranks.abort(status: code)
     }
-    if let plan = parallel.plan, plan.receivedBytes > 0, isFirst {
-      Terminal.note(
-        "each step exchanged \(plan.factors.count) gradients by their factors and \(plan.sums.count) as "
-          + "sums, " + String(format: "%.3g MiB", Double(plan.receivedBytes) / 0x1p20)
-          + " to each of \(ranks.count) ranks")
-      Terminal.detail("by their factors: \(plan.factors.joined(separator: ", "))")
-      Terminal.detail("as sums: \(plan.sums.joined(separator: ", "))")
-    }
+    notePlan()
     ranks.end()
+  }
+
+  private func notePlan() {
+    guard let plan = parallel.plan, plan.receivedBytes > 0, isFirst else { return }
+    let size = String(format: "%.3g MiB", Double(plan.receivedBytes) / 0x1p20)
+    Terminal.note(
+      "each step exchanged \(plan.factors.count) gradients by their factors and \(plan.sums.count) as "
+        + "sums, \(size) to each of \(ranks.count) ranks")
+    Terminal.detail("by their factors: \(plan.factors.joined(separator: ", "))")
+    Terminal.detail("as sums: \(plan.sums.joined(separator: ", "))")
   }
 }

@@ -102,6 +102,23 @@ import Testing
     }
   }
 
+  /// A run that is there, and a batch of fewer rows than ranks: nobody waits for somebody else.
+  @Test func nothingToShare_endsAllRanks() throws {
+    try CommandRunner.withTemporaryDirectory { folder in
+      let shared = Self.arguments("shared", ["--data-parallel"])
+      let alone = try CommandRunner.run(Self.arguments("shared"), in: folder)
+      #expect(alone.status == 0, "\(alone.errors)")
+      let again = try Self.run([shared, shared], in: folder)
+      #expect(again.allSatisfy { $0.status == 0 }, "\(again)")
+      #expect(again[0].errors.contains("nothing to run") && again[1].errors.isEmpty)
+      try FileManager.default.removeItem(at: folder.appendingPathComponent("messages"))
+      let short = Self.arguments("short", ["--data-parallel", "--batch-size", "1"])
+      for result in try Self.run([short, short], in: folder) {
+        #expect(result.status == 64 && result.errors.contains("fewer than the 2 ranks"))
+      }
+    }
+  }
+
   @Test func unlikeRanks_areTold_andAMissingLibrary() throws {
     try CommandRunner.withTemporaryDirectory { folder in
       let results = try Self.run(
@@ -109,15 +126,19 @@ import Testing
           Self.arguments("shared", ["--data-parallel"]),
           Self.arguments("shared", width: 48, ["--data-parallel"]),
         ], in: folder)
-      for result in results {
-        #expect(result.status == 1)
-        #expect(result.errors.contains("rank 1 has another run than rank 0"), "\(result.errors)")
-      }
+      #expect(results.allSatisfy { $0.status == 1 })
+      #expect(
+        results[0].errors.contains("rank 1 has another width than rank 0: 48, not 32"),
+        "\(results[0].errors)")
+      #expect(results[1].errors.isEmpty, "\(results[1].errors)")
       let none = try CommandRunner.run(
         Self.arguments("none", ["--data-parallel"]), in: folder,
         environment: ["GPUTRAIN_MPI": "/nonexistent/libmpi.so"])
       #expect(none.status == 1 && none.errors.contains("no library of MPI: /nonexistent"))
       #expect(!FileManager.default.fileExists(atPath: folder.path + "/none"))
+      let alone = try CommandRunner.run(
+        Self.arguments("none", ["--gradient-exchange", "sums"]), in: folder)
+      #expect(alone.status == 64 && alone.errors.contains("is for --data-parallel"))
     }
   }
 }

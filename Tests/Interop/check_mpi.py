@@ -56,7 +56,14 @@ def result(folder):
 def expect(holds, what):
     if not holds:
         sys.exit(f"FAILED: {what}")
-    print(f"ok: {what}", flush=True)
+    if what != "it trains":
+        print(f"ok: {what}", flush=True)
+
+
+def wait_for_checkpoint(process, place):
+    while not list(place.glob("runs/*/checkpoints/*.safetensors")):
+        expect(process.poll() is None, "it trains")
+        time.sleep(0.2)
 
 
 def same_losses(folder):
@@ -79,7 +86,7 @@ def same_losses(folder):
 
 
 def stops(folder):
-    """A signal to the launcher: all stop after one step, and any number goes on."""
+    """A signal to the launcher: all stop after one step, and any number resumes."""
     job = "--width 512 --steps 3000 --optimizer sgd --log2-lr -6 --checkpoint-every 100"
     whole = folder / "whole"
     expect(train(0, job, whole).returncode == 0, "a run of 3000 steps alone")
@@ -88,8 +95,7 @@ def stops(folder):
         process = subprocess.Popen(
             [*launcher(2), PROGRAM, "train", "--data-parallel", *job.split(), "--out", str(place)],
             stderr=subprocess.PIPE, text=True)
-        while not list(place.glob("runs/*/checkpoints/*.safetensors")):
-            time.sleep(0.2)
+        wait_for_checkpoint(process, place)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
         steps = [int(k.stem.split("-")[1]) for k in place.glob("runs/*/checkpoints/*.safetensors")]
@@ -98,7 +104,7 @@ def stops(folder):
         resumed = subprocess.run(
             [*start, PROGRAM, "train", *(["--data-parallel"] if ranks else []), "--resume", str(place)],
             capture_output=True, text=True, timeout=600)
-        expect(resumed.returncode == 0, f"{ranks or 'no'} ranks go on: {resumed.stderr[-200:] if resumed.returncode else ''}")
+        expect(resumed.returncode == 0, f"{ranks or 'no'} ranks resume: {resumed.stderr[-200:] if resumed.returncode else ''}")
         first, second = result(place)["validationLoss"], result(whole)["validationLoss"]
         expect(abs(first - second) <= 1e-3 * second, f"validation loss {first:.6f}, alone {second:.6f}")
 
@@ -108,8 +114,7 @@ def deaths(folder):
     process = subprocess.Popen(
         [*launcher(2), PROGRAM, "train", "--data-parallel", "--width", "512", "--steps", "100000",
          "--checkpoint-every", "50", "--out", str(place)], stderr=subprocess.PIPE, text=True)
-    while not list(place.glob("runs/*/checkpoints/*.safetensors")):
-        time.sleep(0.2)
+    wait_for_checkpoint(process, place)
     ranks = subprocess.run(["pgrep", "-f", f"{PROGRAM} train --data-parallel"], capture_output=True, text=True)
     children = [int(p) for p in ranks.stdout.split() if int(p) != process.pid]
     os.kill(children[-1], signal.SIGKILL)
@@ -124,7 +129,7 @@ def mistakes(folder):
     unlike = subprocess.run(
         [*launcher(1), PROGRAM, *base, "--width", "64", "--out", str(folder / "a"), ":", "-n", "1", PROGRAM, *base,
          "--width", "128", "--out", str(folder / "b")], capture_output=True, text=True, timeout=120)
-    expect(unlike.returncode != 0 and "rank 1 has another run than rank 0" in unlike.stderr,
+    expect(unlike.returncode != 0 and "rank 1 has another width than rank 0: 128, not 64" in unlike.stderr,
            "ranks with unlike configurations are told")
     none = subprocess.run(
         [PROGRAM, *base, "--out", str(folder / "c")], capture_output=True, text=True,

@@ -108,17 +108,19 @@ private final class ThreadRank: Ranks {
   enum Subject: String, CaseIterable {
     case perceptron, transformer
 
-    func configuration(_ optimization: Optimization, micro: Int?) -> TrainingConfiguration {
+    func configuration(
+      _ optimization: Optimization, micro: Int?, batch: Int?
+    ) -> TrainingConfiguration {
       switch self {
       case .perceptron:
         TrainingConfiguration(
           network: MLP(inputs: 12, hidden: [160, 130], outputs: 5, bias: true, activation: .tanh),
-          optimization: optimization, batchSize: 24, microBatch: micro)
+          optimization: optimization, batchSize: batch ?? 24, microBatch: micro)
       case .transformer:
         TrainingConfiguration(
           network: Transformer(
             vocabulary: 7, width: 32, depth: 2, heads: .count(2), context: 8),
-          optimization: optimization, batchSize: 6, microBatch: micro)
+          optimization: optimization, batchSize: batch ?? 6, microBatch: micro)
       }
     }
 
@@ -140,13 +142,14 @@ private final class ThreadRank: Ranks {
   }
 
   private static func train(
-    _ subject: Subject, _ optimization: Optimization, micro: Int? = nil, steps: Int = 20,
-    stopAfter: Int? = nil, from state: TrainingState? = nil, diagnoses: Bool = false,
+    _ subject: Subject, _ optimization: Optimization, micro: Int? = nil, batch: Int? = nil,
+    steps: Int = 20, stopAfter: Int? = nil, from state: TrainingState? = nil,
+    diagnoses: Bool = false,
     by exchange: ((Compute) -> GradientExchange)? = nil
   ) throws -> (trained: Trained, state: TrainingState) {
     let compute = try Compute(device: .find(.best))
     let trainer = try Trainer(
-      subject.configuration(optimization, micro: micro),
+      subject.configuration(optimization, micro: micro, batch: batch),
       replicas: [
         Replica(seed: 3, learningRate: 0.05, parametrization: SpectralParametrization())
       ], totalSteps: steps, compute: compute)
@@ -171,7 +174,7 @@ private final class ThreadRank: Ranks {
   /// The same by ranks; all of which end with the same bits.
   private static func train(
     ranks: Int, _ subject: Subject, _ optimization: Optimization, micro: Int? = nil,
-    route: GradientRoute = .automatic, steps: Int = 20, stopAfter: Int? = nil,
+    batch: Int? = nil, route: GradientRoute = .automatic, steps: Int = 20, stopAfter: Int? = nil,
     from state: TrainingState? = nil, diagnoses: Bool = false
   ) throws -> (trained: Trained, state: TrainingState) {
     let table = Table(ranks)
@@ -184,8 +187,8 @@ private final class ThreadRank: Ranks {
         let result = Result {
           try table.waitForTurn(rank)
           return try train(
-            subject, optimization, micro: micro, steps: steps, stopAfter: stopAfter, from: state,
-            diagnoses: diagnoses
+            subject, optimization, micro: micro, batch: batch, steps: steps, stopAfter: stopAfter,
+            from: state, diagnoses: diagnoses
           ) { GradientExchange(ThreadRank(rank, of: ranks, table), route: route, compute: $0) }
         }
         if case .failure = result { table.fail() } else { table.passTurn(rank) }
@@ -235,18 +238,30 @@ private final class ThreadRank: Ranks {
         ranks: 2, subject, clipped, micro: micro, diagnoses: true
       ).trained
       expectClose(together, alone, within: 1e-5, "\(micro ?? 0) rows at a time")
-      for (own, other) in zip(together.norms ?? [], alone.norms ?? []) {
-        #expect(abs(own - other) <= 1e-4 * other)
-      }
-      #expect(alone.norms?.count == 20 && alone.records.count == together.records.count)
+      let (norms, expected) = (try #require(together.norms), try #require(alone.norms))
+      #expect(norms.count == 20 && expected.count == 20)
+      for (own, other) in zip(norms, expected) { #expect(abs(own - other) <= 1e-4 * other) }
+      #expect(alone.records.count == together.records.count && !alone.records.isEmpty)
       for (own, other) in zip(together.records, alone.records) {
         #expect(abs(own - other) <= 1e-3 * other)
       }
     }
   }
 
-  /// Three ranks go on where two stopped, as two would.
-  @Test func anotherNumberOfRanks_goesOn() throws {
+  /// Of five rows one rank has three, in two parts, and the other two, in one.
+  @Test(arguments: GradientRoute.allCases)
+  func unequalShares_areOfOneKind(route: GradientRoute) throws {
+    let optimization = Optimization(.sgd)
+    let alone = try Self.train(.perceptron, optimization, micro: 2, batch: 5, steps: 6).trained
+    let together = try Self.train(
+      ranks: 2, .perceptron, optimization, micro: 2, batch: 5, route: route, steps: 6
+    ).trained
+    expectClose(together, alone, within: 1e-6, "shares of 3 and 2 rows, 2 at a time")
+    #expect(together.plan.factors.isEmpty && !together.plan.sums.isEmpty)
+  }
+
+  /// Three ranks resume where two stopped, as two would.
+  @Test func anotherNumberOfRanks_resumes() throws {
     let optimization = Optimization(.adam, schedule: Schedule(.cosine))
     let whole = try Self.train(.perceptron, optimization).trained
     let begun = try Self.train(ranks: 2, .perceptron, optimization, stopAfter: 8)
@@ -274,7 +289,7 @@ private final class ThreadRank: Ranks {
       return (ranks - 1) * own + count - own
     }
     for ranks in [2, 4] {
-      let losses = 24 / ranks * (ranks - 1) + ranks - 1
+      let losses = 24 / ranks * (ranks - 1) + 2 * (ranks - 1)
       let factors = try plan(.factors, ranks: ranks)
       #expect(Set(factors.factors) == Set(weights) && factors.sums.count == 3)
       let rows = 24 - 24 / ranks

@@ -3,8 +3,8 @@ import Training
 
 /// Scales as Python to paste: initial values and parameter groups for PyTorch.
 ///
-/// What an update takes is the same there: η where PyTorch multiplies it by a factor of its own, and λ where
-/// decay goes by another rate.
+/// Rates and decay are the same there: η where PyTorch multiplies it by a factor of its own, and λ where decay goes
+/// by another rate. Muon's direction is another: by Jordan's coefficients at every step, in bfloat16.
 public struct TorchScales {
   private let title: String
   private let tensors: [(scale: TensorScale, optimizer: TorchOptimizer)]
@@ -57,7 +57,8 @@ public struct TorchScales {
       """
     let remark =
       optimizers.contains { $0.name == "Muon" }
-      ? "\n# Muon's lr is before PyTorch's own factor √max(1, rows/columns); it computes in bfloat16."
+      ? "\n# Muon's lr is before PyTorch's own factor √max(1, rows/columns). It orthogonalises in bfloat16\n"
+        + "# by Jordan's coefficients: its singular values lie further from 1 than gputrain's."
       : ""
     return """
       # \(title)

@@ -1,4 +1,5 @@
 import Foundation
+import OpenCL
 import Training
 
 /// What a single run starts from, and what it leaves behind beside its result.
@@ -12,9 +13,16 @@ public struct RunCheckpointing: Sendable {
     /// Where a checkpoint, read from `path`, left off.
     case checkpoint(Checkpoint, path: String)
 
-    /// Steps that have been made.
-    public var step: Int {
-      if case .checkpoint(let checkpoint, _) = self { checkpoint.state.step } else { 0 }
+    /// What tells it from other starts: of weights their hash, of a checkpoint its step and that of its losses.
+    public var mark: String {
+      switch self {
+      case .drawn: return "drawn"
+      case .weights(let weights): return weights.fingerprint
+      case .checkpoint(let checkpoint, _):
+        var hash = FNV1a()
+        hash.combine(checkpoint.state.lossSums)
+        return "step \(checkpoint.state.step), \(hash.hexadecimal)"
+      }
     }
   }
 

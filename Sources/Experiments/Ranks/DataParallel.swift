@@ -4,13 +4,19 @@ import Training
 
 /// One run on several devices: each rank computes a part of every batch, and all have the same weights.
 ///
-/// Every rank makes the same run of the same experiment; the first one's results are kept.
+/// Every rank makes the same run of the same experiment. The first one evaluates it and keeps its results, and
+/// alone knows whether there is a run to make: others wait until it begins, or has nothing to do.
 public final class DataParallel {
   /// Who trains.
   public let ranks: any Ranks
-  private let route: GradientRoute
+  /// How a weight's gradient is put together.
+  public let route: GradientRoute
+  /// What has to be the same in every rank, by what it is called: `device`.
+  public var facts: [(name: String, value: String)] = []
   private let wantsToStop: () -> Bool
   private var exchange: GradientExchange?
+  private var hasBegun = false
+  private var hasTrained = false
 
   /// - route: how a weight's gradient is put together.
   /// - wantsToStop: whether this process was asked to end; all stop after the same step.
@@ -20,34 +26,52 @@ public final class DataParallel {
     (self.ranks, self.route, self.wantsToStop) = (ranks, route, wantsToStop)
   }
 
-  /// Whether the run is to end here: what every rank knows after the same step.
+  /// Whether this rank evaluates the run and keeps its results.
+  public var isFirst: Bool { ranks.rank == 0 }
+
+  /// Whether the run is to end here: what every rank knows after the same step. Before the first step and after
+  /// the last one the first rank decides for itself.
   public var isStopAgreed: Bool {
-    ranks.count == 1 ? wantsToStop() : exchange?.isStopAgreed == true
+    if let exchange, ranks.count > 1, !(isFirst && hasTrained) { return exchange.isStopAgreed }
+    return isFirst && wantsToStop()
   }
 
-  /// What the last step exchanged; nil before the first.
+  /// What a step exchanges; nil before the first.
   public var plan: ExchangePlan? { exchange?.plan }
 
-  /// Has the trainer share its batches.
-  func share(_ trainer: Trainer, compute: Compute) {
+  /// Has the trainer share its batches, once all ranks are here.
+  ///
+  /// - Throws: `RanksError`.
+  func begin(_ trainer: Trainer, compute: Compute) throws {
+    if isFirst { _ = try agree(isNeeded: true) }
     let exchange = GradientExchange(
       ranks, route: route, compute: compute, wantsToStop: wantsToStop)
     trainer.share(by: exchange)
     self.exchange = exchange
   }
 
-  /// Whether every rank is about to do the same; called by all, before the first step.
+  /// Notes that the last step is made.
+  func end() { hasTrained = true }
+
+  /// Lets the other ranks go, where this first one has not begun.
   ///
-  /// - facts: what has to be the same, by what it is called: `device`.
-  /// - isNeeded: whether the first rank trains at all; what it says holds for all.
-  /// - Returns: whether the first rank trains.
+  /// - Throws: `RanksError`.
+  public func release() throws {
+    if isFirst && !hasBegun { _ = try agree(isNeeded: false) }
+  }
+
+  /// Waits for the first rank: whether it trains. Every rank is then about to do the same.
+  ///
   /// - Throws: `RanksError` naming the first rank that is unlike the first one, in every rank.
-  public func agree(on facts: [(name: String, value: String)], isNeeded: Bool) throws -> Bool {
+  public func waitForFirst() throws -> Bool { try agree(isNeeded: false) }
+
+  private func agree(isNeeded: Bool) throws -> Bool {
+    hasBegun = true
     let own = [isNeeded ? "1" : "0"] + facts.map(\.value)
     let all = try gather(own.joined(separator: "\u{1F}")).map {
       $0.split(separator: "\u{1F}", omittingEmptySubsequences: false).map { String($0) }
     }
-    for (rank, values) in all.enumerated() {
+    for (rank, values) in all.enumerated() where all[0][0] == "1" {
       for (place, fact) in facts.enumerated() where values[place + 1] != all[0][place + 1] {
         throw RanksError(
           rank: rank, fact: fact.name, own: values[place + 1], first: all[0][place + 1])

@@ -31,11 +31,29 @@ public final class MPIRanks: Ranks {
     }
     rank = Int(gputrain_mpi_rank())
     count = Int(gputrain_mpi_size())
+    let started = Self.started(in: environment) ?? count
+    guard count == started else {
+      throw MPIError(
+        "the launcher has started \(started) processes, and this library of MPI sees \(count): they are of "
+          + "unlike kinds; name the launcher's own library by \(Self.libraryVariable)")
+    }
   }
 
   /// This process among those of its machine, from 0, as launchers say it; nil where they do not.
   public static func localRank(in environment: [String: String]) -> Int? {
     ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", "PMI_LOCAL_RANK"]
+      .lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
+  }
+
+  /// Processes of this machine, as launchers say it; nil where they do not.
+  public static func localCount(in environment: [String: String]) -> Int? {
+    ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "PMI_LOCAL_SIZE"]
+      .lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
+  }
+
+  /// Processes of the job, likewise.
+  private static func started(in environment: [String: String]) -> Int? {
+    ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"]
       .lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
   }
 

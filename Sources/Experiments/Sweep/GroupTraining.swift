@@ -88,7 +88,9 @@ struct GroupTraining {
       try trainer.diagnose(every: $0.every, contents: $0.contents, probe: train)
     }
     try checkpointer?.restore(trainer)
-    dataParallel?.share(trainer, compute: compute)
+    try dataParallel?.begin(trainer, compute: compute)
+    // What is measured of the whole run is the first rank's to measure, and to keep.
+    let isKept = dataParallel?.isFirst ?? true
     func seconds() -> [Double] {
       let elapsed = (ContinuousClock.now - start) / .seconds(1)
       return group.cells.indices.map {
@@ -105,6 +107,7 @@ struct GroupTraining {
       }
     }
     func writeCheckpoints() throws {
+      guard isKept else { return }
       try checkpointer?.write(
         trainer, diagnosis: diagnosis, measured: try measured(), seconds: seconds())
     }
@@ -116,7 +119,7 @@ struct GroupTraining {
     do {
       // A checkpoint may have been written just before an evaluation of its step.
       repeat {
-        if try isDue(trainer, every: every, measured: measured) {
+        if try isKept && isDue(trainer, every: every, measured: measured) {
           clock.leave()
           let new = try evaluate(trainer, progress: progress)
           for (replica, records) in new.enumerated() { evaluated[replica] += records }
@@ -135,8 +138,11 @@ struct GroupTraining {
           try progress(step)
         }
       } while trainer.step < group.totalSteps
-      evaluations = try validation.map { try trainer.evaluate(on: $0, progress: progress) }
-      if group.own.settings.evaluateTrain {
+      dataParallel?.end()
+      evaluations = try (isKept ? validation : nil).map {
+        try trainer.evaluate(on: $0, progress: progress)
+      }
+      if isKept && group.own.settings.evaluateTrain {
         whole = try trainer.evaluate(on: train, progress: progress)
       }
     } catch let error where !error.isOfTheDevice {

@@ -13,25 +13,29 @@ public struct MemoryPlan {
   public let budget: Int
   /// Bytes of the largest buffer that the device allows.
   private let largestBuffer: Int
+  /// What trains a run on several devices, each of which takes a part of the batch; nil: one does.
+  private let dataParallel: DataParallel?
   private let recorded = RecordedBytes()
 
   /// A plan for `device`.
   ///
   /// - budget: bytes; nil for half of a CPU's free memory, or 80 % of a GPU's. The memory that
   ///   OpenCL reports for a CPU is not used, as drivers name a fraction of what there is.
-  public init(device: Device, budget: Int? = nil) {
+  /// - dataParallel: of runs that other ranks compute parts of.
+  public init(device: Device, budget: Int? = nil, dataParallel: DataParallel? = nil) {
     self.init(
       device: device,
       budget: budget
         ?? (device.kind == .cpu
           ? HostMemory.available() / 2 : Int(Double(device.globalMemory) * 0.8)),
-      largestBuffer: Int(clamping: device.maximumAllocation))
+      largestBuffer: Int(clamping: device.maximumAllocation), dataParallel: dataParallel)
   }
 
-  init(device: Device, budget: Int, largestBuffer: Int) {
+  init(device: Device, budget: Int, largestBuffer: Int, dataParallel: DataParallel? = nil) {
     self.device = device
     self.budget = budget
     self.largestBuffer = largestBuffer
+    self.dataParallel = dataParallel
   }
 
   /// Runs of `group` that can train at once beside `dataBytes` of data.
@@ -94,8 +98,10 @@ public struct MemoryPlan {
     let experiment = group.own
     let compute = try Compute(recording: recording, device: device, experiment.facts)
     let (labels, trainRows) = (experiment.labelsPerRow, experiment.trainRows)
-    let train = try Self.rows(
-      of: trainRows, by: experiment.settings.batchSize, experiment, compute)
+    var training = group.training
+    let ranks = dataParallel?.ranks.count ?? 1
+    training.batchSize = (training.batchSize + ranks - 1) / ranks
+    let train = try Self.rows(of: trainRows, by: training.batchSize, experiment, compute)
     let evaluated =
       [experiment.validationRows] + (experiment.settings.evaluateTrain ? [trainRows] : [])
     let evaluations = try evaluated.map {
@@ -106,8 +112,7 @@ public struct MemoryPlan {
     try compute.makeWorkspace()
     let before = compute.queue.context.bufferBytes.now
     let trainer = try Trainer(
-      group.training, replicas: try group.replicas(), totalSteps: group.totalSteps,
-      compute: compute)
+      training, replicas: try group.replicas(), totalSteps: group.totalSteps, compute: compute)
     if let measured, let train {
       try trainer.diagnose(every: 1, contents: measured, probe: train)
     }
@@ -123,9 +128,26 @@ public struct MemoryPlan {
           of: rows?.count ?? 0, labelsPerRow: labels, replicas: cells.count)
     }
     return (
-      Double(recorded + evaluation.max()!) / replicas + Double(order),
+      Double(recorded + evaluation.max()!) / replicas + Double(order)
+        + exchangedBytes(of: training.network.graph, experiment),
       Double(compute.largestTensorBytes) / replicas
     )
+  }
+
+  /// Bytes of what comes from other ranks in a step: every weight's factors of the whole batch, or its sum.
+  private func exchangedBytes(of graph: NetworkGraph, _ experiment: Experiment) -> Double {
+    guard let dataParallel, dataParallel.ranks.count > 1 else { return 0 }
+    let rows = experiment.settings.batchSize * experiment.labelsPerRow
+    return 4
+      * graph.parameters.reduce(0) { total, parameter in
+        let (m, n) = (parameter.shape.rows, parameter.shape.columns)
+        let takesFactors =
+          parameter.kind == .weight
+          && dataParallel.route.takesFactors(
+            outputs: m, inputs: n, rows: rows, ranks: dataParallel.ranks.count)
+        return total
+          + (takesFactors ? Double(rows) * Double(m + n) : Double(m) * Double(n))
+      }
   }
 
   /// Steps of the recorded run: a whole batch, a short one, and what is measured from the second on.

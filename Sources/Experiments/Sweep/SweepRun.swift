@@ -154,7 +154,7 @@ final class SweepRun {
         saveFailure = (checkpointer as? RunCheckpointer)?.saveFailure
       } catch is CancellationError {
         return outcome(interrupted: true, checkpointer)
-      } catch let error where error.isOfTheDevice {
+      } catch let error where error.isOfTheDevice && sweep.dataParallel == nil {
         guard compute.answers() else {
           progress.group = nil
           _ = watch(progress)

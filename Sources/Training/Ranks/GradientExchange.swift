@@ -13,8 +13,11 @@ public final class GradientExchange {
   public let ranks: any Ranks
   /// How a weight's gradient is put together.
   public let route: GradientRoute
-  /// What the last step exchanged.
+  /// What a step exchanged, of the most rows so far.
   public private(set) var plan = ExchangePlan()
+  private var plannedRows = 0
+  /// What this step exchanges.
+  private var exchanged = ExchangePlan()
   /// Whether every rank knows that one wants to stop; known to all after the same step.
   public private(set) var isStopAgreed = false
   private let wantsToStop: () -> Bool
@@ -23,16 +26,16 @@ public final class GradientExchange {
   /// Rows of the step's batch that each rank computes, and labels a row.
   private var rows: [Int] = []
   private var labelsPerRow = 1
-  private var losses: [(memory: HostMemory, copy: PendingCommand, count: Int)] = []
+  private var losses: [(memory: PinnedMemory, copy: PendingCommand, count: Int)] = []
   /// Memory by what it is for.
-  private var memories: [String: HostMemory] = [:]
+  private var memories: [String: PinnedMemory] = [:]
 
   /// A gradient on its way.
   private struct Waiting {
     let parameter: Parameter
     let content: Content
     let copies: [PendingCommand]
-    let memory: HostMemory
+    let memory: PinnedMemory
   }
 
   private enum Content {
@@ -58,9 +61,12 @@ public final class GradientExchange {
     precondition(waiting.isEmpty && losses.isEmpty, "the step before has not been finished")
     let bounds = (0...ranks.count).map { $0 * batch / ranks.count }
     rows = (0..<ranks.count).map { bounds[$0 + 1] - bounds[$0] }
-    (self.labelsPerRow, plan) = (labelsPerRow, ExchangePlan())
+    (self.labelsPerRow, exchanged) = (labelsPerRow, ExchangePlan())
     return bounds[ranks.rank]..<bounds[ranks.rank + 1]
   }
+
+  /// The most rows of the step's batch that a rank computes.
+  var mostRows: Int { rows.max() ?? 0 }
 
   /// Takes the losses of some of this rank's rows.
   ///
@@ -104,17 +110,18 @@ public final class GradientExchange {
 
   /// The losses of all the batch's rows, [1, 1, rows], in rank order.
   ///
-  /// - Throws: `OpenCLError`, what the ranks throw.
-  func allLosses() throws -> Tensor {
-    // A word more says whether the rank wants to stop.
-    var own: [Float] = [wantsToStop() ? 1 : 0]
+  /// - Throws: `OpenCLError`, `RanksOutOfStep`, what the ranks throw.
+  func allLosses(ofStep step: Int) throws -> Tensor {
+    // Before them: whether the rank wants to stop, and where it is.
+    var own: [Float] = [wantsToStop() ? 1 : 0, Float(bitPattern: UInt32(truncatingIfNeeded: step))]
+    let head = own.count
     for (memory, copy, count) in losses {
       try copy.wait()
       own += UnsafeBufferPointer(
         start: memory.pointer.assumingMemoryBound(to: Float.self), count: count)
     }
     losses = []
-    let counts = rows.map { $0 * labelsPerRow + 1 }
+    let counts = rows.map { $0 * labelsPerRow + head }
     var all = [Float](repeating: 0, count: counts.reduce(0, +))
     try all.withUnsafeMutableBytes { try ranks.gather(own, into: $0.baseAddress!, counts: counts) }
     noteReceived(counts)
@@ -124,7 +131,11 @@ public final class GradientExchange {
     var (place, taken) = (0, 0)
     for count in counts {
       isStopAgreed = isStopAgreed || all[place] != 0
-      for index in place + 1..<place + count {
+      let other = all[place + 1].bitPattern
+      guard other == UInt32(truncatingIfNeeded: step) else {
+        throw RanksOutOfStep(step: step, other: Int(other))
+      }
+      for index in place + head..<place + count {
         values[taken] = all[index]
         taken += 1
       }
@@ -145,10 +156,10 @@ public final class GradientExchange {
       for copy in own.copies { try copy.wait() }
       switch own.content {
       case .factors(let outputs, let inputs, let scale):
-        plan.factors.append(own.parameter.name)
+        exchanged.factors.append(own.parameter.name)
         try receive(own.parameter, allFactors(own, outputs, inputs, scale))
       case .sum(let rows, let columns):
-        plan.sums.append(own.parameter.name)
+        exchanged.sums.append(own.parameter.name)
         if rows * columns < Self.smallSum {
           small.append(own)
         } else {
@@ -160,6 +171,8 @@ public final class GradientExchange {
       }
     }
     try finish(small: small, receive)
+    let count = rows.reduce(0, +)
+    if count >= plannedRows { (plan, plannedRows) = (exchanged, count) }
   }
 
   /// Numbers from which a sum is exchanged alone.
@@ -206,7 +219,7 @@ public final class GradientExchange {
   }
 
   /// The sum of every rank's numbers, added in rank order: each rank adds up one piece, and all get the pieces.
-  private func addUp(_ own: UnsafeRawPointer, _ count: Int, into result: HostMemory) throws {
+  private func addUp(_ own: UnsafeRawPointer, _ count: Int, into result: PinnedMemory) throws {
     let bounds = (0...ranks.count).map { $0 * count / ranks.count }
     let sizes = (0..<ranks.count).map { bounds[$0 + 1] - bounds[$0] }
     let size = sizes[ranks.rank]
@@ -224,7 +237,7 @@ public final class GradientExchange {
   }
 
   private func uploaded(
-    _ memory: HostMemory, at offset: Int = 0, rows: Int, columns: Int
+    _ memory: PinnedMemory, at offset: Int = 0, rows: Int, columns: Int
   ) throws -> Tensor {
     let tensor = try compute.tensor(replicas: 1, rows: rows, columns: columns)
     try tensor.buffer.beginWrite(from: memory, at: offset, queue: compute.queue)
@@ -232,14 +245,22 @@ public final class GradientExchange {
   }
 
   private func noteReceived(_ counts: [Int]) {
-    plan.receivedBytes += 4 * (counts.reduce(0, +) - counts[ranks.rank])
+    exchanged.receivedBytes += 4 * (counts.reduce(0, +) - counts[ranks.rank])
   }
 
   /// Memory that stays from step to step, by what it is for; larger where it has to be.
-  private func memory(_ name: String, words: Int) throws -> HostMemory {
+  private func memory(_ name: String, words: Int) throws -> PinnedMemory {
     if let known = memories[name], known.byteCount >= 4 * words { return known }
-    let made = try HostMemory(queue: compute.queue, byteCount: 4 * words)
+    let made = try PinnedMemory(queue: compute.queue, byteCount: 4 * words)
     memories[name] = made
     return made
   }
+}
+
+/// Ranks that are at unlike steps, which only a fault of one of them can bring about.
+public struct RanksOutOfStep: Error, CustomStringConvertible {
+  let step, other: Int
+
+  /// One line.
+  public var description: String { "this rank is at step \(step), another one at \(other)" }
 }

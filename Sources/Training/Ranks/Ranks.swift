@@ -40,7 +40,7 @@ public enum GradientRoute: String, Codable, Hashable, Sendable, CaseIterable {
   ///     sums      2·(p − 1)/p·m·n numbers, and a product of B/p rows
   ///
   /// - rows: B, of all ranks.
-  func takesFactors(outputs m: Int, inputs n: Int, rows: Int, ranks: Int) -> Bool {
+  package func takesFactors(outputs m: Int, inputs n: Int, rows: Int, ranks: Int) -> Bool {
     switch self {
     case .factors: return true
     case .sums: return false

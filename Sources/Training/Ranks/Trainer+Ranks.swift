@@ -21,7 +21,9 @@ extension Trainer {
     let diagnostics = diagnostics.flatMap { $0.isDue(step: step) ? $0 : nil }
     try diagnostics?.measure(step: step)
     let parts = parts(of: own.count)
-    let summed = parts.count == 1 ? nil : CollectedGradients(compute: compute)
+    // Of unequal shares one may be of several parts: then all hand over sums.
+    let isInParts = exchange.mostRows > (configuration.microBatch ?? .max)
+    let summed = isInParts ? CollectedGradients(compute: compute) : nil
     var first = offset + own.lowerBound
     for count in parts {
       let labels = try batchLabels(count * rows.labelsPerRow)
@@ -46,7 +48,7 @@ extension Trainer {
     }
     try summed?.handOver(to: exchange.take)
     let slot = Varying(UInt32(waitingSlots))
-    try history.record(exchange.allLosses(), slot: slot, active: optimizer.active)
+    try history.record(exchange.allLosses(ofStep: step), slot: slot, active: optimizer.active)
     if let clipping {
       let collected = CollectedGradients(compute: compute)
       try exchange.finish(collected.take)

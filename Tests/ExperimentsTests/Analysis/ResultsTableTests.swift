@@ -240,7 +240,7 @@ import Testing
   }
 
   @Test func missingLoss_isAsked() throws {
-    let headers = ["width,lr,seed,nll", "width,lr,seed,accuracy", "width,lr,seed,loss/val"]
+    let headers = ["width,lr,seed,nll", "width,lr,seed,ppl", "width,lr,seed,loss/val"]
     for header in headers {
       let text = Self.grid(header) { "\($0),\(exp2($1)),\($2),\($3)" }
       #expect { _ = try Self.table(text) } throws: {

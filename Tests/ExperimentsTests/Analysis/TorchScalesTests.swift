@@ -67,7 +67,7 @@ struct TorchScalesTests {
       text.contains("dict(std=0.125, optimizer=0, lr=0.005, weight_decay=0.2)"), "\(text)")
     #expect(text.contains("torch.optim.Muon(parameter_groups(model, 0), momentum=0.9, ns_steps=6)"))
     #expect(text.contains("torch.optim.AdamW(parameter_groups(model, 1), betas=(0.9, 0.999))"))
-    #expect(text.contains("computes in bfloat16"))
+    #expect(text.contains("orthogonalises in bfloat16"))
   }
 
   @Test func gains_startAtTheirValue() throws {

@@ -3,11 +3,11 @@ import COpenCL
 /// Memory of the host that devices copy to and from while other commands run: page-locked, where the driver has
 /// such.
 ///
-///     let memory = try HostMemory(queue: queue, byteCount: 4 * buffer.count)
+///     let memory = try PinnedMemory(queue: queue, byteCount: 4 * buffer.count)
 ///     let copy = try buffer.beginRead(into: memory, queue: queue)
 ///     // … enqueue other work …
 ///     try copy.wait()
-public final class HostMemory {
+public final class PinnedMemory {
   /// The first byte.
   public let pointer: UnsafeMutableRawPointer
   /// Size in bytes.
@@ -62,7 +62,7 @@ extension Buffer {
   ///
   /// - Throws: `OpenCLError.callFailed`.
   public func beginRead(
-    into memory: HostMemory, at offset: Int = 0, queue: CommandQueue
+    into memory: PinnedMemory, at offset: Int = 0, queue: CommandQueue
   ) throws -> PendingCommand {
     precondition(
       offset >= 0 && offset + byteCount <= memory.byteCount,
@@ -82,7 +82,7 @@ extension Buffer {
   ///
   /// - Throws: `OpenCLError.callFailed`.
   public func beginWrite(
-    from memory: HostMemory, at offset: Int = 0, queue: CommandQueue
+    from memory: PinnedMemory, at offset: Int = 0, queue: CommandQueue
   ) throws {
     precondition(
       offset >= 0 && offset + byteCount <= memory.byteCount,
