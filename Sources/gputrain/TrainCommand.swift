@@ -78,7 +78,7 @@ struct TrainCommand: PrintingCommand {
     given.add(execution.given)
     let cell = given.settings(over: CellSettings())
     var request = try TrainingRequest(&given, defaults: SweepCommand.Configured.defaults)
-    if given.values["gradient-exchange"] != nil && !request.execution.dataParallel {
+    if request.execution.gradientExchange != .automatic && !request.execution.dataParallel {
       given.note(SettingProblem("gradient-exchange", "is for --data-parallel"))
     }
     try request.check(
