@@ -11,9 +11,10 @@ struct TrainingRank {
   private let ranks: MPIRanks
   /// What trains by them.
   let parallel: DataParallel
+  private static let folderName = "gputrain-rank-"
   /// Where a rank that is not the first has its store.
   private let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
-    "gputrain-rank-\(ProcessInfo.processInfo.processIdentifier)")
+    folderName + "\(ProcessInfo.processInfo.processIdentifier)")
 
   /// Meets the others.
   ///
@@ -21,11 +22,26 @@ struct TrainingRank {
   init(_ execution: ExecutionSettings) throws {
     ranks = try MPIRanks()
     parallel = DataParallel(ranks, route: execution.gradientExchange) { Interrupt.isRequested }
-    if !isFirst { Terminal.verbosity = .quiet }
+    if !isFirst {
+      Terminal.verbosity = .quiet
+      Self.removeLeftovers()
+    }
     Terminal.note(
       ranks.count == 1
         ? "one rank alone computes whole batches; mpirun -n 4 starts four"
         : "\(ranks.count) ranks compute a part of each batch each")
+  }
+
+  /// Removes the folders of ranks that were killed.
+  private static func removeLeftovers() {
+    let place = FileManager.default.temporaryDirectory
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? []
+    for name in names where name.hasPrefix(folderName) {
+      guard let process = Int32(name.dropFirst(folderName.count)), kill(process, 0) != 0,
+        errno == ESRCH
+      else { continue }
+      try? FileManager.default.removeItem(at: place.appendingPathComponent(name))
+    }
   }
 
   /// Whether this one keeps the results.
