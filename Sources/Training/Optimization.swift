@@ -62,7 +62,6 @@ public struct Optimization: Codable, Hashable, Sendable {
       optimizer: optimizer, namesOptimizer: false, hyperparameters: hyperparameters,
       muon: muon ?? Muon.Settings(),
       weightDecay: weightDecay, schedule: schedule)
-    result.heads = result.muon.perHead ? parameter.heads : 1
     result.constraint = constraint
     if result.weightDecay?.kind == optimizer.defaultWeightDecayKind {
       result.weightDecay?.kind = nil
@@ -90,6 +89,7 @@ public struct Optimization: Codable, Hashable, Sendable {
       result.optimizer = companion
       result.rateFactor *= companionRateFactor
     }
+    if result.optimizer == .muon && result.muon.perHead { result.heads = parameter.heads }
     if shape.kind != .weight || result.rateFactor == 0 || result.constraint?.multiple == nil {
       result.constraint = nil
     }
@@ -145,7 +145,7 @@ public struct ParameterSettings: Hashable, Sendable {
   public var hyperparameters: Hyperparameters
   /// How Muon orthogonalises and scales, where it is the rule.
   public var muon: Muon.Settings
-  /// Matrices that Muon cuts the parameter's rows into.
+  /// Matrices that the parameter's rows are cut into for the update: its heads where Muon takes them one by one.
   public var heads = 1
   /// A factor on the learning rate, beside the parametrization's; 0: the parameter is frozen.
   public var rateFactor = 1.0

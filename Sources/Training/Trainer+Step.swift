@@ -69,13 +69,11 @@ extension Trainer {
     _ size: Int, of rows: DeviceRows, _ order: DeviceRows.Order, at offset: Int,
     recordingTo history: SumHistory
   ) throws {
-    if let exchange {
-      if let own = exchange.begin(batch: size, labelsPerRow: rows.labelsPerRow) {
-        return try step(
-          sharing: own, of: size, by: exchange, of: rows, order, at: offset, recordingTo: history)
-      }
+    if let exchange, let own = exchange.begin(batch: size, labelsPerRow: rows.labelsPerRow) {
+      return try step(
+        sharing: own, of: size, by: exchange, of: rows, order, at: offset, recordingTo: history)
     }
-    let parts = exchange == nil ? parts(of: size) : [size]
+    let parts = recordedParts(of: size)
     recordedSteps.offset.value = UInt32(offset)
     recordedSteps.slot.value = UInt32(waitingSlots)
     func workOut() throws {
@@ -101,6 +99,9 @@ extension Trainer {
     try optimizer.prepareStep()
     try recordedSteps.record(size, compute: compute, workOut)
   }
+
+  /// The parts that a batch of `rows` has losses of: ranks record that of all rows together.
+  func recordedParts(of rows: Int) -> [Int] { exchange == nil ? parts(of: rows) : [rows] }
 
   /// The parts that a batch of `rows` is computed in.
   func parts(of rows: Int) -> [Int] {

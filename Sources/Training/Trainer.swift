@@ -171,8 +171,7 @@ public final class Trainer {
       precondition(
         offset < rows.count, "an epoch under way has come to row \(offset) of \(rows.count)")
       let size = min(configuration.batchSize, rows.count - offset)
-      // Ranks record a loss of all rows together.
-      let parts = exchange == nil ? parts(of: size) : [size]
+      let parts = recordedParts(of: size)
       if waitingSlots + parts.count > history.capacity { try collectLosses() }
       let onChip = exchange == nil ? onChip(rows) : nil
       let sizes =

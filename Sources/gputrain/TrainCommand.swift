@@ -174,7 +174,7 @@ struct TrainCommand: PrintingCommand {
     configuration.data = configuration.data.map { URL(fileURLWithPath: $0).path }
     var execution = request.execution
     (execution.out, execution.parametrizationFiles) = (nil, [])
-    // Any number of ranks may go on.
+    // Any number of ranks may resume.
     (execution.dataParallel, execution.gradientExchange) = (false, .automatic)
     execution.save = execution.save.map { URL(fileURLWithPath: $0).path }
     return cell.record.merging(configuration.record) { $1 }

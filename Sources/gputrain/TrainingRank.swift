@@ -95,7 +95,7 @@ struct TrainingRank {
 
   /// Does this rank's part to the end, which all reach; where one cannot go on, it ends all.
   func run(_ body: () throws -> Void) throws {
-    defer { if !isFirst { try? FileManager.default.removeItem(at: folder) } }
+    defer { removeFolder() }
     do {
       try body()
       try parallel.release()
@@ -113,11 +113,15 @@ struct TrainingRank {
       let code = (error as? ExitCode)?.rawValue ?? (error is any UsageError ? 64 : 1)
       Terminal.problem(
         "rank \(ranks.rank): " + (error is ExitCode ? "it cannot train on" : "\(error)"))
-      if !isFirst { try? FileManager.default.removeItem(at: folder) }
+      removeFolder()
       ranks.abort(status: code)
     }
     notePlan()
     ranks.end()
+  }
+
+  private func removeFolder() {
+    if !isFirst { try? FileManager.default.removeItem(at: folder) }
   }
 
   private func notePlan() {

@@ -1,4 +1,5 @@
 import Foundation
+import Spectral
 import Training
 
 /// Scales as Python to paste: initial values and parameter groups for PyTorch.
@@ -120,12 +121,9 @@ private struct TorchOptimizer: Hashable {
   let takesEpsilon: Bool
   /// Whether decay is beside the update.
   let decouplesDecay: Bool
+}
 
-  private init(name: String, arguments: String, takesEpsilon: Bool, decouplesDecay: Bool) {
-    (self.name, self.arguments) = (name, arguments)
-    (self.takesEpsilon, self.decouplesDecay) = (takesEpsilon, decouplesDecay)
-  }
-
+extension TorchOptimizer {
   /// The optimizer that has the rule of a tensor.
   init(_ rule: any UpdateRule, of scale: TensorScale) throws {
     switch rule {
@@ -164,7 +162,7 @@ private struct TorchOptimizer: Hashable {
   func fields(of scale: TensorScale) -> [String] {
     // PyTorch's Muon decays by the rate without its factor.
     let factor =
-      name == "Muon" ? max(1, Double(scale.fanOut) / Double(scale.fanIn)).squareRoot() : 1
+      name == "Muon" ? MuonScale.jordan.factor(fanOut: scale.fanOut, fanIn: scale.fanIn) : 1
     let rate = scale.learningRate / factor
     // Independent decay takes λ a step, whatever the rate.
     let decay =

@@ -34,7 +34,7 @@ struct CheckPrediction {
           shape: parameter.shape, initialStd: scaling.initialStd * parameter.initialFactor,
           // Heads of norm 1 that align.
           learningRate: scaling.learningRateFactor
-            * Double(Self.heads(of: settings[index])).squareRoot(),
+            * Double(settings[index].heads).squareRoot(),
           multiplier: scaling.multiplier * parameter.multiplier,
           family: settings[index].optimizer.family, weightInit: configuration.weightInit)
       }
@@ -43,16 +43,11 @@ struct CheckPrediction {
       weights = places.map { graph[nodes[$0]].parameters.first.map { parameters[$0] } }
       heads = places.map { place in
         graph.heads(of: nodes[place])
-          ?? graph[nodes[place]].parameters.first.map { Self.heads(of: settings[$0]) } ?? 1
+          ?? graph[nodes[place]].parameters.first.map { settings[$0].heads } ?? 1
       }
       layers = SignalPropagation(graph, parameters: parameters).map { signal in
         places.map { signal.layers[$0] }
       }
-    }
-
-    /// Matrices that a parameter's update is orthogonalised as.
-    private static func heads(of settings: ParameterSettings) -> Int {
-      settings.optimizer == .muon ? settings.heads : 1
     }
   }
 

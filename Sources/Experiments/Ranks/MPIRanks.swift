@@ -41,20 +41,24 @@ public final class MPIRanks: Ranks {
 
   /// This process among those of its machine, from 0, as launchers say it; nil where they do not.
   public static func localRank(in environment: [String: String]) -> Int? {
-    ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", "PMI_LOCAL_RANK"]
-      .lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
+    number(
+      ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", "PMI_LOCAL_RANK"],
+      environment)
   }
 
   /// Processes of this machine, as launchers say it; nil where they do not.
   public static func localCount(in environment: [String: String]) -> Int? {
-    ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "PMI_LOCAL_SIZE"]
-      .lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
+    number(["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "PMI_LOCAL_SIZE"], environment)
   }
 
   /// Processes of the job, likewise.
   private static func started(in environment: [String: String]) -> Int? {
-    ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"]
-      .lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
+    number(["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"], environment)
+  }
+
+  /// The first of these variables that is a number.
+  private static func number(_ names: [String], _ environment: [String: String]) -> Int? {
+    names.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
   }
 
   /// Every rank's words, in rank order.

@@ -15,7 +15,7 @@ public final class GradientExchange {
   public let route: GradientRoute
   /// What a step exchanged, of the most rows so far.
   public private(set) var plan = ExchangePlan()
-  private var plannedRows = 0
+  private var plannedLabels = 0
   /// What this step exchanges.
   private var exchanged = ExchangePlan()
   /// Whether every rank knows that one wants to stop; known to all after the same step.
@@ -59,11 +59,19 @@ public final class GradientExchange {
   func begin(batch: Int, labelsPerRow: Int) -> Range<Int>? {
     guard batch >= ranks.count else { return nil }
     precondition(waiting.isEmpty && losses.isEmpty, "the step before has not been finished")
-    let bounds = (0...ranks.count).map { $0 * batch / ranks.count }
-    rows = (0..<ranks.count).map { bounds[$0 + 1] - bounds[$0] }
+    rows = shares(of: batch)
     (self.labelsPerRow, exchanged) = (labelsPerRow, ExchangePlan())
-    return bounds[ranks.rank]..<bounds[ranks.rank + 1]
+    let first = rows[..<ranks.rank].reduce(0, +)
+    return first..<first + rows[ranks.rank]
   }
+
+  /// What each rank has of so many things, as even as can be.
+  private func shares(of count: Int) -> [Int] {
+    (0..<ranks.count).map { ($0 + 1) * count / ranks.count - $0 * count / ranks.count }
+  }
+
+  /// Labels of the step's batch: rows of Δ and H.
+  private var labels: Int { rows.reduce(0, +) * labelsPerRow }
 
   /// The most rows of the step's batch that a rank computes.
   var mostRows: Int { rows.max() ?? 0 }
@@ -85,7 +93,7 @@ public final class GradientExchange {
     case .factors(let delta, let input, let scale)
     where route.takesFactors(
       outputs: delta.columns, inputs: input.columns,
-      rows: rows.reduce(0, +) * labelsPerRow, ranks: ranks.count):
+      rows: labels, ranks: ranks.count):
       let memory = try memory(parameter.name, words: delta.count + input.count)
       let copies = [
         try delta.buffer.beginRead(into: memory, queue: compute.queue),
@@ -125,8 +133,7 @@ public final class GradientExchange {
     var all = [Float](repeating: 0, count: counts.reduce(0, +))
     try all.withUnsafeMutableBytes { try ranks.gather(own, into: $0.baseAddress!, counts: counts) }
     noteReceived(counts)
-    let total = rows.reduce(0, +) * labelsPerRow
-    let memory = try memory("losses", words: total)
+    let memory = try memory("losses", words: labels)
     let values = memory.pointer.assumingMemoryBound(to: Float.self)
     var (place, taken) = (0, 0)
     for count in counts {
@@ -141,7 +148,7 @@ public final class GradientExchange {
       }
       place += count
     }
-    return try uploaded(memory, rows: 1, columns: total)
+    return try uploaded(memory, rows: 1, columns: labels)
   }
 
   /// Exchanges what was taken, in order, and hands over the whole batch's gradients.
@@ -171,8 +178,7 @@ public final class GradientExchange {
       }
     }
     try finish(small: small, receive)
-    let count = rows.reduce(0, +)
-    if count >= plannedRows { (plan, plannedRows) = (exchanged, count) }
+    if labels >= plannedLabels { (plan, plannedLabels) = (exchanged, labels) }
   }
 
   /// Numbers from which a sum is exchanged alone.
@@ -203,7 +209,7 @@ public final class GradientExchange {
   private func allFactors(
     _ own: Waiting, _ outputs: Int, _ inputs: Int, _ scale: Float
   ) throws -> ParameterGradient {
-    let total = rows.reduce(0, +) * labelsPerRow
+    let total = labels
     let all = try memory("\(own.parameter.name).all", words: total * (outputs + inputs))
     func gather(_ source: UnsafeRawPointer, _ columns: Int, at place: Int) throws -> Tensor {
       let counts = rows.map { $0 * labelsPerRow * columns }
@@ -220,14 +226,13 @@ public final class GradientExchange {
 
   /// The sum of every rank's numbers, added in rank order: each rank adds up one piece, and all get the pieces.
   private func addUp(_ own: UnsafeRawPointer, _ count: Int, into result: PinnedMemory) throws {
-    let bounds = (0...ranks.count).map { $0 * count / ranks.count }
-    let sizes = (0..<ranks.count).map { bounds[$0 + 1] - bounds[$0] }
+    let sizes = shares(of: count)
     let size = sizes[ranks.rank]
     let pieces = try memory("pieces", words: max(1, size * ranks.count))
     let received = [Int](repeating: size, count: ranks.count)
     try ranks.exchange(own, sent: sizes, into: pieces.pointer, received: received)
     let numbers = pieces.pointer.assumingMemoryBound(to: Float.self)
-    for rank in 1..<max(1, ranks.count) {
+    for rank in 1..<ranks.count {
       let other = numbers + rank * size
       for index in 0..<size { numbers[index] += other[index] }
     }
