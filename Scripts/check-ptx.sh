@@ -205,7 +205,7 @@ for architecture in "$@"; do
   for rule in sgd momentum adam; do
     check update "update-$rule" "$architecture" RULE=$rule GROUP_ITEMS=128
   done
-  for source in gram reduction record loss gather order embedding rotation arithmetic normalization gradient_scale norm_bounds; do
+  for source in step gram reduction embedding rotation normalization gradient_scale norm_bounds; do
     check $source $source "$architecture" GROUP_ITEMS=128
   done
 done

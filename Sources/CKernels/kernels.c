@@ -296,6 +296,13 @@ const char *gputrain_spectral_group_source(void) {
   return text;
 }
 
+const char *gputrain_step_source(void) {
+  static const char text[] = {
+#embed "../../Kernels/step.cl"
+      , 0};
+  return text;
+}
+
 const char *gputrain_symmetric_source(void) {
   static const char text[] = {
 #embed "../../Kernels/symmetric.cl"

@@ -7,7 +7,7 @@ import Synchronization
 package enum KernelSource: String, CaseIterable {
   case activation, arithmetic, attention, embedding, fill, gather, gram, loss, multiply
   case normalization, order, orthogonalization, random, rotation
-  case pack, record, reduction, ritz, slices, spectral, symmetric, update
+  case pack, record, reduction, ritz, slices, spectral, step, symmetric, update
   case gradientScale = "gradient_scale"
   case normBounds = "norm_bounds"
   /// Of GPUs: compiled for a variant and a tile.
@@ -50,6 +50,14 @@ package enum KernelSource: String, CaseIterable {
       return "#line 1 \"\(part.file)\"\n" + text(of: part, included: &included)
         + "\n#line \(number + 2) \"\(source.file)\""
     }.joined(separator: "\n")
+  }
+
+  /// The file whose program has this one's kernels.
+  var program: KernelSource {
+    switch self {
+    case .arithmetic, .fill, .gather, .loss, .order, .random, .record: .step
+    default: self
+    }
   }
 
   /// The file's own text, embedded in the program.
@@ -98,6 +106,7 @@ package enum KernelSource: String, CaseIterable {
       case .span: gputrain_span_source()
       case .spectral: gputrain_spectral_source()
       case .spectralGroup: gputrain_spectral_group_source()
+      case .step: gputrain_step_source()
       case .symmetric: gputrain_symmetric_source()
       case .tile: gputrain_tile_source()
       case .update: gputrain_update_source()

@@ -13,23 +13,39 @@ struct ScalingCommand: PrintingCommand {
     discussion: """
       Effective values: a tensor starts as N(0, σ²) and trains with η, ε and λ as printed. With \
       --base-width, values are relative to the standard parametrization at that width, where all \
-      parametrizations are the same; without it they are the rules as such.
+      parametrizations are the same; without it they are the rules as such. Of a sweep (--from) \
+      network, optimizer and settings are the sweep's, and the learning rate is the one that it \
+      recommends for the width.
 
       Examples:
           gputrain scaling --base-width 64 --width 1024
+          gputrain scaling --from runs/mine --width 4096
           gputrain scaling --parametrization mup,spectral --optimizer sgd
           gputrain scaling --parametrization mup --base-width 64 --learning-rate 0.008 \
             --format torch > scales.py
       """)
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Number of inputs.", valueName: "count"))
-  var inputs = 64
+  @Option(
+    help: ArgumentHelp(
+      "A sweep's --out, to take everything from that is not given.", valueName: "directory"),
+    completion: .directory)
+  var from: String?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Number of outputs.", valueName: "count"))
-  var outputs = 10
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Number of inputs. (default: 64)", valueName: "count"))
+  var inputs: Int?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Width of the network.", valueName: "count"))
-  var width = 1024
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Number of outputs. (default: 10)", valueName: "count"))
+  var outputs: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Width of the network. (default: 1024, of a sweep its widest)", valueName: "count"))
+  var width: Int?
 
   @Option(
     parsing: .unconditional,
@@ -37,13 +53,14 @@ struct ScalingCommand: PrintingCommand {
       "Width at which every parametrization equals the standard one.", valueName: "width"))
   var baseWidth: Int?
 
-  @Option(help: ArgumentHelp("The update rule.", valueName: "name"))
-  var optimizer: OptimizerKind = .adam
+  @Option(help: ArgumentHelp("The update rule, adam where left out.", valueName: "name"))
+  var optimizer: OptimizerKind?
 
   @Option(
     name: [.customLong("learning-rate"), .customLong("lr")], parsing: .unconditional,
-    help: ArgumentHelp("Learning rate.", valueName: "η"))
-  var learningRate = 1.0
+    help: ArgumentHelp(
+      "Learning rate. (default: 1, of a sweep the one that it recommends)", valueName: "η"))
+  var learningRate: Double?
 
   @Option(
     name: .customLong("log2-lr"), parsing: .unconditional,
@@ -92,12 +109,12 @@ struct ScalingCommand: PrintingCommand {
 
   func validate() throws {
     for (name, value) in [("--inputs", inputs), ("--outputs", outputs), ("--width", width)] {
-      try Limits.check(name, value)
+      try Limits.check(name, value ?? 1)
     }
     try Limits.check("--base-width", baseWidth ?? 1)
-    try Limits.check("--learning-rate", positive: learningRate)
+    try Limits.check("--learning-rate", positive: learningRate ?? 1)
     if let log2LearningRate {
-      guard learningRate == 1 else {
+      guard learningRate == nil else {
         throw InvalidOption("give one of --learning-rate, --log2-lr")
       }
       guard (-126...16).contains(log2LearningRate) else {
@@ -105,45 +122,77 @@ struct ScalingCommand: PrintingCommand {
       }
     }
     if output.json && format == .torch { throw InvalidOption("give --json or --format, not both") }
+    if from != nil, let name = givenOfSweep {
+      throw InvalidOption("--\(name) is the sweep's own; leave it out beside --from")
+    }
+  }
+
+  /// What was given though a sweep decides it.
+  private var givenOfSweep: String? {
+    let given: [(name: String, isGiven: Bool)] = [
+      ("inputs", inputs != nil), ("outputs", outputs != nil), ("base-width", baseWidth != nil),
+      ("parametrization-file", !parametrizationFiles.isEmpty),
+    ]
+    return given.first(where: \.isGiven)?.name ?? configuration.given.keys.sorted().first
   }
 
   func run() throws {
-    let (scales, training) = try scales()
+    let scaled = try from.map { try ofSweep(at: URL(fileURLWithPath: $0)) } ?? ofSettings()
     switch output.json ? .json : format {
-    case .json: Terminal.print(try jsonText(scales))
-    case .table: Terminal.print(table(scales))
-    case .torch: Terminal.print(try torch(scales, training), terminator: "")
+    case .json: Terminal.print(try jsonText(scaled.scales))
+    case .table: Terminal.print(table(scaled))
+    case .torch: Terminal.print(try torch(scaled), terminator: "")
     }
   }
 
-  private var rate: Double { log2LearningRate.map { exp2($0) } ?? learningRate }
+  /// The rate that was given; nil: none was.
+  private var givenRate: Double? { log2LearningRate.map { exp2($0) } ?? learningRate }
 
-  private func torch(_ scales: [TensorScale], _ training: TrainingConfiguration) throws -> String {
-    let names = scales.map(\.parametrization).uniqued()
-    guard names.count == 1 else {
+  /// The scales of one network, and what they are of.
+  private struct ScaledNetwork {
+    let training: TrainingConfiguration
+    let optimizer: OptimizerKind
+    let width: Int
+    /// nil: the rules are absolute.
+    let baseWidth: Int?
+    /// The rules side by side, each with its learning rate.
+    let rules: [(parametrization: any Parametrization, learningRate: Double)]
+
+    /// A tensor after another, of each a value a rule.
+    var scales: [TensorScale] {
+      let byRule = rules.map {
+        TensorScale.all(of: training, under: $0.parametrization, learningRate: $0.learningRate)
+      }
+      return training.network.graph.parameters.indices.flatMap { index in byRule.map { $0[index] } }
+    }
+  }
+
+  private func torch(_ scaled: ScaledNetwork) throws -> String {
+    guard scaled.rules.count == 1 else {
       throw InvalidOption("--format torch writes one parametrization: give it as --parametrization")
     }
-    let base = baseWidth.map { ", base width \($0)" } ?? ""
+    let (rule, rate) = scaled.rules[0]
+    let base = scaled.baseWidth.map { ", base width \($0)" } ?? ""
     do {
       return try TorchScales(
-        scales,
-        rules: training.network.graph.parameters.map {
-          training.optimization.settings(for: $0).rule(or: nil)
+        scaled.scales,
+        rules: scaled.training.network.graph.parameters.map {
+          scaled.training.optimization.settings(for: $0).rule(or: nil)
         },
-        title: "\(names[0]) under \(optimizer.rawValue): width \(width)\(base), learning rate "
-          + "\(rate)"
+        title: "\(rule.name) under \(scaled.optimizer.rawValue): width \(scaled.width)\(base), "
+          + "learning rate \(rate)"
       ).text
     } catch let error as TorchScalesError {
       throw InvalidOption("--format torch: \(error); use --format json")
     }
   }
 
-  private func scales() throws -> ([TensorScale], TrainingConfiguration) {
+  /// What the command line describes.
+  private func ofSettings() throws -> ScaledNetwork {
+    let (width, optimizer) = (width ?? 1024, optimizer ?? .adam)
     var settings = try configuration.settings
     settings.parametrizations = try ParametrizationFile.read(parametrizationFiles)
-    let names: [String]? = try parametrization.map {
-      try SweepGrid.parseList($0, what: "--parametrization", "names a,b,c")
-    }
+    let names = try parametrizationNames
     (settings.absolute, settings.baseWidth) = (baseWidth == nil, baseWidth ?? width)
     try settings.throwProblems(
       parametrizations: names ?? [], optimizers: [optimizer], widths: [width])
@@ -154,7 +203,7 @@ struct ScalingCommand: PrintingCommand {
       try names?.map { try Parametrizations.named($0, or: fitting) } ?? Parametrizations.all
       + fitting
     func network(_ width: Int) -> any Architecture {
-      settings.network(width: width, inputs: inputs, outputs: outputs)
+      settings.network(width: width, inputs: inputs ?? 64, outputs: outputs ?? 10)
     }
     let training = TrainingConfiguration(
       network: network(width), baseNetwork: baseWidth.map(network),
@@ -167,20 +216,81 @@ struct ScalingCommand: PrintingCommand {
       optimization: settings.optimization(optimizer, totalSteps: .max))
     Terminal.detail(
       "network: \(settings.networkInWords), rules: \(rules.map(\.name).joined(separator: ", "))")
-    let byRule = rules.map {
-      TensorScale.all(of: training, under: $0, learningRate: rate)
+    return ScaledNetwork(
+      training: training, optimizer: optimizer, width: width, baseWidth: baseWidth,
+      rules: rules.map { ($0, givenRate ?? 1) })
+  }
+
+  /// What a sweep trained, at the width asked for and the rates that it recommends there.
+  private func ofSweep(at directory: URL) throws -> ScaledNetwork {
+    let sweep = try StoredSweep(directory: directory)
+    func refusal(_ text: String) -> InvalidOption {
+      InvalidOption("--from \(directory.relativePath): \(text)")
     }
-    // Rules side by side, a tensor after another.
-    return (
-      training.network.graph.parameters.indices.flatMap { index in byRule.map { $0[index] } },
-      training
-    )
+    guard sweep.axes == SweepAxes() else {
+      throw refusal(
+        "expected a sweep of learning rates over widths, got one of \(sweep.axes.inWords)")
+    }
+    let report = sweep.report(target: width ?? sweep.target)
+    let groups = try chosen(report.groups, refusal)
+    guard let width = width ?? sweep.target ?? report.groups.flatMap(\.widths).map(\.width).max(),
+      let optimizer = groups.first?.optimizer
+    else { throw refusal("the sweep has no finished run yet") }
+    let settings = sweep.experiment.settings
+    let rules = try groups.compactMap { group -> (any Parametrization, Double)? in
+      let rule = try settings.parametrization(named: group.parametrization)
+      if let givenRate { return (rule, givenRate) }
+      guard let use = group.recommendation else {
+        Terminal.note(
+          "\(group.title): \(Recommendation.none(for: width, sweep.axes)): "
+            + group.verdict.text)
+        return nil
+      }
+      Terminal.note("\(group.title): \(use.sentence(sweep.axes))")
+      return (rule, exp2(use.log2LearningRate))
+    }
+    guard !rules.isEmpty else { throw refusal("give a rate of your own with --learning-rate") }
+    return ScaledNetwork(
+      training: sweep.experiment.training(optimizer, width: width), optimizer: optimizer,
+      width: width, baseWidth: settings.absolute ? nil : settings.baseWidth, rules: rules)
+  }
+
+  /// Those of a sweep's groups that were asked for, all of one optimizer.
+  private func chosen(
+    _ groups: [TransferGroup], _ refusal: (String) -> InvalidOption
+  ) throws -> [TransferGroup] {
+    let names = try parametrizationNames
+    for name in names ?? [] where !groups.contains(where: { $0.parametrization == name }) {
+      let there = groups.map(\.parametrization).uniqued().joined(separator: ", ")
+      throw refusal("the sweep has no runs under \(name); it has \(there)")
+    }
+    let optimizers = groups.compactMap(\.optimizer).uniqued()
+    let list = optimizers.map(\.rawValue).joined(separator: ", ")
+    if let optimizer, !optimizers.contains(optimizer) {
+      throw refusal("the sweep has no runs of \(optimizer.rawValue); it has \(list)")
+    }
+    guard optimizer != nil || optimizers.count < 2 else {
+      throw refusal("the sweep is of several optimizers: choose one of \(list) with --optimizer")
+    }
+    return groups.filter { group in
+      names?.contains(group.parametrization) ?? true
+        && optimizer.map { $0 == group.optimizer } ?? true
+    }
+  }
+
+  private var parametrizationNames: [String]? {
+    get throws {
+      try parametrization.map {
+        try SweepGrid.parseList($0, what: "--parametrization", "names a,b,c")
+      }
+    }
   }
 
   /// A block a tensor, a line a parametrization.
-  private func table(_ rows: [TensorScale]) -> String {
+  private func table(_ scaled: ScaledNetwork) -> String {
+    let rows = scaled.scales
     var lines = [
-      baseWidth.map { "relative to width \($0), where every rule equals sp" }
+      scaled.baseWidth.map { "relative to width \($0), where every rule equals sp" }
         ?? "absolute: the rules as such"
     ]
     let nameWidth = rows.map(\.parametrization.count).max() ?? 0

@@ -143,6 +143,7 @@ struct SweepCommand: PrintingCommand {
     {
       throw InvalidOption("'\(file)' is no command and no file; did you mean '\(meant)'?")
     }
+    if let file, let hint = Self.hint(about: file) { throw InvalidOption("\(file): \(hint)") }
     let request = try Request(self)
     if targetWidth != nil, request.grid.axes.scale != nil {
       throw InvalidOption("--target-width needs a sweep over widths, not along --scale")
@@ -152,6 +153,20 @@ struct SweepCommand: PrintingCommand {
     } else {
       try train(request)
     }
+  }
+
+  /// What was meant by a file that is none of settings; nil where it may be one.
+  private static func hint(about file: String) -> String? {
+    if Double(file) != nil && !FileManager.default.fileExists(atPath: file) {
+      return
+        "expected a file of settings; values of one option stand between commas: --widths 64,128"
+    }
+    if file.hasSuffix(".csv") || file.hasSuffix(".csv.gz") {
+      return
+        "expected a file of settings, got a table; 'gputrain transfer \(file)' judges one of runs, "
+        + "--data trains on one of rows"
+    }
+    return nil
   }
 
   private func train(_ request: Request) throws {

@@ -160,6 +160,14 @@ struct TransferCommand: PrintingCommand {
 
   func validate() throws {
     if let targetWidth { try Limits.check("--target-width", targetWidth) }
+    var isDirectory: ObjCBool = false
+    if FileManager.default.fileExists(atPath: file, isDirectory: &isDirectory),
+      isDirectory.boolValue
+    {
+      throw InvalidOption(
+        "\(file): expected a table, a CSV file, got a directory; of a sweep's directory 'gputrain report "
+          + "\(file)' says what was found")
+    }
     if out == "" { throw InvalidOption("--out: expected a directory, got an empty name") }
     if out == nil && pictures.pictures != nil {
       throw InvalidOption("--pictures are those of a page: give --out too, its directory")

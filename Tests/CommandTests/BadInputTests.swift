@@ -9,6 +9,8 @@ import Testing
     (["--widths", "64,x"], ["--widths", "an integer", "64,x"]),
     (["--widths", "64,64"], ["widths", "64 twice"]),
     (["--widths", "99999999999"], ["widths", "16777216"]),
+    (["--widths", "64", "128"], ["128", "stand between commas: --widths 64,128"]),
+    (["runs.csv"], ["got a table", "gputrain transfer runs.csv", "--data"]),
     (["--log2-lr", ""], ["--log2-lr", "''"]),
     (["--log2-lr", "-8:-4:0"], ["--log2-lr", "START:STOP:COUNT"]),
     (["--log2-lr", "nan"], ["--log2-lr", "from -126 to 16"]),

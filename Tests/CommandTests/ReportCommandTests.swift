@@ -150,9 +150,10 @@ import Testing
 
   @Test(
     arguments: [
-      ([], 64, "Missing expected argument"), (["absent"], 1, "found none at absent"),
+      ([], 64, "Missing expected argument"),
+      (["absent"], 1, "absent: expected a directory, found none"),
       (["."], 1, "expected sweep.json, check.json or figures.json"),
-      (["."], 1, "report ."), ([""], 64, "got an empty name"),
+      (["."], 1, ".: expected sweep.json"), ([""], 64, "got an empty name"),
       ([".", "--out", "."], 64, "expected a file such as report.html"),
       ([".", "--out", "x/"], 64, "expected a file such as report.html"),
       ([".", "--pictures", "gif"], 64, "gif"),

@@ -109,4 +109,69 @@ import Testing
     #expect(
       try scaling(["--format", "json"]).output == scaling(["--json"]).output)
   }
+
+  /// A sweep's settings, and the rate that follows from its results, here by hand: least at 2^−4 at every width.
+  @Test func sweep_givesSettingsAndRate() throws {
+    try CommandRunner.withTemporaryDirectory { directory in
+      let settings = ["--depth", "2", "--base-width", "16", "--output-multiplier", "2"]
+      let sweep = try CommandRunner.run(
+        [
+          "sweep", "--parametrization", "mup", "--widths", "8,16,32", "--log2-lr=-6:-2:5",
+          "--seeds",
+          "3", "--steps", "1", "--out", "s", "--quiet",
+        ] + settings, in: directory)
+      #expect(sweep.status == 0, "\(sweep.errors)")
+      let undecided = try CommandRunner.run(["scaling", "--from", "s"], in: directory)
+      #expect(undecided.status == 64 && undecided.errors.contains("with --learning-rate"))
+      #expect(undecided.errors.contains("mup, adam: no rate is recommended for width 32"))
+
+      let given = ["scaling", "--width", "64", "--lr", "0.0625", "--parametrization", "mup"]
+      let expected = try CommandRunner.run(
+        given + settings + ["--zero-readout"], in: directory)
+      #expect(
+        try CommandRunner.run(
+          ["scaling", "--from", "s", "--width", "64", "--lr", "0.0625"], in: directory
+        ).output == expected.output)
+
+      try Self.replaceLosses(of: directory.appendingPathComponent("s/runs"))
+      let result = try CommandRunner.run(
+        ["scaling", "--from", "s", "--width", "64"], in: directory)
+      #expect(result.output == expected.output, "\(result.errors)")
+      #expect(result.errors.contains("mup, adam: 2^−4.00 = 0.0625"))
+      #expect(result.errors.contains("at every width, the mean of the optima"))
+
+      for (arguments, part) in [
+        (["--depth", "2"], "--depth is the sweep's own"), (["--inputs", "3"], "--inputs is the"),
+        (["--parametrization", "sp"], "no runs under sp; it has mup"),
+        (["--optimizer", "sgd"], "no runs of sgd; it has adam"),
+      ] {
+        let refused = try CommandRunner.run(
+          ["scaling", "--from", "s"] + arguments, in: directory)
+        #expect(refused.status == 64 && refused.errors.contains(part), "\(refused.errors)")
+      }
+      #expect(try CommandRunner.run(["scaling", "--from", "s/runs"], in: directory).status != 0)
+      let table = try CommandRunner.run(["transfer", "s"], in: directory)
+      #expect(table.status == 64 && table.errors.contains("'gputrain report s'"))
+      let resumed = try CommandRunner.run(["train", "--resume", "s"], in: directory)
+      #expect(
+        resumed.status != 0 && resumed.errors.contains("resumed by the command that began it"))
+    }
+  }
+
+  /// Gives every run of a store the loss 1 + (log2 rate + 4)²/10.
+  private static func replaceLosses(of runs: URL) throws {
+    for name in try FileManager.default.contentsOfDirectory(atPath: runs.path) {
+      let run = runs.appendingPathComponent(name)
+      func json(_ file: String) throws -> [String: Any] {
+        let data = try Data(contentsOf: run.appendingPathComponent(file))
+        return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+      }
+      let cell = try #require(try json("config.json")["cell"] as? [String: Any])
+      let rate = try #require(cell["log2LearningRate"] as? Double)
+      var result = try json("result.json")
+      result["trainLoss"] = 1 + (rate + 4) * (rate + 4) / 10
+      try JSONSerialization.data(withJSONObject: result)
+        .write(to: run.appendingPathComponent("result.json"))
+    }
+  }
 }

@@ -43,6 +43,7 @@ const char *gputrain_slices_source(void);
 const char *gputrain_span_source(void);
 const char *gputrain_spectral_source(void);
 const char *gputrain_spectral_group_source(void);
+const char *gputrain_step_source(void);
 const char *gputrain_symmetric_source(void);
 const char *gputrain_tile_source(void);
 const char *gputrain_update_source(void);

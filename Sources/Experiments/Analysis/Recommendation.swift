@@ -61,20 +61,20 @@ extension Recommendation {
   }
 
   /// That there is none, for the width that was asked for.
-  static func none(for target: Int?, _ axes: SweepAxes) -> String {
+  public static func none(for target: Int?, _ axes: SweepAxes) -> String {
     "no \(axes.tunedName) is recommended"
       + (target.map { " for \(axes.scaleName) \($0)" } ?? "") + " from these runs"
   }
 
   /// What to do, in words.
-  func sentence(_ axes: SweepAxes) -> String {
+  public func sentence(_ axes: SweepAxes) -> String {
     let range =
       interval.map {
         " (90 % \(axes.short(log2: $0.lower))…\(axes.short(log2: $0.upper)))"
       } ?? ""
     let value = axes.text(log2: log2LearningRate) + range
     return switch basis {
-    case .everyWidth: "\(value) at any \(axes.scaleName)"
+    case .everyWidth: "\(value) at every \(axes.scaleName), the mean of the optima"
     case .ownOptimum: "\(value) at \(axes.scaleName) \(width), which was tuned itself"
     case .line:
       "\(value) at \(axes.scaleName) \(width), by the line through the optima, which is a guess"

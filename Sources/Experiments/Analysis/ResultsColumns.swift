@@ -82,7 +82,10 @@ extension ResultsTable {
     }
 
     static func missing(_ role: Role, _ table: Table) -> ResultsTableError {
-      .noColumn(path: table.path, role: role, names: table.header)
+      let isChart = table.header.contains { $0.hasSuffix("__MIN") || $0.hasSuffix("__MAX") }
+      return isChart
+        ? .chart(path: table.path)
+        : .noColumn(path: table.path, role: role, names: table.header)
     }
 
     /// What was read as what.

@@ -10,6 +10,8 @@ public enum ResultsTableError: Error, Hashable, CustomStringConvertible {
   case unevenRow(path: String, line: Int, expected: Int, found: Int)
   /// No column has a usual name of its role; names: the columns.
   case noColumn(path: String, role: ResultsTable.Role, names: [String])
+  /// A chart of Weights & Biases, which has a column a run and nothing of its settings.
+  case chart(path: String)
   /// No column, or more than one, is called as was asked; names: the columns.
   case noSuchColumn(path: String, name: String, count: Int, names: [String])
   /// Several columns may be it.
@@ -39,6 +41,9 @@ public enum ResultsTableError: Error, Hashable, CustomStringConvertible {
     case .noColumn(let path, let role, let names):
       "\(path): no column is known for the \(role.title); name it with "
         + "--\(role.rawValue)-column, of \(Self.list(names))"
+    case .chart(let path):
+      "\(path): the export of a chart, which has a column a run, without widths and learning rates; export "
+        + "the table of runs"
     case .noSuchColumn(let path, let name, let count, let names):
       "\(path): \(count == 0 ? "no column" : "\(count) columns") named "
         + "\(DataError.quoted(name)); there are \(Self.list(names))"

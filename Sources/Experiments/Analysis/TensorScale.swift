@@ -115,11 +115,8 @@ extension TensorScale {
     of experiment: Experiment, under parametrization: String, optimizer: OptimizerKind, width: Int,
     log2LearningRate: Double
   ) throws -> [TensorScale] {
-    let cell = RunCell(
-      parametrization: parametrization, optimizer: optimizer, width: width,
-      log2LearningRate: log2LearningRate, seed: 1)
-    return all(
-      of: RunGroup(experiment: experiment, cells: [cell]).training,
+    all(
+      of: experiment.training(optimizer, width: width),
       under: try experiment.settings.parametrization(named: parametrization),
       learningRate: exp2(log2LearningRate))
   }

@@ -240,6 +240,9 @@ extension Deviation {
   func sentence(_ axes: SweepAxes) -> String {
     let range = interval.map { " (\(ReportText.interval($0)))" } ?? ""
     let size = ReportText.number(abs(octaves), digits: 2)
+    if isBound && abs(octaves) < 0.005 {
+      return "not known: the best \(axes.tunedValues) are at an edge of the grid"
+    }
     return (isBound ? "at least \(size) octaves" : "\(size) octaves at most")
       + ", at \(axes.scaleName) \(width) from \(axes.scaleName) \(narrowWidth)\(range)"
   }

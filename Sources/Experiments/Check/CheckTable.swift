@@ -135,11 +135,21 @@ extension CheckReport {
       culprit.deviatesByItself
       ? "; the layer's own \(culprit.isOfUpdate ? "rate" : "initial size") is off by \(scale.symbol)^"
         + ReportText.number(culprit.ownDeviation, digits: 2) : ""
-    let others = failures.filter { $0.layer != culprit.layer }.map(\.layer)
-    let rest = others.isEmpty ? "" : ". Others: \(Set(others).sorted().joined(separator: ", "))"
     return "breaks the spectral condition, first in \(culprit.layer): "
       + "\(culprit.quantity.symbol) grows as \(scale.symbol)^\(exponent) where \(scale.symbol)^\(needed) is needed. "
-      + "\(blame)\(own)\(rest)"
+      + "\(blame)\(own)\(others(than: culprit.layer))"
+  }
+
+  /// The other layers that break the condition: those that are off by themselves, and those that only take
+  /// it over from what reaches them.
+  private func others(than first: String) -> String {
+    let broken = failures.filter { $0.layer != first }
+    let own = Set(
+      broken.filter { $0.deviatesByItself || $0.verdict == .breaksUnpredicted }.map(\.layer))
+    let inherited = Set(broken.map(\.layer)).subtracting(own)
+    return [("Also off by themselves", own), ("Off by what reaches them", inherited)]
+      .filter { !$0.1.isEmpty }
+      .map { ". \($0.0): \($0.1.sorted().joined(separator: ", "))" }.joined()
   }
 }
 

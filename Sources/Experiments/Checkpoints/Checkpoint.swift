@@ -272,7 +272,7 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
       switch self {
       case .none(let place):
         "\(place): expected a checkpoint, step-….safetensors, or the directory of a run that has "
-          + "one; got none"
+          + "one; got none. A sweep is resumed by the command that began it"
       case .ambiguous(let place, let files):
         "\(place): expected checkpoints of one run, got those of \(files.count); name one: "
           + files.joined(separator: ", ")

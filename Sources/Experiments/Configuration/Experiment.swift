@@ -1,5 +1,6 @@
 import Networks
 import Tensors
+import Training
 
 /// The data a run learns from, as far as its numbers depend on it.
 public struct DataDescription: Codable, Hashable, Sendable {
@@ -188,6 +189,21 @@ public struct Experiment: Codable, Hashable, Sendable {
   /// The network called `width`.
   public func network(width: Int) -> any Architecture {
     settings.network(width: width, inputs: facts.data.inputs, outputs: facts.data.outputs)
+  }
+
+  /// What trains the network of a width.
+  package func training(_ optimizer: OptimizerKind, width: Int) -> TrainingConfiguration {
+    TrainingConfiguration(
+      network: network(width: width),
+      baseNetwork: settings.absolute ? nil : network(width: settings.baseWidth),
+      weightInit: settings.weightInit, parametrizations: settings.parametrizations,
+      ownBaseNetworks: Dictionary(
+        settings.parametrizations.compactMap { custom in
+          custom.baseWidth.map { (custom.name, network(width: $0)) }
+        }, uniquingKeysWith: { first, _ in first }),
+      rateRules: settings.rateRules, depthRateRules: settings.depthRateRules, loss: settings.loss,
+      optimization: settings.optimization(optimizer, totalSteps: totalSteps),
+      batchSize: settings.batchSize, microBatch: settings.microBatch)
   }
 
   /// Labels of a row: 1, of a text the context.

@@ -156,7 +156,7 @@ public struct SweepAxes: Codable, Hashable, Sendable {
   // MARK: In words
 
   /// "momentum along depth".
-  var inWords: String { "\(tunedTitle) along \(scaleName)" }
+  public var inWords: String { "\(tunedTitle) along \(scaleName)" }
   /// The scale in a sentence: "width".
   var scaleName: String { scale ?? "width" }
   /// Values of the scale: "widths".

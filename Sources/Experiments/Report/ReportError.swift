@@ -2,6 +2,8 @@
 public enum ReportError: Error, Hashable, Sendable, CustomStringConvertible {
   /// There is no such directory.
   case noDirectory(path: String)
+  /// The directory of a sweep was asked for, and this one is of another kind.
+  case noSweep(path: String, kind: String)
   /// The directory holds nothing of ours.
   case nothingThere(path: String)
   /// The directory holds a sweep, and no finished run of it.
@@ -16,19 +18,21 @@ public enum ReportError: Error, Hashable, Sendable, CustomStringConvertible {
   /// One line.
   public var description: String {
     switch self {
-    case .noDirectory(let path): "report: expected a directory, found none at \(path)"
+    case .noDirectory(let path): "\(path): expected a directory, found none"
+    case .noSweep(let path, let kind):
+      "\(path): expected the directory of a sweep, found that of \(kind)"
     case .nothingThere(let path):
-      "report \(path): expected sweep.json, check.json or figures.json, found none; give the "
+      "\(path): expected sweep.json, check.json or figures.json, found none; give the "
         + "directory that --out named"
     case .noRuns(let path):
-      "report \(path): the sweep has no finished run yet; the command that began it resumes it"
+      "\(path): the sweep has no finished run yet; the command that began it resumes it"
     case .otherResults(let path, let kind):
       "\(path) holds a \(kind); give another directory, each has one page"
     case .otherAxes(let path, let axes, let others):
-      "report \(path): sweeps are compared that ask the same, and this one is of \(axes), the first "
+      "\(path): sweeps are compared that ask the same, and this one is of \(axes), the first "
         + "of \(others); give it alone"
     case .notComparable(let path, let kind):
-      "report \(path): sweeps are compared, and this is a \(kind); give it alone"
+      "\(path): sweeps are compared, and this is a \(kind); give it alone"
     }
   }
 }

@@ -32,34 +32,19 @@ struct SweepRecord {
 
   /// Reads the sweep at `directory`; it may have no finished run.
   ///
-  /// - Throws: `ReportError.noDirectory`, `.nothingThere`; `RunStoreError`.
+  /// - Throws: as `StoredSweep`.
   init(directory: URL) throws {
-    guard try ReportFolder.kind(of: directory) == .sweep else {
-      throw ReportError.nothingThere(path: directory.relativePath)
-    }
+    let sweep = try StoredSweep(directory: directory)
     self.directory = directory
-    store = RunStore(existing: directory)
-    guard let experiment = try store.experiment() else {
-      throw ReportError.nothingThere(path: directory.relativePath)
-    }
-    self.experiment = experiment
-    history = try store.history()
-    let runs = try store.runs(of: experiment)
-    let grid = history.last { $0.grid != nil }?.grid
-    let axes = grid?.axes ?? SweepAxes()
-    self.axes = axes
-    allRows = SummaryRow.sorted(
-      runs.map(SummaryRow.init),
-      parametrizations: history.compactMap(\.grid).flatMap(\.parametrizations).uniqued())
+    (store, experiment, history) = (sweep.store, sweep.experiment, sweep.history)
+    (axes, objective, allRows) = (sweep.axes, sweep.objective, sweep.rows)
+    report = sweep.report(target: sweep.target)
+    let (runs, axes) = (sweep.runs, sweep.axes)
     configurations = Dictionary(
       runs.map { ($0.configuration.identifier, $0.configuration) }, uniquingKeysWith: { $1 })
     heldByRun = Dictionary(
       allRows.map { ($0.run, axes.held(by: $0)) }, uniquingKeysWith: { $1 })
     rows = allRows.compactMap { $0.point(on: axes) }
-    objective = history.last { $0.objective != nil }?.objective ?? .trainLoss
-    report = TransferReport(
-      rows: allRows, objective: objective, axes: axes,
-      target: history.last { $0.grid != nil }?.targetWidth, data: experiment.facts.data)
     let done = Set(runs.filter { $0.result.outcome != .failed }.map(\.configuration.cell))
     let asked = history.compactMap(\.grid).flatMap(\.cells).uniqued()
     missing = (asked.isEmpty ? Self.crossed(rows) : asked).filter { !done.contains($0) }

@@ -71,9 +71,11 @@ public struct StoreStatus: Hashable, Sendable, Encodable {
   /// - Throws: `RunStoreError`; `.malformed` where there is no sweep.
   public init(_ store: RunStore) throws {
     let grids = try store.history().compactMap(\.grid)
-    guard let experiment = try store.experiment(), !grids.isEmpty else {
+    let experiment = try store.experiment()
+    guard let experiment, !grids.isEmpty else {
       throw RunStoreError.malformed(
-        file: store.directory.path, expected: "the directory of a sweep", got: "none",
+        file: store.directory.path, expected: "the directory of a sweep",
+        got: experiment == nil ? "none" : "that of a single run",
         remedy: "give what its --out named")
     }
     let cells = grids.flatMap(\.cells).uniqued()

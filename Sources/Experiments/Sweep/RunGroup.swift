@@ -76,20 +76,7 @@ public struct RunGroup: Sendable {
   }
 
   /// The configuration that the group's trainer takes.
-  public var training: TrainingConfiguration {
-    let settings = own.settings
-    return TrainingConfiguration(
-      network: own.network(width: width),
-      baseNetwork: settings.absolute ? nil : own.network(width: settings.baseWidth),
-      weightInit: settings.weightInit, parametrizations: settings.parametrizations,
-      ownBaseNetworks: Dictionary(
-        settings.parametrizations.compactMap { custom in
-          custom.baseWidth.map { (custom.name, own.network(width: $0)) }
-        }, uniquingKeysWith: { first, _ in first }),
-      rateRules: settings.rateRules, depthRateRules: settings.depthRateRules, loss: settings.loss,
-      optimization: settings.optimization(optimizer, totalSteps: totalSteps),
-      batchSize: settings.batchSize, microBatch: settings.microBatch)
-  }
+  public var training: TrainingConfiguration { own.training(optimizer, width: width) }
 
   /// The runs as the trainer takes them.
   ///

@@ -25,6 +25,7 @@ import Testing
       "swift run -c release gputrain tune --gemm",
       "NVIDIA's tensor cores; TileTasksTests do without"
     ),
+    ("gputrain scaling --from", "a sweep that recommends a rate; ScalingCommandTests has one"),
     ("tensorboard ", "a server in Python; Tests/Interop/check_tensorboard.py reads the files"),
     ("Benchmarks/Peers/run.sh", "it makes an environment of 5 GB"),
   ]

@@ -23,7 +23,7 @@ import Training
     let use = try #require(group.recommendation)
     #expect(use.basis == .everyWidth && use.width == 1024)
     #expect(abs(use.log2LearningRate + 3.97) <= 1e-9)
-    #expect(use.sentence(SweepAxes()).hasSuffix("at any width"))
+    #expect(use.sentence(SweepAxes()).hasSuffix("at every width, the mean of the optima"))
     let interval = try #require(use.interval)
     #expect(interval.lower < use.log2LearningRate && use.log2LearningRate < interval.upper)
   }

@@ -28,6 +28,12 @@ import Testing
     return lines.joined(separator: "\n")
   }
 
+  @Test func chartOfRuns_isTold() {
+    let text = "Step,w64-lr0.1 - loss,w64-lr0.1 - loss__MIN,w64-lr0.1 - loss__MAX\n1,2,2,2\n"
+    #expect(throws: ResultsTableError.chart(path: "results.csv")) { try Self.table(text) }
+    #expect("\(ResultsTableError.chart(path: "results.csv"))".hasSuffix("export the table of runs"))
+  }
+
   @Test(arguments: ["eval/acc", "val_accuracy", "F1", "config.top1"])
   func accuracy_isNoLoss(name: String) {
     let text = Self.grid("width,lr,seed,\(name)") { "\($0),\(exp2($1)),\($2),\($3)" }

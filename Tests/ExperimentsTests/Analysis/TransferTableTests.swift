@@ -34,7 +34,8 @@ import Training
         verdict    transfers: the optimum moves −0.02 octaves a doubling and is at
                    most 0.18 off at any width; width 128's rate costs at most 1.5 % at
                    width 1024
-        use        2^−3.63 = 0.0808 (90 % 2^−3.67…2^−3.59) at any width
+        use        2^−3.63 = 0.0808 (90 % 2^−3.67…2^−3.59) at every width, the mean of
+                   the optima
 
       standard, sgd: training loss, 3 seeds
           width   best log2 rate    best loss  loss at width 128's rate

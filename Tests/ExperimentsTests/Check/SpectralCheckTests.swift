@@ -304,6 +304,9 @@ import Training
     let text = try check("sp", .adam).table(coordinates: true)
     #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 })
     #expect(text.contains("verdict  breaks the spectral condition, first in layers.1"))
+    // The readout's own rate is off too; sp starts and trains the input as it should.
+    #expect(text.contains("Also off by themselves: layers.2"), "\(text)")
+    #expect(!text.contains("layers.0,"))
   }
 
   /// Six widths are shown as five, and what the verdict rests on is set off.

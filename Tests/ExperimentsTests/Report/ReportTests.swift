@@ -293,6 +293,9 @@ import Training
         try ReportWriter().write([directory], to: directory.appendingPathComponent("r"))
       }
       try Data("{}".utf8).write(to: directory.appendingPathComponent("check.json"))
+      #expect(throws: ReportError.noSweep(path: directory.relativePath, kind: "check")) {
+        try StoredSweep(directory: directory)
+      }
       let sweep = directory.appendingPathComponent("sweep")
       try ReportFixture.fill(sweep) { $0.seed == 1 && $0.width == 64 }
       #expect(throws: ReportError.notComparable(path: directory.relativePath, kind: "check")) {
