@@ -86,7 +86,7 @@ enum ReportText {
 extension TransferReport {
   /// The report as plain text of at most 80 columns; ends in a newline.
   ///
-  /// A block for each parametrization and optimizer: a line a width with the best log2 learning
+  /// A block for each parametrization and optimizer: a line a width with the best learning
   /// rate, the loss at the best rate tried and the loss at the narrowest width's best rate; then
   /// drift, regret and verdict. `*` marks a best rate at an end of the grid, `~` that of a target width
   /// which was not trained.
@@ -131,8 +131,8 @@ extension TransferGroup {
     // Long names leave no room.
     let place = axes.scaleName.count > 5 ? "" : "\(axes.scaleName) "
     let column = narrow.map { "loss at \(place)\($0)'s \(best)" } ?? "loss"
-    let tuned = axes.tune == nil ? "best log2 rate" : "best \(axes.tunedName)"
-    let sizes = [max(7, axes.scaleName.count), max(17, tuned.count + 1), max(24, column.count)]
+    let tuned = "best \(axes.tunedName)"
+    let sizes = [max(7, axes.scaleName.count), max(22, tuned.count + 1), max(24, column.count)]
     func row(_ width: String, _ rate: String, _ mark: String, _ losses: [String]) -> String {
       "  " + ReportText.right(width, sizes[0]) + ReportText.right(rate, sizes[1])
         + (columns == 2 && mark == " " ? "" : mark)
@@ -140,7 +140,7 @@ extension TransferGroup {
     }
     lines.append(row(axes.scaleName, tuned, " ", ["best loss", column]))
     var rows = widths.map { width in
-      let rate = width.log2LearningRate.map(axes.column)
+      let rate = width.log2LearningRate.map(axes.text)
       let diverges = width.diverged == width.runs && width.runs > 0
       return (
         width: width.width,
@@ -153,7 +153,7 @@ extension TransferGroup {
       )
     }
     if let untrained {
-      let rate = axes.column(log2: untrained.log2LearningRate)
+      let rate = axes.text(log2: untrained.log2LearningRate)
       rows.append(
         (untrained.width, row("\(untrained.width)", rate, "~", ["–", "–"])))
     }

@@ -196,9 +196,4 @@ public struct SweepAxes: Codable, Hashable, Sendable {
     let text = String(format: "%.3g", value)
     return text.replacing("-", with: "−")
   }
-
-  /// What stands for it in table columns: log2 of a rate, others as they are given.
-  func column(log2 value: Double) -> String {
-    tune == nil ? ReportText.number(value, digits: 2) : Self.number(exp2(value))
-  }
 }

@@ -366,16 +366,17 @@ import Testing
     let lines = beyond.report.table().split(separator: "\n")
     #expect(
       lines.prefix(3) == [
-        "results: best rates", "    width   best log2 rate", "      128           −10.00",
+        "results: best rates", "    width             best rate",
+        "      128   2^−10.00 = 0.000977",
       ])
-    #expect(lines.contains("     4096           −15.00~"))
+    #expect(lines.contains("     4096   2^−15.00 = 3.05e−05~"))
     #expect(
       lines.contains(
         "  use        2^−15.00 = 3.05e−05 at width 4096, by the line through the optima,"))
     #expect(lines.last == "~ not trained: what the best rates of the others say")
     let withLosses = text.replacing("lr", with: "lr,loss").replacing("e-4", with: "e-4,1")
       .replacing("e-5", with: "e-5,1")
-    let row = "      256           −11.00       1.0000"
+    let row = "      256   2^−11.00 = 0.000488       1.0000"
     #expect(try Self.table(withLosses).report.table().split(separator: "\n").contains { $0 == row })
     let own = try Self.table(text, target: 512).report
     #expect(own.groups.first?.recommendation?.basis == .ownOptimum && !own.table().contains("~"))

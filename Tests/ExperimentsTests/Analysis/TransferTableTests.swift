@@ -22,11 +22,11 @@ import Training
   @Test func table_isTheGoldenText() {
     let expected = """
       spectral, sgd: training loss, 3 seeds
-          width   best log2 rate    best loss  loss at width 128's rate
-            128            −3.60       0.5000                    0.5000
-            256            −3.62       0.3033                    0.3033
-            512            −3.64       0.1840                    0.1841
-           1024            −3.66       0.1116                    0.1118
+          width             best rate    best loss  loss at width 128's rate
+            128      2^−3.60 = 0.0825       0.5000                    0.5000
+            256      2^−3.62 = 0.0813       0.3033                    0.3033
+            512      2^−3.64 = 0.0802       0.1840                    0.1841
+           1024      2^−3.66 = 0.0791       0.1116                    0.1118
         drift      −0.02 octaves a doubling (90 % −0.06…0.02, 3 seeds)
         deviation  0.06 octaves at most, at width 1024 from width 128 (90 % 0.00…0.18)
         regret     0.1 % (90 % 0.0…1.5 %) at width 1024 with width 128's rate 2^−3.60
@@ -38,11 +38,11 @@ import Training
                    the optima
 
       standard, sgd: training loss, 3 seeds
-          width   best log2 rate    best loss  loss at width 128's rate
-            128            −3.60       0.5000                    0.5000
-            256            −4.50       0.3033                    0.4639
-            512            −5.00*      0.1993                    0.9488
-           1024            −5.00*      0.2599                    4.3682
+          width             best rate    best loss  loss at width 128's rate
+            128      2^−3.60 = 0.0825       0.5000                    0.5000
+            256      2^−4.50 = 0.0442       0.3033                    0.4639
+            512      2^−5.00 = 0.0312*      0.1993                    0.9488
+           1024      2^−5.00 = 0.0312*      0.2599                    4.3682
         drift      −0.47 octaves a doubling (no interval)
         deviation  at least 1.40 octaves, at width 512 from width 128
         regret     1581 % at width 1024 with width 128's rate 2^−3.60 = 0.0825
@@ -106,7 +106,7 @@ import Training
     let row = lines.firstIndex { $0.hasPrefix("      384") }
     #expect(
       row.map { lines[$0] }
-        == "      384            −3.63~           –                         –")
+        == "      384      2^−3.63 = 0.0808~           –                         –")
     #expect(row.map { lines[$0 + 1].hasPrefix("      512") } == true)
     #expect(lines.contains("  use        no rate is recommended for width 384 from these runs"))
     #expect(lines.last == "~ not trained: what the best rates of the others say")
