@@ -30,6 +30,7 @@ import Spectral
   static func main() {
     Terminal.open()
     Interrupt.prepare()
+    HostAllocator.choose()
     ThreadPinning.choose()
     var command: any ParsableCommand
     do {
