@@ -51,10 +51,9 @@ struct StoppedRuns {
     try files.add(checkpoint.bytes(), at: file)
   }
 
-  /// Forgets a run that is done, and what killed processes have left of its checkpoints.
+  /// Forgets a run that is done. What killed processes have left of its checkpoints goes when the store is
+  /// opened.
   func remove(_ cell: RunCell) {
-    let file = store.stoppedFile(for: RunConfiguration(experiment, cell))
-    try? FileManager.default.removeItem(at: file)
-    AtomicFile.removeTemporaries(in: file.deletingLastPathComponent())
+    unlink(store.stoppedFile(for: RunConfiguration(experiment, cell)).path)
   }
 }

@@ -1,4 +1,5 @@
 import Networks
+import Synchronization
 import Tensors
 import Training
 
@@ -157,17 +158,80 @@ public struct Facts: Codable, Hashable, Sendable {
 ///     let experiment = Experiment(
 ///       Configuration { $0.depth = 2 }, Facts(data: data, compute: compute))
 ///
-/// A store holds runs of one such value.
+/// A store holds runs of one such value, thousands of them: copies share their content.
 public struct Experiment: Codable, Hashable, Sendable {
+  private final class Content: Sendable {
+    let settings: Configuration
+    let facts: Facts
+    let texts = Mutex<ExperimentTexts?>(nil)
+
+    init(_ settings: Configuration, _ facts: Facts) {
+      (self.settings, self.facts) = (settings, facts)
+    }
+  }
+
+  private var content: Content
+
   /// What users set; without the place of the data and the label's column, of which the facts say all.
-  public var settings: Configuration
+  public var settings: Configuration {
+    get { content.settings }
+    set { content = Content(newValue, content.facts) }
+  }
+
   /// What was found.
-  public var facts: Facts
+  public var facts: Facts {
+    get { content.facts }
+    set { content = Content(content.settings, newValue) }
+  }
 
   /// An experiment of these settings and facts.
   public init(_ settings: Configuration, _ facts: Facts) {
-    (self.settings, self.facts) = (settings, facts)
-    (self.settings.data, self.settings.label) = (nil, [])
+    var settings = settings
+    (settings.data, settings.label) = (nil, [])
+    content = Content(settings, facts)
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case settings, facts
+  }
+
+  /// Reads settings and facts.
+  ///
+  /// - Throws: `DecodingError`.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    content = Content(
+      try container.decode(Configuration.self, forKey: .settings),
+      try container.decode(Facts.self, forKey: .facts))
+  }
+
+  /// Writes settings and facts.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(settings, forKey: .settings)
+    try container.encode(facts, forKey: .facts)
+  }
+
+  /// Whether settings and facts are equal.
+  public static func == (left: Self, right: Self) -> Bool {
+    left.content === right.content
+      || left.facts == right.facts && left.settings == right.settings
+  }
+
+  /// Hashes settings and facts.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(settings)
+    hasher.combine(facts)
+  }
+
+  /// What the JSON of its runs has in common, made when it is first asked for.
+  var texts: ExperimentTexts {
+    content.texts.withLock { texts in
+      if let texts { return texts }
+      let made = ExperimentTexts(self)
+      texts = made
+      return made
+    }
   }
 
   /// The experiment of runs that have other values of some settings, as `RunCell.overrides` says.

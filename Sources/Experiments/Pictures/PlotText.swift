@@ -12,6 +12,11 @@ struct PlotText: Hashable, Sendable {
   static let (raisedSize, rise) = (0.72, 0.38)
 
   init(_ text: String) {
+    // Most have no power, and to look for one takes long where there are thousands.
+    guard text.utf8.contains(0x5E) else {
+      parts = text.isEmpty ? [] : [Part(text: text, isRaised: false)]
+      return
+    }
     var parts: [Part] = []
     var rest = text[...]
     while let match = rest.firstMatch(of: /(2|10|n)\^(−?[0-9]+(?:\.[0-9]+)?)/) {

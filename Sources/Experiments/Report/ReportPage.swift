@@ -46,6 +46,8 @@ enum ReportParts {
     var nodes: [HTMLNode] = []
     // A number and its per cent stay on one line.
     let text = text.replacing(" %", with: "\u{A0}%")
+    // A table has thousands of texts, and most have neither a power nor an interval.
+    if !text.utf8.contains(0x5E) && !text.contains("…") { return [.text(text)] }
     var rest = text[...]
     while let match = rest.firstMatch(of: Self.special) {
       nodes.append(.text(String(rest[..<match.range.lowerBound])))

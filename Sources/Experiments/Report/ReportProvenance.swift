@@ -144,12 +144,20 @@ struct ReportProvenance {
         ReportParts.address(of: directory.appendingPathComponent(path), from: page), text)
     }
     let shown = rows.prefix(Self.mostRows)
+    let folder = ReportParts.address(of: directory.appendingPathComponent("runs"), from: page)
+    var cells: [String: (node: HTMLNode, width: Double)] = [:]
+    func cell(_ text: String) -> (node: HTMLNode, width: Double) {
+      if let known = cells[text] { return known }
+      let made = ReportParts.cell(text)
+      cells[text] = made
+      return made
+    }
     let names = Set(rows.flatMap { ($0.overrides ?? [:]).keys }).sorted()
     let table = ReportParts.table(
       ["run", "parametrization", "optimizer", "width"] + names
         + ["rate", "seed", "outcome", "loss"],
       shown.map { row in
-        [(link("runs/\(row.run)/", row.run), PlotText(row.run).width(size: 1))]
+        [(.link("\(folder)/\(row.run)", row.run), PlotText(row.run).width(size: 1))]
           + [
             [row.parametrization, row.optimizer.rawValue, "\(row.width)"],
             names.map { row.overrides?[$0]?.optionText ?? "" },
@@ -157,7 +165,7 @@ struct ReportProvenance {
               ReportParts.power(row.log2LearningRate, digits: 6), "\(row.seed)",
               row.result.outcome.rawValue, ReportText.loss(row.result.trainLoss),
             ],
-          ].joined().map(ReportParts.cell)
+          ].joined().map(cell)
       }, label: "Runs"
     ).with("data-rows", "\(shown.count)")
     let rest = rows.count - shown.count

@@ -137,18 +137,6 @@ struct ClaimFolder: ClaimFiles {
 
   /// The names in the folder; none where there is no folder.
   func names() throws -> [String] {
-    guard let folder = opendir(directory.path) else {
-      if errno == ENOENT { return [] }
-      throw AtomicFile.failure("list", directory)
-    }
-    defer { closedir(folder) }
-    var names: [String] = []
-    while let entry = readdir(folder) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if !name.hasPrefix(".") { names.append(name) }
-    }
-    return names
+    try AtomicFile.names(in: directory).filter { !$0.hasPrefix(".") }
   }
 }

@@ -127,9 +127,8 @@ enum AtomicFile {
   /// Removes what killed processes have left in a directory; what is younger than an hour may be of a
   /// living one, and stays.
   static func removeTemporaries(in directory: URL) {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
     // Others' files in a directory of theirs stay.
-    for name in names
+    for name in (try? names(in: directory)) ?? []
     where name.hasPrefix(temporaryPrefix)
       && UUID(uuidString: String(name.dropFirst(temporaryPrefix.count))) != nil
     {
@@ -140,6 +139,25 @@ enum AtomicFile {
         try? FileManager.default.removeItem(at: file)
       }
     }
+  }
+
+  /// The names in a directory, hidden ones too; none where there is no such directory.
+  ///
+  /// - Throws: `RunStoreError.fileFailed`.
+  static func names(in directory: URL) throws -> [String] {
+    guard let folder = opendir(directory.path) else {
+      if errno == ENOENT { return [] }
+      throw failure("list", directory)
+    }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
   }
 
   /// Makes a directory and the parents it lacks; an existing one is fine.

@@ -15,12 +15,17 @@ enum CanonicalJSON {
   /// A name of the value, 16 hexadecimal digits: FNV-1a, 64 bits, of `compact`. Traps where it cannot be
   /// written, which no value of numbers and texts can be.
   static func fingerprint(_ value: some Encodable) -> String {
+    var hash = FNV1a()
+    hash.combine(bytes(value))
+    return hash.hexadecimal
+  }
+
+  /// The bytes of `compact`; traps likewise.
+  static func bytes(_ value: some Encodable) -> [UInt8] {
     guard let data = try? compact(value) else {
       preconditionFailure("a value that is no JSON: \(value)")
     }
-    var hash = FNV1a()
-    hash.combine(Array(data))
-    return hash.hexadecimal
+    return Array(data)
   }
 
   /// For people to read; ends in a newline.

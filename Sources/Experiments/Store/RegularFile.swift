@@ -25,9 +25,13 @@ package enum RegularFile {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     if descriptor < 0 { throw Failure(errno) }
     defer { close(descriptor) }
-    if !isRegular(descriptor) { throw Failure(reason: "expected a regular file") }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw Failure(reason: "expected a regular file")
+    }
     var content = Data()
-    var block = [UInt8](repeating: 0, count: 1 << 16)
+    // Of a small file no more than it has: stores have thousands of them.
+    var block = [UInt8](repeating: 0, count: min(max(Int(status.st_size), 1), 1 << 16))
     while true {
       let count = read(descriptor, &block, block.count)
       if count < 0 && errno == EINTR { continue }

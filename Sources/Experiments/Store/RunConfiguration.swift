@@ -1,4 +1,5 @@
 import Foundation
+import OpenCL
 import Training
 
 /// What sets one run of a sweep apart from the others.
@@ -126,32 +127,62 @@ public struct RunConfiguration: Codable, Hashable, Sendable {
     try container.encode(cell, forKey: .cell)
   }
 
-  /// What is hashed: of the settings those that are not as by default, so that a later version with
-  /// one more setting finds the runs that were made without it.
-  private struct Identity: Encodable {
-    let cell: RunCell
-    let facts: Facts
-    let settings: [String: JSONValue]
-  }
-
   /// The run's name, 16 hexadecimal digits: FNV-1a, 64 bits, of the canonical JSON of its cell, its
   /// facts and those settings that are not as by default.
   ///
   /// Canonical is: keys sorted, no spaces, absent values left out. Not cryptographic: a store
   /// compares configurations, so a collision is an error and never a wrong result.
-  public var identifier: String {
-    CanonicalJSON.fingerprint(
-      Identity(cell: cell, facts: experiment.facts, settings: experiment.settings.changes))
-  }
+  public var identifier: String { experiment.texts.identifier(of: cell) }
 }
 
 extension Experiment {
-  /// A name of the settings and facts, 16 hexadecimal digits, in the way of a run's.
-  var identifier: String {
-    struct Identity: Encodable {
-      let facts: Facts
-      let settings: [String: JSONValue]
+  /// What is hashed: of the settings those that are not as by default, so that a later version with
+  /// one more setting finds the runs that were made without it.
+  fileprivate struct Identity: Encodable {
+    let facts: Facts
+    let settings: [String: JSONValue]
+
+    init(_ experiment: Experiment) {
+      (facts, settings) = (experiment.facts, experiment.settings.changes)
     }
-    return CanonicalJSON.fingerprint(Identity(facts: facts, settings: settings.changes))
+  }
+
+  /// A name of the settings and facts, 16 hexadecimal digits, in the way of a run's.
+  var identifier: String { CanonicalJSON.fingerprint(Identity(self)) }
+}
+
+/// The JSON of an experiment's runs less their cells, so that of thousands of runs each takes the time of a
+/// cell: "cell" sorts before "facts" and "settings", so what they share is the end of each text.
+struct ExperimentTexts: Sendable {
+  /// `,"facts":…,"settings":…}`, the end of what runs are named by.
+  private let identity: [UInt8]
+  /// The end of `config.json`, behind the cell; nil where the experiment does not write.
+  private let end: Data?
+
+  private static let begin = Data("{\n  \"cell\" : ".utf8)
+
+  init(_ experiment: Experiment) {
+    identity = [0x2C] + CanonicalJSON.bytes(Experiment.Identity(experiment)).dropFirst()
+    // Without the brace and the line's end that it begins with.
+    end = (try? CanonicalJSON.pretty(experiment)).map { Data(",\n".utf8) + $0.dropFirst(2) }
+  }
+
+  /// `RunConfiguration.identifier` of a cell.
+  func identifier(of cell: RunCell) -> String {
+    var hash = FNV1a()
+    hash.combine(Array(#"{"cell":"#.utf8))
+    hash.combine(CanonicalJSON.bytes(cell))
+    hash.combine(identity)
+    return hash.hexadecimal
+  }
+
+  /// The cell's run in the content of its `config.json`; nil where that is not of this experiment, or not
+  /// exactly as it is written.
+  func cell(in content: Data) -> RunCell? {
+    guard let end, content.starts(with: Self.begin), content.suffix(end.count) == end else {
+      return nil
+    }
+    let text = content.dropFirst(Self.begin.count).dropLast(end.count)
+    return try? JSONDecoder().decode(RunCell.self, from: Data(text))
   }
 }

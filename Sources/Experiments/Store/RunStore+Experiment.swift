@@ -37,8 +37,8 @@ extension RunStore {
 
   /// Removes what killed processes have left of files in the making, hours ago.
   private func removeTemporaries() {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: runsDirectory.path)) ?? []
-    let places = names.map(runsDirectory.appendingPathComponent)
+    let names = (try? AtomicFile.names(in: runsDirectory)) ?? []
+    let places = names.map { runsDirectory.appendingPathComponent($0) }
     for place in [directory, runsDirectory, claimsDirectory] + places {
       AtomicFile.removeTemporaries(in: place)
     }

@@ -101,6 +101,46 @@ import Training
     #expect(try JSONDecoder().decode(RunConfiguration.self, from: data) == configuration)
   }
 
+  /// A store reads thousands of runs of its experiment by their cells alone, where their files are as it
+  /// writes them.
+  @Test(arguments: [[:], ["depth": .integer(4), "momentum": .number(0.5)] as [String: JSONValue]])
+  func texts_haveTheCellOfTheWholeConfiguration(overrides: [String: JSONValue]) throws {
+    var configuration = Fixture.configuration(seed: .max)
+    configuration.cell = RunCell(
+      parametrization: "a \"b\"\n,", optimizer: .lion, width: 7, log2LearningRate: -1.5, seed: 3,
+      overrides: overrides)
+    let content = try CanonicalJSON.pretty(configuration)
+    let texts = configuration.experiment.texts
+    #expect(texts.cell(in: content) == configuration.cell)
+    #expect(
+      texts.identifier(of: configuration.cell)
+        == CanonicalJSON.fingerprint(
+          JSONValue.object([
+            "cell": try JSONValue(of: configuration.cell),
+            "facts": try JSONValue(of: configuration.experiment.facts),
+            "settings": .object(configuration.experiment.settings.changes),
+          ])))
+    var other = configuration.experiment
+    other.settings.depth += 1
+    for count in 0..<content.count { #expect(texts.cell(in: content.prefix(count)) == nil) }
+    #expect(texts.cell(in: content + Data([0x20])) == nil)
+    #expect(other.texts.cell(in: content) == nil)
+    #expect(try texts.cell(in: CanonicalJSON.compact(configuration)) == nil)
+  }
+
+  /// Copies of an experiment share its content, until one is changed.
+  @Test func changedCopy_leavesTheOriginal() {
+    let experiment = Fixture.experiment
+    var copy = experiment
+    copy.settings.depth += 1
+    copy.facts.gemm = "another"
+    #expect(copy.settings.depth == experiment.settings.depth + 1)
+    #expect(copy.facts.gemm == "another" && experiment.facts.gemm == "openblas")
+    #expect(copy != experiment && copy.identifier != experiment.identifier)
+    copy = Experiment(experiment.settings, experiment.facts)
+    #expect(copy == experiment && copy.hashValue == experiment.hashValue)
+  }
+
   /// Where the data lies is no part of what a run is.
   @Test func placeOfTheData_isLeftOut() {
     var settings = Configuration()
