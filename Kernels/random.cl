@@ -11,7 +11,7 @@ static inline float4 unit(uint4 bits) {
   return (convert_float4(bits >> 8) + 0.5f) * 5.9604644775390625e-8f;
 }
 
-static inline void store(__global float* values, size_t replica, uint index, uint count, float4 v) {
+static inline void store_four(__global float* values, size_t replica, uint index, uint count, float4 v) {
   __global float* p = values + replica * count + (size_t)4 * index;
   uint left = count - 4 * index;
 #if GROUP_ITEMS > 1
@@ -35,5 +35,5 @@ __kernel void fill_normal(__global const ulong* restrict seeds, __global const f
   float r0 = sqrt(-2.0f * log(u.x)), r1 = sqrt(-2.0f * log(u.z));
   float a0 = 6.283185307179586f * u.y, a1 = 6.283185307179586f * u.w;
   float4 v = (float4)(r0 * cos(a0), r0 * sin(a0), r1 * cos(a1), r1 * sin(a1));
-  store(values, get_global_id(1), index, count, v * std[get_global_id(1)]);
+  store_four(values, get_global_id(1), index, count, v * std[get_global_id(1)]);
 }

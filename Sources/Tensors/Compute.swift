@@ -286,7 +286,7 @@ public final class Compute {
     rule: ElementwiseRule? = nil, _: repeat (each Argument).Type
   ) throws -> Kernel<repeat each Argument> {
     let own = definitions.filter { commonDefinitions[$0.key] != $0.value }
-    let program = ProgramKey(source: source.program, definitions: own, rule: rule)
+    let program = ProgramKey(source: source, definitions: own, rule: rule)
     return try kernel(KernelKey(source: .package(program), name: name)) {
       try self.program(program)
     }

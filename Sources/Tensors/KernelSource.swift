@@ -169,7 +169,7 @@ package struct ProgramKey: Hashable, Sendable {
     source: KernelSource, definitions: [String: String] = [:], rule: ElementwiseRule? = nil,
     options: [String] = [], holdsBackInstructions: Bool = false
   ) {
-    (self.source, self.definitions, self.options) = (source, definitions, options)
+    (self.source, self.definitions, self.options) = (source.program, definitions, options)
     self.rule = rule
     self.holdsBackInstructions = holdsBackInstructions
   }

@@ -27,7 +27,8 @@ struct ScalingCommand: PrintingCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A sweep's --out, to take everything from that is not given.", valueName: "directory"),
+      "The directory of a sweep, to take network, settings and learning rate from.",
+      valueName: "directory"),
     completion: .directory)
   var from: String?
 
@@ -122,6 +123,7 @@ struct ScalingCommand: PrintingCommand {
       }
     }
     if output.json && format == .torch { throw InvalidOption("give --json or --format, not both") }
+    if from == "" { throw InvalidOption("--from: expected a directory, got an empty name") }
     if from != nil, let name = givenOfSweep {
       throw InvalidOption("--\(name) is the sweep's own; leave it out beside --from")
     }
@@ -231,25 +233,26 @@ struct ScalingCommand: PrintingCommand {
       throw refusal(
         "expected a sweep of learning rates over widths, got one of \(sweep.axes.inWords)")
     }
-    let report = sweep.report(target: width ?? sweep.target)
-    let groups = try chosen(report.groups, refusal)
-    guard let width = width ?? sweep.target ?? report.groups.flatMap(\.widths).map(\.width).max(),
-      let optimizer = groups.first?.optimizer
+    let asked = try chosen(sweep.report(target: nil).groups, refusal)
+    guard let width = width ?? sweep.target ?? asked.flatMap(\.widths).map(\.width).max(),
+      let optimizer = asked.first?.optimizer
     else { throw refusal("the sweep has no finished run yet") }
     let settings = sweep.experiment.settings
-    let rules = try groups.compactMap { group -> (any Parametrization, Double)? in
+    try settings.throwProblems(
+      parametrizations: asked.map(\.parametrization), optimizers: [optimizer], widths: [width])
+    // For this width, which some of the parametrizations may not have been trained at.
+    let rules = try chosen(sweep.report(target: width).groups, refusal).map {
+      group -> (any Parametrization, Double) in
       let rule = try settings.parametrization(named: group.parametrization)
       if let givenRate { return (rule, givenRate) }
       guard let use = group.recommendation else {
-        Terminal.note(
-          "\(group.title): \(Recommendation.none(for: width, sweep.axes)): "
-            + group.verdict.text)
-        return nil
+        throw refusal(
+          "\(group.title): \(Recommendation.none(for: width, sweep.axes)), \(group.verdict.text); give one "
+            + "with --learning-rate, or choose with --parametrization")
       }
       Terminal.note("\(group.title): \(use.sentence(sweep.axes))")
       return (rule, exp2(use.log2LearningRate))
     }
-    guard !rules.isEmpty else { throw refusal("give a rate of your own with --learning-rate") }
     return ScaledNetwork(
       training: sweep.experiment.training(optimizer, width: width), optimizer: optimizer,
       width: width, baseWidth: settings.absolute ? nil : settings.baseWidth, rules: rules)
@@ -281,7 +284,12 @@ struct ScalingCommand: PrintingCommand {
   private var parametrizationNames: [String]? {
     get throws {
       try parametrization.map {
-        try SweepGrid.parseList($0, what: "--parametrization", "names a,b,c")
+        let names: [String] = try SweepGrid.parseList(
+          $0, what: "--parametrization", "names a,b,c")
+        guard Set(names).count == names.count else {
+          throw InvalidOption("--parametrization: expected each name once, got '\($0)'")
+        }
+        return names
       }
     }
   }

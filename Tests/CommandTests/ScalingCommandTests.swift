@@ -124,6 +124,8 @@ import Testing
       let undecided = try CommandRunner.run(["scaling", "--from", "s"], in: directory)
       #expect(undecided.status == 64 && undecided.errors.contains("with --learning-rate"))
       #expect(undecided.errors.contains("mup, adam: no rate is recommended for width 32"))
+      let wide = ["scaling", "--from", "s", "--width", "0"]
+      #expect(try CommandRunner.run(wide, in: directory).status == 64)
 
       let given = ["scaling", "--width", "64", "--lr", "0.0625", "--parametrization", "mup"]
       let expected = try CommandRunner.run(
@@ -144,6 +146,7 @@ import Testing
         (["--depth", "2"], "--depth is the sweep's own"), (["--inputs", "3"], "--inputs is the"),
         (["--parametrization", "sp"], "no runs under sp; it has mup"),
         (["--optimizer", "sgd"], "no runs of sgd; it has adam"),
+        (["--parametrization", "mup,mup"], "expected each name once"),
       ] {
         let refused = try CommandRunner.run(
           ["scaling", "--from", "s"] + arguments, in: directory)

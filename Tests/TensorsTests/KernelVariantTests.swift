@@ -36,6 +36,16 @@ import Testing
     #expect(conditions.isEmpty)
   }
 
+  /// What is said to be in the program of a step is in it, and nothing else of several kernels.
+  @Test func stepsProgram_holdsItsParts() {
+    let parts = Set(KernelSource.allCases.filter { $0.program == .step && $0 != .step })
+    let text = KernelSource.step.text
+    for source in KernelSource.allCases where source != .step {
+      #expect(!parts.contains(source) || text.contains("#line 1 \"\(source.file)\""), "\(source)")
+    }
+    #expect(parts.count == 7)
+  }
+
   /// A macro of the host's that a text defines again would be the text's, and no error.
   @Test func texts_leaveTheHostsMacrosAlone() {
     let tiles: [any ProductTile] = [LocalTile.defaults[0], TensorTile.defaults[0]]

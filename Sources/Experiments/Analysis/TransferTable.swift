@@ -132,7 +132,10 @@ extension TransferGroup {
     let place = axes.scaleName.count > 5 ? "" : "\(axes.scaleName) "
     let column = narrow.map { "loss at \(place)\($0)'s \(best)" } ?? "loss"
     let tuned = "best \(axes.tunedName)"
-    let sizes = [max(7, axes.scaleName.count), max(22, tuned.count + 1), max(24, column.count)]
+    let sizes = [
+      max(7, axes.scaleName.count), max(axes.tune == nil ? 22 : 17, tuned.count + 1),
+      max(24, column.count),
+    ]
     func row(_ width: String, _ rate: String, _ mark: String, _ losses: [String]) -> String {
       "  " + ReportText.right(width, sizes[0]) + ReportText.right(rate, sizes[1])
         + (columns == 2 && mark == " " ? "" : mark)

@@ -206,6 +206,7 @@ import Testing
     #expect(compute.programCount == keys.count - 1)
     let values = try compute.filled(3, rows: 5, columns: 7)
     #expect(try compute.read(values).allSatisfy { $0 == 3 })
+    #expect(compute.programCount == keys.count - 1)
   }
 
   /// NVIDIA's compiler alone knows the option, and only some kernels are helped by it.
