@@ -148,6 +148,14 @@ struct SweepCommand: PrintingCommand {
     if targetWidth != nil, request.grid.axes.scale != nil {
       throw InvalidOption("--target-width needs a sweep over widths, not along --scale")
     }
+    if let targetWidth {
+      do {
+        try request.training.configuration.throwProblems(
+          optimizers: request.grid.optimizers, widths: [targetWidth])
+      } catch {
+        throw InvalidOption("--target-width: \(error)")
+      }
+    }
     if printConfig {
       Terminal.print(request.text.commented, terminator: "")
     } else {
