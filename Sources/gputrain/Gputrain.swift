@@ -28,9 +28,9 @@ import Spectral
   /// Runs what the command line asks for; a bad command line ends with status 64, as `sysexits.h`
   /// has it, also where it is found out late.
   static func main() {
+    HostAllocator.choose()
     Terminal.open()
     Interrupt.prepare()
-    HostAllocator.choose()
     ThreadPinning.choose()
     var command: any ParsableCommand
     do {

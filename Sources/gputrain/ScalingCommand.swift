@@ -204,18 +204,8 @@ struct ScalingCommand: PrintingCommand {
     let rules =
       try names?.map { try Parametrizations.named($0, or: fitting) } ?? Parametrizations.all
       + fitting
-    func network(_ width: Int) -> any Architecture {
-      settings.network(width: width, inputs: inputs ?? 64, outputs: outputs ?? 10)
-    }
-    let training = TrainingConfiguration(
-      network: network(width), baseNetwork: baseWidth.map(network),
-      parametrizations: settings.parametrizations,
-      ownBaseNetworks: Dictionary(
-        settings.parametrizations.compactMap { own in own.baseWidth.map { (own.name, network($0)) }
-        }
-      ) { first, _ in first },
-      rateRules: settings.rateRules, depthRateRules: settings.depthRateRules,
-      optimization: settings.optimization(optimizer, totalSteps: .max))
+    let training = settings.training(
+      optimizer, width: width, inputs: inputs ?? 64, outputs: outputs ?? 10, totalSteps: .max)
     Terminal.detail(
       "network: \(settings.networkInWords), rules: \(rules.map(\.name).joined(separator: ", "))")
     return ScaledNetwork(
@@ -233,16 +223,15 @@ struct ScalingCommand: PrintingCommand {
       throw refusal(
         "expected a sweep of learning rates over widths, got one of \(sweep.axes.inWords)")
     }
-    let asked = try chosen(sweep.report(target: nil).groups, refusal)
-    guard let width = width ?? sweep.target ?? asked.flatMap(\.widths).map(\.width).max(),
-      let optimizer = asked.first?.optimizer
+    let rows = try asked(sweep.rows, refusal)
+    guard let width = width ?? sweep.target ?? rows.map(\.width).max(),
+      let optimizer = rows.first?.optimizer
     else { throw refusal("the sweep has no finished run yet") }
     let settings = sweep.experiment.settings
+    let groups = sweep.report(of: rows, target: width).groups
     try settings.throwProblems(
-      parametrizations: asked.map(\.parametrization), optimizers: [optimizer], widths: [width])
-    // For this width, which some of the parametrizations may not have been trained at.
-    let rules = try chosen(sweep.report(target: width).groups, refusal).map {
-      group -> (any Parametrization, Double) in
+      parametrizations: groups.map(\.parametrization), optimizers: [optimizer], widths: [width])
+    let rules = try groups.map { group -> (any Parametrization, Double) in
       let rule = try settings.parametrization(named: group.parametrization)
       if let givenRate { return (rule, givenRate) }
       guard let use = group.recommendation else {
@@ -258,16 +247,17 @@ struct ScalingCommand: PrintingCommand {
       width: width, baseWidth: settings.absolute ? nil : settings.baseWidth, rules: rules)
   }
 
-  /// Those of a sweep's groups that were asked for, all of one optimizer.
-  private func chosen(
-    _ groups: [TransferGroup], _ refusal: (String) -> InvalidOption
-  ) throws -> [TransferGroup] {
+  /// Those of a sweep's runs that were asked for, all of one optimizer.
+  private func asked(
+    _ rows: [SummaryRow], _ refusal: (String) -> InvalidOption
+  ) throws -> [SummaryRow] {
     let names = try parametrizationNames
-    for name in names ?? [] where !groups.contains(where: { $0.parametrization == name }) {
-      let there = groups.map(\.parametrization).uniqued().joined(separator: ", ")
-      throw refusal("the sweep has no runs under \(name); it has \(there)")
+    let known = rows.map(\.parametrization).uniqued()
+    for name in names ?? [] where !known.contains(name) {
+      throw refusal(
+        "the sweep has no runs under \(name); it has \(known.joined(separator: ", "))")
     }
-    let optimizers = groups.compactMap(\.optimizer).uniqued()
+    let optimizers = rows.map(\.optimizer).uniqued()
     let list = optimizers.map(\.rawValue).joined(separator: ", ")
     if let optimizer, !optimizers.contains(optimizer) {
       throw refusal("the sweep has no runs of \(optimizer.rawValue); it has \(list)")
@@ -275,9 +265,8 @@ struct ScalingCommand: PrintingCommand {
     guard optimizer != nil || optimizers.count < 2 else {
       throw refusal("the sweep is of several optimizers: choose one of \(list) with --optimizer")
     }
-    return groups.filter { group in
-      names?.contains(group.parametrization) ?? true
-        && optimizer.map { $0 == group.optimizer } ?? true
+    return rows.filter { row in
+      names?.contains(row.parametrization) ?? true && row.optimizer == optimizer ?? optimizers[0]
     }
   }
 

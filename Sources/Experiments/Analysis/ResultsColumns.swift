@@ -82,7 +82,8 @@ extension ResultsTable {
     }
 
     static func missing(_ role: Role, _ table: Table) -> ResultsTableError {
-      let isChart = table.header.contains { $0.hasSuffix("__MIN") || $0.hasSuffix("__MAX") }
+      let names = Set(table.header)
+      let isChart = names.contains { names.isSuperset(of: ["\($0)__MIN", "\($0)__MAX"]) }
       return isChart
         ? .chart(path: table.path)
         : .noColumn(path: table.path, role: role, names: table.header)

@@ -88,6 +88,24 @@ extension Configuration {
     }
   }
 
+  /// What trains the network of a width.
+  package func training(
+    _ optimizer: OptimizerKind, width: Int, inputs: Int, outputs: Int, totalSteps: Int
+  ) -> TrainingConfiguration {
+    func network(_ width: Int) -> any Architecture {
+      self.network(width: width, inputs: inputs, outputs: outputs)
+    }
+    return TrainingConfiguration(
+      network: network(width), baseNetwork: absolute ? nil : network(baseWidth),
+      weightInit: weightInit, parametrizations: parametrizations,
+      ownBaseNetworks: Dictionary(
+        parametrizations.compactMap { own in own.baseWidth.map { (own.name, network($0)) } },
+        uniquingKeysWith: { first, _ in first }),
+      rateRules: rateRules, depthRateRules: depthRateRules, loss: loss,
+      optimization: optimization(optimizer, totalSteps: totalSteps), batchSize: batchSize,
+      microBatch: microBatch)
+  }
+
   private func transformer(width: Int, vocabulary: Int) -> Transformer {
     var network = Transformer(
       vocabulary: vocabulary, width: width, depth: depth, heads: headLayout, context: context)

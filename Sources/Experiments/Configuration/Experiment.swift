@@ -257,17 +257,9 @@ public struct Experiment: Codable, Hashable, Sendable {
 
   /// What trains the network of a width.
   package func training(_ optimizer: OptimizerKind, width: Int) -> TrainingConfiguration {
-    TrainingConfiguration(
-      network: network(width: width),
-      baseNetwork: settings.absolute ? nil : network(width: settings.baseWidth),
-      weightInit: settings.weightInit, parametrizations: settings.parametrizations,
-      ownBaseNetworks: Dictionary(
-        settings.parametrizations.compactMap { custom in
-          custom.baseWidth.map { (custom.name, network(width: $0)) }
-        }, uniquingKeysWith: { first, _ in first }),
-      rateRules: settings.rateRules, depthRateRules: settings.depthRateRules, loss: settings.loss,
-      optimization: settings.optimization(optimizer, totalSteps: totalSteps),
-      batchSize: settings.batchSize, microBatch: settings.microBatch)
+    settings.training(
+      optimizer, width: width, inputs: facts.data.inputs, outputs: facts.data.outputs,
+      totalSteps: totalSteps)
   }
 
   /// Labels of a row: 1, of a text the context.

@@ -44,9 +44,11 @@ public struct StoredSweep {
 
   /// Whether the best rate carries over, and which to use.
   ///
-  /// - target: the width to recommend a rate for; nil: the widest.
-  public func report(target: Int?) -> TransferReport {
+  /// - some: those of the rows that are compared; nil: all. target: the width to recommend a rate for; nil: the
+  ///   widest.
+  public func report(of some: [SummaryRow]? = nil, target: Int?) -> TransferReport {
     TransferReport(
-      rows: rows, objective: objective, axes: axes, target: target, data: experiment.facts.data)
+      rows: some ?? rows, objective: objective, axes: axes, target: target,
+      data: experiment.facts.data)
   }
 }
