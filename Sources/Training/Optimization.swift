@@ -68,7 +68,7 @@ public struct Optimization: Codable, Hashable, Sendable {
     }
     var given: OptimizerKind?
     for group in groups
-    where RateRule.applies(group.selector, to: parameter.path, role: shape.role) {
+    where ParameterSelector.selects(group.selector, parameter.path, role: shape.role) {
       if let optimizer = group.optimizer, optimizer.serves(shape, selectedBy: group.selector) {
         if optimizer != result.optimizer { result.hyperparameters = Hyperparameters() }
         result.optimizer = optimizer
@@ -79,7 +79,9 @@ public struct Optimization: Codable, Hashable, Sendable {
       result.rateFactor = group.rateFactor ?? result.rateFactor
       result.weightDecay = group.weightDecay ?? result.weightDecay
       // A vector decays where its own name is given.
-      if group.weightDecay != nil && group.selector == parameter.path { decaysHere = true }
+      if group.weightDecay != nil && ParameterSelector.isName(group.selector, of: parameter.path) {
+        decaysHere = true
+      }
       result.schedule = group.schedule ?? result.schedule
       result.constraint = group.constraint ?? result.constraint
     }
@@ -102,8 +104,7 @@ public struct Optimization: Codable, Hashable, Sendable {
 
 /// Parameters that are updated in their own way; nil: as the others.
 public struct ParameterGroup: Codable, Hashable, Sendable {
-  /// Which parameters: `all`, a role (`input`, `hidden`, `readout`), a module (`layers.1`) or a tensor
-  /// (`layers.1.weight`).
+  /// Which parameters, as of a `RateRule`.
   public var selector: String
   /// The update rule.
   public var optimizer: OptimizerKind?

@@ -17,6 +17,8 @@ public struct TrainingConfiguration: Sendable {
   public var rateRules: [RateRule]
   /// Depth rules of single tensors' rates in place of their branch's; later ones win.
   public var depthRateRules: [DepthRateRule]
+  /// Factors on the initial values of single tensors, beside the parametrization's σ; later ones win.
+  public var initialMultipliers: [TensorMultiplier]
   /// What is minimised.
   public var loss: LossFunction
   /// How parameters are updated, where a replica has not its own.
@@ -34,6 +36,7 @@ public struct TrainingConfiguration: Sendable {
     parametrizations: [CustomParametrization] = [],
     ownBaseNetworks: [String: any Architecture] = [:],
     rateRules: [RateRule] = [], depthRateRules: [DepthRateRule] = [],
+    initialMultipliers: [TensorMultiplier] = [],
     loss: LossFunction = .crossEntropy,
     optimization: Optimization = Optimization(), batchSize: Int = 64, microBatch: Int? = nil
   ) {
@@ -47,6 +50,7 @@ public struct TrainingConfiguration: Sendable {
     self.ownBaseNetworks = ownBaseNetworks
     self.rateRules = rateRules
     self.depthRateRules = depthRateRules
+    self.initialMultipliers = initialMultipliers
     self.loss = loss
     self.optimization = optimization
     self.batchSize = batchSize
@@ -91,11 +95,15 @@ public struct TrainingConfiguration: Sendable {
       }
       if let depth = parameter.depthScaling {
         let rates = depthRateRules.last {
-          RateRule.applies($0.selector, to: path, role: shape.role)
+          ParameterSelector.selects($0.selector, path, role: shape.role)
         }
         scaling = depth.applied(to: scaling, family: family, decay: decay, rates: rates?.rule)
       }
       scaling.learningRateFactor *= settings.rateFactor
+      let start = initialMultipliers.last {
+        ParameterSelector.selects($0.selector, path, role: shape.role)
+      }
+      scaling.initialStd *= start?.factor ?? 1
       return scaling
     }
   }

@@ -107,6 +107,38 @@ import Testing
     }
   }
 
+  /// Weights are the same draws, times the factor; later factors win, and biases of `all` too are scaled.
+  @Test(arguments: [WeightInit.gaussian, .spectral, .orthogonal])
+  func initialMultiplier_scalesItsTensorsAlone(weightInit: WeightInit) throws {
+    var configuration = configuration()
+    configuration.weightInit = weightInit
+    func values() throws -> [String: [Float]] {
+      let trainer = try Trainer(
+        configuration, replicas: [replica(1, 0.1), replica(2, 0.1, "mup")], totalSteps: 1,
+        compute: compute)
+      return try Dictionary(
+        uniqueKeysWithValues: trainer.network.parameters.map {
+          ($0.name, try compute.read($0.value))
+        })
+    }
+    let plain = try values()
+    configuration.initialMultipliers = [
+      TensorMultiplier(selector: "all", factor: 0.5),
+      TensorMultiplier(selector: "layers.*.weight", factor: 4),
+      TensorMultiplier(selector: "layers.1.weight", factor: 0),
+    ]
+    let scaled = try values()
+    #expect(plain.count == 6)
+    for (name, values) in plain {
+      let factor: Float =
+        name == "layers.1.weight"
+        ? 0 : name.hasSuffix("0.weight") || name.hasSuffix("2.weight") ? 4 : 0.5
+      for (scaled, plain) in zip(scaled[name]!, values) {
+        #expect(abs(scaled - factor * plain) <= 1e-5 * abs(factor * plain), "\(name)")
+      }
+    }
+  }
+
   /// The rule changes the rate of its tensors and nothing else.
   @Test func rateRule_isForItsTensorsAlone() throws {
     var configuration = configuration(hidden: [48, 48], base: [24, 24])

@@ -101,7 +101,8 @@ extension Configuration {
       ownBaseNetworks: Dictionary(
         parametrizations.compactMap { own in own.baseWidth.map { (own.name, network($0)) } },
         uniquingKeysWith: { first, _ in first }),
-      rateRules: rateRules, depthRateRules: depthRateRules, loss: loss,
+      rateRules: rateRules, depthRateRules: depthRateRules,
+      initialMultipliers: initialMultipliers, loss: loss,
       optimization: optimization(optimizer, totalSteps: totalSteps), batchSize: batchSize,
       microBatch: microBatch)
   }

@@ -15,7 +15,8 @@ extension Configuration {
     // The rest looks at the network, which there is none with such heads.
     guard heads.isEmpty else { return network + heads + trainingProblems(optimizers) }
     return parametrizationProblems(names, parametrizedRules(optimizers)) + network
-      + selectorProblems + trainingProblems(optimizers) + optimizationProblems(optimizers)
+      + selectorProblems + startProblems + trainingProblems(optimizers)
+      + optimizationProblems(optimizers)
   }
 
   private func parametrizationProblems(
@@ -160,18 +161,35 @@ extension Configuration {
       rateRules.map { ("rate-rule", $0.selector) }
       + depthRateRules.map { ("depth-rate-rule", $0.selector) }
       + rateMultipliers.map { ("lr-multiplier", $0.selector) }
+      + initialMultipliers.map { ("init-multiplier", $0.selector) }
       + groups.map { ("group", $0.selector) }
     if given.isEmpty { return [] }
     let parameters = smallestGraph.parameters
     let names = layerNames
     return given.filter { _, selector in
-      !parameters.contains { RateRule.applies(selector, to: $0.path, role: $0.shape.role) }
+      !parameters.contains { ParameterSelector.selects(selector, $0.path, role: $0.shape.role) }
     }.map { name, selector in
       SettingProblem(
         name,
         "expected all, input, hidden, readout or \(names[0]) … \(names[names.count - 1]), got "
           + "'\(selector)'" + (selector.hasSuffix(".bias") && !bias ? " without bias" : ""),
         involved: ["network", "depth", "bias"])
+    }
+  }
+
+  /// Factors on initial values of tensors that start at no drawn ones.
+  private var startProblems: [SettingProblem] {
+    let parameters = initialMultipliers.isEmpty ? [] : smallestGraph.parameters
+    return initialMultipliers.compactMap { multiplier in
+      let own = parameters.filter {
+        ParameterSelector.selects(multiplier.selector, $0.path, role: $0.shape.role)
+      }
+      guard !own.isEmpty, own.allSatisfy({ $0.initialFactor == 0 }) else { return nil }
+      let start = own.lazy.compactMap(\.initialValue).first ?? 0
+      return SettingProblem(
+        "init-multiplier",
+        "\(multiplier.selector) starts at \(JSONValue.number(Double(start)).optionText), with nothing drawn",
+        involved: ["zero-readout", "zero-queries", "zero-projections", "tied"])
     }
   }
 

@@ -47,7 +47,7 @@ extension Configuration {
     let parameters = smallestGraph.parameters
     for group in groups {
       let own = parameters.filter {
-        RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
+        ParameterSelector.selects(group.selector, $0.path, role: $0.shape.role)
       }
       let rules = rules(of: own, optimizers)
       for name in group.hyperparameters.given
@@ -99,7 +99,7 @@ extension Configuration {
     }
     for group in groups {
       let own = parameters.filter {
-        RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
+        ParameterSelector.selects(group.selector, $0.path, role: $0.shape.role)
       }
       if let served = group.optimizer?.servedKind, !own.isEmpty,
         own.allSatisfy({ $0.shape.kind != served })
@@ -131,7 +131,7 @@ extension Configuration {
     var problems: [SettingProblem] = []
     for group in groups where !group.constraints.isEmpty {
       let own = parameters.filter {
-        RateRule.applies(group.selector, to: $0.path, role: $0.shape.role)
+        ParameterSelector.selects(group.selector, $0.path, role: $0.shape.role)
       }
       if !own.isEmpty && own.allSatisfy({ $0.shape.kind != .weight }) {
         problems.append(

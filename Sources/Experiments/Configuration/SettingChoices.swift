@@ -243,7 +243,7 @@ extension DepthRateRule: SettingValue {
   public static var takesPairs: Bool { true }
 }
 
-extension RateMultiplier: SettingValue {
+extension TensorMultiplier: SettingValue {
   /// Reads SELECTOR=FACTOR.
   public init?(setting: JSONValue) {
     guard let (selector, text) = setting.pair, let factor = Double(text), factor >= 0,

@@ -4,8 +4,8 @@
 /// Written `SELECTOR=PARAMETRIZATION` or `SELECTOR=PARAMETRIZATION:FAMILY`; the family is the optimizer's
 /// own where it is left out. Initial values stay as they are.
 public struct RateRule: Codable, Hashable, Sendable {
-  /// `all`, a role (`input`, `hidden`, `readout`), a layer (`layers.1`) or a tensor
-  /// (`layers.1.weight`).
+  /// `all`, a role (`input`, `hidden`, `readout`), a module (`layers.1`) or a tensor (`layers.1.weight`); a `*`
+  /// between dots stands for any one name (`blocks.*.up`).
   public let selector: String
   /// Name of the parametrization whose rate is taken.
   public let parametrization: String
@@ -31,28 +31,6 @@ public struct RateRule: Codable, Hashable, Sendable {
 
   /// Whether the rule is for the tensor of this name and role.
   public func applies(to name: String, role: LayerRole) -> Bool {
-    Self.applies(selector, to: name, role: role)
-  }
-
-  /// Whether a selector holds the tensor of this name and role.
-  package static func applies(_ selector: String, to name: String, role: LayerRole) -> Bool {
-    selector == "all" || selector == role.rawValue || selector == name
-      || name.hasPrefix(selector + ".")
-  }
-}
-
-/// A factor on the learning rate of some tensors, beside their parametrization's own.
-///
-/// Weight decay that is taken times the learning rate changes with it, as with parameter groups.
-public struct RateMultiplier: Codable, Hashable, Sendable {
-  /// Which tensors, as of a `RateRule`.
-  public let selector: String
-  /// The factor, ≥ 0 and finite; 0 freezes the tensors.
-  public let factor: Double
-
-  /// A factor for the tensors at `selector`.
-  public init(selector: String, factor: Double) {
-    precondition(factor >= 0 && factor.isFinite, "a learning rate's factor of \(factor)")
-    (self.selector, self.factor) = (selector, factor)
+    ParameterSelector.selects(selector, name, role: role)
   }
 }

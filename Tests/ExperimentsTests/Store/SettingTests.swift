@@ -25,13 +25,15 @@ import Training
       "hidden-pattern": .array([.string("1"), .string("4")]), "schedule": .string("cosine:0.1"),
       "weight-decay": .string("0.1:independent"), "norm": .string("layer"),
       "rate-rule": .array([.string("readout=sp:sgd")]), "lr-multiplier": .string("layers.0=2"),
+      "init-multiplier": .string("layers.*=0.5"),
     ])
     let expected = Configuration {
       ($0.depth, $0.bias, $0.inputMultiplier, $0.hiddenPattern) = (2, true, 0.5, [1, 4])
       $0.schedule = ScheduleChoice(.cosine, warmup: .share(0.1))
       ($0.weightDecay, $0.norm) = (WeightDecayChoice(0.1, .independent), .layer)
       $0.rateRules = [try! RateRule(selector: "readout", parametrization: "sp", family: .sgd)]
-      $0.rateMultipliers = [RateMultiplier(selector: "layers.0", factor: 2)]
+      $0.rateMultipliers = [TensorMultiplier(selector: "layers.0", factor: 2)]
+      $0.initialMultipliers = [TensorMultiplier(selector: "layers.*", factor: 0.5)]
     }
     #expect(texts == expected)
     let data = try CanonicalJSON.compact(expected)
@@ -135,11 +137,24 @@ import Training
     #expect(
       problems(names: ["spectal"]) { _ in }[0].contains("did you mean 'spectral'?"))
     #expect(
-      problems { $0.rateMultipliers = [RateMultiplier(selector: "layers.9", factor: 2)] }
+      problems { $0.rateMultipliers = [TensorMultiplier(selector: "layers.9", factor: 2)] }
         == [
           "lr-multiplier: expected all, input, hidden, readout or layers.0 … layers.4, got "
             + "'layers.9'"
         ])
+    func starts(_ selector: String, _ network: NetworkKind = .mlp) -> [String] {
+      problems {
+        $0.network = network
+        $0.initialMultipliers = [TensorMultiplier(selector: selector, factor: 2)]
+      }
+    }
+    #expect(
+      starts("layers.9")[0].hasPrefix(
+        "init-multiplier: expected all, input, hidden, readout or layers.0"))
+    #expect(starts("readout") == ["init-multiplier: readout starts at 0, with nothing drawn"])
+    #expect(
+      starts("norm", .residualMLP) == ["init-multiplier: norm starts at 1, with nothing drawn"])
+    #expect(starts("all").isEmpty && starts("layers.*").isEmpty)
     #expect(
       problems { ($0.steps, $0.schedule) = (20, ScheduleChoice(.cosine, warmup: .steps(20))) }
         == ["schedule: expected a warm-up shorter than the run's 20 steps, got 20"])
