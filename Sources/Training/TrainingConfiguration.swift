@@ -18,7 +18,7 @@ public struct TrainingConfiguration: Sendable {
   /// Depth rules of single tensors' rates in place of their branch's; later ones win.
   public var depthRateRules: [DepthRateRule]
   /// Factors on the initial values of single tensors, beside the parametrization's σ; later ones win.
-  public var initialMultipliers: [TensorMultiplier]
+  public var initialMultipliers: [InitialMultiplier]
   /// What is minimised.
   public var loss: LossFunction
   /// How parameters are updated, where a replica has not its own.
@@ -36,7 +36,7 @@ public struct TrainingConfiguration: Sendable {
     parametrizations: [CustomParametrization] = [],
     ownBaseNetworks: [String: any Architecture] = [:],
     rateRules: [RateRule] = [], depthRateRules: [DepthRateRule] = [],
-    initialMultipliers: [TensorMultiplier] = [],
+    initialMultipliers: [InitialMultiplier] = [],
     loss: LossFunction = .crossEntropy,
     optimization: Optimization = Optimization(), batchSize: Int = 64, microBatch: Int? = nil
   ) {

@@ -88,9 +88,9 @@ struct ScalingCommand: PrintingCommand {
     static let omitted = Configuration.names.subtracting([
       "network", "depth", "norm", "expansion", "branch-multiplier", "base-depth", "depth-rule",
       "hidden-pattern", "bias", "input-multiplier", "output-multiplier", "zero-readout",
-      "init-multiplier",
-      "rate-rule", "depth-rate-rule", "lr-multiplier", "weight-decay", "decay-vectors", "epsilon",
-      "group", "muon-scale", "muon-per-head", "adamw-lr-multiplier", "newton-schulz-steps",
+      "init-multiplier", "rate-rule", "depth-rate-rule", "lr-multiplier", "weight-decay",
+      "decay-vectors", "epsilon", "group", "muon-scale", "muon-per-head", "adamw-lr-multiplier",
+      "newton-schulz-steps",
       "muon-nesterov", "momentum", "beta1", "beta2", "spectral-sphere", "spectral-cap",
       "spectral-clip",
     ])

@@ -51,8 +51,8 @@ import Testing
     let expected = Self.defaults {
       ($0.hiddenPattern, $0.bias, $0.zeroReadout) = ([1, 4, 1], true, false)
       $0.rateMultipliers = [
-        TensorMultiplier(selector: "layers.0", factor: 2),
-        TensorMultiplier(selector: "readout", factor: 0.5),
+        RateMultiplier(selector: "layers.0", factor: 2),
+        RateMultiplier(selector: "readout", factor: 0.5),
       ]
       $0.rateRules = [
         try! RateRule(selector: "readout", parametrization: "sp"),

@@ -35,8 +35,9 @@ for kind in "${kinds[@]}"; do
   here=$PWD/Tests/Sanitizers
   # Swift's own handler would end a process before the sanitizer has told what it found. A test asks for more
   # memory than there is, and hostile files have a bound in seconds that instrumented code exceeds. Leaks are those of
-  # drivers and Foundation, which keep what they need to the end.
-  SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:suppressions=$here/address.supp \
+  # drivers and Foundation, which keep what they need to the end. Threads of theirs have signal stacks of their own,
+  # which the address sanitizer would take for its own.
+  SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0:allocator_may_return_null=1:suppressions=$here/address.supp \
     TSAN_OPTIONS=suppressions=$here/thread.supp:second_deadlock_stack=1:allocator_may_return_null=1 \
     "${SWIFT:-swift}" test --skip-build "${options[@]}" "${arguments[@]}" \
     --skip hostilePickles_endInErrors || status=1

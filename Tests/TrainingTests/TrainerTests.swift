@@ -107,7 +107,7 @@ import Testing
     }
   }
 
-  /// Weights are the same draws, times the factor; later factors win, and biases of `all` too are scaled.
+  /// Weights are the same draws, times the factor; later factors win.
   @Test(arguments: [WeightInit.gaussian, .spectral, .orthogonal])
   func initialMultiplier_scalesItsTensorsAlone(weightInit: WeightInit) throws {
     var configuration = configuration()
@@ -123,16 +123,16 @@ import Testing
     }
     let plain = try values()
     configuration.initialMultipliers = [
-      TensorMultiplier(selector: "all", factor: 0.5),
-      TensorMultiplier(selector: "layers.*.weight", factor: 4),
-      TensorMultiplier(selector: "layers.1.weight", factor: 0),
+      InitialMultiplier(selector: "all", factor: 0.5),
+      InitialMultiplier(selector: "layers.*.weight", factor: 4),
+      InitialMultiplier(selector: "layers.1.weight", factor: 0.25),
     ]
     let scaled = try values()
     #expect(plain.count == 6)
     for (name, values) in plain {
       let factor: Float =
         name == "layers.1.weight"
-        ? 0 : name.hasSuffix("0.weight") || name.hasSuffix("2.weight") ? 4 : 0.5
+        ? 0.25 : name.hasSuffix("0.weight") || name.hasSuffix("2.weight") ? 4 : 0.5
       for (scaled, plain) in zip(scaled[name]!, values) {
         #expect(abs(scaled - factor * plain) <= 1e-5 * abs(factor * plain), "\(name)")
       }

@@ -15,7 +15,7 @@ extension Configuration {
     // The rest looks at the network, which there is none with such heads.
     guard heads.isEmpty else { return network + heads + trainingProblems(optimizers) }
     return parametrizationProblems(names, parametrizedRules(optimizers)) + network
-      + selectorProblems + startProblems + trainingProblems(optimizers)
+      + selectorProblems + startProblems(names, optimizers) + trainingProblems(optimizers)
       + optimizationProblems(optimizers)
   }
 
@@ -174,22 +174,6 @@ extension Configuration {
         "expected all, input, hidden, readout or \(names[0]) … \(names[names.count - 1]), got "
           + "'\(selector)'" + (selector.hasSuffix(".bias") && !bias ? " without bias" : ""),
         involved: ["network", "depth", "bias"])
-    }
-  }
-
-  /// Factors on initial values of tensors that start at no drawn ones.
-  private var startProblems: [SettingProblem] {
-    let parameters = initialMultipliers.isEmpty ? [] : smallestGraph.parameters
-    return initialMultipliers.compactMap { multiplier in
-      let own = parameters.filter {
-        ParameterSelector.selects(multiplier.selector, $0.path, role: $0.shape.role)
-      }
-      guard !own.isEmpty, own.allSatisfy({ $0.initialFactor == 0 }) else { return nil }
-      let start = own.lazy.compactMap(\.initialValue).first ?? 0
-      return SettingProblem(
-        "init-multiplier",
-        "\(multiplier.selector) starts at \(JSONValue.number(Double(start)).optionText), with nothing drawn",
-        involved: ["zero-readout", "zero-queries", "zero-projections", "tied"])
     }
   }
 

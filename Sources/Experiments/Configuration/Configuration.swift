@@ -213,9 +213,9 @@ public struct Configuration: SettingGroup {
   /// Factors on the initial values of single tensors.
   @Setting(
     "init-multiplier",
-    "Multiply the initial values of some tensors: all=0.5, blocks.*.mlp.down=0.1; 0 starts them at 0. May be "
-      + "repeated; later ones win.", value: "selector=factor")
-  public var initialMultipliers: [TensorMultiplier] = []
+    "Multiply the initial values of some tensors that are drawn: all=0.5, blocks.*.mlp.down=0.1. May "
+      + "be repeated; later ones win.", value: "selector=factor")
+  public var initialMultipliers: [InitialMultiplier] = []
 
   // MARK: Scaling
 
@@ -251,7 +251,7 @@ public struct Configuration: SettingGroup {
     "lr-multiplier",
     "Multiply the learning rate of some tensors: layers.0=2, readout=0.5; 0 freezes them. May be "
       + "repeated; later ones win.", value: "selector=factor")
-  public var rateMultipliers: [TensorMultiplier] = []
+  public var rateMultipliers: [RateMultiplier] = []
 
   /// Parametrizations beside the built-in ones.
   @Setting("parametrizations", "Parametrizations beside the built-in ones.", isOption: false)

@@ -243,7 +243,7 @@ extension DepthRateRule: SettingValue {
   public static var takesPairs: Bool { true }
 }
 
-extension TensorMultiplier: SettingValue {
+extension RateMultiplier: SettingValue {
   /// Reads SELECTOR=FACTOR.
   public init?(setting: JSONValue) {
     guard let (selector, text) = setting.pair, let factor = Double(text), factor >= 0,
@@ -256,6 +256,25 @@ extension TensorMultiplier: SettingValue {
   public var setting: JSONValue { .string("\(selector)=\(JSONValue.number(factor).optionText)") }
   /// For errors.
   public static var expected: String { "SELECTOR=FACTOR, the factor 0 or above" }
+  /// Once for each factor.
+  public static var shape: SettingDeclaration.Shape { .repeated }
+  /// Yes.
+  public static var takesPairs: Bool { true }
+}
+
+extension InitialMultiplier: SettingValue {
+  /// Reads SELECTOR=FACTOR.
+  public init?(setting: JSONValue) {
+    guard let (selector, text) = setting.pair, let factor = Double(text),
+      Self.range.contains(factor)
+    else { return nil }
+    self.init(selector: selector, factor: factor)
+  }
+
+  /// The text.
+  public var setting: JSONValue { .string("\(selector)=\(JSONValue.number(factor).optionText)") }
+  /// For errors.
+  public static var expected: String { "SELECTOR=FACTOR, the factor from 1e-6 to 1e6" }
   /// Once for each factor.
   public static var shape: SettingDeclaration.Shape { .repeated }
   /// Yes.

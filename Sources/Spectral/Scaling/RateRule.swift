@@ -34,3 +34,19 @@ public struct RateRule: Codable, Hashable, Sendable {
     ParameterSelector.selects(selector, name, role: role)
   }
 }
+
+/// A factor on the learning rate of some tensors, beside their parametrization's own.
+///
+/// Weight decay that is taken times the learning rate changes with it, as with parameter groups.
+public struct RateMultiplier: Codable, Hashable, Sendable {
+  /// Which tensors, as of a `RateRule`.
+  public let selector: String
+  /// The factor, ≥ 0 and finite; 0 freezes the tensors.
+  public let factor: Double
+
+  /// A factor for the tensors at `selector`.
+  public init(selector: String, factor: Double) {
+    precondition(factor >= 0 && factor.isFinite, "a learning rate's factor of \(factor)")
+    (self.selector, self.factor) = (selector, factor)
+  }
+}

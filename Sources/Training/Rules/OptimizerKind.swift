@@ -46,11 +46,11 @@ public enum OptimizerKind: String, Codable, Hashable, Sendable, CaseIterable {
   }
 
   /// Whether the rule is for parameters of this shape that a selector selects: Muon is for hidden matrices,
-  /// and for others that are selected by more than `all`; normalised rows are for embeddings.
+  /// and for others that are selected by more than `all` (or `*`); normalised rows are for embeddings.
   func serves(_ shape: ParameterShape, selectedBy selector: String) -> Bool {
     guard let servedKind else { return true }
     return shape.kind == servedKind
-      && (self != .muon || shape.role == .hidden || selector != "all")
+      && (self != .muon || shape.role == .hidden || !ParameterSelector.isForAll(selector))
   }
 
   /// How weight decay enters where a configuration does not say: AdamW and Lion decouple it, and so do

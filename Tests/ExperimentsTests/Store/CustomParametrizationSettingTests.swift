@@ -47,8 +47,8 @@ import Training
       try RateRule(selector: "hidden", parametrization: "own", or: [try own()])
     ]
     experiment.settings.rateMultipliers = [
-      TensorMultiplier(selector: "all", factor: 2),
-      TensorMultiplier(selector: "layers.1", factor: 0.5),
+      RateMultiplier(selector: "all", factor: 2),
+      RateMultiplier(selector: "layers.1", factor: 0.5),
     ]
     let plain = try scalings("sp", Fixture.experiment)
     let rates = try scalings("sp", experiment).map(\.learningRateFactor)

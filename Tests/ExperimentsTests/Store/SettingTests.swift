@@ -32,8 +32,8 @@ import Training
       $0.schedule = ScheduleChoice(.cosine, warmup: .share(0.1))
       ($0.weightDecay, $0.norm) = (WeightDecayChoice(0.1, .independent), .layer)
       $0.rateRules = [try! RateRule(selector: "readout", parametrization: "sp", family: .sgd)]
-      $0.rateMultipliers = [TensorMultiplier(selector: "layers.0", factor: 2)]
-      $0.initialMultipliers = [TensorMultiplier(selector: "layers.*", factor: 0.5)]
+      $0.rateMultipliers = [RateMultiplier(selector: "layers.0", factor: 2)]
+      $0.initialMultipliers = [InitialMultiplier(selector: "layers.*", factor: 0.5)]
     }
     #expect(texts == expected)
     let data = try CanonicalJSON.compact(expected)
@@ -59,6 +59,8 @@ import Training
       ),
       ("rate-rule", "readout", "SELECTOR=RULE or SELECTOR=RULE:FAMILY"),
       ("lr-multiplier", "readout=-1", "SELECTOR=FACTOR, the factor 0 or above"),
+      ("init-multiplier", "hidden=0", "SELECTOR=FACTOR, the factor from 1e-6 to 1e6"),
+      ("init-multiplier", "hidden=inf", "SELECTOR=FACTOR, the factor from 1e-6 to 1e6"),
       ("data", "", "a text that is not empty"),
     ] {
       #expect(
@@ -137,7 +139,7 @@ import Training
     #expect(
       problems(names: ["spectal"]) { _ in }[0].contains("did you mean 'spectral'?"))
     #expect(
-      problems { $0.rateMultipliers = [TensorMultiplier(selector: "layers.9", factor: 2)] }
+      problems { $0.rateMultipliers = [RateMultiplier(selector: "layers.9", factor: 2)] }
         == [
           "lr-multiplier: expected all, input, hidden, readout or layers.0 … layers.4, got "
             + "'layers.9'"
@@ -145,16 +147,33 @@ import Training
     func starts(_ selector: String, _ network: NetworkKind = .mlp) -> [String] {
       problems {
         $0.network = network
-        $0.initialMultipliers = [TensorMultiplier(selector: selector, factor: 2)]
+        $0.initialMultipliers = [InitialMultiplier(selector: selector, factor: 2)]
       }
     }
     #expect(
       starts("layers.9")[0].hasPrefix(
         "init-multiplier: expected all, input, hidden, readout or layers.0"))
-    #expect(starts("readout") == ["init-multiplier: readout starts at 0, with nothing drawn"])
+    #expect(
+      starts("readout")
+        == ["init-multiplier: readout starts at 0, with nothing drawn: see zero-readout"])
     #expect(
       starts("norm", .residualMLP) == ["init-multiplier: norm starts at 1, with nothing drawn"])
     #expect(starts("all").isEmpty && starts("layers.*").isEmpty)
+    #expect(
+      problems {
+        $0.bias = true
+        $0.initialMultipliers = [InitialMultiplier(selector: "layers.*.bias", factor: 2)]
+      } == ["init-multiplier: layers.*.bias starts at 0, with nothing drawn"])
+    func onSphere(_ selector: String) -> [String] {
+      problems {
+        $0.groups = [GroupChoice(setting: .string("hidden=spectral-sphere:1"))!]
+        $0.initialMultipliers = [InitialMultiplier(selector: selector, factor: 2)]
+      }
+    }
+    #expect(
+      onSphere("layers.1")
+        == ["init-multiplier: layers.1 starts on a sphere, whose radius is its norm"])
+    #expect(onSphere("all").isEmpty)
     #expect(
       problems { ($0.steps, $0.schedule) = (20, ScheduleChoice(.cosine, warmup: .steps(20))) }
         == ["schedule: expected a warm-up shorter than the run's 20 steps, got 20"])

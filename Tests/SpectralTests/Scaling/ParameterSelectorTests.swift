@@ -19,9 +19,15 @@ import Testing
 
   @Test(arguments: [
     ("blocks.3.mlp.up.weight", true), ("blocks.*.mlp.up.weight", true), ("blocks.3.mlp.up", false),
-    ("all", false), ("hidden", false), ("*", false),
+    ("blocks.3.mlp.up.*", false), ("*.*.*.*.*", false), ("all", false), ("hidden", false),
+    ("*", false),
   ])
-  func ownName_isTheWholePath(selector: String, isName: Bool) {
+  func ownName_endsTheWholePath(selector: String, isName: Bool) {
     #expect(ParameterSelector.isName(selector, of: Self.path) == isName)
+  }
+
+  @Test(arguments: [("all", true), ("*", true), ("*.*", true), ("layers.*", false), ("*.1", false)])
+  func selectorOfAll_tellsNoneApart(selector: String, isForAll: Bool) {
+    #expect(ParameterSelector.isForAll(selector) == isForAll)
   }
 }
