@@ -163,6 +163,8 @@ def memory(arguments, peers):
             **network, "what": "step", "optimizer": "adam", "precision": arguments.precision,
             "seconds": 0.1,
         }
+        if arguments.match not in name(case):
+            continue
         row = {"what": name(case), "gputrain": most_bytes(command_line(arguments, case))}
         for peer in peers:
             worker = Peer(peer)

@@ -44,7 +44,10 @@ extension Configuration {
   /// parametrizations.
   private func drawnTensors(_ names: [String], _ optimizers: [OptimizerKind]) -> Set<String> {
     let graph = smallestGraph
-    let training = training(
+    // Rate rules may name parametrizations that are not there.
+    var ownRates = self
+    ownRates.rateRules = []
+    let training = ownRates.training(
       optimizers.first ?? .adam, width: widthUnit, inputs: 1, outputs: 1, totalSteps: 1)
     let stds = names.compactMap { try? parametrization(named: $0) }.map {
       training.scalings(of: graph, under: $0).map(\.initialStd)

@@ -175,6 +175,11 @@ import Training
         == ["init-multiplier: layers.1 starts on a sphere, whose radius is its norm"])
     #expect(onSphere("all").isEmpty)
     #expect(
+      problems {
+        $0.rateRules = [RateRule("all", named: "spectal")]
+        $0.initialMultipliers = [InitialMultiplier(selector: "all", factor: 2)]
+      }.count == 1)
+    #expect(
       problems { ($0.steps, $0.schedule) = (20, ScheduleChoice(.cosine, warmup: .steps(20))) }
         == ["schedule: expected a warm-up shorter than the run's 20 steps, got 20"])
   }
