@@ -68,20 +68,20 @@ struct FittedExponent {
   /// By how much the mildest known fault moves an exponent.
   static let mildestFault = 0.5
 
-  /// Whether the exponent is `value` within the quantity's tolerance: met where the interval excludes the
+  /// Whether the exponent is `value` within theory's tolerance: met where the interval excludes the
   /// mildest fault, broken where it excludes the value.
-  func standing(to value: Double, of quantity: SpectralQuantity) -> Standing {
-    guard isOff(from: value, by: quantity.tolerance) else {
+  func standing(to value: Double, within tolerance: Double) -> Standing {
+    guard isOff(from: value, by: tolerance) else {
       return abs(exponent - value) + halfWidth < Self.mildestFault ? .met : .unclear
     }
-    return differs(from: value, in: quantity) ? .broken : .unclear
+    return differs(from: value, by: tolerance) ? .broken : .unclear
   }
 
   /// Whether the exponent is further from `value` than `bound`; so is NaN.
   func isOff(from value: Double, by bound: Double) -> Bool { !(abs(exponent - value) <= bound) }
 
-  /// Whether it is off by more than theory's error, and by more than its interval explains.
-  func differs(from value: Double, in quantity: SpectralQuantity) -> Bool {
-    isOff(from: value, by: max(quantity.tolerance, halfWidth))
+  /// Whether it is off by more than theory's tolerance, and by more than its interval explains.
+  func differs(from value: Double, by tolerance: Double) -> Bool {
+    isOff(from: value, by: max(tolerance, halfWidth))
   }
 }

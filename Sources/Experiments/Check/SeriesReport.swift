@@ -53,7 +53,7 @@ public struct SeriesExponent: Encodable, Sendable {
     (lower, upper) =
       fitted.halfWidth.isFinite ? (fitted.lower, fitted.upper) : (nil, nil)
     verdict =
-      switch fitted.standing(to: condition, of: quantity) {
+      switch fitted.standing(to: condition, within: quantity.tolerance) {
       case .met: .meets
       case .unclear: .unclear
       case .broken: isDoubtful ? .unclear : .breaks

@@ -127,8 +127,9 @@ public struct SpectralCheck {
     let mayFall = isFaultless && ideal.hasMoreHeads(layer)
     let needed = nearest(to: fitted, condition, conditionLimit, quantity, hasWeight, mayFall)
     let foretold = nearest(to: fitted, predicted, limit, quantity, hasWeight, mayFall)
-    let standing = fitted.standing(to: needed, of: quantity)
-    let isOff = fitted.isOff(from: needed, by: quantity.tolerance)
+    let tolerance = tolerance(quantity, hasWeight)
+    let standing = fitted.standing(to: needed, within: tolerance)
+    let isOff = fitted.isOff(from: needed, by: tolerance)
     let verdict: CheckedQuantity.Verdict =
       if !isJudged {
         .informative
@@ -143,7 +144,7 @@ public struct SpectralCheck {
         case .broken where isFaultless && CheckReport.doubt(about: runs.sizes, runs.scale) != nil:
           .unclear
         case .broken:
-          fitted.differs(from: foretold, in: quantity) ? .breaksUnpredicted : .breaksAsPredicted
+          fitted.differs(from: foretold, by: tolerance) ? .breaksUnpredicted : .breaksAsPredicted
         }
       }
     return CheckedQuantity(
@@ -170,12 +171,23 @@ public struct SpectralCheck {
     let otherEnd =
       switch (quantity, runs.scale) {
       case (.featureChange, .depth): limit
-      case (.featureChange, .width) where !hasWeight && runs.experiment.settings.heads != nil:
-        exponent - 0.5
+      case (.featureChange, .width) where alignsWithTraining(hasWeight): exponent - 0.5
       case (.updateNorm, .width) where mayFall: exponent - 0.5
       default: exponent
       }
     return min(max(fitted.exponent, min(exponent, otherEnd)), max(exponent, otherEnd))
+  }
+
+  /// How far an exponent may lie from what it is held to. Where that is a range already, of logits that align
+  /// with training, finite width has its room there.
+  private func tolerance(_ quantity: SpectralQuantity, _ hasWeight: Bool) -> Double {
+    quantity == .featureChange && alignsWithTraining(hasWeight)
+      ? SpectralQuantity.updateNorm.tolerance : quantity.tolerance
+  }
+
+  /// Whether a layer without a weight, attention, has heads that widen.
+  private func alignsWithTraining(_ hasWeight: Bool) -> Bool {
+    !hasWeight && runs.scale == .width && runs.experiment.settings.heads != nil
   }
 
   /// Whether a quantity is as the condition asks over the larger half of the sizes.
@@ -190,9 +202,9 @@ public struct SpectralCheck {
       let fitted = FittedExponent(
         over: larger.sizes, values: values.suffix(larger.sizes.count))
     else { return false }
-    let needed = nearest(
-      to: fitted, condition, limit, quantity, larger.hasWeight(layer), mayFall)
-    return fitted.standing(to: needed, of: quantity) == .met
+    let hasWeight = larger.hasWeight(layer)
+    let needed = nearest(to: fitted, condition, limit, quantity, hasWeight, mayFall)
+    return fitted.standing(to: needed, within: tolerance(quantity, hasWeight)) == .met
   }
 
   private static func mean(_ values: [Double]) -> Double {

@@ -383,9 +383,9 @@ import Training
   @Test func interval_isThatOfTheVerdict() throws {
     // Of three values a residual counts 12.7-fold: ±0.61 beside −0.02.
     let wide = try #require(FittedExponent(over: [1, 2, 4], ofRuns: [1, exp2(0.0831), 1]))
-    #expect(wide.halfWidth > 0.5 && wide.standing(to: 0, of: .updateNorm) == .unclear)
+    #expect(wide.halfWidth > 0.5 && wide.standing(to: 0, within: 0.2) == .unclear)
     let narrow = try #require(FittedExponent(over: [1, 2, 4], ofRuns: [1, exp2(0.02), 1]))
-    #expect(narrow.standing(to: 0, of: .updateNorm) == .met)
+    #expect(narrow.standing(to: 0, within: 0.2) == .met)
     // Over seeds that spread alike: of three ±0.56, of six ±0.25.
     func seeds(_ slopes: [Double]) throws -> FittedExponent {
       try #require(
@@ -394,9 +394,9 @@ import Training
     }
     let few = try seeds([-0.225, 0, 0.225])
     #expect(abs(few.halfWidth - 0.5589) <= 1e-3)
-    #expect(few.standing(to: 0, of: .updateNorm) == .unclear)
+    #expect(few.standing(to: 0, within: 0.2) == .unclear)
     let more = try seeds([-0.225, -0.225, 0, 0, 0.225, 0.225])
-    #expect(more.halfWidth < 0.3 && more.standing(to: 0, of: .updateNorm) == .met)
+    #expect(more.halfWidth < 0.3 && more.standing(to: 0, within: 0.2) == .met)
   }
 
   /// The slope's standard error by the textbook, on numbers worked out by hand.
