@@ -130,6 +130,9 @@ public struct SpectralCheck {
     let tolerance = tolerance(quantity, hasWeight)
     let standing = fitted.standing(to: needed, within: tolerance)
     let isOff = fitted.isOff(from: needed, by: tolerance)
+    // As queries and keys of widening heads come to align, their exponents go from one to the other.
+    let isBetween =
+      widensHeads && (min(needed, foretold)...max(needed, foretold)).contains(fitted.exponent)
     let verdict: CheckedQuantity.Verdict =
       if !isJudged {
         .informative
@@ -143,6 +146,7 @@ public struct SpectralCheck {
         case .unclear: .unclear
         case .broken where isFaultless && CheckReport.doubt(about: runs.sizes, runs.scale) != nil:
           .unclear
+        case .broken where isBetween: .breaksAsPredicted
         case .broken:
           fitted.differs(from: foretold, by: tolerance) ? .breaksUnpredicted : .breaksAsPredicted
         }
@@ -186,8 +190,11 @@ public struct SpectralCheck {
   }
 
   /// Whether a layer without a weight, attention, has heads that widen.
-  private func alignsWithTraining(_ hasWeight: Bool) -> Bool {
-    !hasWeight && runs.scale == .width && runs.experiment.settings.heads != nil
+  private func alignsWithTraining(_ hasWeight: Bool) -> Bool { !hasWeight && widensHeads }
+
+  /// Whether wider networks have wider heads.
+  private var widensHeads: Bool {
+    runs.scale == .width && runs.experiment.settings.heads != nil
   }
 
   /// Whether a quantity is as the condition asks over the larger half of the sizes.
