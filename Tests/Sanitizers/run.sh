@@ -3,8 +3,8 @@
 #
 #     Tests/Sanitizers/run.sh [address|thread]… [-- FILTER…]
 #
-# FILTER   which tests, as of `swift test --filter`; by default those of readers, stores, sharing and analysis,
-#          and with the address sanitizer the kernels' host side as well
+# FILTER   which tests, as of `swift test --filter`; by default those of readers, stores, sharing, sweeps that are
+#          stopped and the kernels' host side
 #
 # What drivers and libraries do that is none of ours is in the *.supp files, each with its reason.
 set -euo pipefail
@@ -37,7 +37,8 @@ for kind in "${kinds[@]}"; do
   # memory than there is, and hostile files have a bound in seconds that instrumented code exceeds. Leaks are those of
   # drivers and Foundation, which keep what they need to the end. Threads of theirs have signal stacks of their own,
   # which the address sanitizer would take for its own.
-  SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0:allocator_may_return_null=1:suppressions=$here/address.supp \
+  address=detect_leaks=0:use_sigaltstack=0:allocator_may_return_null=1:suppressions=$here/address.supp
+  SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=$address \
     TSAN_OPTIONS=suppressions=$here/thread.supp:second_deadlock_stack=1:allocator_may_return_null=1 \
     "${SWIFT:-swift}" test --skip-build "${options[@]}" "${arguments[@]}" \
     --skip hostilePickles_endInErrors || status=1

@@ -136,6 +136,9 @@ struct CheckPrediction {
   /// Whether a layer has a weight.
   func hasWeight(_ layer: Int) -> Bool { networks[0].weights[layer] != nil }
 
+  /// Whether a layer's update is put together from several heads, as of queries and keys.
+  func isOfHeads(_ layer: Int) -> Bool { hasWeight(layer) && networks[0].heads[layer] > 1 }
+
   /// Whether a layer's update is put together from heads, of which wider networks have more.
   func hasMoreHeads(_ layer: Int) -> Bool {
     networks[0].heads[layer] < networks[networks.count - 1].heads[layer]

@@ -33,7 +33,8 @@ public struct CheckedQuantity: Codable, Sendable {
   public enum Verdict: String, Codable, Hashable, Sendable {
     /// As the condition asks.
     case meets
-    /// Not as the condition asks, and as the rule predicts: the rule is at fault.
+    /// Not as the condition asks, and as the rule predicts: the rule is at fault. Updates of queries and keys of
+    /// widening heads count where they lie between the two.
     case breaksAsPredicted = "breaks_as_predicted"
     /// Neither as the condition asks nor as the rule predicts.
     case breaksUnpredicted = "breaks_unpredicted"

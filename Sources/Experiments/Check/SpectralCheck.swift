@@ -109,8 +109,9 @@ public struct SpectralCheck {
     let own =
       (prediction.ownExponent(quantity, layer: layer) ?? 0)
       - (ideal.ownExponent(quantity, layer: layer) ?? 0)
-    let isFaultless = abs(predicted - condition) <= quantity.tolerance
     let hasWeight = prediction.hasWeight(layer)
+    let tolerance = tolerance(quantity, hasWeight)
+    let isFaultless = abs(predicted - condition) <= tolerance
     let isJudged =
       switch quantity {
       case .weightNorm, .updateNorm: true
@@ -127,12 +128,12 @@ public struct SpectralCheck {
     let mayFall = isFaultless && ideal.hasMoreHeads(layer)
     let needed = nearest(to: fitted, condition, conditionLimit, quantity, hasWeight, mayFall)
     let foretold = nearest(to: fitted, predicted, limit, quantity, hasWeight, mayFall)
-    let tolerance = tolerance(quantity, hasWeight)
     let standing = fitted.standing(to: needed, within: tolerance)
     let isOff = fitted.isOff(from: needed, by: tolerance)
-    // As queries and keys of widening heads come to align, their exponents go from one to the other.
+    // As queries and keys of widening heads come to align, what their updates are goes from one to the other.
     let isBetween =
-      widensHeads && (min(needed, foretold)...max(needed, foretold)).contains(fitted.exponent)
+      quantity == .updateNorm && widensHeads && ideal.isOfHeads(layer)
+      && (min(needed, foretold)...max(needed, foretold)).contains(fitted.exponent)
     let verdict: CheckedQuantity.Verdict =
       if !isJudged {
         .informative

@@ -8,9 +8,10 @@ extension Configuration {
   ///
   /// - names: of the parametrizations.
   func startProblems(_ names: [String], _ optimizers: [OptimizerKind]) -> [SettingProblem] {
-    guard !initialMultipliers.isEmpty else { return [] }
+    guard !initialMultipliers.isEmpty, let drawn = drawnTensors(names, optimizers) else {
+      return []
+    }
     let parameters = smallestGraph.parameters
-    let drawn = drawnTensors(names, optimizers)
     return initialMultipliers.compactMap { multiplier in
       let selector = multiplier.selector
       let own = parameters.filter {
@@ -41,17 +42,17 @@ extension Configuration {
   }
 
   /// The paths of the tensors whose initial values are drawn with a σ above 0, under one of the
-  /// parametrizations.
-  private func drawnTensors(_ names: [String], _ optimizers: [OptimizerKind]) -> Set<String> {
+  /// parametrizations; nil where none of these is known.
+  private func drawnTensors(_ names: [String], _ optimizers: [OptimizerKind]) -> Set<String>? {
     let graph = smallestGraph
-    // Rate rules may name parametrizations that are not there.
-    var ownRates = self
-    ownRates.rateRules = []
-    let training = ownRates.training(
+    // What rate rules and parametrizations of their own base width refer to may not be there, and changes no σ to 0.
+    var plain = self
+    (plain.rateRules, plain.parametrizations) = ([], [])
+    let training = plain.training(
       optimizers.first ?? .adam, width: widthUnit, inputs: 1, outputs: 1, totalSteps: 1)
-    let stds = names.compactMap { try? parametrization(named: $0) }.map {
-      training.scalings(of: graph, under: $0).map(\.initialStd)
-    }
+    let known = names.compactMap { try? parametrization(named: $0) }
+    if known.isEmpty { return nil }
+    let stds = known.map { training.scalings(of: graph, under: $0).map(\.initialStd) }
     return Set(
       graph.parameters.indices.filter { index in
         graph.parameters[index].initialFactor != 0 && stds.contains { $0[index] != 0 }

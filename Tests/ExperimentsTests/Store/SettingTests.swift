@@ -180,6 +180,10 @@ import Training
         $0.initialMultipliers = [InitialMultiplier(selector: "all", factor: 2)]
       }.count == 1)
     #expect(
+      problems(names: ["spectal"]) {
+        $0.initialMultipliers = [InitialMultiplier(selector: "all", factor: 2)]
+      }.count == 1)
+    #expect(
       problems { ($0.steps, $0.schedule) = (20, ScheduleChoice(.cosine, warmup: .steps(20))) }
         == ["schedule: expected a warm-up shorter than the run's 20 steps, got 20"])
   }
