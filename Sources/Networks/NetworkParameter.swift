@@ -101,6 +101,11 @@ public struct NetworkParameter: Hashable, Sendable {
     }
   }
 
+  /// Whether settings for `selector` are for it: `all`, a role, or a name as of `RateRule`.
+  package func isSelected(by selector: String) -> Bool {
+    ParameterSelector.selects(selector, path, role: shape.role)
+  }
+
   /// The factor of the initial standard deviation, beside the parametrization's; 0 of one that starts
   /// at a constant.
   public var initialFactor: Double {

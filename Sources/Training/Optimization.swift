@@ -68,7 +68,7 @@ public struct Optimization: Codable, Hashable, Sendable {
     }
     var given: OptimizerKind?
     for group in groups
-    where ParameterSelector.selects(group.selector, parameter.path, role: shape.role) {
+    where parameter.isSelected(by: group.selector) {
       if let optimizer = group.optimizer, optimizer.serves(shape, selectedBy: group.selector) {
         if optimizer != result.optimizer { result.hyperparameters = Hyperparameters() }
         result.optimizer = optimizer

@@ -74,13 +74,13 @@ public struct TrainingConfiguration: Sendable {
     }
     let own = bases(of: parametrization)
     return graph.parameters.map { parameter in
-      let (path, shape) = (parameter.path, parameter.shape)
+      let shape = parameter.shape
       let settings = optimization.settings(for: parameter)
       let rule = settings.rule(or: custom)
       let family = rule.family
       let decay = settings.weightDecay?.kind ?? settings.optimizer.defaultWeightDecayKind
       var scaling = own.scaling(of: parameter, family: family, decay: decay)
-      for (rule, other) in rules where rule.applies(to: path, role: shape.role) {
+      for (rule, other) in rules where parameter.isSelected(by: rule.selector) {
         let ruled = other.scaling(of: parameter, family: rule.family ?? family, decay: decay)
         scaling.learningRateFactor = ruled.learningRateFactor
         // η_l·λ_l is to be the same at every width.
@@ -94,15 +94,11 @@ public struct TrainingConfiguration: Sendable {
         }
       }
       if let depth = parameter.depthScaling {
-        let rates = depthRateRules.last {
-          ParameterSelector.selects($0.selector, path, role: shape.role)
-        }
+        let rates = depthRateRules.last { parameter.isSelected(by: $0.selector) }
         scaling = depth.applied(to: scaling, family: family, decay: decay, rates: rates?.rule)
       }
       scaling.learningRateFactor *= settings.rateFactor
-      let start = initialMultipliers.last {
-        ParameterSelector.selects($0.selector, path, role: shape.role)
-      }
+      let start = initialMultipliers.last { parameter.isSelected(by: $0.selector) }
       scaling.initialStd *= start?.factor ?? 1
       return scaling
     }

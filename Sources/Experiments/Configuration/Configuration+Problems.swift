@@ -167,7 +167,7 @@ extension Configuration {
     let parameters = smallestGraph.parameters
     let names = layerNames
     return given.filter { _, selector in
-      !parameters.contains { ParameterSelector.selects(selector, $0.path, role: $0.shape.role) }
+      !parameters.contains { $0.isSelected(by: selector) }
     }.map { name, selector in
       SettingProblem(
         name,

@@ -46,9 +46,7 @@ extension Configuration {
     }
     let parameters = smallestGraph.parameters
     for group in groups {
-      let own = parameters.filter {
-        ParameterSelector.selects(group.selector, $0.path, role: $0.shape.role)
-      }
+      let own = parameters.filter { $0.isSelected(by: group.selector) }
       let rules = rules(of: own, optimizers)
       for name in group.hyperparameters.given
       where !rules.isEmpty && !rules.contains(where: { $0.hyperparameters.contains(name) }) {
@@ -98,9 +96,7 @@ extension Configuration {
           involved: ["optimizer"]))
     }
     for group in groups {
-      let own = parameters.filter {
-        ParameterSelector.selects(group.selector, $0.path, role: $0.shape.role)
-      }
+      let own = parameters.filter { $0.isSelected(by: group.selector) }
       if let served = group.optimizer?.servedKind, !own.isEmpty,
         own.allSatisfy({ $0.shape.kind != served })
       {
@@ -112,7 +108,7 @@ extension Configuration {
       }
     }
     for rule in rateRules {
-      let own = parameters.filter { rule.applies(to: $0.path, role: $0.shape.role) }
+      let own = parameters.filter { $0.isSelected(by: rule.selector) }
       let rules = rules(of: own, optimizers)
       if !rules.isEmpty && rules.allSatisfy(\.hasOwnRateFactor) {
         let factor = rules[0] == .muon ? "muon-scale" : "a factor of its own"
@@ -130,9 +126,7 @@ extension Configuration {
   private func constraintProblems(_ parameters: [NetworkParameter]) -> [SettingProblem] {
     var problems: [SettingProblem] = []
     for group in groups where !group.constraints.isEmpty {
-      let own = parameters.filter {
-        ParameterSelector.selects(group.selector, $0.path, role: $0.shape.role)
-      }
+      let own = parameters.filter { $0.isSelected(by: group.selector) }
       if !own.isEmpty && own.allSatisfy({ $0.shape.kind != .weight }) {
         problems.append(
           SettingProblem(

@@ -14,9 +14,7 @@ extension Configuration {
     let parameters = smallestGraph.parameters
     return initialMultipliers.compactMap { multiplier in
       let selector = multiplier.selector
-      let own = parameters.filter {
-        ParameterSelector.selects(selector, $0.path, role: $0.shape.role)
-      }
+      let own = parameters.filter { $0.isSelected(by: selector) }
       func problem(_ text: String, _ involved: [String]) -> SettingProblem {
         SettingProblem("init-multiplier", "\(selector) \(text)", involved: involved)
       }

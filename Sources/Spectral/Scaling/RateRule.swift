@@ -28,11 +28,6 @@ public struct RateRule: Codable, Hashable, Sendable {
   package init(_ selector: String, named parametrization: String, family: UpdateFamily? = nil) {
     (self.selector, self.parametrization, self.family) = (selector, parametrization, family)
   }
-
-  /// Whether the rule is for the tensor of this name and role.
-  public func applies(to name: String, role: LayerRole) -> Bool {
-    ParameterSelector.selects(selector, name, role: role)
-  }
 }
 
 /// A factor on the learning rate of some tensors, beside their parametrization's own.
