@@ -37,7 +37,7 @@ public final class Diagnostics {
   private let contents: Contents
   let every: Int
   let probe: Tensor?
-  private let optimizer: Optimizer
+  private unowned let optimizer: Optimizer
   let compute: Compute
   private let reading: DiagnosticReading
   /// The layers that multiply by a matrix, and those that pick from a table.
@@ -80,6 +80,7 @@ public final class Diagnostics {
 
   /// Diagnostics of `network`.
   ///
+  /// - optimizer: is not kept, as it keeps what it shows its updates to.
   /// - initialStds: σ of each of the network's parameters, [parameter][replica].
   /// - probe: [replica, rows, inputs]; needed for `all`, not used for `norms`.
   /// - every: steps from one measurement to the next, ≥ 1; the first is at step 0.
