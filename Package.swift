@@ -59,21 +59,24 @@ let package = Package(
       path: "Sources/gputrain", plugins: ["Commit"]),
     .plugin(name: "Commit", capability: .buildTool()),
 
+    .target(name: "TestSupport", dependencies: ["Tensors", "OpenCL"], path: "Tests/Support"),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "OpenCL"]),
+    .testTarget(name: "TensorsTests", dependencies: ["TestSupport", "Tensors", "OpenCL"]),
     .testTarget(
-      name: "SpectralTests", dependencies: ["Spectral", "Tensors", "OpenCL", "COpenBLAS"],
+      name: "SpectralTests",
+      dependencies: ["TestSupport", "Spectral", "Tensors", "OpenCL", "COpenBLAS"],
       resources: [.copy("Golden")]),
     .testTarget(
-      name: "NetworksTests", dependencies: ["Networks", "Spectral", "Tensors", "OpenCL"]),
+      name: "NetworksTests",
+      dependencies: ["TestSupport", "Networks", "Spectral", "Tensors", "OpenCL"]),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Training", "Networks", "Spectral", "Tensors", "OpenCL"],
+      dependencies: ["TestSupport", "Training", "Networks", "Spectral", "Tensors", "OpenCL"],
       resources: [.copy("Golden")]),
     .testTarget(
       name: "ExperimentsTests",
       dependencies: [
-        "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL",
+        "TestSupport", "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     .testTarget(

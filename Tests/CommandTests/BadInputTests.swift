@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Every bad input gives one clear line, a non-zero exit, and changes nothing already written.
-@Suite(.serialized) struct BadInputTests {
+@Suite(.serialized, .runsPrograms) struct BadInputTests {
   /// Arguments and what the error line must contain.
   static let cases: [([String], [String])] = [
     (["--widths", "0"], ["--widths", "from 1 to", "0"]),

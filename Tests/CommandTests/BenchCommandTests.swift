@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `gputrain bench` on sizes that take no time; how fast they are is no matter here.
-@Suite(.serialized) struct BenchCommandTests {
+@Suite(.serialized, .runsPrograms) struct BenchCommandTests {
   /// Operations of one repetition, counted by hand: two a multiply-add.
   static let benches: [(arguments: [String], operations: Double)] = [
     // 6–8–8–10, forward and weights' gradients of all layers, inputs' gradients of the last two.

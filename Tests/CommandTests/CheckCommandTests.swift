@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `check`, `figures` and `--diagnose`, run as a user would.
-@Suite(.serialized) struct CheckCommandTests {
+@Suite(.serialized, .runsPrograms) struct CheckCommandTests {
   static let small = [
     "check", "--widths", "32,64,128", "--depth", "2", "--seeds", "4", "--base-width", "32",
   ]

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.serialized) struct CheckpointCommandTests {
+@Suite(.serialized, .runsPrograms) struct CheckpointCommandTests {
   static let small = [
     "train", "--data", CommandRunner.data, "--width", "32", "--depth", "2", "--batch-size", "32",
     "--steps", "600", "--bias", "--diagnose", "25:norms",

@@ -4,7 +4,7 @@ import Testing
 @testable import GPUTrainCommand
 
 /// The completion scripts, checked and used by the shells that are installed.
-@Suite(.serialized) struct CompletionTests {
+@Suite(.serialized, .runsPrograms) struct CompletionTests {
   /// Words on a command line, the last under way, and what a shell offers; of files, the ones that
   /// fit among those of the working directory.
   static let cases: [(words: [String], offered: [String])] = [

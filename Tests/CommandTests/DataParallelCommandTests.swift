@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `train --data-parallel`, by a double of MPI; Tests/Interop/check_mpi.py has the real one.
-@Suite struct DataParallelCommandTests {
+@Suite(.runsPrograms) struct DataParallelCommandTests {
   /// The double of Tests/MPIDouble, built once.
   private static let library = Result { () throws -> URL in
     let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

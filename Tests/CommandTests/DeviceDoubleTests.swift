@@ -3,7 +3,7 @@ import Testing
 
 /// What devices do that a machine for tests does not have, by a double between program and driver.
 #if os(Linux)
-  @Suite(.serialized) struct DeviceDoubleTests {
+  @Suite(.serialized, .runsPrograms) struct DeviceDoubleTests {
     private let sweep = [
       "sweep", "--depth", "2", "--log2-lr", "-8:-6:3", "--seeds", "4", "--steps", "40",
       "--parametrization", "sp", "--quiet", "--out", "runs",

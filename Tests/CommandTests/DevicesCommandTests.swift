@@ -5,7 +5,7 @@ import Testing
 @testable import GPUTrainCommand
 
 /// `gputrain devices`, and what is said where a GPU's driver is there without its OpenCL.
-@Suite struct DevicesCommandTests {
+@Suite(.runsPrograms) struct DevicesCommandTests {
   /// A machine with NVIDIA's driver and library, and no ICD file.
   private let machine = DriverFinding.Machine(
     exists: { ["/dev/nvidia0", "/usr/lib64/libnvidia-opencl.so.1"].contains($0) },

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The code on the documentation's pages is the examples' own; files and links on them exist.
-@Suite struct DocumentationTests {
+@Suite(.runsPrograms) struct DocumentationTests {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
 

@@ -1,6 +1,6 @@
 import Testing
 
-@Suite struct ExampleTests {
+@Suite(.runsPrograms) struct ExampleTests {
   /// What a run of the example printed.
   func output(of program: String) throws -> String {
     let result = try CommandRunner.run([], program: program)

@@ -3,7 +3,8 @@ import Testing
 
 /// `make gpu-check`: its page, and that no part that fails or hangs loses the others. Whatever it would
 /// ask of a GPU, a shell script answers here.
-@Suite(.enabled(if: CommandRunner.installed("python3") != nil)) struct GPUCheckTests {
+@Suite(.runsPrograms, .enabled(if: CommandRunner.installed("python3") != nil))
+struct GPUCheckTests {
   private static let scripts = ReadmeShell.root.appendingPathComponent("Benchmarks/GPU")
 
   private func python(

@@ -5,7 +5,7 @@ import Testing
 @testable import GPUTrainCommand
 
 /// The help texts, exactly; the files in Help/ are what a user sees at 80 columns.
-@Suite struct HelpTests {
+@Suite(.runsPrograms) struct HelpTests {
   static let commands: [(String, any ParsableCommand.Type)] = [
     ("gputrain", Gputrain.self), ("sweep", SweepCommand.self), ("train", TrainCommand.self),
     ("sample", SampleCommand.self),

@@ -3,7 +3,7 @@ import Testing
 
 /// Full disks, closed streams, pipes in place of files, signals, folders that cannot be written: what is
 /// lost is nothing, and nothing in silence.
-@Suite struct HostileMachineTests {
+@Suite(.runsPrograms) struct HostileMachineTests {
   /// A shell script in an empty directory, and what it prints. `$G` is the program, `train` and `sweep`
   /// begin short runs.
   struct Case: CustomTestStringConvertible {

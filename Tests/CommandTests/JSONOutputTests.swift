@@ -4,7 +4,7 @@ import Testing
 @testable import GPUTrainCommand
 
 /// JSON is printed whatever the numbers are: it is read where something went wrong.
-@Suite struct JSONOutputTests {
+@Suite(.runsPrograms) struct JSONOutputTests {
   private struct Figure: Encodable {
     let milliseconds: Double
     let error: Float

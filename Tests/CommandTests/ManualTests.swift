@@ -5,7 +5,8 @@ import Testing
 @testable import GPUTrainCommand
 
 /// The manual page that Scripts/manual.py writes.
-@Suite(.enabled(if: CommandRunner.installed("python3") != nil)) struct ManualTests {
+@Suite(.runsPrograms, .enabled(if: CommandRunner.installed("python3") != nil))
+struct ManualTests {
   private func run(_ program: URL, _ arguments: [String], in directory: URL) throws
     -> CommandResult
   {

@@ -4,7 +4,7 @@ import Testing
 import Training
 
 /// `gputrain norms` run as a user would.
-@Suite struct NormsCommandTests {
+@Suite(.runsPrograms) struct NormsCommandTests {
   struct Row: Decodable {
     let name: String
     let shape: [Int]

@@ -6,7 +6,7 @@ import Training
 @testable import GPUTrainCommand
 
 /// What goes where: results to standard output, everything else to standard error.
-@Suite(.serialized) struct OutputTests {
+@Suite(.serialized, .runsPrograms) struct OutputTests {
   /// A short run of every command; the files are in the working directory.
   static let commands: [[String]] = [
     [

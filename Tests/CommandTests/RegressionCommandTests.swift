@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Numbers in place of classes, through every command that trains.
-@Suite(.serialized) struct RegressionCommandTests {
+@Suite(.serialized, .runsPrograms) struct RegressionCommandTests {
   private static let network = [
     "--data", "houses.csv", "--task", "regression", "--label", "price", "--depth", "1",
     "--batch-size", "20",

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.serialized) struct ReportCommandTests {
+@Suite(.serialized, .runsPrograms) struct ReportCommandTests {
   func page(_ directory: URL, _ name: String = "report.html") throws -> String {
     try String(contentsOf: directory.appendingPathComponent(name), encoding: .utf8)
   }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `gputrain sample` continues a text by what `train` has saved.
-@Suite(.serialized) struct SampleCommandTests {
+@Suite(.serialized, .runsPrograms) struct SampleCommandTests {
   @Test func savedWeights_andCheckpoints_continueAText() throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let training = try CommandRunner.run(

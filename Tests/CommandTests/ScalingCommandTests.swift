@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite struct ScalingCommandTests {
+@Suite(.runsPrograms) struct ScalingCommandTests {
   struct Row: Decodable {
     let parametrization, tensor: String
     let initialStd, learningRate, epsilon, weightDecay, multiplier: Double
@@ -100,6 +100,12 @@ import Testing
     #expect(
       result.output.hasPrefix("# mup under adam: width 1024, base width 64, learning rate 0.008"))
     #expect(result.output.contains("dict(std=0.03125, lr=0.0005, eps=6.25e-10, weight_decay=0.0)"))
+    let smaller = try scaling(
+      arguments + ["--parametrization", "mup", "--lr", "0.008", "--init-multiplier", "hidden=0.5"])
+    #expect(
+      smaller.output
+        == result.output.replacing(
+          #""layers.1.weight": dict(std=0.03125"#, with: #""layers.1.weight": dict(std=0.015625"#))
     let several = try scaling(arguments)
     #expect(several.status == 64 && several.errors.contains("--parametrization"))
     let lion = try scaling(arguments + ["--parametrization", "mup", "--optimizer", "lion"])

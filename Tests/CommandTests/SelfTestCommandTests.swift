@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `gputrain selftest` on every way to multiply.
-@Suite(.serialized) struct SelfTestCommandTests {
+@Suite(.serialized, .runsPrograms) struct SelfTestCommandTests {
   @Test(arguments: ["opencl", "openblas", "clblast", "tiled"])
   func everything_passes(gemm: String) throws {
     let result = try CommandRunner.run(

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GPUTrainCommand
 
-@Suite(.serialized) struct SettingFileTests {
+@Suite(.serialized, .runsPrograms) struct SettingFileTests {
   /// What a file of this text asks for.
   private func request(_ text: String, _ arguments: [String] = []) throws -> SweepCommand.Request {
     try CommandRunner.withTemporaryDirectory { directory in
@@ -40,6 +40,7 @@ import Testing
       bias: true
       zero-readout: false
       lr-multiplier: {layers.0: 2, readout: 0.5}
+      init-multiplier: {layers.1: 0.25}
       rate-rule: [readout=sp, layers.1=ntp:sgd]
       schedule: cosine:0.1
       memory:
@@ -54,6 +55,7 @@ import Testing
         RateMultiplier(selector: "layers.0", factor: 2),
         RateMultiplier(selector: "readout", factor: 0.5),
       ]
+      $0.initialMultipliers = [InitialMultiplier(selector: "layers.1", factor: 0.25)]
       $0.rateRules = [
         try! RateRule(selector: "readout", parametrization: "sp"),
         try! RateRule(selector: "layers.1", parametrization: "ntp", family: .sgd),

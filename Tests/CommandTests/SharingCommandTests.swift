@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Several programs at work on one store, and what a batch system asks of them.
-@Suite struct SharingCommandTests {
+@Suite(.runsPrograms) struct SharingCommandTests {
   private struct Status: Decodable {
     struct Worker: Decodable {
       let host, since: String

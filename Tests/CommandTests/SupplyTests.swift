@@ -5,7 +5,7 @@ import Testing
 
 /// What the program is made of and runs on: told by itself, in the documentation's table, and with the licences
 /// of what `make dist` carries.
-@Suite struct SupplyTests {
+@Suite(.runsPrograms) struct SupplyTests {
   private let root = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 

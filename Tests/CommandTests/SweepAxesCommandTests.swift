@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Sweeps along other axes than width and learning rate.
-@Suite(.serialized) struct SweepAxesCommandTests {
+@Suite(.serialized, .runsPrograms) struct SweepAxesCommandTests {
   static let base = [
     "--data", CommandRunner.data, "--parametrization", "mup", "--optimizer", "momentum", "--steps",
     "30", "--seeds", "2",

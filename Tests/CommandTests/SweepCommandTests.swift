@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.serialized) struct SweepCommandTests {
+@Suite(.serialized, .runsPrograms) struct SweepCommandTests {
   /// A sweep of twelve short runs.
   static let small = [
     "sweep", "--data", CommandRunner.data, "--widths", "16,32", "--log2-lr", "-8:-4:3", "--seeds",

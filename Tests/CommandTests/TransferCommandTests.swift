@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `transfer`, run as a user would.
-@Suite struct TransferCommandTests {
+@Suite(.runsPrograms) struct TransferCommandTests {
   @Test func table_isJudged_andJSONHasTheNumbers() throws {
     try CommandRunner.withTemporaryDirectory { directory in
       let file = directory.appendingPathComponent("best.csv")

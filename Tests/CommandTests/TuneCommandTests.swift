@@ -4,7 +4,7 @@ import Tensors
 import Testing
 
 /// `gputrain tune`, each run with a cache directory of its own; compiled kernels stay shared.
-@Suite(.serialized) struct TuneCommandTests {
+@Suite(.serialized, .runsPrograms) struct TuneCommandTests {
   private func run(_ arguments: [String], cache: URL) throws -> CommandResult {
     try CommandRunner.run(arguments, environment: Self.environment(cache))
   }

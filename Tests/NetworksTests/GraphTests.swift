@@ -2,6 +2,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 /// What a graph knows of its network, and that values used several times get the sum of their gradients.
@@ -80,7 +81,7 @@ import Testing
 
   /// A parameter's draws are its path's: biases beside it, or layers before it, change nothing.
   @Test func draws_goByTheParametersPath() throws {
-    let compute = try Compute(device: .find(.best))
+    let compute = try Compute.idle()
     func draws(_ network: MLP) throws -> [String: [Float]] {
       let graph = network.graph
       let scalings = graph.parameters.map { _ in
@@ -98,7 +99,7 @@ import Testing
   }
 
   @Test func sharedParametersAndValues_getTheSumOfGradients() throws {
-    let compute = try Compute(device: .find(.best))
+    let compute = try Compute.idle()
     let graph = Shared().graph
     #expect(graph.parameters.count == 4)
     let scaling = graph.parameters.map { _ in [WidthScaling(initialStd: 0.5, learningRateFactor: 1)]

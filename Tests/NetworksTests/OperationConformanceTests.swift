@@ -3,6 +3,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 /// What every operation is held to, built in or custom: its gradients against central differences of its
@@ -54,7 +55,7 @@ import Testing
   let compute: Compute
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
   }
 
   /// Numbers in [-1, 1) of a replica's seed and a stream.

@@ -1,4 +1,5 @@
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -15,8 +16,7 @@ import Testing
     var testDescription: String { "\(variant) \(width)" }
 
     func compute() throws -> Compute {
-      try Compute(
-        device: .find(.best), backend: .automatic, vectorWidth: width, kernelVariant: variant)
+      try Compute.idle(vectorWidth: width, kernelVariant: variant)
     }
   }
   static let kernels = [

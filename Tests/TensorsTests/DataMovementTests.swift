@@ -1,4 +1,5 @@
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -7,7 +8,7 @@ import Testing
   let compute: Compute
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
   }
 
   @Test(arguments: [true, false]) func gather_picksAndNormalizesEachReplicasRows(bytes: Bool) throws
@@ -44,8 +45,7 @@ import Testing
 
   @Test(arguments: [1, 2, 63, 128, 129, 1000], KernelVariant.allCases)
   func history_sumsAnyNumberOfRows(rows: Int, variant: KernelVariant) throws {
-    let compute = try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: 4, kernelVariant: variant)
+    let compute = try Compute.idle(vectorWidth: 4, kernelVariant: variant)
     let values = (0..<3 * rows).map { Float($0 % 17) }
     let history = try SumHistory(capacity: 1, replicas: 3, compute: compute)
     try history.record(compute.tensor(values, replicas: 3, rows: 1, columns: rows), slot: 0)

@@ -1,4 +1,5 @@
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -7,7 +8,7 @@ import Testing
   let compute: Compute
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
   }
 
   func file(_ body: String) -> KernelFile {

@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -11,7 +12,7 @@ import Testing
   let labels: [UInt32] = [0, 4, 2, 3, 1, 1]
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
   }
 
   /// Loss of one row in Double.
@@ -60,8 +61,7 @@ import Testing
   @Test(arguments: [(1, 1), (3, 2), (70, 31), (5, 300)], KernelVariant.allCases)
   func lossToTargets_matchesDouble(shape: (rows: Int, columns: Int), variant: KernelVariant) throws
   {
-    let compute = try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: 4, kernelVariant: variant)
+    let compute = try Compute.idle(vectorWidth: 4, kernelVariant: variant)
     let (rows, columns) = shape
     var random = Philox(seed: 4, stream: 0)
     let values = (0..<2 * rows * columns).map { _ in random.uniform(-3, 3) }
@@ -101,8 +101,7 @@ import Testing
   func loss_ofAnyShape_matchesDouble(shape: (rows: Int, classes: Int), variant: KernelVariant)
     throws
   {
-    let compute = try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: 4, kernelVariant: variant)
+    let compute = try Compute.idle(vectorWidth: 4, kernelVariant: variant)
     let (rows, classes) = shape
     var random = Philox(seed: 3, stream: 0)
     let values = (0..<2 * rows * classes).map { _ in random.uniform(-3, 3) }
@@ -151,8 +150,7 @@ import Testing
   /// In one group, and over several.
   @Test(arguments: [10, 9000], KernelVariant.allCases)
   func loss_thatIsNotFinite_stopsItsReplica(classes: Int, variant: KernelVariant) throws {
-    let compute = try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: 4, kernelVariant: variant)
+    let compute = try Compute.idle(vectorWidth: 4, kernelVariant: variant)
     var values = [Float](repeating: 0, count: 3 * 2 * classes)
     values[2 * classes + 7] = .nan
     values[5 * classes] = .infinity

@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -8,7 +9,7 @@ import Testing
   /// By the norms that are given, whatever the elements are; 2·norm and ½·norm as bounds.
   @Test(arguments: [1, 7, 64, 257, 1031])
   func matrices_areScaledToTheBounds_orStayAsTheyAre(count: Int) throws {
-    let compute = try Compute(device: .find(.best))
+    let compute = try Compute.idle()
     let cases: [(norm: Float, least: Float, most: Float, active: Float, factor: Float)] = [
       (4, 8, 8, 1, 2), (4, 1, 1, 1, 0.25), (4, 0, 2, 1, 0.5), (4, 0, 5, 1, 1),
       (4, 0, .infinity, 1, 1), (0, 3, 3, 1, 1), (.nan, 3, 3, 1, 1), (.infinity, 3, 3, 1, 1),
@@ -34,7 +35,7 @@ import Testing
   func singularValuesAboveTheCap_areClipped_andOthersStay(
     family: OrthogonalizationTests.Family, cap: Double
   ) throws {
-    let compute = try Compute(device: .find(.best))
+    let compute = try Compute.idle()
     for (rows, columns) in OrthogonalizationTests.shapes where rows * columns < 4097 * 2 {
       let problem = Problem(rows, columns, family)
       let x = try compute.tensor(problem.matrix().map { Float($0) }, rows: rows, columns: columns)
@@ -54,7 +55,7 @@ import Testing
   }
 
   @Test func replicasBelowTheThreshold_orNotActive_stayBitForBit() throws {
-    let compute = try Compute(device: .find(.best))
+    let compute = try Compute.idle()
     let (rows, columns) = (33, 17)
     let matrix = Problem(rows, columns, .even).matrix().map { Float($0) }
     let cases: [(norm: Float, cap: Float, active: Float)] = [

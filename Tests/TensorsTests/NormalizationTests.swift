@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -16,8 +17,7 @@ import Testing
   static let cases = [(1, true), (1, false), (3, true), (3, false)]
 
   private static func compute(_ width: Int, _ variant: KernelVariant) throws -> Compute {
-    try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: width, kernelVariant: variant)
+    try Compute.idle(vectorWidth: width, kernelVariant: variant)
   }
 
   /// |got − reference| ≤ tolerance·scale for every element; NaN fails.

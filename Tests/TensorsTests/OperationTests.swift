@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -8,7 +9,7 @@ import Testing
   let compute: Compute
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
   }
 
   /// φ in Double.
@@ -150,8 +151,7 @@ import Testing
   /// vector: a replica alone is the same, bit for bit.
   @Test(arguments: [1, 3, 16, 67, 1024, 1031], [4, 8, 16])
   func weightedSums_matchDouble_inAnyGroup(count: Int, width: Int) throws {
-    let compute = try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: width)
+    let compute = try Compute.idle(vectorWidth: width)
     var random = Philox(seed: 5, stream: 0)
     let (a, b) = (
       (0..<3 * count).map { _ in random.uniform(-1, 1) },

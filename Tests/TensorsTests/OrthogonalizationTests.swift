@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -104,9 +105,8 @@ import Testing
   }
 
   private static func compute(_ variant: KernelVariant) throws -> Compute {
-    try Compute(
-      device: .find(.best), backend: variant == .item ? .automatic : .tiled, vectorWidth: 8,
-      kernelVariant: variant)
+    try Compute.idle(
+      backend: variant == .item ? .automatic : .tiled, vectorWidth: 8, kernelVariant: variant)
   }
 
   @Test(arguments: Family.allCases, KernelVariant.allCases)

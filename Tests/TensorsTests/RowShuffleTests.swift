@@ -1,4 +1,5 @@
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -9,9 +10,7 @@ import Testing
     of count: Int, seeds: [UInt64], stream: UInt64 = 5, _ variant: KernelVariant = .item,
     vectorWidth: Int = 16
   ) throws -> [[UInt32]] {
-    let compute = try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: vectorWidth,
-      kernelVariant: variant)
+    let compute = try Compute.idle(vectorWidth: vectorWidth, kernelVariant: variant)
     let shuffle = try RowShuffle(count: count, seeds: seeds, compute: compute)
     let numbers = try shuffle.order(stream: stream).buffer.read(queue: compute.queue)
     return seeds.indices.map { Array(numbers[$0 * count..<($0 + 1) * count]) }

@@ -1,4 +1,5 @@
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -8,9 +9,7 @@ import Testing
   static let sizes = [1, 2, 17, 64, 1023, 4095, 4096, 4097, 8200, 12_289]
 
   private func compute(_ variant: KernelVariant) throws -> Compute {
-    try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: variant == .group ? 4 : 16,
-      kernelVariant: variant)
+    try Compute.idle(vectorWidth: variant == .group ? 4 : 16, kernelVariant: variant)
   }
 
   private func values(_ count: Int, seed: UInt64) -> [Float] {

@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -7,14 +8,13 @@ import Testing
 /// Windows of texts, embeddings and rotary positions against plain loops.
 @Suite(.serialized) struct TokenTests {
   static func compute(_ width: Int, _ variant: KernelVariant) throws -> Compute {
-    try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: width, kernelVariant: variant)
+    try Compute.idle(vectorWidth: width, kernelVariant: variant)
   }
 
   // MARK: Windows
 
   @Test(arguments: [true, false]) func windows_haveTheirNextTokensAsLabels(narrow: Bool) throws {
-    let compute = try Compute(device: .find(.best))
+    let compute = try Compute.idle()
     let tokens = (0..<23).map { UInt32($0 * 3 % 19) }
     let rows = try DeviceRows(
       narrow ? .narrow(tokens.map { UInt16($0) }) : .wide(tokens),
@@ -70,7 +70,7 @@ import Testing
   }
 
   @Test func anotherContext_sharesTheText() throws {
-    let compute = try Compute(device: .find(.best))
+    let compute = try Compute.idle()
     let tokens = (0..<50).map { UInt16($0) }
     let rows = try DeviceRows(
       .narrow(tokens), TokenWindows(tokens: 50, context: 5, isShifted: true), compute: compute)
@@ -118,7 +118,7 @@ import Testing
   }
 
   @Test func oneReplicasTokens_serveAll() throws {
-    let compute = try Compute(device: .find(.best))
+    let compute = try Compute.idle()
     let value = try compute.embed(
       compute.tensor([2, 0], rows: 2, columns: 1),
       table: compute.tensor([1, 2, 3, 10, 20, 30], replicas: 2, rows: 3, columns: 1))
@@ -129,7 +129,7 @@ import Testing
 
   @Test(arguments: [(2, 1), (6, 3), (16, 64), (64, 65)])
   func rotation_matchesDouble_andTurnsBack(headSize: Int, context: Int) throws {
-    let compute = try Compute(device: .find(.best))
+    let compute = try Compute.idle()
     let (rows, columns, middle) = (2 * context, 3 * headSize, headSize / 2)
     var random = Philox(seed: 2, stream: 3)
     let x = (0..<2 * rows * columns).map { _ in random.uniform(-1, 1) }

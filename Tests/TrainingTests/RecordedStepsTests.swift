@@ -2,6 +2,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -12,7 +13,7 @@ import Testing
   let rows: DeviceRows
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
     rows = try DeviceRows(
       random: 21, inputs: 6, labels: (0..<UInt32(Self.count)).map { $0 * 5 % 3 }, compute: compute)
   }
@@ -223,7 +224,7 @@ import Testing
   @Test(arguments: TrajectoryTests.backends.filter { $0 != .opencl })
   func otherBackends_trainAsWithoutRecording(choice: Compute.BackendChoice) throws {
     let device = compute.queue.device
-    let compute = try Compute(device: device, backend: choice)
+    let compute = try Compute.idle(backend: choice)
     let rows = try DeviceRows(
       .floats((0..<Self.count * 6).map { Float($0 % 17) / 17 }),
       labels: (0..<UInt32(Self.count)).map { $0 * 5 % 3 },

@@ -3,6 +3,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -28,7 +29,7 @@ import Testing
     let url = Bundle.module.url(
       forResource: "regression", withExtension: "json", subdirectory: "Golden")!
     golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: url))
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
   }
 
   /// Through the trainer as a sweep uses it: rows in another order each epoch, steps that are recorded

@@ -3,6 +3,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -48,7 +49,7 @@ import Testing
 
   @Test(arguments: cases, [Compute.BackendChoice.opencl, .tiled])
   func trajectory_meetsPyTorch(golden: Case, backend: Compute.BackendChoice) throws {
-    let compute = try Compute(device: .find(.best), backend: backend)
+    let compute = try Compute.idle(backend: backend)
     let network = try GoldenTrajectory.network(
       golden.network.graph, from: golden.start, compute: compute)
     let momentum = golden.options.momentum

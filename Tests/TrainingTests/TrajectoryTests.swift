@@ -3,6 +3,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -60,7 +61,7 @@ import Testing
   @Test(arguments: cases, backends) func trajectory_meetsPyTorch(
     golden: Case, backend: Compute.BackendChoice
   ) throws {
-    let compute = try Compute(device: .find(.best), backend: backend)
+    let compute = try Compute.idle(backend: backend)
     let network = try network(golden, compute)
     let optimizer = try optimizer(golden, network)
     let history = try SumHistory(capacity: golden.steps, replicas: 1, compute: compute)

@@ -3,6 +3,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -54,7 +55,7 @@ import Testing
 
   @Test(arguments: cases, TrajectoryTests.backends)
   func trajectory_meetsPyTorch(golden: Case, backend: Compute.BackendChoice) throws {
-    let compute = try Compute(device: .find(.best), backend: backend)
+    let compute = try Compute.idle(backend: backend)
     let network = try Self.network(golden, compute)
     var optimization = Optimization(try #require(OptimizerKind(rawValue: golden.optimizer)))
     optimization.muon = Muon.Settings(perHead: golden.perHead)
@@ -101,8 +102,7 @@ import Testing
   /// The mask leaks nothing: what comes later, be it other tokens, changes no earlier logit's bits.
   @Test(arguments: cases, KernelVariant.allCases)
   func laterTokens_changeNoEarlierLogit(golden: Case, variant: KernelVariant) throws {
-    let compute = try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: 4, kernelVariant: variant)
+    let compute = try Compute.idle(vectorWidth: 4, kernelVariant: variant)
     let network = try Self.network(golden, compute)
     let (context, vocabulary) = (golden.context, golden.vocabulary)
     var tokens = golden.tokens[0].flatMap { $0.dropLast() }

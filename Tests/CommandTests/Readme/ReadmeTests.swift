@@ -6,7 +6,7 @@ import Testing
 
 /// Every command line that README.md, the pages of docs/ and the help texts show is run as printed;
 /// options are added only to make it short.
-@Suite(.serialized) struct ReadmeTests {
+@Suite(.serialized, .runsPrograms) struct ReadmeTests {
   /// Commands that are not run, by how they begin, and why.
   static let leftOut: [(start: String, why: String)] = [
     ("make test", "it is what runs this"),

@@ -3,6 +3,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 import Training
 
@@ -13,7 +14,7 @@ import Training
   let compute: Compute
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
   }
 
   private func check(

@@ -1,6 +1,7 @@
 import Foundation
 import OpenCL
 import Tensors
+import TestSupport
 import Testing
 import Training
 
@@ -11,7 +12,7 @@ import Training
   let data: TrainingData
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
     data = try TrainingData(LoadedData(train: .glyphs(count: 200)))
   }
 

@@ -2,6 +2,7 @@ import Foundation
 import Networks
 import OpenCL
 import Tensors
+import TestSupport
 import Testing
 import Training
 
@@ -13,7 +14,7 @@ import Training
   let data: TrainingData
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
     data = try TrainingData(LoadedTokens(train: .tales(count: 3000)), context: 12)
   }
 

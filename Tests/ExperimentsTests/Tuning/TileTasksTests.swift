@@ -1,4 +1,5 @@
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Experiments
@@ -11,7 +12,7 @@ import Testing
     rows: 64, columns: 32, depth: 8, threadRows: 8, threadColumns: 4)
 
   @Test func steps_areOfTheClassesThatShapesHave() throws {
-    let compute = try Compute(device: .find(.best), backend: .tiled)
+    let compute = try Compute.idle(backend: .tiled)
     func steps(_ shapes: [TuningShape]) -> [String] {
       TileTasks(shapes: shapes, compute: compute).steps.map { "\($0.family) \($0.shapeClass)" }
     }
@@ -21,7 +22,7 @@ import Testing
 
   /// Real products of one candidate, timed and checked, and of one that is refused.
   @Test func tile_isTriedOnTheDevice() throws {
-    let compute = try Compute(device: .find(.best), backend: .tiled)
+    let compute = try Compute.idle(backend: .tiled)
     let tasks = TileTasks(shapes: [Self.small], blockLength: .zero, compute: compute)
     let earlier = DeviceTuning.Kernel(
       family: "tiled/fp32", shapeClass: "small", parameters: Self.tile.parameters, before: 2,
@@ -42,7 +43,7 @@ import Testing
 
   @Test func tuning_isCheckedAgainstDefaultTiles() throws {
     let device = try Device.find(.best)
-    let compute = try Compute(device: device, backend: .tiled)
+    let compute = try Compute.idle(backend: .tiled)
     func tuning(_ parameters: [String: Int]) -> DeviceTuning {
       DeviceTuning(
         key: .init(device), date: "2026-11-26T07:00:00Z",

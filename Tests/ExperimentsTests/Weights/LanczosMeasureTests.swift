@@ -2,6 +2,7 @@ import Foundation
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Experiments
@@ -27,7 +28,7 @@ import Testing
   }
 
   static func compute() throws -> Compute {
-    try Compute(device: Device.find(.best))
+    try Compute.idle()
   }
 
   private func random(_ rows: Int, _ columns: Int, seed: UInt64) -> [Float] {

@@ -1,6 +1,7 @@
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 /// Every estimator on every family and shape, two replicas each, all shapes in one call; those that run
@@ -9,7 +10,7 @@ import Testing
   let compute: Compute
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
   }
 
   /// One element, primes, a side of 1, and one off the sizes of vectors, blocks and work-groups.
@@ -38,9 +39,7 @@ import Testing
     let compute =
       isOwn
       ? compute
-      : try Compute(
-        device: .find(.best), backend: .automatic, vectorWidth: variant == .group ? 4 : 16,
-        kernelVariant: variant)
+      : try Compute.idle(vectorWidth: variant == .group ? 4 : 16, kernelVariant: variant)
     let shapes = Self.shapes + (family == .gaussian || family == .zero ? Self.long : [])
     let values = shapes.enumerated().map { index, shape in
       family.make(shape.rows, shape.columns, seed: UInt64(2 * index))

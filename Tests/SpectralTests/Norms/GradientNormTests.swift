@@ -1,6 +1,7 @@
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 /// Norms of gradients by their Gram matrices, against LAPACK's of the gradient formed in Double.
@@ -8,7 +9,7 @@ import Testing
   let compute: Compute
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
   }
 
   /// scale·Δᵀ H of one replica, as Float times `unit` to stay within its range.
@@ -35,7 +36,7 @@ import Testing
 
   @Test(arguments: [4, 8]) func norms_holdForNarrowVectors(width: Int) throws {
     let narrow = try GradientNormTests(
-      compute: Compute(device: .find(.best), backend: .automatic, vectorWidth: width))
+      compute: Compute.idle(vectorWidth: width))
     for size in Self.sizes.suffix(4) {
       try narrow.check(
         gaussianNumbers(size.batch * size.rows, seed: 1),

@@ -2,6 +2,7 @@ import Foundation
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 /// The estimators on the host: their own promises beyond the conformance table.
@@ -9,7 +10,7 @@ import Testing
   let compute: Compute
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
   }
 
   @Test func lanczos_findsTheLeadingValues() throws {

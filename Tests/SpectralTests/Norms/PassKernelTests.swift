@@ -1,5 +1,6 @@
 import OpenCL
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Spectral
@@ -21,8 +22,7 @@ import Testing
   ]
 
   @Test(arguments: cases) func pass_writesItsPartialSumsAndNothingElse(_ test: Case) throws {
-    let compute = try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: test.width)
+    let compute = try Compute.idle(vectorWidth: test.width)
     for vectors in [1, 2, 4, 8] {
       for (rows, columns) in [(1, 1), (9, 37), (64, 127), (65, 129), (130, 16)] {
         try check(test.variant, vectors, over: 2 * vectors..<3 * vectors, rows, columns, compute)
@@ -37,7 +37,7 @@ import Testing
     1, 3, 4, 1021, 1023, 1024, 1025, 1028, 2048, 2049, 2052, 4096, 4097, 8191, 8192, 8193, 8196,
   ])
   func pass_isRightAroundTheColumnsOfAGroup(columns: Int) throws {
-    let compute = try Compute(device: .find(.best), backend: .automatic, vectorWidth: 4)
+    let compute = try Compute.idle(vectorWidth: 4)
     for (rows, vectors) in [(1, 1), (7, 2), (17, 4)] {
       try check(.group, vectors, over: 2 * vectors..<3 * vectors, rows, columns, compute)
       try check(.group, vectors, over: 0..<3 * vectors, rows, columns, compute)

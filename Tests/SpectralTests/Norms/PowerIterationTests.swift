@@ -1,5 +1,6 @@
 import OpenCL
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Spectral
@@ -8,7 +9,7 @@ import Testing
   let compute: Compute
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
   }
 
   struct Variant: Sendable, CustomTestStringConvertible {
@@ -30,8 +31,7 @@ import Testing
   /// groups, ten tensors a call so that it takes two launches.
   @Test(arguments: Variant.all + Variant.narrow)
   func enqueue_matchesLAPACK_inEveryForm(_ variant: Variant) throws {
-    let compute = try Compute(
-      device: .find(.best), backend: .automatic, vectorWidth: variant.width)
+    let compute = try Compute.idle(vectorWidth: variant.width)
     let shapes = [
       (1, 1, 1), (2, 3, 5), (1, 9, 127), (1, 128, 129), (3, 67, 33), (1, 15, 1031), (1, 1031, 15),
       (1, 131, 257), (2, 64, 64), (1, 1, 19),

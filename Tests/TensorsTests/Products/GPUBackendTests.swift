@@ -153,7 +153,7 @@ import Testing
 
   /// One program for each variant that is used, and no more.
   @Test func variants_areCompiledWhenTheyAreUsed() throws {
-    let compute = try MatrixProductTests.compute(.local(LocalTile.defaults[2]))
+    let compute = try MatrixProductTests.newCompute(.local(LocalTile.defaults[2]))
     let x = try compute.tensor([Float](repeating: 1, count: 64), rows: 8, columns: 8)
     _ = try compute.product(.nt, x, x)
     #expect(compute.programCount == 1)
@@ -193,7 +193,7 @@ import Testing
 
   /// Programs compiled at once are those compiled one by one; what cannot be compiled is left out.
   @Test func prepare_compilesWhatIsMissing() throws {
-    let compute = try MatrixProductTests.compute(.local(LocalTile.defaults[2]))
+    let compute = try MatrixProductTests.newCompute(.local(LocalTile.defaults[2]))
     let device = compute.queue.device
     let kernel = GPUProductKernel.local(
       LocalTile(rows: 32, columns: 64, depth: 8, threadRows: 4, threadColumns: 4))

@@ -1,4 +1,5 @@
 import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -15,9 +16,9 @@ import Testing
   /// The backends that this machine's default device can use, our own at every vector width.
   static func computes() throws -> [Compute] {
     let device = try Device.find(.best)
-    var result = [try Compute(device: device, backend: .clblast)]
+    var result = [try Compute.idle(backend: .clblast)]
     if device.supportsNativeKernels {
-      result.append(try Compute(device: device, backend: .openblas))
+      result.append(try Compute.idle(backend: .openblas))
     }
     return try result + ownComputes()
   }
@@ -27,8 +28,8 @@ import Testing
     let device = try Device.find(.best)
     let oblong = LocalTile(rows: 64, columns: 32, depth: 8, threadRows: 8, threadColumns: 4)
     return try [4, 8, 16].map {
-      try Compute(device: device, backend: .opencl, vectorWidth: $0)
-    } + [Compute(device: device, backend: .tiled), compute(.local(oblong))]
+      try Compute.idle(backend: .opencl, vectorWidth: $0)
+    } + [Compute.idle(backend: .tiled), compute(.local(oblong))]
   }
 
   /// Tensor cores emulated, every precision; slow. What becomes of their sums is one code for all.
@@ -48,6 +49,11 @@ import Testing
   }
 
   static func compute(_ kernel: GPUProductKernel) throws -> Compute {
+    try Compute.idle(as: kernel) { try newCompute(kernel) }
+  }
+
+  /// One that has compiled nothing.
+  static func newCompute(_ kernel: GPUProductKernel) throws -> Compute {
     try Compute(
       device: .find(.best), backend: GPUBackend(kernels: [kernel], units: 2), vectorWidth: 4)
   }
@@ -84,7 +90,7 @@ import Testing
 
   /// What a unit packs fits what it has for it.
   @Test(arguments: [4, 8, 16]) func packedOperands_fitTheScratch(width: Int) throws {
-    let compute = try Compute(device: .find(.best), backend: .opencl, vectorWidth: width)
+    let compute = try Compute.idle(backend: .opencl, vectorWidth: width)
     let sizes = [1, 13, 64, 300, 512, 1024, 4096]
     for mode in TransposeMode.allCases {
       for (m, n, k) in sizes.flatMap({ m in sizes.flatMap { n in sizes.map { (m, n, $0) } } })
@@ -110,7 +116,7 @@ import Testing
 
   /// The products of training steps keep all cores busy, whatever their number.
   @Test(arguments: [1, 2, 3, 6, 16, 64]) func units_areSharedEvenly(cores: Int) throws {
-    let compute = try Compute(device: .find(.best), backend: .opencl, vectorWidth: 16)
+    let compute = try Compute.idle(backend: .opencl, vectorWidth: 16)
     for mode in TransposeMode.allCases {
       for (width, inputs) in [(512, 512), (1024, 1024), (2048, 2048), (1024, 3072)] {
         let (m, n, k) =
@@ -244,7 +250,7 @@ import Testing
   }
 
   @Test func ownProduct_doesNotDependOnTheNumberOfCores() throws {
-    let compute = try Compute(device: .find(.best), backend: .opencl)
+    let compute = try Compute.idle(backend: .opencl)
     let (m, n, k) = (531, 650, 300)
     for mode in TransposeMode.allCases {
       let (rowsA, columnsA) = mode == .tn ? (k, m) : (m, k)
@@ -295,7 +301,7 @@ import Testing
   }
 
   @Test func repeatedProduct_allocatesNothing() throws {
-    let compute = try Compute(device: .find(.best))
+    let compute = try Compute.idle()
     let a = try compute.tensor(values(64, seed: 5), rows: 8, columns: 8)
     _ = try compute.product(.nn, a, a)
     let before = compute.allocations

@@ -3,6 +3,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -15,7 +16,7 @@ import Testing
   static let (inputs, count) = (6, 48)
 
   init() throws {
-    compute = try Compute(device: .find(.best))
+    compute = try Compute.idle()
     var random = Philox(seed: 5, stream: 0)
     let values = (0..<Self.inputs * Self.count).map { _ in random.uniform(-1, 1) }
     rows = try DeviceRows(
@@ -107,6 +108,21 @@ import Testing
               : [0.05, 0.02].map { $0 * target }, 1e-6)
       }
     }
+  }
+
+  /// After a measured step too, when the optimizer knows what measures it.
+  @Test(arguments: [OptimizerKind.sgd, .adam, .muon])
+  func nothingIsKept_ofATrainerThatIsGone(_ optimizer: OptimizerKind) throws {
+    weak var diagnostics: Diagnostics?
+    weak var own: Optimizer?
+    do {
+      let trainer = try trainer(optimizer)
+      diagnostics = try trainer.diagnose(every: 1, probe: rows)
+      own = trainer.optimizer
+      _ = try trainer.trainEpoch(on: rows)
+      #expect(try trainer.diagnostics?.records().count == 1)
+    }
+    #expect(diagnostics == nil && own == nil)
   }
 
   /// Norms keep up with weights that a high rate moves in directions of their own, from a readout of

@@ -3,6 +3,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Training
@@ -12,7 +13,7 @@ import Testing
 @Suite(.serialized) struct DirectionDiagnosticsTests {
   let compute: Compute
 
-  init() throws { compute = try Compute(device: .find(.best)) }
+  init() throws { compute = try Compute.idle() }
 
   /// Tall, wide, square, thin ones.
   private static let shapes = [
