@@ -122,7 +122,7 @@ extension CheckReport {
           ". At these \(scale.plural) that may be chance: \($0)"
         }
         ?? ", within the spread of \(seeds) seeds; "
-        + (culprit.seedsToTell(of: seeds).map { "about \($0) would tell" } ?? "give it more")
+        + (culprit.seedsToTell.map { "about \($0) would tell" } ?? "give it more")
       return
         "cannot tell: \(culprit.layer), \(culprit.quantity.symbol), grows as \(scale.symbol)^\(exponent) "
         + "where \(scale.symbol)^\(needed) is needed\(reason)"

@@ -28,6 +28,9 @@ public struct CheckedQuantity: Codable, Sendable {
   public let ownDeviation: Double
   /// What follows.
   public let verdict: Verdict
+  /// Where the verdict is unclear: about how many seeds would tell, if they spread as those that are there; nil
+  /// where 100 would not.
+  public let seedsToTell: Int?
 
   /// What a measured exponent says of the condition.
   public enum Verdict: String, Codable, Hashable, Sendable {
@@ -57,17 +60,6 @@ public struct CheckedQuantity: Codable, Sendable {
   /// Whether the layer's own σ or rate is off, and not only what other layers hand it.
   var deviatesByItself: Bool { abs(ownDeviation) > quantity.tolerance }
 
-  /// About how many seeds would tell, if they spread as the `seeds` that are there; nil where 100 would not.
-  func seedsToTell(of seeds: Int) -> Int? {
-    let off = abs(exponent - condition)
-    let margin = off > quantity.tolerance ? off : FittedExponent.mildestFault - off
-    func reach(_ count: Int) -> Double {
-      StudentT.quantile(0.975, degreesOfFreedom: count - 1) / Double(count).squareRoot()
-    }
-    let spread = (upper - lower) / 2 / reach(seeds)
-    return (seeds + 1..<max(101, seeds + 2)).first { spread * reach($0) < margin }
-  }
-
   private enum CodingKeys: String, CodingKey {
     case layer, quantity, values, exponent, lower, upper, predicted
     case predictedLimit = "predicted_limit"
@@ -75,6 +67,7 @@ public struct CheckedQuantity: Codable, Sendable {
     case conditionLimit = "condition_limit"
     case ownDeviation = "own_deviation"
     case verdict
+    case seedsToTell = "seeds_to_tell"
   }
 }
 

@@ -84,4 +84,16 @@ struct FittedExponent {
   func differs(from value: Double, by tolerance: Double) -> Bool {
     isOff(from: value, by: max(tolerance, halfWidth))
   }
+
+  /// About how many seeds would tell whether the exponent is `value`, if they spread as the `seeds` that it is
+  /// the mean of; nil where 100 would not.
+  func seedsToTell(_ value: Double, within tolerance: Double, of seeds: Int) -> Int? {
+    let off = abs(exponent - value)
+    let margin = off > tolerance ? off : Self.mildestFault - off
+    func reach(_ count: Int) -> Double {
+      StudentT.quantile(0.975, degreesOfFreedom: count - 1) / Double(count).squareRoot()
+    }
+    let spread = halfWidth / reach(seeds)
+    return (seeds + 1..<max(101, seeds + 2)).first { spread * reach($0) < margin }
+  }
 }

@@ -156,7 +156,9 @@ public struct SpectralCheck {
       layer: name, quantity: quantity, values: values.map(Self.mean),
       exponent: fitted.exponent, lower: fitted.lower, upper: fitted.upper, predicted: predicted,
       predictedLimit: limit, condition: condition, conditionLimit: conditionLimit,
-      ownDeviation: own, verdict: verdict)
+      ownDeviation: own, verdict: verdict,
+      seedsToTell: verdict == .unclear
+        ? fitted.seedsToTell(needed, within: tolerance, of: runs.seeds.count) : nil)
   }
 
   /// What a fitted exponent is held to: `exponent` or, of some changes, the nearest between two ends.

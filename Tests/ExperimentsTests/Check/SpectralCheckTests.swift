@@ -252,26 +252,38 @@ import Training
     #expect(abs(culprit.ownDeviation) > 0.4)
   }
 
-  /// A readout that starts too large hands every layer a gradient that is; only it is to blame.
-  @Test func seedsThatWouldTell_areSaid() {
-    func checked(_ exponent: Double, _ half: Double) -> CheckedQuantity {
-      CheckedQuantity(
-        layer: "layers.1", quantity: .updateNorm, values: [1, 1], exponent: exponent,
-        lower: exponent - half, upper: exponent + half, predicted: 0, predictedLimit: 0,
-        condition: 0, conditionLimit: 0, ownDeviation: 0, verdict: .unclear)
+  @Test func seedsThatWouldTell_areSaid() throws {
+    /// About how many seeds would tell whether an exponent is 0, of `seeds` with a mean and half an interval.
+    func seedsToTell(_ exponent: Double, _ half: Double, of seeds: Int) throws -> Int? {
+      let spread = half / StudentT.quantile(0.975, degreesOfFreedom: seeds - 1)
+      // Two seeds as far from the mean on either side as gives the interval.
+      let away = spread * (Double(seeds * (seeds - 1)) / 2).squareRoot()
+      let slopes = [exponent - away, exponent + away] + (2..<seeds).map { _ in exponent }
+      return try #require(
+        FittedExponent(over: [1, 2], values: [slopes.map { _ in 1 }, slopes.map { exp2($0) }])
+      ).seedsToTell(0, within: 0.2, of: seeds)
     }
     // 0.35 is left to a fault of ½: ±0.38 of four seeds is ±0.30 of five.
-    #expect(checked(0.15, 0.38).seedsToTell(of: 4) == 5)
+    #expect(try seedsToTell(0.15, 0.38, of: 4) == 5)
     // Off by 0.25, and surely so where the interval is less: ±0.50 of four seeds is ±0.24 of nine.
-    #expect(checked(-0.25, 0.5).seedsToTell(of: 4) == 9)
-    #expect(checked(0.21, 9).seedsToTell(of: 3) == nil)
-    let report = CheckReport(
-      parametrization: "mup", optimizer: "adam", scale: .width, sizes: [64, 256], seeds: 4,
-      log2LearningRate: -12,
-      step: 1, exponents: [checked(0.15, 0.38)], coordinates: [], remarks: [], diverged: false)
-    #expect(report.sentence.hasSuffix("within the spread of 4 seeds; about 5 would tell"))
+    #expect(try seedsToTell(-0.25, 0.5, of: 4) == 9)
+    #expect(try seedsToTell(0.21, 9, of: 3) == nil)
+    func sentence(_ seedsToTell: Int?) -> String {
+      let unclear = CheckedQuantity(
+        layer: "layers.1", quantity: .updateNorm, values: [1, 1], exponent: 0.15, lower: -0.23,
+        upper: 0.53, predicted: 0, predictedLimit: 0, condition: 0, conditionLimit: 0,
+        ownDeviation: 0, verdict: .unclear, seedsToTell: seedsToTell)
+      return CheckReport(
+        parametrization: "mup", optimizer: "adam", scale: .width, sizes: [64, 256], seeds: 4,
+        log2LearningRate: -12, step: 1, exponents: [unclear], coordinates: [], remarks: [],
+        diverged: false
+      ).sentence
+    }
+    #expect(sentence(5).hasSuffix("within the spread of 4 seeds; about 5 would tell"))
+    #expect(sentence(nil).hasSuffix("within the spread of 4 seeds; give it more"))
   }
 
+  /// A readout that starts too large hands every layer a gradient that is; only it is to blame.
   @Test func inheritedDeviation_isNotTheCulprit() throws {
     let rules = try ["layers.0", "hidden", "readout"].map {
       try RateRule(selector: $0, parametrization: "spectral")

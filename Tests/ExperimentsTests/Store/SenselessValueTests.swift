@@ -29,7 +29,7 @@ import Training
     let quantity = CheckedQuantity(
       layer: "layers.0", quantity: .weightNorm, values: [1, 2], exponent: 1, lower: 0.5, upper: 1.5,
       predicted: 1, predictedLimit: 1, condition: 0, conditionLimit: 0, ownDeviation: 0,
-      verdict: .unclear)
+      verdict: .unclear, seedsToTell: 3)
     return CheckReport(
       parametrization: "sp", optimizer: "adam", scale: .width, sizes: [64, 128], seeds: 2,
       log2LearningRate: -8, step: 1, exponents: [quantity],
