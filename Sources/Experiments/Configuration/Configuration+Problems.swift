@@ -143,13 +143,17 @@ extension Configuration {
           "\(heads) of them at width \(widest) have more than \(AttentionShape.largestHead) columns",
           involved: ["widths", "width"]))
     }
-    let given = widths.map { ("widths", $0) } + (absolute ? [] : [("base-width", baseWidth)])
-    if let (place, width) = given.first(where: { !$0.1.isMultiple(of: widthUnit) }) {
+    let given =
+      widths.map { ("widths", "", $0) } + (absolute ? [] : [("base-width", "", baseWidth)])
+      + parametrizations.compactMap { own in
+        own.baseWidth.map { ("parametrizations", "base-width of \(own.name): ", $0) }
+      }
+    if let (place, whose, width) = given.first(where: { !$0.2.isMultiple(of: widthUnit) }) {
       let what = heads == nil ? "heads of \(widthUnit)" : "\(heads ?? 1) heads"
       let even = heads != nil && positions == .rotary ? " of even size" : ""
       problems.append(
         SettingProblem(
-          place, "expected multiples of \(widthUnit) for \(what)\(even), got \(width)",
+          place, "\(whose)expected multiples of \(widthUnit) for \(what)\(even), got \(width)",
           involved: [name, "network", "positions"]))
     }
     return problems

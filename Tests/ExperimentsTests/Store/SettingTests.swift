@@ -309,6 +309,22 @@ import Training
     #expect(try problems(.sgd, .muon, []).count == 1)
   }
 
+  @Test func baseWidthOfACustomParametrization_isDividedByHeads() throws {
+    func problems(baseWidth: Int, heads: Int?) throws -> [String] {
+      let own = try CustomParametrization(name: "own", baseWidth: baseWidth)
+      return Configuration {
+        ($0.network, $0.parametrizations, $0.heads) = (.transformer, [own], heads)
+      }.completed(given: heads == nil ? [] : ["heads"])
+        .problems(parametrizations: ["own"], optimizers: [.adam], widths: [64]).map(\.description)
+    }
+    #expect(try problems(baseWidth: 32, heads: nil).isEmpty)
+    #expect(
+      try problems(baseWidth: 100, heads: nil) == [
+        "parametrizations: base-width of own: expected multiples of 16 for heads of 16, got 100"
+      ])
+    #expect(try problems(baseWidth: 30, heads: 4).count == 1)
+  }
+
   @Test func experiment_refusesWhatTheDataDoesNotAllow() {
     var experiment = Fixture.experiment
     #expect(experiment.problems.isEmpty)
