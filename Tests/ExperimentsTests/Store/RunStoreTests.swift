@@ -283,6 +283,29 @@ import Training
     }
   }
 
+  /// Each setting that is as by default could be one that came after the store was written.
+  @Test func settingThatTheStoreDoesNotHave_isAsByDefault() throws {
+    try Fixture.inDirectory { directory in
+      let store = try RunStore(directory: directory)
+      try store.open(Fixture.experiment)
+      let file = directory.appendingPathComponent("sweep.json")
+      let stored = try JSONDecoder().decode(
+        [String: JSONValue].self, from: Data(contentsOf: file))
+      guard case .object(let settings)? = stored["settings"] else {
+        Issue.record("no settings")
+        return
+      }
+      let defaults = Configuration().values
+      let unchanged = settings.keys.filter { Fixture.experiment.settings.values[$0] == defaults[$0] }
+      #expect(unchanged.count >= 30)
+      for name in unchanged {
+        let older = stored.merging(["settings": .object(settings.filter { $0.key != name })]) { $1 }
+        try JSONEncoder().encode(older).write(to: file)
+        #expect(throws: Never.self, "\(name)") { try store.open(Fixture.experiment) }
+      }
+    }
+  }
+
   /// Processes that open and fill one store at the same time, here as threads.
   @Test func store_isFilledByManyAtOnce() async throws {
     let directory = FileManager.default.temporaryDirectory
