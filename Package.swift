@@ -59,24 +59,28 @@ let package = Package(
       path: "Sources/gputrain", plugins: ["Commit"]),
     .plugin(name: "Commit", capability: .buildTool()),
 
-    .target(name: "TestSupport", dependencies: ["Tensors", "OpenCL"], path: "Tests/Support"),
+    .target(
+      name: "GPUTrainTestSupport", dependencies: ["Tensors", "OpenCL"], path: "Tests/Support"),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL"]),
-    .testTarget(name: "TensorsTests", dependencies: ["TestSupport", "Tensors", "OpenCL"]),
+    .testTarget(name: "TensorsTests", dependencies: ["GPUTrainTestSupport", "Tensors", "OpenCL"]),
     .testTarget(
       name: "SpectralTests",
-      dependencies: ["TestSupport", "Spectral", "Tensors", "OpenCL", "COpenBLAS"],
+      dependencies: ["GPUTrainTestSupport", "Spectral", "Tensors", "OpenCL", "COpenBLAS"],
       resources: [.copy("Golden")]),
     .testTarget(
       name: "NetworksTests",
-      dependencies: ["TestSupport", "Networks", "Spectral", "Tensors", "OpenCL"]),
+      dependencies: ["GPUTrainTestSupport", "Networks", "Spectral", "Tensors", "OpenCL"]),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["TestSupport", "Training", "Networks", "Spectral", "Tensors", "OpenCL"],
+      dependencies: [
+        "GPUTrainTestSupport", "Training", "Networks", "Spectral", "Tensors", "OpenCL",
+      ],
       resources: [.copy("Golden")]),
     .testTarget(
       name: "ExperimentsTests",
       dependencies: [
-        "TestSupport", "Experiments", "Training", "Networks", "Spectral", "Tensors", "OpenCL",
+        "GPUTrainTestSupport", "Experiments", "Training", "Networks", "Spectral", "Tensors",
+        "OpenCL",
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     .testTarget(

@@ -257,6 +257,7 @@ public final class Optimizer {
   ///
   /// - Throws: `OpenCLError`, `CLBlastError`, and what the observer throws.
   public func finishStep() throws {
+    defer { observer = nil }
     for batch in batches { try batch.finish() }
     try heldNorms?.hold(isFirst: step == 1, active: active)
   }

@@ -255,7 +255,7 @@ import Testing
       let log = folder.appendingPathComponent("log")
       try Data().write(to: log)
       let arguments = sweep.filter { $0 != "--quiet" } + ["--widths", "64"]
-      let waiting = Task {
+      let waiting = Task(executorPreference: ProgramThreads.shared) {
         try run(
           arguments, in: folder,
           ["MEMORY": "40000000", "MEMORY_FILE": used.path, "LOG": log.path])

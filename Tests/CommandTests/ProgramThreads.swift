@@ -19,7 +19,7 @@ struct RunsPrograms: SuiteTrait, TestTrait, TestScoping {
 }
 
 /// As many threads as there are processors, for tests that wait for programs.
-private final class ProgramThreads: TaskExecutor, @unchecked Sendable {
+final class ProgramThreads: TaskExecutor, @unchecked Sendable {
   static let shared = ProgramThreads(count: ProcessInfo.processInfo.activeProcessorCount)
 
   private let condition = NSCondition()

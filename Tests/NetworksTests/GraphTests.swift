@@ -2,7 +2,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 /// What a graph knows of its network, and that values used several times get the sum of their gradients.

@@ -3,7 +3,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 /// What every operation is held to, built in or custom: its gradients against central differences of its

@@ -6,7 +6,8 @@ import Tensors
 ///
 /// Compiling a program that PoCL has in its cache still takes it a tenth of a second, one at a time in a
 /// process, and most tests run the same programs: so those of an earlier test are taken where there are some.
-/// A test that counts programs, buffers or trials needs a computation that it makes itself.
+/// A test that counts programs, buffers or trials needs a computation that it makes itself; none may keep a tensor
+/// longer than its computation.
 extension Compute {
   /// One on the best device, of its own vector width and kernel variant.
   public static func idle(backend: BackendChoice = .automatic) throws -> Compute {
@@ -44,14 +45,16 @@ private final class ComputePool: @unchecked Sendable {
   private let lock = NSLock()
   private var made: [AnyHashable: [Compute]] = [:]
 
-  /// One that only the pool knows, as it was when it was new but for what it has compiled and tried.
+  /// One that only the pool knows, with what it has compiled, tried and counted, but not one whose backend has
+  /// given way.
   func takeIdle(_ kind: some Hashable) -> Compute? {
     lock.withLock {
       let kind = AnyHashable(kind)
       for index in made[kind, default: []].indices
       where isKnownUniquelyReferenced(&made[kind]![index]) {
         let compute = made[kind]![index]
-        guard (try? compute.releaseUnusedMemory()) != nil else { continue }
+        guard compute.rejectedBackends.isEmpty, (try? compute.releaseUnusedMemory()) != nil
+        else { continue }
         (compute.onChipUse, compute.recordsSteps) = (.automatic, true)
         (compute.whenOnChipGivesWay, compute.whenBackendGivesWay) = (nil, nil)
         return compute

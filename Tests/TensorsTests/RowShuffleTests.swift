@@ -1,5 +1,5 @@
 import OpenCL
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 @testable import Tensors

@@ -1,6 +1,6 @@
 import Foundation
 import OpenCL
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 @testable import Tensors

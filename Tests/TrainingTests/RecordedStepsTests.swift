@@ -2,7 +2,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 @testable import Training
@@ -13,7 +13,8 @@ import Testing
   let rows: DeviceRows
 
   init() throws {
-    compute = try Compute.idle()
+    // New, as a first step that compiles and tries kernels is among what is tested.
+    compute = try Compute(device: .find(.best))
     rows = try DeviceRows(
       random: 21, inputs: 6, labels: (0..<UInt32(Self.count)).map { $0 * 5 % 3 }, compute: compute)
   }

@@ -2,7 +2,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 @testable import Training

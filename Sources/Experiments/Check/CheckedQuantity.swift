@@ -29,7 +29,7 @@ public struct CheckedQuantity: Codable, Sendable {
   /// What follows.
   public let verdict: Verdict
   /// Where the verdict is unclear: about how many seeds would tell, if they spread as those that are there; nil
-  /// where 100 would not.
+  /// where 100 would not, or where the sizes are what is in doubt.
   public let seedsToTell: Int?
 
   /// What a measured exponent says of the condition.

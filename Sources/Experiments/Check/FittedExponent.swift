@@ -85,11 +85,21 @@ struct FittedExponent {
     isOff(from: value, by: max(tolerance, halfWidth))
   }
 
+  /// Whether all of the interval is off by more than theory's tolerance.
+  func liesBeyond(_ value: Double, by tolerance: Double) -> Bool {
+    abs(exponent - value) - halfWidth > tolerance
+  }
+
   /// About how many seeds would tell whether the exponent is `value`, if they spread as the `seeds` that it is
   /// the mean of; nil where 100 would not.
-  func seedsToTell(_ value: Double, within tolerance: Double, of seeds: Int) -> Int? {
+  ///
+  /// - againstTheory: whether an exponent that is off tells only where all of its interval is.
+  func seedsToTell(
+    from value: Double, within tolerance: Double, of seeds: Int, againstTheory: Bool = false
+  ) -> Int? {
     let off = abs(exponent - value)
-    let margin = off > tolerance ? off : Self.mildestFault - off
+    let margin =
+      if off > tolerance { againstTheory ? off - tolerance : off } else { Self.mildestFault - off }
     func reach(_ count: Int) -> Double {
       StudentT.quantile(0.975, degreesOfFreedom: count - 1) / Double(count).squareRoot()
     }

@@ -134,6 +134,7 @@ public struct SpectralCheck {
     let isBetween =
       quantity == .updateNorm && widensHeads && ideal.isOfHeads(layer)
       && (min(needed, foretold)...max(needed, foretold)).contains(fitted.exponent)
+    let doubt = CheckReport.doubt(about: runs.sizes, runs.scale)
     let verdict: CheckedQuantity.Verdict =
       if !isJudged {
         .informative
@@ -145,7 +146,9 @@ public struct SpectralCheck {
         switch standing {
         case .met: .meets
         case .unclear: .unclear
-        case .broken where isFaultless && CheckReport.doubt(about: runs.sizes, runs.scale) != nil:
+        // Against a rule that is right in theory only what is beyond chance counts.
+        case .broken
+        where isFaultless && (doubt != nil || !fitted.liesBeyond(needed, by: tolerance)):
           .unclear
         case .broken where isBetween: .breaksAsPredicted
         case .broken:
@@ -157,8 +160,9 @@ public struct SpectralCheck {
       exponent: fitted.exponent, lower: fitted.lower, upper: fitted.upper, predicted: predicted,
       predictedLimit: limit, condition: condition, conditionLimit: conditionLimit,
       ownDeviation: own, verdict: verdict,
-      seedsToTell: verdict == .unclear
-        ? fitted.seedsToTell(needed, within: tolerance, of: runs.seeds.count) : nil)
+      seedsToTell: verdict == .unclear && doubt == nil
+        ? fitted.seedsToTell(
+          from: needed, within: tolerance, of: runs.seeds.count, againstTheory: isFaultless) : nil)
   }
 
   /// What a fitted exponent is held to: `exponent` or, of some changes, the nearest between two ends.

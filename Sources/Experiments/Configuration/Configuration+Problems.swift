@@ -112,14 +112,14 @@ extension Configuration {
             involved: ["network"]))
       }
     }
-    let widest = max(baseWidth, widths.max() ?? 1)
+    let widest = (widths + [baseWidth] + parametrizations.compactMap(\.baseWidth)).max()!
     let factors = [("hidden-pattern", hiddenPattern.factors), ("expansion", [expansion])]
     for (name, factors) in factors {
       if let factor = factors.first(where: { $0 > Limits.size / widest }) {
         problems.append(
           SettingProblem(
             name, "factor \(factor) at width \(widest) gives more than \(Limits.size) units",
-            involved: ["widths", "width", "base-width"]))
+            involved: ["widths", "width", "base-width", "parametrizations"]))
       }
     }
     return problems
@@ -144,16 +144,20 @@ extension Configuration {
           involved: ["widths", "width"]))
     }
     let given =
-      widths.map { ("widths", "", $0) } + (absolute ? [] : [("base-width", "", baseWidth)])
+      widths.map { (setting: "widths", text: "", width: $0) }
+      + (absolute ? [] : [(setting: "base-width", text: "", width: baseWidth)])
       + parametrizations.compactMap { own in
-        own.baseWidth.map { ("parametrizations", "base-width of \(own.name): ", $0) }
+        own.baseWidth.map {
+          (setting: "parametrizations", text: "base-width of \(own.name): ", width: $0)
+        }
       }
-    if let (place, whose, width) = given.first(where: { !$0.2.isMultiple(of: widthUnit) }) {
+    if let odd = given.first(where: { !$0.width.isMultiple(of: widthUnit) }) {
       let what = heads == nil ? "heads of \(widthUnit)" : "\(heads ?? 1) heads"
       let even = heads != nil && positions == .rotary ? " of even size" : ""
       problems.append(
         SettingProblem(
-          place, "\(whose)expected multiples of \(widthUnit) for \(what)\(even), got \(width)",
+          odd.setting,
+          "\(odd.text)expected multiples of \(widthUnit) for \(what)\(even), got \(odd.width)",
           involved: [name, "network", "positions"]))
     }
     return problems

@@ -63,21 +63,22 @@ extension RunStoreError {
   /// - stored: an object with `settings` and `facts`.
   static func differences(stored: JSONValue, given: Experiment) throws -> [Difference] {
     // Through text, so that a number is written in one way on both sides.
-    func leaves(_ values: [String: JSONValue]) throws -> [String: JSONValue] {
+    func asWritten(_ values: [String: JSONValue]) throws -> [String: JSONValue] {
       guard case .object(let values) = try JSONValue(of: values) else { return [:] }
       return values
     }
     var known: [String: JSONValue] = [:]
     if case .object(let members) = stored {
       if case .object(let settings)? = members["settings"] { known = settings }
-      // A setting that came after the store was written is as by default there.
-      let defaults = try leaves(Configuration().record.filter { known[$0.key] == nil })
+      // A setting that came after the store was written is as by default there, the perceptron's default, whatever
+      // the network: stores are read and runs are named so too.
+      let defaults = try asWritten(Configuration().record.filter { known[$0.key] == nil })
       let alternatives = Configuration.declarations.filter { known[$0.name] != nil }
         .flatMap(\.alternatives)
       known.merge(defaults.filter { !alternatives.contains($0.key) }) { stored, _ in stored }
       known.merge(members["facts"]?.leaves ?? [:]) { settings, _ in settings }
     }
-    return differences(known, try leaves(given.leaves))
+    return differences(known, try asWritten(given.leaves))
   }
 
   /// Every leaf that is not as stored.

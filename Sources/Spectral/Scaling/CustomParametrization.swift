@@ -46,6 +46,8 @@ public struct CustomParametrization: Parametrization, Codable, Hashable {
   /// The width at which it equals the standard parametrization but for multipliers, in place of
   /// the sweep's; nil for the sweep's own.
   public let baseWidth: Int?
+  /// What base widths can be.
+  public static let baseWidths = 1...1 << 24
   /// The rule of each role's weight.
   public let input: Rule, hidden: Rule, readout: Rule
   /// The rule of every bias, which is a matrix fanOut×1.
@@ -78,7 +80,9 @@ public struct CustomParametrization: Parametrization, Codable, Hashable {
     if Parametrizations.all.contains(where: { $0.name == name }) {
       add("", "a name that is not taken", "that of a built-in parametrization")
     }
-    if let baseWidth, baseWidth < 1 { add("base-width", "at least 1", "\(baseWidth)") }
+    if let baseWidth, !Self.baseWidths.contains(baseWidth) {
+      add("base-width", "from 1 to \(Self.baseWidths.upperBound)", "\(baseWidth)")
+    }
     for (role, rule) in [
       ("input", input), ("hidden", hidden), ("readout", readout), ("bias", bias),
     ] {

@@ -37,7 +37,6 @@ public final class Diagnostics {
   private let contents: Contents
   let every: Int
   let probe: Tensor?
-  private unowned let optimizer: Optimizer
   let compute: Compute
   private let reading: DiagnosticReading
   /// The layers that multiply by a matrix, and those that pick from a table.
@@ -63,6 +62,9 @@ public final class Diagnostics {
   let directionNorms: DirectionNorms?
   /// The layers that Lion updates; none of `norms`.
   private let signed: Set<Int>
+  /// How each layer's weight is updated; nil of attention. The optimizer itself is not kept: it keeps what it shows
+  /// its updates to.
+  private let updateFacts: [UpdateFacts?]
   /// By the weight's name; none of `norms`.
   let initialWeights: [String: Tensor]
   private let initialStds: [[Double]]
@@ -80,7 +82,7 @@ public final class Diagnostics {
 
   /// Diagnostics of `network`.
   ///
-  /// - optimizer: is not kept, as it keeps what it shows its updates to.
+  /// - optimizer: the one that will show its updates.
   /// - initialStds: σ of each of the network's parameters, [parameter][replica].
   /// - probe: [replica, rows, inputs]; needed for `all`, not used for `norms`.
   /// - every: steps from one measurement to the next, ≥ 1; the first is at step 0.
@@ -111,12 +113,13 @@ public final class Diagnostics {
       uniqueKeysWithValues: layers.enumerated().map { ($1.node, $0) })
     layerOfFeatures = Dictionary(
       uniqueKeysWithValues: layers.enumerated().map { ($1.features, $0) })
-    (self.optimizer, self.contents, self.compute) = (optimizer, contents, compute)
+    (self.contents, self.compute) = (contents, compute)
     (self.every, self.probe) = (every, contents == .all ? probe : nil)
     effort = .after(step: 0, every: every)
     self.initialStds = graph.observedNodes.map { node in
       graph[node].parameters.first.map { initialStds[$0] } ?? []
     }
+    updateFacts = layers.map { $0.weight.map { UpdateFacts(of: $0, by: optimizer) } }
     epsilonBounds = try layers.map { layer in
       guard contents == .all, let weight = layer.weight,
         optimizer.rules(of: weight).first is Adam
@@ -310,6 +313,21 @@ public final class Diagnostics {
   }
 }
 
+/// What stays the same of a parameter's updates, of each replica.
+private struct UpdateFacts {
+  /// η_l, before the schedule.
+  let learningRates: [Double]
+  /// The share of W that decay beside the update takes away, before the schedule.
+  let decoupledDecays: [Double]
+  let rules: [any UpdateRule]
+
+  init(of parameter: Parameter, by optimizer: Optimizer) {
+    learningRates = optimizer.learningRates(of: parameter)
+    decoupledDecays = optimizer.decoupledDecays(of: parameter)
+    rules = optimizer.rules(of: parameter)
+  }
+}
+
 extension Diagnostics: UpdateObserver {
   /// Every weight's but those of plain gradient descent, whose ΔW = −s·η·∇ is known by its factors.
   public func wantsWeightDelta(of parameter: Parameter) -> Bool {
@@ -341,8 +359,8 @@ extension Diagnostics: UpdateObserver {
   private func observe(_ update: ObservedUpdate, of layer: Int) throws {
     let isTable = layers[layer].observation == .table
     changes[layer] = update.weightDelta
-    let rates = optimizer.learningRates(of: update.parameter)
-    reading.note(.learningRate, layer, zip(rates, update.schedule).map(*))
+    let facts = updateFacts[layer]!
+    reading.note(.learningRate, layer, zip(facts.learningRates, update.schedule).map(*))
     reading.note(.initialStd, layer, initialStds[layer])
     if isTable {
       if contents == .all || update.weightDelta == nil {
@@ -359,18 +377,20 @@ extension Diagnostics: UpdateObserver {
         .gradientProduct, layer, compute.sumOfSquares(product(update.gradient, inputs[layer]!)))
     }
     if signed.contains(layer), let weightDelta = update.weightDelta {
-      let decays = optimizer.decoupledDecays(of: update.parameter)
       let numbers = update.schedule.indices.flatMap { replica in
-        [decays[replica], rates[replica] / 2].map { Float(update.schedule[replica] * $0) }
+        [facts.decoupledDecays[replica], facts.learningRates[replica] / 2].map {
+          Float(update.schedule[replica] * $0)
+        }
       }
       try reading.note(
         .signs, layer,
         compute.countOfSteps(
           weightDelta, to: update.parameter.value,
-          decaysAndBounds: compute.tensor(numbers, replicas: rates.count, rows: 1, columns: 2)))
+          decaysAndBounds: compute.tensor(
+            numbers, replicas: update.schedule.count, rows: 1, columns: 2)))
     }
     if let bounds = epsilonBounds[layer] {
-      let corrections = optimizer.rules(of: update.parameter).map {
+      let corrections = facts.rules.map {
         Float(($0 as? Adam)?.corrections(step: update.step)[1] ?? 1)
       }
       let count =

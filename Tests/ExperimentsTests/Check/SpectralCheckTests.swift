@@ -3,7 +3,7 @@ import Networks
 import OpenCL
 import Spectral
 import Tensors
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 import Training
 
@@ -254,20 +254,25 @@ import Training
 
   @Test func seedsThatWouldTell_areSaid() throws {
     /// About how many seeds would tell whether an exponent is 0, of `seeds` with a mean and half an interval.
-    func seedsToTell(_ exponent: Double, _ half: Double, of seeds: Int) throws -> Int? {
+    func seedsToTell(
+      _ exponent: Double, _ half: Double, of seeds: Int, againstTheory: Bool = false
+    ) throws -> Int? {
       let spread = half / StudentT.quantile(0.975, degreesOfFreedom: seeds - 1)
       // Two seeds as far from the mean on either side as gives the interval.
       let away = spread * (Double(seeds * (seeds - 1)) / 2).squareRoot()
       let slopes = [exponent - away, exponent + away] + (2..<seeds).map { _ in exponent }
       return try #require(
         FittedExponent(over: [1, 2], values: [slopes.map { _ in 1 }, slopes.map { exp2($0) }])
-      ).seedsToTell(0, within: 0.2, of: seeds)
+      ).seedsToTell(from: 0, within: 0.2, of: seeds, againstTheory: againstTheory)
     }
     // 0.35 is left to a fault of ½: ±0.38 of four seeds is ±0.30 of five.
     #expect(try seedsToTell(0.15, 0.38, of: 4) == 5)
     // Off by 0.25, and surely so where the interval is less: ±0.50 of four seeds is ±0.24 of nine.
     #expect(try seedsToTell(-0.25, 0.5, of: 4) == 9)
     #expect(try seedsToTell(0.21, 9, of: 3) == nil)
+    // Against a rule that is right in theory the whole interval has to be off: ±0.05.
+    #expect(try seedsToTell(-0.25, 0.1, of: 6, againstTheory: true) == 17)
+    #expect(try seedsToTell(-0.21, 0.1, of: 6, againstTheory: true) == nil)
     func sentence(_ seedsToTell: Int?) -> String {
       let unclear = CheckedQuantity(
         layer: "layers.1", quantity: .updateNorm, values: [1, 1], exponent: 0.15, lower: -0.23,

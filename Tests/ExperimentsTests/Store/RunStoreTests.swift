@@ -296,13 +296,30 @@ import Training
         return
       }
       let defaults = Configuration().values
-      let unchanged = settings.keys.filter { Fixture.experiment.settings.values[$0] == defaults[$0] }
+      let unchanged = settings.keys.filter {
+        Fixture.experiment.settings.values[$0] == defaults[$0]
+      }
       #expect(unchanged.count >= 30)
       for name in unchanged {
         let older = stored.merging(["settings": .object(settings.filter { $0.key != name })]) { $1 }
         try JSONEncoder().encode(older).write(to: file)
         #expect(throws: Never.self, "\(name)") { try store.open(Fixture.experiment) }
       }
+      func difference(
+        without name: String, _ change: (inout Configuration) -> Void
+      ) throws -> String? {
+        let older = stored.merging(["settings": .object(settings.filter { $0.key != name })]) { $1 }
+        try JSONEncoder().encode(older).write(to: file)
+        var experiment = Fixture.experiment
+        change(&experiment.settings)
+        return #expect(throws: RunStoreError.self) { try store.open(experiment) }?.description
+      }
+      #expect(
+        try difference(without: "init") { $0.weightInit = .orthogonal }?
+          .hasSuffix("holds other settings: init: stored gaussian, given orthogonal") == true)
+      #expect(
+        try difference(without: "branch-multiplier") { $0.branchMultiplier = 2.5 }?
+          .hasSuffix("holds other settings: branch-multiplier: stored 1, given 2.5") == true)
     }
   }
 

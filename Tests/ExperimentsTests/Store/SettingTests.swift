@@ -322,7 +322,14 @@ import Training
       try problems(baseWidth: 100, heads: nil) == [
         "parametrizations: base-width of own: expected multiples of 16 for heads of 16, got 100"
       ])
-    #expect(try problems(baseWidth: 30, heads: 4).count == 1)
+    #expect(
+      try problems(baseWidth: 30, heads: 4) == [
+        "parametrizations: base-width of own: expected multiples of 4 for 4 heads, got 30"
+      ])
+    #expect(try problems(baseWidth: 1 << 24, heads: nil).count == 1)
+    #expect(throws: CustomParametrizationError.self) {
+      try CustomParametrization(name: "own", baseWidth: 1 << 62)
+    }
   }
 
   @Test func experiment_refusesWhatTheDataDoesNotAllow() {

@@ -1,7 +1,7 @@
 import Foundation
 import OpenCL
 import Tensors
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 import Training
 

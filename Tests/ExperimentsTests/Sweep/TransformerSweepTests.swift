@@ -2,7 +2,7 @@ import Foundation
 import Networks
 import OpenCL
 import Tensors
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 import Training
 

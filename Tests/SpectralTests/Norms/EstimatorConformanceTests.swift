@@ -1,7 +1,7 @@
 import OpenCL
 import Spectral
 import Tensors
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 /// Every estimator on every family and shape, two replicas each, all shapes in one call; those that run

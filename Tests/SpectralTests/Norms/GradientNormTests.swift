@@ -1,7 +1,7 @@
 import OpenCL
 import Spectral
 import Tensors
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 /// Norms of gradients by their Gram matrices, against LAPACK's of the gradient formed in Double.

@@ -2,7 +2,7 @@ import Foundation
 import OpenCL
 import Spectral
 import Tensors
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 /// The estimators on the host: their own promises beyond the conformance table.

@@ -1,6 +1,6 @@
 import OpenCL
 import Tensors
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 @testable import Spectral

@@ -1,5 +1,5 @@
 import OpenCL
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 @testable import Tensors
@@ -301,7 +301,7 @@ import Testing
   }
 
   @Test func repeatedProduct_allocatesNothing() throws {
-    let compute = try Compute.idle()
+    let compute = try Compute(device: .find(.best))
     let a = try compute.tensor(values(64, seed: 5), rows: 8, columns: 8)
     _ = try compute.product(.nn, a, a)
     let before = compute.allocations

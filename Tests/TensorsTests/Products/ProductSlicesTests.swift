@@ -1,5 +1,5 @@
 import OpenCL
-import TestSupport
+import GPUTrainTestSupport
 import Testing
 
 @testable import Tensors
@@ -164,7 +164,7 @@ import Testing
 
   /// The sums of slices are of the pool, so that a repeated product allocates nothing.
   @Test func repeatedSlicedProduct_allocatesNothing() throws {
-    let compute = try Compute.idle(backend: .tiled)
+    let compute = try Compute(device: .find(.best), backend: .tiled)
     let a = try compute.filled(1, rows: 8, columns: 1024)
     _ = try compute.product(.nt, a, a)
     let (before, bytes) = (compute.allocations, compute.tensorBytes)
