@@ -70,11 +70,18 @@ struct FittedExponent {
 
   /// Whether the exponent is `value` within theory's tolerance: met where the interval excludes the
   /// mildest fault, broken where it excludes the value.
-  func standing(to value: Double, within tolerance: Double) -> Standing {
+  ///
+  /// - againstTheory: whether it is broken only where all of the interval is off by more than the tolerance.
+  func standing(
+    to value: Double, within tolerance: Double, againstTheory: Bool = false
+  ) -> Standing {
     guard isOff(from: value, by: tolerance) else {
       return abs(exponent - value) + halfWidth < Self.mildestFault ? .met : .unclear
     }
-    return differs(from: value, by: tolerance) ? .broken : .unclear
+    let isBroken =
+      againstTheory
+      ? abs(exponent - value) - halfWidth > tolerance : differs(from: value, by: tolerance)
+    return isBroken ? .broken : .unclear
   }
 
   /// Whether the exponent is further from `value` than `bound`; so is NaN.
@@ -85,15 +92,10 @@ struct FittedExponent {
     isOff(from: value, by: max(tolerance, halfWidth))
   }
 
-  /// Whether all of the interval is off by more than theory's tolerance.
-  func liesBeyond(_ value: Double, by tolerance: Double) -> Bool {
-    abs(exponent - value) - halfWidth > tolerance
-  }
-
   /// About how many seeds would tell whether the exponent is `value`, if they spread as the `seeds` that it is
   /// the mean of; nil where 100 would not.
   ///
-  /// - againstTheory: whether an exponent that is off tells only where all of its interval is.
+  /// - againstTheory: as of `standing`.
   func seedsToTell(
     from value: Double, within tolerance: Double, of seeds: Int, againstTheory: Bool = false
   ) -> Int? {

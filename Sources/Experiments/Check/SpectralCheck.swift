@@ -128,7 +128,8 @@ public struct SpectralCheck {
     let mayFall = isFaultless && ideal.hasMoreHeads(layer)
     let needed = nearest(to: fitted, condition, conditionLimit, quantity, hasWeight, mayFall)
     let foretold = nearest(to: fitted, predicted, limit, quantity, hasWeight, mayFall)
-    let standing = fitted.standing(to: needed, within: tolerance)
+    // Against a rule that is right in theory only what is beyond chance counts.
+    let standing = fitted.standing(to: needed, within: tolerance, againstTheory: isFaultless)
     let isOff = fitted.isOff(from: needed, by: tolerance)
     // As queries and keys of widening heads come to align, what their updates are goes from one to the other.
     let isBetween =
@@ -146,10 +147,7 @@ public struct SpectralCheck {
         switch standing {
         case .met: .meets
         case .unclear: .unclear
-        // Against a rule that is right in theory only what is beyond chance counts.
-        case .broken
-        where isFaultless && (doubt != nil || !fitted.liesBeyond(needed, by: tolerance)):
-          .unclear
+        case .broken where isFaultless && doubt != nil: .unclear
         case .broken where isBetween: .breaksAsPredicted
         case .broken:
           fitted.differs(from: foretold, by: tolerance) ? .breaksUnpredicted : .breaksAsPredicted

@@ -34,11 +34,11 @@ public final class Diagnostics {
   /// What is measured, in the order of the graph.
   public let layers: [Layer]
   let network: Network
-  private let contents: Contents
+  let contents: Contents
   let every: Int
   let probe: Tensor?
   let compute: Compute
-  private let reading: DiagnosticReading
+  let reading: DiagnosticReading
   /// The layers that multiply by a matrix, and those that pick from a table.
   let matrices, tables: [Int]
   /// Of the matrices.
@@ -61,21 +61,21 @@ public final class Diagnostics {
   /// Of these layers' directions; nil where there are none.
   let directionNorms: DirectionNorms?
   /// The layers that Lion updates; none of `norms`.
-  private let signed: Set<Int>
+  let signed: Set<Int>
   /// How each layer's weight is updated; nil of attention. The optimizer itself is not kept: it keeps what it shows
   /// its updates to.
-  private let updateFacts: [UpdateFacts?]
+  let updateFacts: [UpdateFacts?]
   /// By the weight's name; none of `norms`.
   let initialWeights: [String: Tensor]
-  private let initialStds: [[Double]]
+  let initialStds: [[Double]]
   /// 10 ε of each layer's weight in each replica, of Adam's.
-  private let epsilonBounds: [Tensor?]
+  let epsilonBounds: [Tensor?]
   var initialFeatures: [Tensor] = []
   /// This step's probe inputs of each layer, and updates as they come.
-  private var inputs: [Int: Tensor] = [:]
+  var inputs: [Int: Tensor] = [:]
   /// Of the measurement under way.
   private var effort: NormEffort
-  private var changes: [Int: Tensor] = [:]
+  var changes: [Int: Tensor] = [:]
   /// Layers by the operation's node, and by the value that is its features.
   private let layerOfNode, layerOfFeatures: [Node: Int]
   var measured = false
@@ -215,7 +215,7 @@ public final class Diagnostics {
   }
 
   /// Notes a table's norm, that of its largest row, and its Frobenius norm.
-  private func note(
+  func note(
     _ spectral: RawQuantity, _ frobenius: RawQuantity, _ layer: Int, _ table: Tensor
   ) throws {
     try reading.note(spectral, layer, compute.largestRow(table))
@@ -310,113 +310,5 @@ public final class Diagnostics {
         step: record.step, names: layers.map(\.name), layers: values.map(\.quantities),
         heads: values.map(\.heads))
     }
-  }
-}
-
-/// What stays the same of a parameter's updates, of each replica.
-private struct UpdateFacts {
-  /// η_l, before the schedule.
-  let learningRates: [Double]
-  /// The share of W that decay beside the update takes away, before the schedule.
-  let decoupledDecays: [Double]
-  let rules: [any UpdateRule]
-
-  init(of parameter: Parameter, by optimizer: Optimizer) {
-    learningRates = optimizer.learningRates(of: parameter)
-    decoupledDecays = optimizer.decoupledDecays(of: parameter)
-    rules = optimizer.rules(of: parameter)
-  }
-}
-
-extension Diagnostics: UpdateObserver {
-  /// Every weight's but those of plain gradient descent, whose ΔW = −s·η·∇ is known by its factors.
-  public func wantsWeightDelta(of parameter: Parameter) -> Bool {
-    indices(of: parameter).contains { updated.contains($0) || updatedTables.contains($0) }
-  }
-
-  /// Every matrix's that Muon orthogonalises.
-  public func wantsDirection(of parameter: Parameter) -> Bool {
-    indices(of: parameter).contains(where: orthogonalized.contains)
-  }
-
-  /// Takes what is measured of a direction until `finishStep`.
-  ///
-  /// - Throws: `OpenCLError`, `CLBlastError`.
-  public func observe(direction: Tensor, of matrix: Tensor, for parameter: Parameter) throws {
-    for layer in indices(of: parameter) {
-      guard let place = orthogonalized.firstIndex(of: layer) else { continue }
-      try directionNorms?.take(direction, of: matrix, index: place)
-    }
-  }
-
-  /// Takes note of a weight's gradient and keeps its update until `finishStep`.
-  ///
-  /// - Throws: `OpenCLError`, `CLBlastError`.
-  public func observe(_ update: ObservedUpdate) throws {
-    for layer in indices(of: update.parameter) { try observe(update, of: layer) }
-  }
-
-  private func observe(_ update: ObservedUpdate, of layer: Int) throws {
-    let isTable = layers[layer].observation == .table
-    changes[layer] = update.weightDelta
-    let facts = updateFacts[layer]!
-    reading.note(.learningRate, layer, zip(facts.learningRates, update.schedule).map(*))
-    reading.note(.initialStd, layer, initialStds[layer])
-    if isTable {
-      if contents == .all || update.weightDelta == nil {
-        try note(
-          .gradientSpectral, .gradientFrobenius, layer, update.gradient.materialized(compute))
-      }
-    } else if contents == .all || update.weightDelta == nil {
-      let norms = try update.gradient.norms(compute)
-      try reading.note(.gradientSpectral, layer, norms.spectral)
-      try reading.note(.gradientFrobenius, layer, norms.frobenius)
-    }
-    if !isTable, probe != nil, update.weightDelta == nil {
-      try reading.note(
-        .gradientProduct, layer, compute.sumOfSquares(product(update.gradient, inputs[layer]!)))
-    }
-    if signed.contains(layer), let weightDelta = update.weightDelta {
-      let numbers = update.schedule.indices.flatMap { replica in
-        [facts.decoupledDecays[replica], facts.learningRates[replica] / 2].map {
-          Float(update.schedule[replica] * $0)
-        }
-      }
-      try reading.note(
-        .signs, layer,
-        compute.countOfSteps(
-          weightDelta, to: update.parameter.value,
-          decaysAndBounds: compute.tensor(
-            numbers, replicas: update.schedule.count, rows: 1, columns: 2)))
-    }
-    if let bounds = epsilonBounds[layer] {
-      let corrections = facts.rules.map {
-        Float(($0 as? Adam)?.corrections(step: update.step)[1] ?? 1)
-      }
-      let count =
-        try Set(corrections).count == 1
-        ? compute.countOfSmallRoots(update.state[1], factor: corrections[0], bounds: bounds)
-        : compute.countOfSmallRoots(
-          compute.scaled(
-            update.state[1],
-            by: compute.tensor(corrections, replicas: corrections.count, rows: 1, columns: 1)),
-          factor: 1, bounds: bounds)
-      try reading.note(.smallSquares, layer, count)
-    }
-  }
-
-  /// ∇h of each row h of a layer's input; of a gradient that comes by its factors scale·Δᵀ(H h), two
-  /// thin products in place of a matrix.
-  private func product(_ gradient: ParameterGradient, _ input: Tensor) throws -> Tensor {
-    switch gradient {
-    case .factors(let delta, let own, let scale):
-      try compute.product(.nn, compute.product(.nt, input, own, alpha: scale), delta)
-    case .whole(let matrix): try compute.product(.nt, input, matrix)
-    }
-  }
-
-  /// The layers of a weight: of a tied one, embedding and readout.
-  private func indices(of parameter: Parameter) -> [Int] {
-    layers.indices.filter { layers[$0].weight === parameter }
   }
 }

@@ -397,6 +397,12 @@ import Training
     #expect(few.standing(to: 0, within: 0.2) == .unclear)
     let more = try seeds([-0.225, -0.225, 0, 0, 0.225, 0.225])
     #expect(more.halfWidth < 0.3 && more.standing(to: 0, within: 0.2) == .met)
+    // −0.31 ± 0.20 excludes 0, and not what is within the tolerance of it; −0.55 ± 0.20 does.
+    for (mean, standing) in [(-0.31, FittedExponent.Standing.unclear), (-0.55, .broken)] {
+      let off = try seeds([-0.19, -0.19, 0, 0, 0.19, 0.19].map { $0 + mean })
+      #expect(off.halfWidth > 0.15 && off.standing(to: 0, within: 0.3) == .broken)
+      #expect(off.standing(to: 0, within: 0.3, againstTheory: true) == standing)
+    }
   }
 
   /// The slope's standard error by the textbook, on numbers worked out by hand.

@@ -1,5 +1,4 @@
 import OpenCL
-import GPUTrainTestSupport
 import Testing
 
 @testable import Tensors
